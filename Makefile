@@ -1,0 +1,51 @@
+# Every target makes or completes .venv by itself; nothing has to be installed before.
+
+# How many tests run at once, and what else pytest is told: make test ARGS="-k retry"
+WORKERS ?= 2
+ARGS ?=
+# The Python to make .venv with: make test PYTHON=python3.12
+PYTHON ?=
+export PYTHON
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint format types check wheel wheel-test clean
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-18s %s\n", $$1, $$2}'
+
+demo: ## JupyterLab on a live example ingestion, with simulated workers (ARGS="--help" tells more)
+	@scripts/bootstrap demo
+	@.venv/bin/workflow-monitor demo $(ARGS)
+
+test: ## all tests (ARGS="-k retry" for some)
+	@scripts/bootstrap demo test lint
+	@.venv/bin/python -m pytest --numprocesses $(WORKERS) --dist loadfile $(ARGS)
+
+lint: ## formatting, style and the layers of the package
+	@scripts/bootstrap demo test lint
+	@.venv/bin/ruff format --check .
+	@.venv/bin/ruff check .
+	@.venv/bin/lint-imports --no-logo
+
+format: ## put the code into the house's format
+	@scripts/bootstrap demo test lint
+	@.venv/bin/ruff check --fix-only .
+	@.venv/bin/ruff format .
+
+types: ## static types, strictly
+	@scripts/bootstrap demo test lint
+	@.venv/bin/mypy
+
+check: lint types test ## all that must pass
+
+wheel: ## build the wheel into dist/
+	@scripts/bootstrap demo test lint
+	@.venv/bin/python -m hatchling build --target wheel
+
+wheel-test: ## build the wheel, install it into a new environment and start a server there
+	@scripts/bootstrap demo test lint
+	@.venv/bin/python -m pytest tests/test_packaging.py $(ARGS)
+
+clean: ## remove .venv, builds and caches
+	rm -rf .venv dist build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,97 @@
+"""What every test stands on: the loopback network only, missing prerequisites said aloud, quiet for tests that measure.
+
+A prerequisite that is not there skips its tests with a sentence that says what to install. Under
+WORKFLOW_MONITOR_REQUIRE_ALL=1, as in .ci/run, every skip is a failure instead.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import sys
+from collections.abc import Generator
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+
+pytest_plugins = ["pytest_jupyter.jupyter_server"]
+
+ROOT = Path(__file__).resolve().parents[1]
+SHARED = ROOT.parent / "shared"
+Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
+REQUIRE_ALL = os.environ.get("WORKFLOW_MONITOR_REQUIRE_ALL", "") not in {"", "0"}
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder with the conformance material and example documents, beside the checkout."""
+    if not (SHARED / "conformance" / "traces" / "open").is_dir():
+        pytest.skip(f"the conformance material is not beside the checkout: {SHARED}/conformance/traces/open")
+    return SHARED
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The path of a Chromium that tests can drive."""
+    for name in ("chromium", "chromium-browser", "google-chrome"):
+        if path := shutil.which(name):
+            return path
+    pytest.skip("there is no Chromium: sudo apt-get install chromium")
+
+
+# --- skips are failures where everything is required
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    return _without_skip((yield))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    return _without_skip((yield))
+
+
+def _without_skip(report: Report) -> Report:
+    if REQUIRE_ALL and report.skipped and not hasattr(report, "wasxfail"):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
+        report.outcome = "failed"
+        report.longrepr = f"left out, though WORKFLOW_MONITOR_REQUIRE_ALL is set: {reason}"
+    return report
+
+
+# --- tests marked `alone` run while the other workers of pytest-xdist wait
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    if "PYTEST_XDIST_WORKER" not in os.environ or item.config.cache is None:
+        return (yield)
+    alone = item.get_closest_marker("alone") is not None
+    mode = fcntl.LOCK_EX if alone else fcntl.LOCK_SH
+    locks = item.config.cache.mkdir("alone")
+    # Whoever wants to be alone holds the door too, so that newcomers cannot keep it waiting for ever.
+    with (locks / "door").open("w") as door, (locks / "room").open("w") as room:
+        fcntl.flock(door, mode)
+        fcntl.flock(room, mode)
+        if not alone:
+            fcntl.flock(door, fcntl.LOCK_UN)
+        return (yield)
+
+
+# --- no test reaches beyond this machine
+
+
+def _loopback_only(event: str, arguments: tuple[object, ...]) -> None:
+    if event != "socket.connect":
+        return
+    address = arguments[1]
+    host = str(address[0]) if isinstance(address, tuple) else "localhost"
+    if not (host in {"localhost", "::1"} or host.startswith("127.")):
+        message = f"tests reach this machine only, not {host}"
+        raise PermissionError(message)
+
+
+sys.addaudithook(_loopback_only)
