@@ -1,0 +1,64 @@
+"""Dates as they travel: RFC 3339 in, the shortest form of the same instant and offset out."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta, timezone
+
+#: what a document without a date shows
+ZERO = "0001-01-01T00:00:00Z"
+
+EXPECTED = "a date of RFC 3339 with an offset, such as 2022-01-04T10:34:31.024Z"
+
+_RFC3339 = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:\.(\d+))?(Z|([+-])(\d\d):(\d\d))", re.ASCII)
+
+
+def read_date(text: str) -> tuple[str, datetime | None]:
+    """The date in its shortest form, and as UTC with microseconds.
+
+    The offset is kept in the text, and up to nine digits of the second. The years 0 and 1 stand for "no
+    date": their datetime is None. Raises ValueError for anything that is no such date.
+
+    >>> read_date("2022-01-04T10:34:31.500+01:00")
+    ('2022-01-04T10:34:31.5+01:00', datetime.datetime(2022, 1, 4, 9, 34, 31, 500000, tzinfo=datetime.timezone.utc))
+    """
+    match = _RFC3339.fullmatch(text)
+    if match is None:
+        raise ValueError(f"expected {EXPECTED}")
+    year, month, day, hour, minute, second = (int(match[group]) for group in range(1, 7))
+    fraction = (match[7] or "")[:9].rstrip("0")
+    offset = timedelta() if match[8] == "Z" else _offset(match[9], int(match[10]), int(match[11]))
+    try:
+        # A leap year stands in for the year 0, which datetime does not know.
+        moment = datetime(
+            year or 4, month, day, hour, minute, second, int(fraction[:6].ljust(6, "0")), timezone(offset)
+        )
+    except ValueError as error:
+        raise ValueError(f"there is no such date ({error}); expected {EXPECTED}") from None
+    shortest = text[:19] + (f".{fraction}" if fraction else "") + (match[8] if offset else "Z")
+    return shortest, _in_utc(moment) if year > 1 else None
+
+
+def _offset(sign: str, hours: int, minutes: int) -> timedelta:
+    if hours > 23 or minutes > 59:
+        raise ValueError(f"the offset is beyond 23:59; expected {EXPECTED}")
+    offset = timedelta(hours=hours, minutes=minutes)
+    return -offset if sign == "-" else offset
+
+
+def _in_utc(moment: datetime) -> datetime:
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        # Hours west of Greenwich on the last evening of the year 9999.
+        return datetime.max.replace(tzinfo=UTC)
+
+
+def rfc3339(moment: datetime) -> str:
+    """A moment in UTC as a text that ends in Z, without trailing zeros.
+
+    >>> rfc3339(datetime(2022, 1, 4, 10, 34, 31, 24000, tzinfo=UTC))
+    '2022-01-04T10:34:31.024Z'
+    """
+    text = moment.astimezone(UTC).isoformat().removesuffix("+00:00")
+    return (text.rstrip("0") if "." in text else text) + "Z"

@@ -1,0 +1,228 @@
+"""The fields of the documents that come in, and what is wrong with those that do not fit.
+
+Absent and null mean the same nearly everywhere: the zero value of the field.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import Annotated, Never, TypeVar
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType, inspect
+
+from workflow_monitor.domain.errors import QUOTED_LENGTH, FieldError, InvalidInput, quoted
+
+#: how many errors an answer names
+ERRORS = 20
+
+Int32 = Annotated[int, Meta(ge=-(2**31), le=2**31 - 1)]
+Int64 = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
+Tag = str | int | float | bool | None
+
+
+class SwathFields(msgspec.Struct, forbid_unknown_fields=True):
+    """An entry of the `tiles` of a scene's data."""
+
+    swath_id: str | None = ""
+    tile_nr: Int64 | None = 0
+
+
+class SceneFields(msgspec.Struct, forbid_unknown_fields=True):
+    """The data of a scene, in the order in which they are written."""
+
+    uuid: str | UnsetType | None = UNSET
+    date: str | None = None
+    tiles: dict[str, SwathFields | None] | UnsetType | None = UNSET
+    graph_name: str | None = ""
+    graph_config: dict[str, str | None] | None = None
+    record_id: str | None = ""
+    instances_id: dict[str, str | None] | UnsetType | None = UNSET
+    metadata: dict[str, object] | None = None
+    is_retriable: bool | None = False
+    storage_uri: str | None = ""
+    tags: dict[str, Tag] | UnsetType | None = UNSET
+    geometry: dict[str, object] | UnsetType | None = UNSET
+    wkt: str | UnsetType | None = UNSET
+
+
+class TileFields(msgspec.Struct, forbid_unknown_fields=True):
+    """The data of a tile, in the order in which they are written."""
+
+    swath_id: str | None = ""
+    tile_nr: Int64 | None = 0
+    graph_name: str | None = ""
+    is_retriable: bool | None = False
+
+
+class TileToIngestFields(msgspec.Struct, forbid_unknown_fields=True):
+    """A tile of a scene to ingest; the links are source ids."""
+
+    previous_tile_id: str | None = ""
+    previous_scene_id: str | None = ""
+    reference_tile_id: str | None = ""
+    reference_scene_id: str | None = ""
+    data: TileFields | None = None
+
+
+class SceneToIngestFields(msgspec.Struct, forbid_unknown_fields=True):
+    """A scene to ingest."""
+
+    id: Int64 | None = 0
+    source_id: str | None = ""
+    aoi: str | None = ""
+    data: SceneFields | None = None
+    tiles: dict[str, TileToIngestFields | None] | None = None
+    retry_count: Int32 | None = 0
+
+
+class CatalogueLink(msgspec.Struct):
+    """Where a tile of a catalogue leads."""
+
+    SceneID: str | None = ""
+    SourceID: str | None = ""
+
+
+class CatalogueTile(msgspec.Struct):
+    """A tile as a catalogue lists it; what else a catalogue says of it is not needed."""
+
+    SourceID: str | None = ""
+    Data: TileFields | None = None
+    Previous: CatalogueLink | None = None
+    Reference: CatalogueLink | None = None
+    GeometryWKT: str | None = ""
+
+
+class CatalogueScene(msgspec.Struct):
+    """The properties of a feature of a catalogue; what else a catalogue says of it is not needed."""
+
+    source_id: str | None = ""
+    aoi: str | None = ""
+    data: SceneFields | None = None
+    Tags: dict[str, Tag] | None = None
+    Tiles: list[CatalogueTile] | None = None
+    GeometryWKT: str | None = ""
+    Ingested: bool | None = False
+
+
+class CatalogueFeature(msgspec.Struct):
+    """A feature of a catalogue."""
+
+    properties: CatalogueScene
+    geometry: dict[str, object] | None = None
+
+
+Fields = TypeVar("Fields", bound=msgspec.Struct)
+
+
+def read_fields(value: object, fields: type[Fields], place: str = "") -> Fields:
+    """The value as these fields. Raises InvalidInput, which names what does not fit below `place`."""
+    try:
+        return msgspec.convert(value, fields, strict=True)
+    except msgspec.ValidationError as error:
+        errors = list(islice(_misfits(value, inspect.type_info(fields), place), ERRORS))
+        refuse(errors or [FieldError(place, str(error))])
+
+
+def refuse(errors: Iterable[FieldError]) -> Never:
+    """Raise InvalidInput for these errors: the first is told in full, all are listed."""
+    listed = list(errors)
+    first = listed[0]
+    others = f" ({len(listed) - 1} more fields are listed in errors.)" if len(listed) > 1 else ""
+    subject = f"{first.field}: " if first.field else ""
+    raise InvalidInput(f"{subject}{first.message}.{others}", listed)
+
+
+def below(place: str, key: str) -> str:
+    """The path of a member of what is at `place`.
+
+    >>> below("tiles", "A44_IW1_8951")
+    'tiles.A44_IW1_8951'
+    """
+    short = key if len(key) <= QUOTED_LENGTH else key[: QUOTED_LENGTH - 1] + "…"
+    return f"{place}.{short}" if place else short
+
+
+def found(value: object) -> str:
+    """A value as it is shown in a message."""
+    if isinstance(value, dict):
+        return "an object"
+    if isinstance(value, list):
+        return f"a list of {len(value)}"
+    return "null" if value is None else str(value).lower() if isinstance(value, bool) else quoted(value)
+
+
+def _misfits(value: object, expected: inspect.Type, place: str) -> Iterator[FieldError]:
+    """What is wrong with a value, field by field."""
+    choices = expected.types if isinstance(expected, inspect.UnionType) else (expected,)
+    if _fits(value, choices):
+        return
+    inner = [
+        choice for choice in choices if isinstance(choice, inspect.StructType | inspect.DictType | inspect.ListType)
+    ]
+    if inner and isinstance(value, dict) and isinstance(inner[0], inspect.StructType):
+        yield from _struct_misfits(value, inner[0], place)
+    elif inner and isinstance(value, dict) and isinstance(inner[0], inspect.DictType):
+        for key, member in value.items():
+            yield from _misfits(member, inner[0].value_type, below(place, key))
+    elif inner and isinstance(value, list) and isinstance(inner[0], inspect.ListType):
+        for index, member in enumerate(value):
+            yield from _misfits(member, inner[0].item_type, f"{place}[{index}]")
+    else:
+        yield FieldError(place, f"expected {_described(choices)}, found {found(value)}")
+
+
+def _struct_misfits(value: dict[str, object], expected: inspect.StructType, place: str) -> Iterator[FieldError]:
+    fields = {field.encode_name: field for field in expected.fields}
+    for key, field in fields.items():
+        if key in value:
+            yield from _misfits(value[key], field.type, below(place, key))
+        elif field.required:
+            yield FieldError(below(place, key), f"is missing; expected {_described((field.type,))}")
+    if expected.forbid_unknown_fields:
+        for key in value:
+            if key not in fields:
+                yield FieldError(below(place, key), f"is not a field here; expected only {', '.join(fields)}")
+
+
+def _fits(value: object, choices: Iterable[inspect.Type]) -> bool:
+    for choice in choices:
+        match choice:
+            case inspect.AnyType():
+                return True
+            case inspect.NoneType() if value is None:
+                return True
+            case inspect.StrType() if isinstance(value, str):
+                return True
+            case inspect.BoolType() if isinstance(value, bool):
+                return True
+            case inspect.IntType() if type(value) is int and (choice.ge or value) <= value <= (choice.le or value):
+                return True
+            case inspect.FloatType() if type(value) in (int, float):
+                return True
+            case _:
+                pass
+    return False
+
+
+def _described(choices: Iterable[inspect.Type]) -> str:
+    words = []
+    for choice in choices:
+        match choice:
+            case inspect.StrType():
+                words.append("a text")
+            case inspect.BoolType():
+                words.append("true or false")
+            case inspect.IntType():
+                bounded = choice.ge is not None and choice.le is not None
+                words.append(f"an integer from {choice.ge} to {choice.le}" if bounded else "an integer")
+            case inspect.FloatType():
+                words.append("a number")
+            case inspect.StructType() | inspect.DictType():
+                words.append("an object")
+            case inspect.ListType():
+                words.append("a list")
+            case _:
+                pass
+    return " or ".join(words)

@@ -1,0 +1,165 @@
+"""AOIs, scenes and tiles as the state machine sees them: without their payloads."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import date, datetime
+
+from workflow_monitor.domain.status import Cause, Kind, Status, aoi_status
+
+
+@dataclass(slots=True)
+class Scene:
+    """A product to download."""
+
+    id: int
+    #: number of the AOI that owns it
+    aoi: int
+    source_id: str
+    status: Status = Status.NEW
+    message: str = ""
+    #: retries left; goes below 0 by hand
+    countdown: int = 0
+    #: how often it was handed out
+    attempt: int = 0
+    #: number of the job that is out for it
+    job: int | None = None
+
+    @property
+    def kind(self) -> Kind:
+        return Kind.SCENE
+
+
+@dataclass(slots=True)
+class Tile:
+    """A piece of a scene to process."""
+
+    id: int
+    aoi: int
+    #: id of the scene that it belongs to
+    scene: int
+    source_id: str
+    #: id of the tile before it in time at the same place
+    previous: int | None = None
+    #: id of the root of its chain
+    reference: int | None = None
+    status: Status = Status.NEW
+    message: str = ""
+    countdown: int = 0
+    attempt: int = 0
+    job: int | None = None
+
+    @property
+    def kind(self) -> Kind:
+        return Kind.TILE
+
+    @property
+    def is_root(self) -> bool:
+        return self.status is not Status.FAILED and self.previous is None and self.reference is None
+
+
+Item = Scene | Tile
+
+
+@dataclass(slots=True)
+class AOI:
+    """A named ingestion, with how many of its scenes and tiles are in each status."""
+
+    id: int
+    name: str
+    scenes: Counter[Status] = field(default_factory=Counter)
+    tiles: Counter[Status] = field(default_factory=Counter)
+    #: those of `tiles` whose scene is DONE
+    tiles_of_done_scenes: Counter[Status] = field(default_factory=Counter)
+
+    @property
+    def status(self) -> Status:
+        return aoi_status(self.scenes, self.tiles, self.tiles_of_done_scenes)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """What a worker reports of a scene or tile."""
+
+    kind: Kind
+    id: int
+    status: Status
+    message: str = ""
+    #: the attempt that it answers for; None from workers that do not know it
+    attempt: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class JobOrder:
+    """A hand-out of an item to the workers: what the outbox keeps.
+
+    `previous` and `reference` are ids of the tiles that the worker is told of.
+    """
+
+    id: int
+    kind: Kind
+    item: int
+    aoi: int
+    attempt: int
+    previous: int | None = None
+    reference: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LeasedJob:
+    """A job that a worker has taken."""
+
+    id: int
+    #: the job message, JSON as the downloader or the processor expects it
+    payload: str
+    attempt: int
+    lease: str
+    #: when the lease runs out, UTC
+    expires: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened to an AOI, a scene or a tile; the item is described as it was then."""
+
+    seq: int
+    #: UTC
+    time: datetime
+    #: name of the AOI
+    aoi: str
+    #: "aoi", "scene" or "tile"
+    type: str
+    #: of the scene or tile; the AOI's own number for an AOI
+    id: int
+    before: Status | None
+    after: Status | None
+    cause: Cause
+    #: who asked for it, as far as it is known
+    who: str
+    message: str = ""
+    attempt: int = 0
+    countdown: int = 0
+    previous: int | None = None
+    reference: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """The workload of an AOI."""
+
+    scenes: Counter[Status]
+    tiles: Counter[Status]
+    #: number of root tiles
+    roots: int
+    #: date (UTC) of the earliest scene of a root tile, and of the latest of a leaf tile
+    first: date | None
+    last: date | None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A part of a list: page `number`, counted from 0, of `limit` items each."""
+
+    number: int
+    limit: int

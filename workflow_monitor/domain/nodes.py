@@ -1,0 +1,45 @@
+"""Scenes and tiles as nodes of a graph that is to be drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple, Protocol
+
+
+class SceneNode(NamedTuple):
+    """A scene in the graph. `status` is a Status or its text."""
+
+    id: int
+    source_id: str
+    status: str
+
+
+class TileNode(NamedTuple):
+    """A tile in the graph. `status` is a Status or its text."""
+
+    id: int
+    #: id of the scene that it belongs to
+    scene: int
+    source_id: str
+    status: str
+    #: id of the tile that it follows
+    previous: int | None
+    #: whether its scene is DONE
+    scene_done: bool
+
+
+class GraphSource(Protocol):
+    """Where the scenes and tiles of a graph come from.
+
+    Both methods give a fresh iterator at each call, and show the same state: one transaction.
+    They are called one after the other, never at once: `scenes()`, `tiles()`, `tiles()` again.
+    Plain tuples with the fields in this order do as well as the named ones.
+    """
+
+    def scenes(self) -> Iterable[SceneNode]:
+        """The scenes, ordered by id."""
+        ...
+
+    def tiles(self) -> Iterable[TileNode]:
+        """The tiles, ordered by the id of their scene, then by their own."""
+        ...

@@ -1,0 +1,71 @@
+"""Patterns for names of AOIs: `*` any text, `?` one character, the suffix `(?i)` ignores case."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from workflow_monitor.domain.errors import FieldError, InvalidInput, quoted
+
+IGNORE_CASE = "(?i)"
+
+_SPECIAL = frozenset("\\.+*?()|[]{}^$")
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """What names must look like.
+
+    `regex` and `options` are for `regexp_full_match(name, regex, options)` in SQL; RE2 and Python read them alike.
+    """
+
+    text: str
+    regex: str
+    ignores_case: bool
+
+    @property
+    def options(self) -> str:
+        return "si" if self.ignores_case else "s"
+
+    def matches(self, name: str) -> bool:
+        """Whether the whole name matches."""
+        return re.fullmatch(self.regex, name, re.DOTALL | (re.IGNORECASE if self.ignores_case else 0)) is not None
+
+
+def is_pattern(text: str) -> bool:
+    """Whether a text names any AOIs that match rather than the one of this name.
+
+    >>> is_pattern("Denmark*"), is_pattern("Denmark")
+    (True, False)
+    """
+    return "*" in text or "?" in text
+
+
+def compile_pattern(text: str) -> Pattern:
+    r"""The pattern that a text describes. A backslash quotes the next character; all else stands for itself.
+
+    Raises InvalidInput if nothing follows the last backslash.
+
+    >>> compile_pattern("denmark_s?(?i)").matches("Denmark_S1")
+    True
+    """
+    ignores_case = text.endswith(IGNORE_CASE)
+    characters = iter(text.removesuffix(IGNORE_CASE))
+    parts = []
+    for character in characters:
+        if character == "*":
+            parts.append(".*")
+        elif character == "?":
+            parts.append(".")
+        elif character != "\\":
+            parts.append(_literal(character))
+        elif (quoted_one := next(characters, None)) is not None:
+            parts.append(_literal(quoted_one))
+        else:
+            message = "ends in a backslash, which quotes the next character; write two for a backslash"
+            raise InvalidInput(f"The pattern {quoted(text)} {message}.", [FieldError("aoi", message)])
+    return Pattern(text, re.sub(r"(?:\.\*)+", ".*", "".join(parts)), ignores_case)
+
+
+def _literal(character: str) -> str:
+    return f"\\{character}" if character in _SPECIAL else character

@@ -1,0 +1,175 @@
+"""JSON texts, read without guessing: RFC 8259, and nothing that two readers may understand differently."""
+
+from __future__ import annotations
+
+import gc
+import json
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import NoReturn
+
+from workflow_monitor.domain.errors import FieldError, InvalidInput, quoted
+
+#: how deep objects and lists may be nested
+DEPTH = 32
+
+# Integers of other readers: signed 64 bits, or unsigned.
+SMALLEST, LARGEST = -(2**63), 2**64 - 1
+
+_PAIR_OR_ESCAPE = re.compile(
+    r"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|.)", re.DOTALL
+)
+_HALF_A_PAIR = re.compile(r"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
+# With all digits made 0, a search for a number that may be too large is a search for one of these.
+_DIGITS = bytes.maketrans(b"123456789E", b"000000000e")
+_MAYBE_HUGE = (b"0" * 19, b"0e000", b"0e+000")
+
+# From how many bytes on the garbage collector is paused.
+_LARGE = 1_000_000
+
+
+def read_json(body: bytes) -> object:
+    """The value of a JSON text in UTF-8.
+
+    Half a surrogate pair, which is no character, becomes U+FFFD. Raises InvalidInput for anything that is
+    not JSON, for duplicate keys, NUL characters, numbers that do not fit in 64 bits and nesting beyond DEPTH.
+
+    >>> read_json(b'{"tile_nr": 4}')
+    {'tile_nr': 4}
+    """
+    text = _decoded(body)
+    try:
+        with collector_paused(len(body)):
+            value: object = json.loads(text, object_pairs_hook=_object, parse_constant=_refuse_constant)
+    except json.JSONDecodeError as error:
+        raise InvalidInput(_described(error, text)) from None
+    except RecursionError:
+        raise _too_deep() from None
+    except ValueError:
+        raise InvalidInput("The body holds a number with thousands of digits; numbers are of 64 bits.") from None
+    _check_depth(value)
+    zeros = body.translate(_DIGITS)
+    if any(huge in zeros for huge in _MAYBE_HUGE):
+        _check_numbers(value)
+    return value
+
+
+@contextmanager
+def collector_paused(size: int) -> Iterator[None]:
+    """Pause the garbage collector while a body of so many bytes is read, if it is large.
+
+    Reading leaves no cycles behind, yet the collector would walk all that has been read again and again: that
+    takes longer than the reading.
+    """
+    pause = size > _LARGE and gc.isenabled()
+    if pause:
+        gc.disable()
+    try:
+        yield
+    finally:
+        if pause:
+            gc.enable()
+
+
+def merge_patch(target: object, patch: object) -> object:
+    """The target after a JSON merge patch (RFC 7396); neither is changed.
+
+    >>> merge_patch({"a": "b", "c": {"d": 1}}, {"a": None, "c": {"e": 2}})
+    {'c': {'d': 1, 'e': 2}}
+    """
+    if not isinstance(patch, Mapping):
+        return patch
+    merged = dict(target) if isinstance(target, Mapping) else {}
+    for key, value in patch.items():
+        if value is None:
+            merged.pop(key, None)
+        else:
+            merged[key] = merge_patch(merged.get(key), value)
+    return merged
+
+
+def _decoded(body: bytes) -> str:
+    if body.startswith(b"\xef\xbb\xbf"):
+        raise InvalidInput("The body starts with a byte order mark; expected JSON in UTF-8 without one.")
+    try:
+        text = body.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise InvalidInput(f"The body is not UTF-8: byte {error.start} is 0x{body[error.start]:02x}.") from None
+    if not text.strip(" \t\r\n"):
+        raise InvalidInput("The body is empty; expected JSON.")
+    if "\\u0000" in text:
+        _refuse_nul(text)
+    return _PAIR_OR_ESCAPE.sub(_whole_characters, text) if _HALF_A_PAIR.search(text) else text
+
+
+def _whole_characters(escape: re.Match[str]) -> str:
+    return "\\ufffd" if _HALF_A_PAIR.fullmatch(escape[0]) else escape[0]
+
+
+def _refuse_nul(text: str) -> None:
+    for escape in _PAIR_OR_ESCAPE.finditer(text):
+        if escape[0] == "\\u0000":
+            raise InvalidInput(f"There is a NUL character (\\u0000) in a text at {_place(text, escape.start())}.")
+
+
+def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        seen: set[str] = set()
+        twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+        message = "occurs twice in one object; expected each key once"
+        raise InvalidInput(f"The key {quoted(twice)} {message}.", [FieldError(twice, message)])
+    return members
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise InvalidInput(f"{name} is no number in JSON; leave the field out, or use null.")
+
+
+def _described(error: json.JSONDecodeError, text: str) -> str:
+    found = quoted(text[error.pos : error.pos + 20]) if error.pos < len(text) else "the end of the body"
+    if error.msg == "Extra data":
+        return f"Something follows the JSON value at {_place(text, error.pos)}: {found}."
+    return f"The body is not JSON: {error.msg} at {_place(text, error.pos)}, found {found}."
+
+
+def _place(text: str, position: int) -> str:
+    return f"line {text.count(chr(10), 0, position) + 1}, column {position - text.rfind(chr(10), 0, position)}"
+
+
+def _too_deep() -> InvalidInput:
+    return InvalidInput(f"Objects and lists are nested more than {DEPTH} deep.")
+
+
+def _check_depth(value: object) -> None:
+    level = [value] if type(value) in (dict, list) else []
+    for _ in range(DEPTH):
+        if not level:
+            return
+        level = [
+            inner
+            for outer in level
+            for inner in (outer.values() if type(outer) is dict else outer)  # type: ignore[attr-defined]
+            if type(inner) in (dict, list)
+        ]
+    if level:
+        raise _too_deep()
+
+
+def _check_numbers(value: object) -> None:
+    for path, number in _numbers(value, ""):
+        if not SMALLEST <= number <= LARGEST and (type(number) is int or number in (float("inf"), float("-inf"))):
+            message = f"found {quoted(number)}, a number that does not fit in 64 bits"
+            raise InvalidInput(f"{path or 'The body'}: {message}.", [FieldError(path, message)])
+
+
+def _numbers(value: object, path: str) -> Iterator[tuple[str, int | float]]:
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _numbers(inner, f"{path}.{key}" if path else key)
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            yield from _numbers(inner, f"{path}[{index}]")
+    elif isinstance(value, int | float):
+        yield path, value
