@@ -1,0 +1,1 @@
+"""The dependency graph of an AOI, as text and as a picture."""

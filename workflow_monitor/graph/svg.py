@@ -1,0 +1,151 @@
+"""The dependency graph as an SVG picture, drawn by Graphviz in a process of its own."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import subprocess
+import sysconfig
+from collections.abc import Iterable
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+from workflow_monitor.domain.errors import WorkflowError
+from workflow_monitor.graph.dot import NODE_MARK
+
+logger = logging.getLogger(__name__)
+
+#: Graphviz takes some seconds for this many scenes and tiles, and minutes beyond.
+MAX_NODES = 5000
+
+#: The programs that can draw, the first that is there is taken; graphviz-pure comes with this package.
+PROGRAMS = ("dot", "graphviz-pure")
+
+#: Groups are found by what they show: `s12`, `t7`, `s12_t7`. Fonts do not depend on the machine's default.
+OPTIONS = (r"-Nid=\N", r"-Eid=\T_\H", "-Nfontname=Helvetica", "-Tsvg")
+
+SVG = "http://www.w3.org/2000/svg"
+_SPACE = "{http://www.w3.org/XML/1998/namespace}space"
+
+#: What a picture may consist of: shapes and text; no scripts, links, styles, images or references.
+ELEMENTS = frozenset({"svg", "g", "title", "polygon", "polyline", "ellipse", "path", "text"})
+ATTRIBUTES = frozenset(
+    {"width", "height", "viewBox", "id", "class", "transform", "points", "d", "x", "y", "cx", "cy", "rx", "ry"}
+    | {"fill", "stroke", "stroke-width", "stroke-dasharray", "text-anchor", "font-family", "font-size"}
+)
+
+
+class GraphTooLarge(WorkflowError):
+    """The graph has too many nodes to be drawn, or to be drawn in time."""
+
+    status = 422
+    code = "graph-too-large"
+    title = "The graph is too large to be drawn"
+
+    def __init__(self, nodes: int, reason: str) -> None:
+        super().__init__(
+            f"The graph has {nodes:,} scenes and tiles or more; {reason}. Ask for a smaller part of it, or take the "
+            "dot text, which is always whole, and draw it with a tool for large graphs."
+        )
+        self.extra = {"nodes": nodes}
+
+
+class NoDrawingProgram(WorkflowError):
+    """Neither of the programs that can draw is there."""
+
+    status = 501
+    code = "no-drawing-program"
+    title = "Graphs cannot be drawn here"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The server found no Graphviz. Install `dot` from the system's packages, or `pip install graphviz-pure`; "
+            "until then, take the dot text."
+        )
+
+
+class DrawingFailed(WorkflowError):
+    """The program that draws failed, or drew what is not expected."""
+
+    code = "drawing-failed"
+    title = "The graph could not be drawn"
+
+    def __init__(self, program: str) -> None:
+        super().__init__(f"{program} failed to draw the graph; the server's log says more. The dot text can be had.")
+
+
+def render_svg(dot_text: str | Iterable[str], seconds: float, max_nodes: int = MAX_NODES) -> bytes:
+    """The picture of a graph: an `svg` element in UTF-8 without scripts or links, fit to stand inside HTML.
+
+    `dot_text` is what `dot_lines` gives, as chunks or as one text. Blocks for up to `seconds`, then
+    kills the program. The group of each node and edge has an id: `s12`, `t7`, `s12_t7`.
+
+    Raises GraphTooLarge if there are more than `max_nodes` scenes and tiles (no more chunks than needed
+    are read), or if time is up; NoDrawingProgram; DrawingFailed.
+    """
+    text, nodes = _collected([dot_text] if isinstance(dot_text, str) else dot_text, max_nodes)
+    program = drawing_program()
+    name = Path(program).name
+    try:
+        done = subprocess.run(  # noqa: S603 -- a program of our choice, without a shell; the graph is its input
+            [program, *OPTIONS], input=text.encode(), capture_output=True, timeout=seconds, check=False
+        )
+    except subprocess.TimeoutExpired:
+        raise GraphTooLarge(nodes, f"drawing it takes more than {seconds:g} seconds") from None
+    except OSError as error:
+        logger.warning("%s could not be started: %s", program, error)
+        raise DrawingFailed(name) from error
+    if done.returncode:
+        logger.warning("%s ended with %d: %.500s", program, done.returncode, done.stderr.decode(errors="replace"))
+        raise DrawingFailed(name)
+    return _shapes_and_text(done.stdout, name)
+
+
+def drawing_program() -> str:
+    """The path of the first of PROGRAMS that is there: on the search path, or beside this Python.
+
+    Raises NoDrawingProgram.
+    """
+    for name in PROGRAMS:
+        found = shutil.which(name) or shutil.which(name, path=sysconfig.get_path("scripts"))
+        if found:
+            return found
+    raise NoDrawingProgram
+
+
+def _collected(chunks: Iterable[str], max_nodes: int) -> tuple[str, int]:
+    """The text of the chunks and the number of its nodes."""
+    parts = []
+    nodes = 0
+    for chunk in chunks:
+        nodes += chunk.count(NODE_MARK)
+        if nodes > max_nodes:
+            raise GraphTooLarge(nodes, f"at most {max_nodes:,} are drawn")
+        parts.append(chunk)
+    return "".join(parts), nodes
+
+
+def _shapes_and_text(drawn: bytes, program: str) -> bytes:
+    """The SVG with nothing but ELEMENTS and ATTRIBUTES: comments, the document type and other attributes are left out.
+
+    Raises DrawingFailed if it is no SVG or has other elements.
+    """
+    try:
+        root = ET.fromstring(drawn)  # noqa: S314 -- written by Graphviz, whose texts we escape
+    except ET.ParseError as error:
+        logger.warning("%s wrote what is not XML: %s", program, error)
+        raise DrawingFailed(program) from error
+    for element in root.iter():
+        name = element.tag.removeprefix(f"{{{SVG}}}")
+        if name not in ELEMENTS:
+            logger.warning("%s drew an unexpected element: %.100s", program, name)
+            raise DrawingFailed(program)
+        element.tag = name
+        for attribute in [key for key in element.attrib if key not in ATTRIBUTES]:
+            del element.attrib[attribute]
+        if name == "text":
+            element.set(_SPACE, "preserve")
+            element.set("font-family", "Helvetica, Arial, sans-serif")
+    root.set("xmlns", SVG)
+    root.set("role", "img")
+    return ET.tostring(root, encoding="unicode").encode()
