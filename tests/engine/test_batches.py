@@ -1,0 +1,202 @@
+"""Group commit: what was sent together is carried out in this order, each command for itself, and stored at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
+from typing import Any
+
+import pytest
+
+from tests.model import DONE, FAILED, NEW, PENDING, RETRY, SCENE, TILE, Key, Link, NewScene
+from tests.running import Running, ingestion, running
+from workflow_monitor.domain.commands import (
+    Command,
+    CreateAOI,
+    DeleteAOI,
+    Fail,
+    Force,
+    Lease,
+    Report,
+    Retry,
+    RetryAOI,
+)
+from workflow_monitor.domain.errors import AOINotFound, Conflict, InvalidInput, SceneExists, StatusConflict
+from workflow_monitor.domain.model import Result
+from workflow_monitor.domain.status import Kind, Status
+
+ROOT = Link("A", "tile")
+A = NewScene("A", 0, {"tile": None})
+B = NewScene("B", 0, {"tile": (ROOT, ROOT)})
+C = NewScene("C", 0, {"tile": (Link("B", "tile"), ROOT)})
+
+
+@pytest.fixture
+def engine() -> Iterator[Running]:
+    with running() as engine:
+        engine.do(CreateAOI("Denmark"))
+        yield engine
+
+
+def at_once(engine: Running, *commands: Command) -> list[Future[Any]]:
+    """Send commands in one batch, and wait for all."""
+    with engine.clock.holding():
+        engine.send(Lease("downloader", 0, 1, ""))  # at which the writer waits for the clock
+        futures = [engine.send(command) for command in commands]
+    for future in futures:
+        future.exception(30)
+    return futures
+
+
+def result(kind: Kind, number: int, status: Status, attempt: int | None = None) -> Result:
+    return Result(kind=kind, id=number, status=status, attempt=attempt)
+
+
+def statuses(engine: Running) -> list[Status]:
+    """Of the scenes, then of the tiles."""
+    return [item.status for _, item in sorted(engine.snapshot().items.items())]
+
+
+def test_what_is_sent_together_is_one_transaction(engine: Running) -> None:
+    transactions: list[Sequence[object]] = []
+    engine.workflow._on_commit = transactions.append
+    at_once(engine, ingestion("Denmark", [A]), Report([result(SCENE, 1, DONE)]), Report([result(TILE, 1, DONE)]))
+    # the first is that of the command for which the writer waited
+    assert [len(events) for events in transactions if events] == [5]
+
+
+def test_a_command_that_is_refused_leaves_the_others_alone(engine: Running) -> None:
+    first, lost, again, unknown, last = at_once(
+        engine,
+        ingestion("Denmark", [A]),
+        ingestion("Denmark", [C]),
+        ingestion("Denmark", [A]),
+        ingestion("Greenland", [A]),
+        ingestion("Denmark", [B]),
+    )
+    assert len(first.result()) == len(last.result()) == 1
+    assert isinstance(lost.exception(), InvalidInput)
+    error = again.exception()
+    assert isinstance(error, SceneExists)
+    assert error.ids == {"A": first.result()[0]}
+    assert isinstance(unknown.exception(), AOINotFound)
+    assert [item.name for item in engine.snapshot().items.values() if item.kind is SCENE] == ["A", "B"]
+
+
+def test_results_reach_what_was_ingested_in_the_same_batch(engine: Running) -> None:
+    *_, report = at_once(
+        engine,
+        ingestion("Denmark", [A, B]),
+        ingestion("Denmark", [C]),
+        Report(
+            [result(SCENE, number, DONE) for number in (3, 2, 1)] + [result(TILE, number, DONE) for number in (1, 2)]
+        ),
+    )
+    assert [outcome.outcome for outcome in report.result()] == ["applied"] * 5
+    assert statuses(engine) == [DONE] * 3 + [DONE, DONE, PENDING]
+
+
+def test_jobs_that_were_overtaken_in_their_batch_are_not_leased(engine: Running) -> None:
+    at_once(
+        engine,
+        ingestion("Denmark", [A, B]),
+        Force(SCENE, 1, RETRY),
+        Retry(SCENE, 1),
+        Force(SCENE, 2, NEW),
+    )
+    jobs = engine.do(Lease("downloader", 10, 60, "worker"))
+    assert [job.attempt for job in jobs] == [2]
+    assert engine.store.reader.backlog(SCENE) == (0, 1)
+
+
+def test_a_lease_takes_jobs_of_its_own_batch(engine: Running) -> None:
+    _, early, _, late = at_once(
+        engine,
+        ingestion("Denmark", [A, B]),
+        Lease("downloader", 1, 60, "early"),
+        Report([result(SCENE, 2, FAILED)]),
+        Lease("downloader", 5, 60, "late"),
+    )
+    assert len(early.result()) == 1
+    assert late.result() == []
+
+
+def test_a_result_counts_once_however_often_it_is_sent(engine: Running) -> None:
+    engine.ingest("Denmark", A)
+    done = result(SCENE, 1, DONE, attempt=1)
+    one, other = at_once(engine, Report([done, done]), Report([done]))
+    assert [outcome.outcome for outcome in one.result() + other.result()] == ["applied", "unchanged", "unchanged"]
+    assert engine.snapshot().items[Key(TILE, 1)].attempt == 1
+
+
+def test_late_results_are_stale(engine: Running) -> None:
+    engine.ingest("Denmark", A)
+    _, report = at_once(engine, Force(SCENE, 1, PENDING), Report([result(SCENE, 1, FAILED, attempt=1)]))
+    (outcome,) = report.result()
+    assert (outcome.outcome, outcome.status) == ("stale", PENDING)
+    assert statuses(engine) == [PENDING, NEW]
+
+
+def test_a_scene_that_cannot_fail_keeps_all_its_tiles(engine: Running) -> None:
+    two = NewScene("two", 0, {"one": None, "other": (Link("two", "one"), Link("two", "one"))})
+    engine.ingest("Denmark", two)
+    fail, _ = at_once(engine, Report([result(SCENE, 1, DONE)]), Fail(SCENE, 1, force=True))
+    assert [outcome.outcome for outcome in fail.result()] == ["applied"]
+    before = engine.snapshot()
+    assert before.items[Key(TILE, 1)].status is PENDING
+    (refused,) = at_once(engine, Fail(SCENE, 1, force=True))
+    assert isinstance(refused.exception(), StatusConflict)
+    assert engine.snapshot() == before
+
+
+def test_retry_of_an_aoi_is_all_or_nothing(engine: Running) -> None:
+    engine.ingest("Denmark", A, B)
+    at_once(engine, Report([result(SCENE, 1, DONE), result(SCENE, 1, DONE)]), Report([result(SCENE, 2, RETRY)]))
+    engine.do(Force(TILE, 2, RETRY))  # its previous tile is not DONE
+    before = engine.snapshot()
+    refused, created = at_once(engine, RetryAOI("Denmark"), CreateAOI("Greenland"))
+    assert isinstance(refused.exception(), StatusConflict)
+    assert created.exception() is None
+    after = engine.snapshot()
+    assert after._replace(aois=before.aois) == before
+    assert after.aois.keys() == {"Denmark", "Greenland"}
+
+
+def test_an_aoi_can_be_deleted_and_made_anew_in_one_batch(engine: Running) -> None:
+    engine.ingest("Denmark", A)
+    *_, again, report, ingested = at_once(
+        engine,
+        ingestion("Denmark", [B]),
+        DeleteAOI("Denmark"),
+        CreateAOI("Denmark"),
+        Report([result(SCENE, 1, DONE), result(SCENE, 2, DONE)]),
+        ingestion("Denmark", [A]),
+    )
+    assert again.exception() is None
+    assert [outcome.outcome for outcome in report.result()] == ["unknown", "unknown"]
+    (number,) = ingested.result()
+    snapshot = engine.snapshot()
+    assert [key for key in snapshot.items if key.kind is SCENE] == [Key(SCENE, number)]
+    assert {job.item for job in snapshot.current} == {number}
+    assert snapshot.aois["Denmark"][1:] == ({PENDING: 1}, {NEW: 1}, {})
+
+
+def test_nothing_follows_what_fails_in_the_same_batch(engine: Running) -> None:
+    *_, linked = at_once(
+        engine, ingestion("Denmark", [A]), Report([result(SCENE, 1, FAILED)]), ingestion("Denmark", [B])
+    )
+    assert type(linked.exception()) is Conflict
+    assert statuses(engine) == [FAILED, FAILED]
+
+
+def test_a_long_chain_goes_through_in_one_report(engine: Running) -> None:
+    length = 200
+    scenes = [NewScene("0", 0, {"tile": None})]
+    scenes += [NewScene(str(n), 0, {"tile": (Link(str(n - 1), "tile"), Link("0", "tile"))}) for n in range(1, length)]
+    _, report = at_once(
+        engine,
+        ingestion("Denmark", scenes),
+        Report([result(kind, number + 1, DONE) for kind in Kind for number in range(length)]),
+    )
+    assert {outcome.outcome for outcome in report.result()} == {"applied"}
+    assert statuses(engine) == [DONE] * 2 * length

@@ -1,0 +1,205 @@
+"""An engine that runs on a store in memory, and what it holds, in the words of the model."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
+
+from tests.model import SCENE, Item, Job, Key, Link, Model, NewScene
+from workflow_monitor.domain.commands import Command, Ingest
+from workflow_monitor.domain.documents import read_scene
+from workflow_monitor.domain.model import Event
+from workflow_monitor.domain.status import Kind, Status, aoi_status
+from workflow_monitor.engine.workflow import Workflow
+from workflow_monitor.queues.lease import LeaseQueue
+from workflow_monitor.store import open_store
+from workflow_monitor.store.protocol import JobRow, Store
+
+START = datetime(2022, 1, 4, tzinfo=UTC)
+DATE = "2022-01-04T10:34:31.024Z"
+
+
+class Clock:
+    """The time, which stands still unless a test moves it on; `holding` keeps whoever asks for it waiting."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self._open = threading.Event()
+        self._open.set()
+
+    def __call__(self) -> datetime:
+        assert self._open.wait(60)
+        return START + timedelta(seconds=self.seconds)
+
+    @contextmanager
+    def holding(self) -> Iterator[None]:
+        self._open.clear()
+        try:
+            yield
+        finally:
+            self._open.set()
+
+
+class Snapshot(NamedTuple):
+    """All there is, in a form that can be compared."""
+
+    #: status and numbers of scenes, tiles, and tiles of DONE scenes in each status
+    aois: dict[str, tuple[Status, dict[Status, int], dict[Status, int], dict[Status, int]]]
+    items: dict[Key, Item]
+    #: jobs that nobody has taken, also those that were withdrawn before
+    untaken: set[Job]
+    leased: set[Job]
+    #: jobs that have still to be done
+    current: set[Job]
+
+
+@dataclass
+class Running:
+    """A workflow on a store."""
+
+    store: Store
+    workflow: Workflow
+    clock: Clock
+
+    def send(self, command: Command) -> Future[Any]:
+        return self.workflow.submit(command, "tester")
+
+    def do(self, command: Command) -> Any:
+        return self.send(command).result(30)
+
+    def ingest(self, aoi: str, *scenes: NewScene) -> list[int]:
+        ids: list[int] = self.do(ingestion(aoi, scenes))
+        return ids
+
+    def snapshot(self) -> Snapshot:
+        reader = self.store.reader
+        names = dict(reader.aois())
+        work: dict[str, dict[int, dict[Status, int]]] = {"scenes": {}, "tiles": {}, "tiles of done scenes": {}}
+        for aoi, of, status, number in reader.workloads():
+            if number:
+                work[of].setdefault(aoi, {})[status] = number
+        items = dict(self._items(names))
+        queued, leased = self._jobs("queued"), {job for job, _ in self._jobs("leased")}
+        return Snapshot(
+            {
+                name: (_status(counts := [work[of].get(number, {}) for of in work]), *counts)  # type: ignore[misc]
+                for number, name in names.items()
+            },
+            items,
+            {job for job, _ in queued},
+            leased,
+            leased | {job for job, is_withdrawn in queued if not is_withdrawn},
+        )
+
+    def _jobs(self, state: str) -> set[tuple[Job, bool]]:
+        """Jobs, and whether they have been withdrawn."""
+        rows = ((kind, row) for kind in Kind for rows in self.store.reader.jobs(kind, state, None) for row in rows)
+        return {(_job(kind, row), row.withdrawn is not None) for kind, row in rows}
+
+    def _items(self, aois: Iterable[int]) -> Iterator[tuple[Key, Item]]:
+        for kind in Kind:
+            for chunk in self.store.reader.items(kind, list(aois), list(Status), None, "document"):
+                for text in chunk:
+                    item = _item(kind, json.loads(text))
+                    yield Key(kind, item.id), item
+
+    def events(self) -> list[Event]:
+        return self.store.reader.events(0, None, 1_000_000)
+
+
+def _item(kind: Kind, document: dict[str, Any]) -> Item:
+    owner = document if kind is SCENE else document["scene"]
+    return Item(
+        kind,
+        document["id"],
+        owner["aoi"],
+        document["source_id"],
+        document["RetryCountDown"],
+        Status(document["status"]),
+        document["message"],
+        document["attempt"],
+        None if kind is SCENE else owner["id"],
+        document.get("PreviousID"),
+        document.get("ReferenceID"),
+    )
+
+
+def _job(kind: Kind, row: JobRow) -> Job:
+    message = json.loads(row.message)
+    ends = (message.get(f"tile_{end}", {}).get("id") or None for end in ("previous", "reference"))
+    return Job(kind, message["id"], row.attempt, *ends)
+
+
+def _status(counts: Sequence[dict[Status, int]]) -> Status:
+    return aoi_status(*counts)
+
+
+def snapshot_of(model: Model) -> Snapshot:
+    """What an engine has to hold that has been told the same as the model."""
+    known = [job for job in model.jobs if Key(job.kind, job.item) in model.items]
+    current = model.current()
+    return Snapshot(
+        {aoi: (model.status(aoi), *(dict(counter) for counter in model.counters(aoi))) for aoi in model.aois},  # type: ignore[misc]
+        dict(model.items),
+        {job for job in known if not model.was_leased(job)},
+        {job for job in current if model.was_leased(job)},
+        current,
+    )
+
+
+def differences(found: Snapshot, expected: Snapshot) -> list[str]:
+    """In what two snapshots differ, for a person."""
+    texts = []
+    for name, left, right in zip(Snapshot._fields, found, expected, strict=True):
+        if isinstance(left, dict) and isinstance(right, dict):
+            keys = [key for key in {**left, **right} if left.get(key) != right.get(key)]
+            texts += [f"{name} {key}: found {left.get(key)}, expected {right.get(key)}" for key in keys]
+        elif isinstance(left, set) and isinstance(right, set):
+            texts += [f"{name}: found also {job}" for job in left - right]
+            texts += [f"{name}: did not find {job}" for job in right - left]
+    return texts
+
+
+def ingestion(aoi: str, scenes: Iterable[NewScene]) -> Ingest:
+    """The command that ingests scenes of the model."""
+    return Ingest(aoi, [read_scene(_document(aoi, scene), aoi) for scene in scenes])
+
+
+def _document(aoi: str, scene: NewScene) -> dict[str, Any]:
+    return {
+        "source_id": scene.name,
+        "aoi": aoi,
+        "retry_count": scene.countdown,
+        "data": {"date": DATE, "tiles": {name: {"swath_id": "", "tile_nr": 0} for name in scene.tiles}},
+        "tiles": {name: {**_links(links), "data": {"graph_name": ""}} for name, links in scene.tiles.items()},
+    }
+
+
+def _links(links: tuple[Link, Link] | None) -> dict[str, str]:
+    previous, reference = links or (Link("", ""), Link("", ""))
+    return {
+        "previous_tile_id": previous.tile,
+        "previous_scene_id": previous.scene,
+        "reference_tile_id": reference.tile,
+        "reference_scene_id": reference.scene,
+    }
+
+
+@contextmanager
+def running() -> Iterator[Running]:
+    """A workflow on an empty store in memory."""
+    store, clock = open_store("duckdb:///:memory:"), Clock()
+    try:
+        workflow = Workflow(store, LeaseQueue, clock=clock)
+        try:
+            yield Running(store, workflow, clock)
+        finally:
+            workflow.close()
+    finally:
+        store.close()

@@ -1,0 +1,122 @@
+"""How new scenes are fitted into the graph: their numbers, and what their links lead to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from workflow_monitor.domain.commands import Ingest
+from workflow_monitor.domain.documents import Link, TileToIngest
+from workflow_monitor.domain.errors import Conflict, FieldError, InvalidInput, SceneExists, quoted
+from workflow_monitor.domain.model import AOI, Scene, Tile
+from workflow_monitor.domain.neighbourhood import Missing
+from workflow_monitor.domain.status import Status
+from workflow_monitor.store.protocol import Payloads
+
+if TYPE_CHECKING:
+    from workflow_monitor.engine.batch import Graph
+
+#: at most so many errors are listed
+LISTED = 20
+
+
+@dataclass(slots=True)
+class Growth:
+    """Scenes with their tiles, ready to be added to the graph."""
+
+    scenes: list[tuple[Scene, list[Tile]]] = field(default_factory=list)
+    payloads: Payloads = field(default_factory=lambda: Payloads({}, {}))
+    #: ids of the scenes by AOI and source id
+    names: dict[tuple[int, str], int] = field(default_factory=dict)
+
+
+def plan(graph: Graph, fresh: Mapping[tuple[int, str], int], command: Ingest) -> Growth:
+    """What a command adds; `fresh` are the scenes of this batch that are not stored yet. Nothing is changed.
+
+    Raises AOINotFound, SceneExists, InvalidInput if a link leads nowhere, Conflict if it leads to a FAILED tile.
+    """
+    aoi = graph.aoi(command.aoi)
+    linked = {
+        link.scene
+        for scene in command.scenes
+        for tile in scene.tiles
+        for link in (tile.previous, tile.reference)
+        if link is not None
+    }
+    names = {scene.source_id for scene in command.scenes}
+    known = graph.writer.scenes_named(aoi.id, names | linked)
+    known |= {name: number for (owner, name), number in fresh.items() if owner == aoi.id and name in names | linked}
+    if existing := {name: known[name] for name in names if name in known}:
+        raise SceneExists(aoi.name, existing)
+    growth = _numbered(graph, aoi, command)
+    _resolve(graph, aoi, command, growth, {known[name] for name in linked if name in known})
+    return growth
+
+
+def _numbered(graph: Graph, aoi: AOI, command: Ingest) -> Growth:
+    growth = Growth()
+    for given in command.scenes:
+        scene = Scene(graph.next_scene, aoi.id, given.source_id, countdown=given.retry_count)
+        graph.next_scene += 1
+        tiles = []
+        for part in given.tiles:
+            tile = Tile(graph.next_tile, aoi.id, scene.id, part.source_id, countdown=given.retry_count)
+            graph.next_tile += 1
+            growth.payloads.tiles[tile.id] = part
+            tiles.append(tile)
+        growth.scenes.append((scene, tiles))
+        growth.payloads.scenes[scene.id] = given
+        growth.names[aoi.id, given.source_id] = scene.id
+    return growth
+
+
+def _resolve(graph: Graph, aoi: AOI, command: Ingest, growth: Growth, linked_scenes: set[int]) -> None:
+    graph.load(Missing(scenes=linked_scenes, tiles_of=linked_scenes))
+    targets: dict[Link, Tile] = {}
+    for number in linked_scenes:
+        owner = graph.hood.scene(number)
+        if owner is not None:
+            targets.update({Link(owner.source_id, tile.source_id): tile for tile in graph.hood.tiles_of(owner)})
+    links = _Links(aoi, len(command.scenes) > 1)
+    for position, (given, (scene, tiles)) in enumerate(zip(command.scenes, growth.scenes, strict=True)):
+        targets.update({Link(scene.source_id, tile.source_id): tile for tile in tiles})
+        for part, tile in zip(given.tiles, tiles, strict=True):
+            tile.previous = links.follow("previous", part, targets, position)
+            tile.reference = links.follow("reference", part, targets, position)
+    links.check()
+
+
+class _Links:
+    """Follows links, and collects those that cannot be followed."""
+
+    def __init__(self, aoi: AOI, many: bool) -> None:
+        self._aoi = aoi
+        self._many = many
+        self._lost: list[FieldError] = []
+        self._failed: list[FieldError] = []
+
+    def follow(self, role: str, part: TileToIngest, targets: Mapping[Link, Tile], position: int) -> int | None:
+        """The id of the tile that a link leads to; of another scene only if that comes earlier."""
+        link = part.previous if role == "previous" else part.reference
+        if link is None:
+            return None
+        where = f"{f'[{position}].' if self._many else ''}tiles.{part.source_id}.{role}_tile_id"
+        target = targets.get(link)
+        if target is None:
+            text = f"There is no tile {quoted(link.tile)} of a scene {quoted(link.scene)} in the AOI"
+            self._lost.append(FieldError(where, f"{text} {quoted(self._aoi.name)}; it has to be added before."))
+            return None
+        if target.status is Status.FAILED:
+            message = f"The tile {quoted(target.source_id)} (id {target.id}) is FAILED."
+            self._failed.append(FieldError(where, message))
+        return target.id
+
+    def check(self) -> None:
+        """Raise what was found wrong."""
+        if self._lost:
+            detail = f"{len(self._lost)} links lead to tiles that are not there. Nothing was added."
+            raise InvalidInput(detail, self._lost[:LISTED])
+        if self._failed:
+            detail = f"{len(self._failed)} links lead to tiles that are FAILED: nothing can follow them."
+            raise Conflict(f"{detail} Nothing was added.", self._failed[:LISTED])

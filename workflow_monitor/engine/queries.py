@@ -1,0 +1,188 @@
+"""What can be asked of the store: everything that changes nothing."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from workflow_monitor.domain.errors import AOINotFound, ItemNotFound
+from workflow_monitor.domain.model import AOI, Event, Overview, Page
+from workflow_monitor.domain.patterns import compile_pattern, is_pattern
+from workflow_monitor.domain.status import QUEUES, Kind, Status
+from workflow_monitor.graph.dot import dot_lines
+from workflow_monitor.store.protocol import JobRow, Reader, Shape
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+#: with an id beyond this there is nothing
+LARGEST_ID = 2**63 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class JobList:
+    """A queue: how many jobs wait and are leased, and those that were asked for."""
+
+    queued: int
+    leased: int
+    jobs: Iterator[list[JobRow]]
+
+
+class Queries:
+    """Answers from what is committed. Any thread may call it; iterators may be moved between threads.
+
+    Where a `pattern` is taken, a plain name that is not there raises AOINotFound; a pattern that nothing
+    matches means nothing.
+    """
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+
+    # ---- AOIs
+
+    def aois(self, pattern: str | None = None) -> list[tuple[str, Status]]:
+        """Names and statuses of the AOIs (that match), by name."""
+        matches = compile_pattern(pattern).matches if pattern is not None else lambda _: True
+        return [(aoi.name, aoi.status) for aoi in self._workloads() if matches(aoi.name)]
+
+    def has_aoi(self, name: str) -> bool:
+        """Whether there is an AOI of this name."""
+        return any(known == name for _, known in self._reader.aois())
+
+    def overview(self, name: str) -> tuple[Overview, Status]:
+        """The workload of an AOI, and its status."""
+        aoi = next((aoi for aoi in self._workloads() if aoi.name == name), None)
+        if aoi is None:
+            raise AOINotFound(name)
+        roots, first, last = self._reader.roots(aoi.id)
+        days = (moment.date() if moment else None for moment in (first, last))
+        return Overview(aoi.scenes, aoi.tiles, roots, *days), aoi.status
+
+    def _workloads(self) -> list[AOI]:
+        numbers: defaultdict[tuple[int, str], Counter[Status]] = defaultdict(Counter)
+        for aoi, of, status, items in self._reader.workloads():
+            numbers[aoi, of][status] = items
+        parts = ("scenes", "tiles", "tiles of done scenes")
+        return [AOI(number, name, *(numbers[number, of] for of in parts)) for number, name in self._reader.aois()]
+
+    def _matching(self, pattern: str) -> list[int]:
+        if not is_pattern(pattern):
+            found = [number for number, name in self._reader.aois() if name == pattern]
+            if not found:
+                raise AOINotFound(pattern)
+            return found
+        matches = compile_pattern(pattern).matches
+        return [number for number, name in self._reader.aois() if matches(name)]
+
+    def _named(self, name: str) -> int:
+        for number, known in self._reader.aois():
+            if known == name:
+                return number
+        raise AOINotFound(name)
+
+    # ---- scenes and tiles, as JSON texts
+
+    def scene(self, number: int, shape: Shape = "document") -> str:
+        """A scene; ItemNotFound."""
+        return _found(Kind.SCENE, number, self._reader.scene(number, shape))
+
+    def tile(self, number: int, shape: Shape = "document") -> str:
+        """A tile with its scene; ItemNotFound."""
+        return _found(Kind.TILE, number, self._reader.tile(number, shape))
+
+    def scenes(
+        self, pattern: str, status: Status | None = None, page: Page | None = None, shape: Shape = "document"
+    ) -> Iterator[list[str]]:
+        """The scenes of AOIs by id, in chunks."""
+        return self._items(Kind.SCENE, pattern, status, page, shape)
+
+    def tiles(
+        self, pattern: str, status: Status | None = None, page: Page | None = None, shape: Shape = "document"
+    ) -> Iterator[list[str]]:
+        """The tiles of AOIs by id, in chunks."""
+        return self._items(Kind.TILE, pattern, status, page, shape)
+
+    def _items(
+        self, kind: Kind, pattern: str, status: Status | None, page: Page | None, shape: Shape
+    ) -> Iterator[list[str]]:
+        return self._reader.items(kind, self._matching(pattern), _statuses(status), page, shape)
+
+    def tiles_of_scene(self, number: int, shape: Shape = "document") -> Iterator[list[str]]:
+        """The tiles of a scene by id; ItemNotFound."""
+        if not self._reader.has_scene(number):
+            raise ItemNotFound(Kind.SCENE, number)
+        return self._reader.tiles_of(number, shape)
+
+    def root_tiles(self, name: str, shape: Shape = "short") -> Iterator[list[str]]:
+        """The tiles, not FAILED, with neither previous nor reference tile, by id."""
+        return self._reader.root_tiles(self._named(name), shape)
+
+    def leaf_tiles(self, name: str, shape: Shape = "short") -> Iterator[list[str]]:
+        """The tiles, not FAILED, that no tile follows, by id."""
+        return self._reader.leaf_tiles(self._named(name), shape)
+
+    def arrow(
+        self, kind: Kind, pattern: str, status: Status | None = None, page: Page | None = None
+    ) -> Iterator[pa.RecordBatch]:
+        """Scenes or tiles as Arrow record batches of one schema, at least one."""
+        return self._reader.arrow(kind, self._matching(pattern), _statuses(status), page)
+
+    def dot(self, pattern: str) -> Iterator[str]:
+        """The dependency graph as dot text, in chunks of whole lines."""
+        return self._dot(pattern, self._matching(pattern))
+
+    def _dot(self, name: str, aois: list[int]) -> Iterator[str]:
+        with self._reader.graph(aois) as graph:
+            yield from dot_lines(name, graph)
+
+    # ---- jobs and events
+
+    def jobs(self, queue: str, state: str | None = None, page: Page | None = None) -> JobList:
+        """A queue with its jobs, `queued`, `leased` or both.
+
+        `queued` also shows those that were withdrawn before anybody took them, until they are trimmed.
+        """
+        kind = QUEUES[queue]
+        return JobList(*self._reader.backlog(kind), self._reader.jobs(kind, state or "", page))
+
+    def events(self, after: int, name: str | None, limit: int) -> list[Event]:
+        """The events after a sequence number, of one AOI or of all; none of an AOI that is not there."""
+        if name is None:
+            return self._reader.events(after, None, limit)
+        found = [number for number, known in self._reader.aois() if known == name]
+        return self._reader.events(after, found[0], limit) if found else []
+
+    def oldest_event(self) -> int:
+        """The smallest sequence number that is kept, 0 if there is none."""
+        return self._reader.event_bounds()[0]
+
+    def newest_event(self) -> int:
+        """The greatest sequence number, 0 if there is none."""
+        return self._reader.event_bounds()[1]
+
+    def history(
+        self,
+        name: str,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        kind: str | None = None,
+        item: int | None = None,
+        status: Status | None = None,
+        page: Page | None = None,
+    ) -> Iterator[list[Event]]:
+        """The events of an AOI in order: from `since` to before `until`, of a kind, of an item, to a status."""
+        return self._reader.history(self._named(name), since, until, kind, item, status, page)
+
+
+def _statuses(status: Status | None) -> tuple[Status, ...]:
+    return tuple(Status) if status is None else (status,)
+
+
+def _found(kind: Kind, number: int, document: str | None) -> str:
+    if document is None:
+        raise ItemNotFound(kind, number)
+    return document

@@ -1,0 +1,185 @@
+"""The engine: one writer thread that carries out commands in groups and commits each group at once."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from workflow_monitor.domain.commands import Command, ExpireLeases
+from workflow_monitor.domain.errors import StoreUnavailable, WorkflowError
+from workflow_monitor.domain.model import Event
+from workflow_monitor.engine.batch import KEPT, Batch, Graph
+from workflow_monitor.queues.protocol import JobQueue
+from workflow_monitor.store.protocol import Store, Writer
+
+log = logging.getLogger(__name__)
+
+#: commands that go into one transaction at most
+GROUP = 500
+#: seconds that the expiry of leases waits after a transaction that failed
+PAUSE = 5.0
+#: who is told as the cause of what nobody asked for
+ITSELF = "workflow-monitor"
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class _Order:
+    command: Command
+    who: str
+    future: Future[object]
+
+
+class Workflow:
+    """Takes commands from any thread; whoever has the answer of one can rely on its being on disk.
+
+    `on_commit` is called on the writer thread with the events of each transaction, in order.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        make_queue: Callable[[Writer], JobQueue],
+        *,
+        clock: Callable[[], datetime] = _now,
+        on_commit: Callable[[Sequence[Event]], None] = lambda _: None,
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._on_commit = on_commit
+        self._make_queue = make_queue
+        self._queue = make_queue(store.writer)
+        self._graph = Graph(store.writer)
+        #: whether these two have to be made anew, because a transaction failed that had changed them
+        self._is_stale = False
+        self._orders: queue.SimpleQueue[_Order | None] = queue.SimpleQueue()
+        self._gate = threading.Lock()
+        self._closed = False
+        self._thread = threading.Thread(target=self._work, name="workflow-writer", daemon=True)
+        self._thread.start()
+
+    @property
+    def is_broken(self) -> bool:
+        """Whether the store has to be opened anew, with a new Workflow."""
+        return self._store.is_broken
+
+    def submit(self, command: Command, who: str) -> Future[object]:
+        """Have a command carried out on behalf of somebody.
+
+        The future answers, or raises the WorkflowError, that the command's docstring names; StoreUnavailable, and
+        nothing stored, if it cannot be put on disk.
+        """
+        future: Future[object] = Future()
+        with self._gate:
+            if self._closed:
+                raise StoreUnavailable("The server is shutting down.")
+            self._orders.put(_Order(command, who, future))
+        return future
+
+    def close(self) -> None:
+        """Finish what was submitted and end the thread. The store stays open."""
+        with self._gate:
+            if self._closed:
+                return
+            self._closed = True
+            self._orders.put(None)
+        self._thread.join()
+
+    def _work(self) -> None:
+        while True:
+            orders, is_last = self._next_group()
+            if orders:
+                self._carry_out(orders)
+            if is_last:
+                return
+
+    def _next_group(self) -> tuple[list[_Order], bool]:
+        """What has come in meanwhile, or the expiry of leases when that is due; and whether it is the end."""
+        group: list[_Order] = []
+        try:
+            order = self._orders.get(timeout=self._until_expiry())
+            while order is not None:
+                group.append(order)
+                if len(group) >= GROUP:
+                    return group, False
+                order = self._orders.get_nowait()
+        except queue.Empty:
+            return group or [_Order(ExpireLeases(), ITSELF, Future())], False
+        return group, True
+
+    def _until_expiry(self) -> float | None:
+        expiry = self._queue.next_expiry
+        if self._is_stale and expiry is not None:
+            return PAUSE
+        return None if expiry is None else min(max((expiry - self._clock()).total_seconds(), 0.01), 60.0)
+
+    def _carry_out(self, orders: Sequence[_Order]) -> None:
+        """Carry out a group in one transaction; if it fails for no stated reason, each on its own."""
+        started = time.perf_counter()
+        try:
+            answers, events = self._transact(orders)
+        except StoreUnavailable as error:
+            log.error("Nothing was stored of %d commands: %s", len(orders), error.detail)  # noqa: TRY400
+            self._give_up(orders, error)
+        except Exception as error:  # the writer must survive whatever a command does
+            self._is_stale = True
+            if len(orders) > 1:
+                for order in orders:
+                    self._carry_out([order])
+                return
+            log.exception("The command %s failed", type(orders[0].command).__name__)
+            self._give_up(orders, error)
+        else:
+            self._tell(events)
+            for order, answer in zip(orders, answers, strict=True):
+                _resolve(order.future, answer)
+            log.debug("commands=%d events=%d ms=%.1f", len(orders), len(events), (time.perf_counter() - started) * 1e3)
+
+    def _tell(self, events: Sequence[Event]) -> None:
+        try:
+            self._on_commit(events)
+        except Exception:  # what is committed has to be answered all the same
+            log.exception("Nobody could be told of %d events", len(events))
+
+    def _transact(self, orders: Sequence[_Order]) -> tuple[list[object], list[Event]]:
+        if self._is_stale:
+            self._graph, self._queue = Graph(self._store.writer), self._make_queue(self._store.writer)
+            self._is_stale = False
+        if len(self._graph.hood) > KEPT:
+            self._graph.forget()
+        batch = Batch(self._graph, self._queue, self._clock())
+        answers: list[object] = []
+        with self._store.writer.transaction():
+            batch.foresee([order.command for order in orders])
+            for order in orders:
+                try:
+                    answers.append(batch.carry_out(order.command, order.who))
+                except StoreUnavailable:
+                    raise
+                except WorkflowError as refusal:
+                    answers.append(refusal)
+            batch.save()
+        return answers, batch.events
+
+    def _give_up(self, orders: Sequence[_Order], error: Exception) -> None:
+        self._is_stale = True
+        for order in orders:
+            _resolve(order.future, error)
+
+
+def _resolve(future: Future[object], answer: object) -> None:
+    if not future.set_running_or_notify_cancel():
+        return
+    if isinstance(answer, BaseException):
+        future.set_exception(answer)
+    else:
+        future.set_result(answer)

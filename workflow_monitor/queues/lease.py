@@ -1,0 +1,67 @@
+"""The built-in queue: workers lease jobs over REST; what they do not answer for in time goes to others."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from workflow_monitor.domain.commands import Lease, RenewLease
+from workflow_monitor.domain.errors import LeaseLost
+from workflow_monitor.domain.model import JobOrder, LeasedJob
+from workflow_monitor.domain.status import QUEUES, Kind
+
+
+class Outbox(Protocol):
+    """The jobs as a store keeps them; see `store.protocol.Writer`."""
+
+    def lease(self, queue: Kind, leases: Sequence[str], worker: str, until: datetime) -> list[LeasedJob]: ...
+
+    def renew(self, queue: Kind, lease: str, now: datetime, until: datetime) -> bool: ...
+
+    def overdue(self, now: datetime) -> list[JobOrder]: ...
+
+    def next_expiry(self) -> datetime | None: ...
+
+
+def _new_lease() -> str:
+    return secrets.token_urlsafe(16)
+
+
+class LeaseQueue:
+    """Leases kept in the store, so that they survive a restart."""
+
+    def __init__(self, outbox: Outbox, new_lease: Callable[[], str] = _new_lease) -> None:
+        self._outbox = outbox
+        self._new_lease = new_lease
+        #: no lease runs out before this; the true time may be later, since leases are renewed and returned
+        self._next_expiry = outbox.next_expiry()
+
+    @property
+    def next_expiry(self) -> datetime | None:
+        return self._next_expiry
+
+    def lease(self, command: Lease, now: datetime) -> list[LeasedJob]:
+        until = now + timedelta(seconds=command.seconds)
+        leases = [self._new_lease() for _ in range(command.limit)]
+        jobs = self._outbox.lease(QUEUES[command.queue], leases, command.worker, until)
+        if jobs and (self._next_expiry is None or until < self._next_expiry):
+            self._next_expiry = until
+        return jobs
+
+    def renew(self, command: RenewLease, now: datetime) -> datetime:
+        until = now + timedelta(seconds=command.seconds)
+        if not self._outbox.renew(QUEUES[command.queue], command.lease, now, until):
+            raise LeaseLost(command.lease)
+        if self._next_expiry is not None and until < self._next_expiry:
+            self._next_expiry = until
+        return until
+
+    def overdue(self, now: datetime) -> Sequence[JobOrder]:
+        if self._next_expiry is None or self._next_expiry > now:
+            return ()
+        jobs = self._outbox.overdue(now)
+        # those that are overdue are about to be withdrawn
+        self._next_expiry = self._outbox.next_expiry() if not jobs else now
+        return jobs

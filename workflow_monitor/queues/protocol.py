@@ -1,0 +1,30 @@
+"""How jobs reach workers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Protocol
+
+from workflow_monitor.domain.commands import Lease, RenewLease
+from workflow_monitor.domain.model import JobOrder, LeasedJob
+
+
+class JobQueue(Protocol):
+    """Hands the jobs of the outbox to workers and takes them back from those that do not answer.
+
+    All methods are called on the writer thread, within a transaction but for `next_expiry`.
+    """
+
+    @property
+    def next_expiry(self) -> datetime | None:
+        """When the next lease runs out."""
+
+    def lease(self, command: Lease, now: datetime) -> list[LeasedJob]:
+        """Give jobs to a worker."""
+
+    def renew(self, command: RenewLease, now: datetime) -> datetime:
+        """Prolong a lease and answer when it runs out now; LeaseLost."""
+
+    def overdue(self, now: datetime) -> Sequence[JobOrder]:
+        """The jobs whose lease has run out."""

@@ -1,0 +1,102 @@
+"""The connection that writes, with DuckDB's errors turned into what the user can act on."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+import duckdb
+
+from workflow_monitor.domain.errors import StoreUnavailable
+from workflow_monitor.store.duckdb.wal import WriteAheadLog
+
+log = logging.getLogger(__name__)
+
+#: after these DuckDB's whole instance is of no use any more, says its documentation
+FATAL = (duckdb.FatalException, duckdb.InternalException)
+#: what the machine, and not the statement, is to blame for
+TROUBLE = (duckdb.IOException, duckdb.OutOfMemoryException, *FATAL)
+
+_FULL = ("no space", "disk full", "not enough space", "file too large", "quota exceeded")
+NOTHING_STORED = "Nothing of this request was stored."
+
+
+def first_line(error: Exception) -> str:
+    """What an error says first, as a sentence."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return lines[0].rstrip(".") + "."
+
+
+def is_full(error: Exception) -> bool:
+    """Whether an error tells that there is no more room on the disk, or in the user's share of it."""
+    text = str(error).lower()
+    return any(sign in text for sign in _FULL)
+
+
+def trouble(path: str, error: Exception, outcome: str = NOTHING_STORED) -> StoreUnavailable:
+    """What to tell of a failure of the file system or of DuckDB itself."""
+    advice = ""
+    if is_full(error):
+        advice = "The disk is full: free some space. "
+    elif "read-only" in str(error).lower() or "permission denied" in str(error).lower():
+        advice = "The file cannot be written: check its permissions and those of its folder. "
+    elif "corrupt" in str(error).lower():
+        advice = "The file is damaged: move it and its .wal file aside and restore a backup. "
+    return StoreUnavailable(f"The store {path} failed: {first_line(error)} {advice}{outcome}")
+
+
+class Connection:
+    """A DuckDB connection that one thread uses."""
+
+    def __init__(self, cursor: duckdb.DuckDBPyConnection, path: str, wal: WriteAheadLog | None = None) -> None:
+        self._cursor = cursor
+        self._path = path
+        self._wal = wal
+        #: set when the instance has to be opened anew
+        self.is_broken = False
+
+    def execute(self, statement: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+        """Run a statement and fetch all its rows; StoreUnavailable if the file or the machine fails."""
+        try:
+            return self._cursor.execute(statement, values or None).fetchall()
+        except TROUBLE as error:
+            self.is_broken = self.is_broken or isinstance(error, FATAL)
+            raise trouble(self._path, error) from error
+
+    def commit(self) -> None:
+        """Put the transaction on disk, or leave nothing of it."""
+        try:
+            self._cursor.execute("COMMIT")
+        except duckdb.Error as error:
+            self.roll_back()
+            if isinstance(error, FATAL):
+                self.is_broken = True
+                outcome = "It is not certain whether this request was stored: look before you send it again."
+                raise trouble(self._path, error, outcome) from error
+            raise trouble(self._path, error) from error
+        if self._wal is not None and self._wal.is_due():
+            self._checkpoint(self._wal)
+
+    def _checkpoint(self, wal: WriteAheadLog) -> None:
+        """Write the log into the file. What was committed stays so, whatever comes of it."""
+        try:
+            self._cursor.execute("CHECKPOINT")
+        except duckdb.TransactionException:
+            return  # somebody still reads what has been changed since: after a later commit
+        except duckdb.Error as error:
+            self.is_broken = self.is_broken or isinstance(error, FATAL)
+            log.warning("The log of the store %s could not be written into the file: %s", self._path, first_line(error))
+        wal.keep_private()
+
+    def roll_back(self) -> None:
+        """Leave nothing of the transaction, if there is one."""
+        try:
+            self._cursor.execute("ROLLBACK")
+        except duckdb.TransactionException:
+            return  # DuckDB had rolled it back itself
+        except duckdb.Error:
+            self.is_broken = True
+
+    def close(self) -> None:
+        self._cursor.close()

@@ -1,0 +1,233 @@
+-- The documents of the REST interface, as JSON text made by the database: `data` is JSON already.
+-- In all of these `a` is the AOI, `s` the scene, `t` the tile.
+
+-- name: scene_date
+coalesce(rtrim(rtrim(strftime(s.acquired, '%Y-%m-%dT%H:%M:%S.%f'), '0'), '.') || 'Z', '0001-01-01T00:00:00Z')
+
+-- name: scene_short
+'{"id":' || s.id || ',"source_id":' || to_json(s.source_id)::VARCHAR || ',"aoi":' || to_json(a.name)::VARCHAR
+|| ',"data":' || s.data || '}'
+
+-- name: scene_document
+'{"id":' || s.id || ',"source_id":' || to_json(s.source_id)::VARCHAR || ',"aoi":' || to_json(a.name)::VARCHAR
+|| ',"data":' || s.data || ',"status":"' || s.status || '","message":' || to_json(s.message)::VARCHAR
+|| ',"RetryCountDown":' || s.countdown || ',"attempt":' || s.attempt || '}'
+
+-- name: scene_feature
+'{"type":"Feature","id":' || s.id || ',"geometry":' || coalesce(s.geometry, 'null')
+|| ',"properties":{"id":' || s.id || ',"source_id":' || to_json(s.source_id)::VARCHAR
+|| ',"aoi":' || to_json(a.name)::VARCHAR || ',"date":"' || {{scene_date}} || '","status":"' || s.status
+|| '","message":' || to_json(s.message)::VARCHAR || ',"RetryCountDown":' || s.countdown
+|| ',"attempt":' || s.attempt || ',"geometry_origin":' || coalesce(to_json(s.geometry_origin)::VARCHAR, 'null')
+|| ',"tags":' || coalesce(json_extract(s.data, '$.tags')::VARCHAR, '{}') || ',"data":' || s.data || '}}'
+
+-- name: scene_brief
+'{"id":' || s.id || ',"source_id":' || to_json(s.source_id)::VARCHAR || ',"aoi":' || to_json(a.name)::VARCHAR
+|| ',"data":{"date":"' || {{scene_date}} || '","graph_name":"","graph_config":null,"record_id":"","metadata":null,'
+|| '"is_retriable":false,"storage_uri":""}}'
+
+-- name: tile_state
+',"data":' || t.data || ',"status":"' || t.status || '","message":' || to_json(t.message)::VARCHAR
+|| ',"PreviousID":' || coalesce(t.previous::VARCHAR, 'null')
+|| ',"ReferenceID":' || coalesce(t.reference::VARCHAR, 'null')
+|| ',"RetryCountDown":' || t.countdown || ',"attempt":' || t.attempt || '}'
+
+-- name: tile_document
+'{"id":' || t.id || ',"source_id":' || to_json(t.source_id)::VARCHAR || ',"scene":' || {{scene_brief}} || {{tile_state}}
+
+-- name: tile_whole
+'{"id":' || t.id || ',"source_id":' || to_json(t.source_id)::VARCHAR || ',"scene":' || {{scene_short}} || {{tile_state}}
+
+-- name: tile_short
+'{"id":' || t.id || ',"source_id":' || to_json(t.source_id)::VARCHAR || ',"scene":' || {{scene_short}}
+|| ',"data":' || t.data || '}'
+
+-- name: tile_feature
+'{"type":"Feature","id":' || t.id || ',"geometry":' || coalesce(t.geometry, s.geometry, 'null')
+|| ',"properties":{"id":' || t.id || ',"source_id":' || to_json(t.source_id)::VARCHAR
+|| ',"aoi":' || to_json(a.name)::VARCHAR || ',"scene":' || s.id || ',"scene_source_id":' || to_json(s.source_id)::VARCHAR
+|| ',"date":"' || {{scene_date}} || '","status":"' || t.status || '","message":' || to_json(t.message)::VARCHAR
+|| ',"PreviousID":' || coalesce(t.previous::VARCHAR, 'null')
+|| ',"ReferenceID":' || coalesce(t.reference::VARCHAR, 'null')
+|| ',"RetryCountDown":' || t.countdown || ',"attempt":' || t.attempt
+|| ',"geometry_origin":' || CASE WHEN t.geometry IS NOT NULL THEN to_json(t.geometry_origin)::VARCHAR
+                                 WHEN s.geometry IS NOT NULL THEN '"scene"' ELSE 'null' END
+|| ',"data":' || t.data || '}}'
+
+-- name: no_tile
+'{"id":0,"source_id":"","scene":{"id":0,"source_id":"","aoi":"","data":{"date":"0001-01-01T00:00:00Z",'
+|| '"graph_name":"","graph_config":null,"record_id":"","metadata":null,"is_retriable":false,"storage_uri":""}},'
+|| '"data":{"swath_id":"","tile_nr":0,"graph_name":"","is_retriable":false}}'
+
+-- name: of_scenes
+FROM scene AS s JOIN aoi AS a ON a.id = s.aoi
+
+-- name: of_tiles
+FROM tile AS t JOIN scene AS s ON s.id = t.scene JOIN aoi AS a ON a.id = t.aoi
+
+-- name: scene
+SELECT {{scene_document}} {{of_scenes}} WHERE s.id = $1
+
+-- name: scene_as_feature
+SELECT {{scene_feature}} {{of_scenes}} WHERE s.id = $1
+
+-- name: tile
+SELECT {{tile_whole}} {{of_tiles}} WHERE t.id = $1
+
+-- name: tile_as_feature
+SELECT {{tile_feature}} {{of_tiles}} WHERE t.id = $1
+
+-- name: scene_exists
+SELECT 1 FROM scene WHERE id = $1
+
+-- The lists: first the ids ($1 ids of AOIs, $2 statuses, $3 limit, $4 offset), then the documents by ranges of ids
+-- ($3 first, $4 last), which DuckDB finds by its zone maps.
+
+-- name: scene_ids
+SELECT id FROM scene WHERE aoi IN (SELECT unnest($1::BIGINT[])) AND status IN (SELECT unnest($2::VARCHAR[])::status)
+ORDER BY id LIMIT $3 OFFSET $4
+
+-- name: tile_ids
+SELECT id FROM tile WHERE aoi IN (SELECT unnest($1::BIGINT[])) AND status IN (SELECT unnest($2::VARCHAR[])::status)
+ORDER BY id LIMIT $3 OFFSET $4
+
+-- name: scenes_within
+{{of_scenes}}
+WHERE s.aoi IN (SELECT unnest($1::BIGINT[])) AND s.status IN (SELECT unnest($2::VARCHAR[])::status)
+  AND s.id BETWEEN $3 AND $4
+ORDER BY s.id
+
+-- name: tiles_within
+{{of_tiles}}
+WHERE t.aoi IN (SELECT unnest($1::BIGINT[])) AND t.status IN (SELECT unnest($2::VARCHAR[])::status)
+  AND t.id BETWEEN $3 AND $4
+ORDER BY t.id
+
+-- name: scenes_as_document
+SELECT {{scene_document}} {{scenes_within}}
+
+-- name: scenes_as_feature
+SELECT {{scene_feature}} {{scenes_within}}
+
+-- name: tiles_as_document
+SELECT {{tile_document}} {{tiles_within}}
+
+-- name: tiles_as_feature
+SELECT {{tile_feature}} {{tiles_within}}
+
+-- name: scenes_as_arrow
+SELECT s.id, s.source_id, a.name AS aoi, s.status::VARCHAR AS status, s.message, s.countdown AS "RetryCountDown",
+       s.attempt, s.acquired AS date, s.data, s.footprint AS geometry, s.geometry_origin
+{{scenes_within}}
+
+-- name: tiles_as_arrow
+SELECT t.id, t.source_id, a.name AS aoi, t.scene, s.source_id AS scene_source_id, s.acquired AS date,
+       t.status::VARCHAR AS status, t.message, t.previous AS "PreviousID", t.reference AS "ReferenceID",
+       t.countdown AS "RetryCountDown", t.attempt, t.data, t.footprint AS geometry, t.geometry_origin
+{{tiles_within}}
+
+-- name: tiles_of_scene_as_document
+SELECT {{tile_document}} {{of_tiles}} WHERE t.scene = $1 ORDER BY t.id
+
+-- name: tiles_of_scene_as_feature
+SELECT {{tile_feature}} {{of_tiles}} WHERE t.scene = $1 ORDER BY t.id
+
+-- name: is_root
+t.aoi = $1 AND t.status <> 'FAILED' AND t.previous IS NULL AND t.reference IS NULL
+
+-- name: is_leaf
+t.aoi = $1 AND t.status <> 'FAILED'
+AND NOT EXISTS (SELECT 1 FROM tile AS f WHERE f.aoi = $1 AND f.previous = t.id)
+
+-- name: root_tiles_as_short
+SELECT {{tile_short}} {{of_tiles}} WHERE {{is_root}} ORDER BY t.id
+
+-- name: root_tiles_as_feature
+SELECT {{tile_feature}} {{of_tiles}} WHERE {{is_root}} ORDER BY t.id
+
+-- name: leaf_tiles_as_short
+SELECT {{tile_short}} {{of_tiles}} WHERE {{is_leaf}} ORDER BY t.id
+
+-- name: leaf_tiles_as_feature
+SELECT {{tile_feature}} {{of_tiles}} WHERE {{is_leaf}} ORDER BY t.id
+
+-- name: roots
+SELECT count(*), min(s.acquired) {{of_tiles}} WHERE {{is_root}}
+
+-- name: last_leaf
+SELECT max(s.acquired) {{of_tiles}} WHERE {{is_leaf}}
+
+-- The message of a job. A job that is still wanted shows the links of its tile as they are now.
+
+-- name: job_messages
+WITH wanted AS (
+    SELECT * FROM job
+    WHERE kind = $1 AND id IN (SELECT unnest($2::BIGINT[]))
+), named AS (
+    SELECT j.*, CASE WHEN i.job = j.id THEN i.previous ELSE j.previous END AS previous_now,
+           CASE WHEN j.reference IS NULL THEN NULL WHEN i.job = j.id THEN i.reference ELSE j.reference END
+               AS reference_now
+    FROM wanted AS j LEFT JOIN tile AS i ON j.kind = 'tile' AND i.id = j.item
+), linked AS (
+    SELECT t.id, {{tile_short}} AS document {{of_tiles}}
+    WHERE t.id IN (
+        SELECT item FROM named WHERE kind = 'tile'
+        UNION SELECT previous_now FROM named WHERE previous_now IS NOT NULL
+        UNION SELECT reference_now FROM named WHERE reference_now IS NOT NULL
+    )
+), scenes AS (
+    SELECT s.id, {{scene_short}} AS document {{of_scenes}} WHERE s.id IN (SELECT item FROM named WHERE kind = 'scene')
+)
+SELECT j.id, j.attempt, j.published, j.withdrawn, j.lease, j.worker, j.expires,
+       CASE WHEN j.kind = 'scene' THEN scenes.document
+            ELSE left(own.document, -1) || ',"tile_previous":' || coalesce(before.document, {{no_tile}})
+                 || ',"tile_reference":' || coalesce(root.document, {{no_tile}}) || '}' END AS message
+FROM named AS j
+LEFT JOIN scenes ON j.kind = 'scene' AND scenes.id = j.item
+LEFT JOIN linked AS own ON j.kind = 'tile' AND own.id = j.item
+LEFT JOIN linked AS before ON before.id = j.previous_now
+LEFT JOIN linked AS root ON root.id = j.reference_now
+ORDER BY j.id
+
+-- name: job_ids
+-- $2: 'queued' (also what was withdrawn before anybody took it), 'leased' or '' for both, without the withdrawn
+SELECT id FROM job
+WHERE kind = $1 AND CASE $2 WHEN 'queued' THEN lease IS NULL
+                            WHEN 'leased' THEN lease IS NOT NULL AND withdrawn IS NULL
+                            ELSE withdrawn IS NULL END
+ORDER BY id LIMIT $3 OFFSET $4
+
+-- name: backlog
+SELECT count(*) FILTER (lease IS NULL), count(*) FILTER (lease IS NOT NULL) FROM job
+WHERE kind = $1 AND withdrawn IS NULL
+
+-- name: event_columns
+SELECT e.seq, e.time, coalesce(a.name, e.aoi_name, ''), e.type, e.item, e.before, e.after, e.cause, e.who, e.message,
+       e.attempt, e.countdown, e.previous, e.reference
+FROM event AS e LEFT JOIN aoi AS a ON a.id = e.aoi
+
+-- name: events_after
+{{event_columns}} WHERE e.seq > $1 AND ($2::BIGINT IS NULL OR e.aoi = $2) ORDER BY e.seq LIMIT $3
+
+-- name: history
+{{event_columns}}
+WHERE e.aoi = $1 AND ($2::TIMESTAMP IS NULL OR e.time >= $2) AND ($3::TIMESTAMP IS NULL OR e.time < $3)
+  AND ($4::VARCHAR IS NULL OR e.type = $4) AND ($5::BIGINT IS NULL OR e.item = $5)
+  AND ($6::VARCHAR IS NULL OR e.after = $6::status)
+ORDER BY e.seq LIMIT $7 OFFSET $8
+
+-- name: event_bounds
+SELECT coalesce(min(seq), 0), coalesce(max(seq), 0) FROM event
+
+-- name: aois
+SELECT id, name FROM aoi ORDER BY name
+
+-- name: workloads
+SELECT aoi, of, status, items FROM workload WHERE items <> 0
+
+-- name: graph_scenes
+SELECT id, source_id, status FROM scene WHERE aoi IN (SELECT unnest($1::BIGINT[])) ORDER BY id
+
+-- name: graph_tiles
+SELECT t.id, t.scene, t.source_id, t.status, t.previous, s.status = 'DONE' FROM tile AS t JOIN scene AS s ON s.id = t.scene
+WHERE t.aoi IN (SELECT unnest($1::BIGINT[])) ORDER BY t.scene, t.id

@@ -1,0 +1,231 @@
+"""Reading the DuckDB file: documents made by the database, in chunks that can be streamed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from workflow_monitor.domain.model import Event, Page
+from workflow_monitor.domain.nodes import GraphSource, SceneNode, TileNode
+from workflow_monitor.domain.status import Cause, Kind, Status
+from workflow_monitor.store.protocol import JobRow, Shape
+from workflow_monitor.store.sql import statements
+
+if TYPE_CHECKING:
+    import duckdb
+    import pyarrow as pa
+
+_SQL = statements("workflow_monitor.store.duckdb", "documents.sql")
+#: documents per chunk: some hundred kilobytes
+CHUNK = 1_000
+#: rows per Arrow batch
+BATCH = 20_000
+#: https://geoarrow.org/extension-types: WKB in longitude and latitude
+_GEOARROW = {
+    "ARROW:extension:name": "geoarrow.wkb",
+    "ARROW:extension:metadata": '{"crs":"OGC:CRS84","crs_type":"authority_code"}',
+}
+_NO_LIMIT = 2**62
+_LARGEST = 2**63 - 1
+
+
+class DuckDBReader:
+    """The read side of the store; see `store.protocol.Reader`. Any thread may use it, also several at once.
+
+    Each call, and each iterator that a call answers, has a cursor of its own and sees one state of the store.
+    """
+
+    def __init__(self, open_cursor: Callable[[], AbstractContextManager[duckdb.DuckDBPyConnection]]) -> None:
+        self._open_cursor = open_cursor
+
+    def _rows(self, name: str, *values: object) -> list[tuple[Any, ...]]:
+        with self._open_cursor() as cursor:
+            return cursor.execute(_SQL[name], values).fetchall()
+
+    @contextmanager
+    def _snapshot(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        with self._open_cursor() as cursor:
+            cursor.execute("BEGIN TRANSACTION")
+            try:
+                yield cursor
+            finally:
+                cursor.execute("ROLLBACK")
+
+    def _streamed(self, name: str, *values: object) -> Iterator[list[tuple[Any, ...]]]:
+        with self._snapshot() as cursor:
+            yield from _chunks(cursor, name, *values)
+
+    # ---- AOIs
+
+    def aois(self) -> list[tuple[int, str]]:
+        return self._rows("aois")
+
+    def workloads(self) -> list[tuple[int, str, Status, int]]:
+        return [(aoi, of, Status(status), items) for aoi, of, status, items in self._rows("workloads")]
+
+    def roots(self, aoi: int) -> tuple[int, datetime | None, datetime | None]:
+        number, first = self._rows("roots", aoi)[0]
+        return number, _aware(first), _aware(self._rows("last_leaf", aoi)[0][0])
+
+    # ---- scenes and tiles
+
+    def scene(self, number: int, shape: Shape) -> str | None:
+        rows = self._rows("scene" if shape == "document" else "scene_as_feature", number)
+        return rows[0][0] if rows else None
+
+    def tile(self, number: int, shape: Shape) -> str | None:
+        rows = self._rows("tile" if shape == "document" else "tile_as_feature", number)
+        return rows[0][0] if rows else None
+
+    def has_scene(self, number: int) -> bool:
+        return bool(self._rows("scene_exists", number))
+
+    def items(
+        self, kind: Kind, aois: Sequence[int], statuses: Iterable[Status], page: Page | None, shape: Shape
+    ) -> Iterator[list[str]]:
+        statement = _SQL[f"{kind}s_as_{shape}"]
+        chosen = list(aois), [str(status) for status in statuses]
+        with self._snapshot() as cursor:
+            for first, last in self._ranges(cursor, kind, chosen, page, CHUNK):
+                rows = cursor.execute(statement, (*chosen, first, last)).fetchall()
+                yield [document for (document,) in rows]
+
+    def arrow(
+        self, kind: Kind, aois: Sequence[int], statuses: Iterable[Status], page: Page | None
+    ) -> Iterator[pa.RecordBatch]:
+        statement = _SQL[f"{kind}s_as_arrow"]
+        chosen = list(aois), [str(status) for status in statuses]
+        with self._snapshot() as cursor:
+            ranges = list(self._ranges(cursor, kind, chosen, page, BATCH)) or [(0, 0)]
+            for first, last in ranges:
+                table = _georeferenced(cursor.sql(statement, params=(*chosen, first, last)).to_arrow_table())
+                yield from table.combine_chunks().to_batches() or [_empty_batch(table.schema)]
+
+    def _ranges(
+        self,
+        cursor: duckdb.DuckDBPyConnection,
+        kind: Kind,
+        chosen: tuple[list[int], list[str]],
+        page: Page | None,
+        size: int,
+    ) -> Iterator[tuple[int, int]]:
+        ids: Any = cursor.execute(_SQL[f"{kind}_ids"], (*chosen, *_window(page))).fetchnumpy()["id"]
+        for start in range(0, len(ids), size):
+            part = ids[start : start + size]
+            yield int(part[0]), int(part[-1])
+
+    def tiles_of(self, scene: int, shape: Shape) -> Iterator[list[str]]:
+        return self._documents(f"tiles_of_scene_as_{shape}", scene)
+
+    def root_tiles(self, aoi: int, shape: Shape) -> Iterator[list[str]]:
+        return self._documents(f"root_tiles_as_{shape}", aoi)
+
+    def leaf_tiles(self, aoi: int, shape: Shape) -> Iterator[list[str]]:
+        return self._documents(f"leaf_tiles_as_{shape}", aoi)
+
+    def _documents(self, name: str, *values: object) -> Iterator[list[str]]:
+        for rows in self._streamed(name, *values):
+            yield [document for (document,) in rows]
+
+    @contextmanager
+    def graph(self, aois: Sequence[int]) -> Iterator[GraphSource]:
+        with self._snapshot() as cursor:
+            yield _Graph(cursor, list(aois))
+
+    # ---- jobs and events
+
+    def backlog(self, queue: Kind) -> tuple[int, int]:
+        queued, leased = self._rows("backlog", queue)[0]
+        return queued, leased
+
+    def jobs(self, queue: Kind, state: str, page: Page | None) -> Iterator[list[JobRow]]:
+        with self._snapshot() as cursor:
+            rows = cursor.execute(_SQL["job_ids"], (queue, state, *_window(page))).fetchall()
+            ids = [number for (number,) in rows]
+            for start in range(0, len(ids), CHUNK):
+                part = ids[start : start + CHUNK]
+                yield [_job(row) for row in cursor.execute(_SQL["job_messages"], (queue, part)).fetchall()]
+
+    def events(self, after: int, aoi: int | None, limit: int) -> list[Event]:
+        return [_event(row) for row in self._rows("events_after", after, aoi, limit)]
+
+    def event_bounds(self) -> tuple[int, int]:
+        oldest, newest = self._rows("event_bounds")[0]
+        return oldest, newest
+
+    def history(
+        self,
+        aoi: int,
+        since: datetime | None,
+        until: datetime | None,
+        kind: str | None,
+        item: int | None,
+        status: Status | None,
+        page: Page | None,
+    ) -> Iterator[list[Event]]:
+        bounds = _naive(since), _naive(until)
+        for rows in self._streamed("history", aoi, *bounds, kind, item, status, *_window(page)):
+            yield [_event(row) for row in rows]
+
+
+class _Graph:
+    """The dependency graph; see `domain.nodes.GraphSource`."""
+
+    def __init__(self, cursor: duckdb.DuckDBPyConnection, aois: list[int]) -> None:
+        self._cursor = cursor
+        self._aois = aois
+
+    def scenes(self) -> Iterator[SceneNode]:
+        for rows in _chunks(self._cursor, "graph_scenes", self._aois):
+            yield from map(SceneNode._make, rows)
+
+    def tiles(self) -> Iterator[TileNode]:
+        for rows in _chunks(self._cursor, "graph_tiles", self._aois):
+            yield from map(TileNode._make, rows)
+
+
+def _chunks(cursor: duckdb.DuckDBPyConnection, name: str, *values: object) -> Iterator[list[tuple[Any, ...]]]:
+    cursor.execute(_SQL[name], values)
+    while rows := cursor.fetchmany(CHUNK):
+        yield rows
+
+
+def _window(page: Page | None) -> tuple[int, int]:
+    if page is None:
+        return _NO_LIMIT, 0
+    limit = min(page.limit, _NO_LIMIT)
+    return limit, min(page.number * limit, _LARGEST)
+
+
+def _naive(moment: datetime | None) -> datetime | None:
+    return None if moment is None else moment.astimezone(UTC).replace(tzinfo=None)
+
+
+def _aware(moment: datetime | None) -> datetime | None:
+    return None if moment is None else moment.replace(tzinfo=UTC)
+
+
+def _job(row: tuple[Any, ...]) -> JobRow:
+    number, attempt, published, withdrawn, lease, worker, expires, message = row
+    times = _aware(withdrawn), lease, worker, _aware(expires)
+    return JobRow(number, attempt, published.replace(tzinfo=UTC), *times, message)
+
+
+def _event(row: tuple[Any, ...]) -> Event:
+    seq, time, aoi, kind, item, before, after, cause, *rest = row
+    statuses = (None if before is None else Status(before), None if after is None else Status(after))
+    return Event(seq, time.replace(tzinfo=UTC), aoi, kind, item, *statuses, Cause(cause), *rest)
+
+
+def _georeferenced(table: pa.Table) -> pa.Table:
+    """The table with its footprints marked as GeoArrow does."""
+    index = table.schema.get_field_index("geometry")
+    return table.cast(table.schema.set(index, table.schema.field(index).with_metadata(_GEOARROW)))
+
+
+def _empty_batch(schema: pa.Schema) -> pa.RecordBatch:
+    import pyarrow as pa  # noqa: PLC0415 - 0.2 s that only Arrow answers need
+
+    return pa.RecordBatch.from_pylist([], schema=schema)

@@ -1,0 +1,220 @@
+"""Opening and closing the DuckDB file."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import duckdb
+
+from workflow_monitor.domain.errors import StoreUnavailable, quoted
+from workflow_monitor.store.duckdb.connection import FATAL, TROUBLE, Connection, first_line, is_full, trouble
+from workflow_monitor.store.duckdb.lock import OwnerLock
+from workflow_monitor.store.duckdb.reader import DuckDBReader
+from workflow_monitor.store.duckdb.schema import migrate
+from workflow_monitor.store.duckdb.wal import WriteAheadLog
+from workflow_monitor.store.duckdb.writer import DuckDBWriter
+
+log = logging.getLogger(__name__)
+
+#: also what an in-memory store is called in messages
+MEMORY = ":memory:"
+#: a log of more bytes is written into the file
+CHECKPOINT_BYTES = 16 * 2**20
+#: of the mount table; their locks, and so their databases, cannot be relied on
+_NETWORK_FILE_SYSTEMS = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "lustre", "afs", "ceph", "fuse.sshfs"})
+#: how the mount table writes spaces, tabs, line ends and backslashes
+_OCTAL = re.compile(r"\\([0-7]{3})")
+
+
+class DuckDBStore:
+    """A store in a file, `duckdb:///absolute/path`, or in memory, `duckdb:///:memory:`.
+
+    Raises StoreUnavailable, with what to do, if the file cannot be had: another process owns it, it is no
+    DuckDB file or a broken one, it is of a newer version, its folder cannot be written, the disk is full.
+    """
+
+    def __init__(
+        self, url: str, *, memory_limit: str = "512MB", threads: int = 2, checkpoint_bytes: int = CHECKPOINT_BYTES
+    ) -> None:
+        self.path = _path(url)
+        self._lock: OwnerLock | None = None
+        wal: WriteAheadLog | None = None
+        try:
+            if self.path != MEMORY:
+                self._lock = _own(Path(self.path))
+                wal = WriteAheadLog(Path(self.path), checkpoint_bytes)
+            self._instance = self._open(memory_limit, threads)
+        except BaseException:
+            self._release()
+            raise
+        if wal is not None:
+            wal.keep_private()
+        self.reader = DuckDBReader(self._reading)
+        self._connection = Connection(self._instance.cursor(), self.path, wal)
+        self.writer = DuckDBWriter(self._connection)
+
+    def _open(self, memory_limit: str, threads: int) -> duckdb.DuckDBPyConnection:
+        """The instance, of a file that is made if it is not there; none is left if that fails."""
+        settings: dict[str, str | bool | int | float | list[str]] = {
+            "memory_limit": memory_limit,
+            "threads": str(threads),
+            "autoinstall_known_extensions": "false",
+            "autoload_known_extensions": "false",
+            "storage_compatibility_version": "v1.5.0",
+            # never by itself: see `wal.py`
+            "checkpoint_threshold": "1TB",
+        }
+        is_new = self.path != MEMORY and not Path(self.path).exists()
+        # before it has replayed a log, DuckDB counts only the blocks that have to be in the file
+        is_settled = self.path != MEMORY and not _size(_log_of(Path(self.path)))
+        try:
+            instance = duckdb.connect(self.path, config=settings)
+            try:
+                if is_new:
+                    Path(self.path).chmod(0o600)
+                if is_settled:
+                    _check_whole(Path(self.path), instance)
+                migrate(instance, self.path)
+                instance.execute("SET enable_external_access = false")
+                instance.execute("SET lock_configuration = true")
+            except BaseException:
+                instance.close()
+                raise
+        except (duckdb.Error, OSError) as error:
+            if is_new:
+                _remove(Path(self.path))
+            raise _cannot_open(self.path, error) from error
+        return instance
+
+    @contextmanager
+    def _reading(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A cursor of its own for whoever reads; StoreUnavailable if the file or the machine fails meanwhile."""
+        try:
+            with self._instance.cursor() as cursor:
+                yield cursor
+        except duckdb.ConnectionException as error:
+            raise StoreUnavailable(f"The store {self.path} has been closed.") from error
+        except TROUBLE as error:
+            if isinstance(error, FATAL):
+                self._connection.is_broken = True
+            raise trouble(self.path, error, "It could not be read.") from error
+
+    @property
+    def is_broken(self) -> bool:
+        """Whether DuckDB gave up on the instance, so that the store has to be opened anew."""
+        return self._connection.is_broken
+
+    def close(self) -> None:
+        """Write everything into the file and let others have it."""
+        self._connection.close()
+        try:
+            self._instance.close()
+        except duckdb.Error as error:
+            log.warning(
+                "The store %s could not be closed well; its log is replayed when it is opened: %s", self.path, error
+            )
+        self._release()
+
+    def _release(self) -> None:
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
+
+
+def _path(url: str) -> str:
+    """The path in a URL: always from the root, with three slashes or four, and where symbolic links lead.
+
+    >>> _path("duckdb:///ingestion/workflow.duckdb")
+    '/ingestion/workflow.duckdb'
+    """
+    found = url.removeprefix("duckdb:///")
+    if found == MEMORY:
+        return MEMORY
+    if found == url or not found.strip("/"):
+        raise StoreUnavailable(
+            f"No store can be found by {quoted(url)} (store_url); expected duckdb:///absolute/path or duckdb:///:memory:."
+        )
+    return os.path.realpath("/" + found.lstrip("/"))
+
+
+def _own(path: Path) -> OwnerLock:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        system = _file_system(path.parent)
+        if system in _NETWORK_FILE_SYSTEMS:
+            log.warning(
+                "The store %s is on a network file system (%s), whose locks cannot be relied on; set store_url to "
+                "a file on a local disk.", path, system,
+            )  # fmt: skip
+        return OwnerLock(path)
+    except OSError as error:
+        raise StoreUnavailable(
+            f"The store {path} cannot be opened: {error.strerror or error}. Make the folder {path.parent} writable, "
+            "or choose another file by store_url."
+        ) from error
+
+
+def _file_system(folder: Path, mounts: str | None = None) -> str:
+    """The type of the file system that a folder is on, as Linux' mount table tells; empty elsewhere."""
+    if mounts is None:
+        try:
+            mounts = Path("/proc/self/mounts").read_text(encoding="utf-8", errors="surrogateescape")
+        except OSError:
+            return ""
+    real, best, found = os.path.realpath(folder), "", ""
+    for line in mounts.splitlines():
+        escaped, system = line.split(" ")[1:3]
+        point = _OCTAL.sub(lambda code: chr(int(code[1], 8)), escaped)
+        if os.path.commonpath([real, point]) == point and len(point) >= len(best):
+            best, found = point, system
+    return found
+
+
+def _log_of(store: Path) -> Path:
+    return store.with_name(store.name + ".wal")
+
+
+def _size(file: Path) -> int:
+    return file.stat().st_size if file.exists() else 0
+
+
+def _check_whole(store: Path, instance: duckdb.DuckDBPyConnection) -> None:
+    """Raise OSError if the file ends before its last block: DuckDB would find out when it reads that."""
+    size, number = instance.execute("SELECT block_size, total_blocks FROM pragma_database_size()").fetchall()[0]
+    found, expected = store.stat().st_size, size * number
+    if found < expected:
+        raise OSError(f"the file has {found} bytes of at least {expected}")
+
+
+def _remove(store: Path) -> None:
+    """Leave nothing of a file that could not be made whole."""
+    for path in (store, _log_of(store)):
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
+
+
+def _cannot_open(path: str, error: Exception) -> StoreUnavailable:
+    text = first_line(error)
+    if is_full(error):
+        advice = "The disk is full: free some space, or choose another file by store_url."
+    elif "could not set lock" in text.lower():
+        advice = "Another process has the file open: close it there."
+    elif "version number" in text:
+        advice = "A newer DuckDB wrote it: upgrade the package duckdb."
+    elif Path(path).is_dir():
+        advice = "It is a folder: choose a file by store_url."
+    elif Path(path).exists() and not os.access(path, os.R_OK | os.W_OK):
+        advice = "Make the file writable, or choose another one by store_url."
+    elif Path(path).exists():
+        advice = (
+            "The file, or the log beside it, is damaged or no DuckDB file. It was left as it is: move it and its .wal "
+            "file aside and restore a backup, or choose another file by store_url."
+        )
+    else:
+        advice = "Check its folder, or choose another file by store_url."
+    return StoreUnavailable(f"The store {path} cannot be opened: {text} {advice}")

@@ -1,0 +1,219 @@
+"""Writing to the DuckDB file: set statements, by the one writer thread."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from workflow_monitor.domain.model import AOI, Event, JobOrder, LeasedJob, Scene, Tile
+from workflow_monitor.domain.neighbourhood import Changes
+from workflow_monitor.domain.status import Kind, Status
+from workflow_monitor.store.protocol import Numbers, Payloads
+from workflow_monitor.store.sql import statements
+
+if TYPE_CHECKING:
+    from workflow_monitor.domain.documents import SceneData, SceneToIngest, TileData, TileToIngest
+    from workflow_monitor.domain.geometry import Geometry
+    from workflow_monitor.store.duckdb.connection import Connection
+
+_SQL = statements("workflow_monitor.store.duckdb", "writer.sql")
+_DOCUMENTS = statements("workflow_monitor.store.duckdb", "documents.sql")
+_STATUS = {str(status): status for status in Status}
+_KIND = {str(kind): kind for kind in Kind}
+
+
+class DuckDBWriter:
+    """The write side of the store; see `store.protocol.Writer`."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def _rows(self, name: str, *values: object) -> list[tuple[Any, ...]]:
+        return self._connection.execute(_SQL[name], [_bound(value) for value in values])
+
+    def _run(self, name: str, *values: object) -> None:
+        self._rows(name, *values)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Commit what is done within, on disk, or nothing of it."""
+        self._connection.execute("BEGIN TRANSACTION")
+        try:
+            yield
+        except BaseException:
+            self._connection.roll_back()
+            raise
+        self._connection.commit()
+
+    # ---- reading what is to be changed
+
+    def numbers(self) -> Numbers:
+        return Numbers(*(self._rows(f"next_{name}")[0][0] for name in ("aoi", "scene", "tile", "seq")))
+
+    def aois(self) -> list[AOI]:
+        aois = {number: AOI(number, name) for number, name in self._rows("aois")}
+        for number, of, status, items in self._rows("workloads"):
+            if number in aois:
+                _part(aois[number], of)[_STATUS[status]] = items
+        return list(aois.values())
+
+    def scenes(self, ids: Iterable[int]) -> list[Scene]:
+        return [_scene(row) for row in self._rows("scenes", list(ids))]
+
+    def tiles(self, ids: Iterable[int]) -> list[Tile]:
+        return self._tiles("tiles", ids)
+
+    def tiles_of(self, scenes: Iterable[int]) -> list[Tile]:
+        return self._tiles("tiles_of", scenes)
+
+    def followers_of(self, tiles: Iterable[int]) -> list[Tile]:
+        return self._tiles("followers_of", tiles)
+
+    def referrers_of(self, tiles: Iterable[int]) -> list[Tile]:
+        return self._tiles("referrers_of", tiles)
+
+    def _tiles(self, name: str, ids: Iterable[int]) -> list[Tile]:
+        return [_tile(row) for row in self._rows(name, list(ids))]
+
+    def scenes_named(self, aoi: int, source_ids: Iterable[str]) -> dict[str, int]:
+        return dict(self._rows("scenes_named", aoi, list(source_ids)))
+
+    def items_in(self, aois: Iterable[int], statuses: Iterable[Status]) -> tuple[list[int], list[int]]:
+        wanted = list(aois), [str(status) for status in statuses]
+        scenes, tiles = self._rows("scenes_in", *wanted), self._rows("tiles_in", *wanted)
+        return [number for (number,) in scenes], [number for (number,) in tiles]
+
+    # ---- AOIs
+
+    def create_aoi(self, number: int, name: str, at: datetime) -> None:
+        self._run("create_aoi", number, name, at)
+        self._run("create_workload", number)
+
+    def delete_aoi(self, number: int) -> None:
+        for part in ("aoi", "workload", "scenes", "tiles", "jobs", "events"):
+            self._run(f"delete_{part}", number)
+
+    def log_aoi(self, event: Event) -> None:
+        self._run("insert_aoi_event", event.seq, event.time, event.id, event.after, event.cause, event.who, event.aoi)
+
+    # ---- scenes and tiles
+
+    def save(self, changes: Changes, payloads: Payloads, aois: Sequence[AOI], at: datetime) -> None:
+        if changes.new_scenes:
+            self._insert_scenes(changes.new_scenes, payloads)
+        if changes.new_tiles:
+            self._insert_tiles(changes.new_tiles, payloads)
+        if changes.scenes:
+            self._run("update_scenes", *_columns(changes.scenes, ("id", *_STATE)))
+        if changes.tiles:
+            self._run("update_tiles", *_columns(changes.tiles, ("id", *_STATE, "previous", "reference")))
+        if changes.log:
+            self._run("insert_events", *_columns(changes.log, _EVENT), at)
+        if changes.jobs:
+            self._run("insert_jobs", *_columns(changes.jobs, _JOB), at)
+        if changes.withdrawn:
+            # after the new ones: of these, too, some may have been withdrawn already
+            self._run("withdraw_jobs", changes.withdrawn, at)
+        self._save_workloads(aois)
+
+    def _insert_scenes(self, scenes: Sequence[Scene], payloads: Payloads) -> None:
+        given = [payloads.scenes[scene.id] for scene in scenes]
+        self._run(
+            "insert_scenes",
+            *_columns(scenes, ("id", "aoi", "source_id", *_STATE)),
+            [_bound(scene.date) for scene in given],
+            [scene.data for scene in given],
+            *_geometries(given),
+        )
+
+    def _insert_tiles(self, tiles: Sequence[Tile], payloads: Payloads) -> None:
+        given = [payloads.tiles[tile.id] for tile in tiles]
+        self._run(
+            "insert_tiles",
+            *_columns(tiles, ("id", "aoi", "scene", "source_id", "previous", "reference", *_STATE)),
+            [tile.data for tile in given],
+            *_geometries(given),
+        )
+
+    def _save_workloads(self, aois: Sequence[AOI]) -> None:
+        rows = [(aoi.id, of, str(status), _part(aoi, of)[status]) for aoi in aois for of in _PARTS for status in Status]
+        if rows:
+            self._run("set_workload", *(list(column) for column in zip(*rows, strict=True)))
+
+    def data(self, kind: Kind, number: int) -> str | None:
+        rows = self._rows(f"{kind}_data", number)
+        return rows[0][0] if rows else None
+
+    def set_scene_data(self, number: int, data: SceneData, footprint: Geometry | None) -> None:
+        has_own = data.geometry is not None
+        self._run("set_scene_data", number, data.text, data.date, *_geometry(footprint), has_own)
+
+    def set_tile_data(self, number: int, data: TileData) -> None:
+        self._run("set_tile_data", number, data.text)
+
+    # ---- jobs
+
+    def lease(self, queue: Kind, leases: Sequence[str], worker: str, until: datetime) -> list[LeasedJob]:
+        ids = [number for (number,) in self._rows("waiting_jobs", queue, len(leases))]
+        if not ids:
+            return []
+        self._run("lease_jobs", ids, list(leases[: len(ids)]), worker, until)
+        rows = self._connection.execute(_DOCUMENTS["job_messages"], (queue, ids))
+        return [LeasedJob(row[0], row[7], row[1], row[4], until) for row in rows]
+
+    def renew(self, queue: Kind, lease: str, now: datetime, until: datetime) -> bool:
+        return bool(self._rows("renew_lease", queue, lease, now, until))
+
+    def overdue(self, now: datetime) -> list[JobOrder]:
+        return [JobOrder(row[0], _KIND[row[1]], *row[2:]) for row in self._rows("overdue_jobs", now)]
+
+    def next_expiry(self) -> datetime | None:
+        expiry: datetime | None = self._rows("next_expiry")[0][0]
+        return None if expiry is None else expiry.replace(tzinfo=UTC)
+
+    def trim(self, withdrawn_before: datetime, events_before: datetime | None) -> None:
+        self._run("trim_jobs", withdrawn_before)
+        if events_before is not None:
+            self._run("trim_events", events_before)
+
+
+_STATE = ("status", "message", "countdown", "attempt", "job")
+_EVENT = (
+    "seq", "aoi", "kind", "id", "before", "after", "cause", "who", "message", "attempt", "countdown", "previous",
+    "reference",
+)  # fmt: skip
+_JOB = ("id", "kind", "item", "aoi", "attempt", "previous", "reference")
+_PARTS = ("scenes", "tiles", "tiles of done scenes")
+
+
+def _bound(value: object) -> object:
+    """Times are stored in UTC and without a zone."""
+    return value.astimezone(UTC).replace(tzinfo=None) if isinstance(value, datetime) else value
+
+
+def _part(aoi: AOI, of: str) -> dict[Status, int]:
+    return {"scenes": aoi.scenes, "tiles": aoi.tiles, "tiles of done scenes": aoi.tiles_of_done_scenes}[of]
+
+
+def _columns(items: Sequence[object], names: Sequence[str]) -> list[list[object]]:
+    return [[getattr(item, name) for item in items] for name in names]
+
+
+def _geometry(geometry: Geometry | None) -> tuple[str | None, bytes | None, str | None]:
+    return (None, None, None) if geometry is None else (geometry.geojson, geometry.wkb, geometry.origin)
+
+
+def _geometries(items: Sequence[SceneToIngest] | Sequence[TileToIngest]) -> list[list[object]]:
+    rows = [_geometry(item.geometry) for item in items]
+    return [list(column) for column in zip(*rows, strict=True)]
+
+
+def _scene(row: tuple[Any, ...]) -> Scene:
+    return Scene(row[0], row[1], row[2], _STATUS[row[3]], *row[4:])
+
+
+def _tile(row: tuple[Any, ...]) -> Tile:
+    number, aoi, scene, source_id, previous, reference, status, *state = row
+    return Tile(number, aoi, scene, source_id, previous, reference, _STATUS[status], *state)

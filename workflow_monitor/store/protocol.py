@@ -1,0 +1,206 @@
+"""What the engine asks of a store.
+
+A store keeps AOIs, scenes, tiles, jobs and events. It is written by one thread, in transactions, through its `writer`;
+it is read by many threads through its `reader`, which sees what was committed.
+All times are UTC; all ids are positive and grow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
+
+from workflow_monitor.domain.model import AOI, Event, JobOrder, LeasedJob, Page, Scene, Tile
+from workflow_monitor.domain.neighbourhood import Changes
+from workflow_monitor.domain.nodes import GraphSource
+from workflow_monitor.domain.status import Kind, Status
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from workflow_monitor.domain.documents import SceneData, SceneToIngest, TileData, TileToIngest
+    from workflow_monitor.domain.geometry import Geometry
+
+#: "document": as the REST interface shows it by default; "feature": a GeoJSON feature; "short": without status and links
+Shape = Literal["document", "feature", "short"]
+
+
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """The next free numbers."""
+
+    aoi: int
+    scene: int
+    tile: int
+    #: of events; a job has the number of the event that published it
+    seq: int
+
+
+@dataclass(slots=True)
+class Payloads:
+    """What belongs to new scenes and tiles that the state machine does not know, by id."""
+
+    scenes: dict[int, SceneToIngest]
+    tiles: dict[int, TileToIngest]
+
+
+class JobRow(NamedTuple):
+    """A job as the queue shows it."""
+
+    id: int
+    attempt: int
+    published: datetime
+    #: when its item moved on without anybody having done it
+    withdrawn: datetime | None
+    lease: str | None
+    worker: str | None
+    expires: datetime | None
+    #: JSON
+    message: str
+
+
+class Writer(Protocol):
+    """What the writer thread does. All but `numbers` and `aois` is called within a transaction."""
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """Commit what is done within, on disk, or nothing of it; StoreUnavailable if that cannot be had."""
+
+    def numbers(self) -> Numbers: ...
+
+    def aois(self) -> list[AOI]:
+        """All the AOIs with their workloads."""
+
+    def scenes(self, ids: Iterable[int]) -> list[Scene]: ...
+
+    def tiles(self, ids: Iterable[int]) -> list[Tile]: ...
+
+    def tiles_of(self, scenes: Iterable[int]) -> list[Tile]: ...
+
+    def followers_of(self, tiles: Iterable[int]) -> list[Tile]: ...
+
+    def referrers_of(self, tiles: Iterable[int]) -> list[Tile]: ...
+
+    def scenes_named(self, aoi: int, source_ids: Iterable[str]) -> dict[str, int]:
+        """The ids of the scenes of an AOI with these source ids, as far as they are there."""
+
+    def items_in(self, aois: Iterable[int], statuses: Iterable[Status]) -> tuple[list[int], list[int]]:
+        """Ids of the scenes in these statuses, by id, and of the tiles, by date and id."""
+
+    def create_aoi(self, number: int, name: str, at: datetime) -> None: ...
+
+    def delete_aoi(self, number: int) -> None:
+        """Delete it with its scenes, tiles, jobs, and their events."""
+
+    def save(self, changes: Changes, payloads: Payloads, aois: Sequence[AOI], at: datetime) -> None:
+        """Write what has changed; `aois` are those whose workload has changed, as it is now."""
+
+    def log_aoi(self, event: Event) -> None:
+        """Add the event of an AOI itself, which outlives it."""
+
+    def data(self, kind: Kind, number: int) -> str | None:
+        """The data of an item as JSON; None if there is no such item."""
+
+    def set_scene_data(self, number: int, data: SceneData, footprint: Geometry | None) -> None:
+        """Replace the data; the footprint too, unless it came from a catalogue and the data have none."""
+
+    def set_tile_data(self, number: int, data: TileData) -> None: ...
+
+    def lease(self, queue: Kind, leases: Sequence[str], worker: str, until: datetime) -> list[LeasedJob]:
+        """Take the oldest jobs that nobody has, at most one for each of the given leases."""
+
+    def renew(self, queue: Kind, lease: str, now: datetime, until: datetime) -> bool:
+        """Prolong a lease that is in force; False if there is none."""
+
+    def overdue(self, now: datetime) -> list[JobOrder]:
+        """The jobs whose lease has run out."""
+
+    def next_expiry(self) -> datetime | None:
+        """When the next lease runs out."""
+
+    def trim(self, withdrawn_before: datetime, events_before: datetime | None) -> None:
+        """Forget jobs that were withdrawn before a time, or done, and events before another."""
+
+
+class Reader(Protocol):
+    """What readers see: each call, and each iterator that a call answers, one committed state of the store.
+
+    Iterators give chunks of some hundred kilobytes; they may be moved between threads, and closed early.
+    """
+
+    def aois(self) -> list[tuple[int, str]]:
+        """Numbers and names, by name."""
+
+    def workloads(self) -> list[tuple[int, str, Status, int]]:
+        """(AOI, "scenes" | "tiles" | "tiles of done scenes", status, number of items) where there are any."""
+
+    def roots(self, aoi: int) -> tuple[int, datetime | None, datetime | None]:
+        """The number of root tiles, when their earliest scene and when the latest scene of a leaf tile was acquired."""
+
+    def scene(self, number: int, shape: Shape) -> str | None: ...
+
+    def tile(self, number: int, shape: Shape) -> str | None: ...
+
+    def has_scene(self, number: int) -> bool: ...
+
+    def items(
+        self, kind: Kind, aois: Sequence[int], statuses: Iterable[Status], page: Page | None, shape: Shape
+    ) -> Iterator[list[str]]:
+        """The scenes or tiles of some AOIs in some statuses, by id."""
+
+    def arrow(
+        self, kind: Kind, aois: Sequence[int], statuses: Iterable[Status], page: Page | None
+    ) -> Iterator[pa.RecordBatch]:
+        """The same as Arrow record batches; at least one, for the schema's sake."""
+
+    def tiles_of(self, scene: int, shape: Shape) -> Iterator[list[str]]: ...
+
+    def root_tiles(self, aoi: int, shape: Shape) -> Iterator[list[str]]: ...
+
+    def leaf_tiles(self, aoi: int, shape: Shape) -> Iterator[list[str]]: ...
+
+    def graph(self, aois: Sequence[int]) -> AbstractContextManager[GraphSource]:
+        """The dependency graph of some AOIs, as long as the context lasts."""
+
+    def backlog(self, queue: Kind) -> tuple[int, int]:
+        """How many jobs wait, and how many are leased."""
+
+    def jobs(self, queue: Kind, state: str, page: Page | None) -> Iterator[list[JobRow]]:
+        """Jobs by id: `queued` (with those that were withdrawn before anybody took them), `leased`, or both if ""."""
+
+    def events(self, after: int, aoi: int | None, limit: int) -> list[Event]:
+        """Events with a greater sequence number, of one AOI or all, in order."""
+
+    def event_bounds(self) -> tuple[int, int]:
+        """The smallest and the greatest sequence number that is kept; zeros if there is none."""
+
+    def history(
+        self,
+        aoi: int,
+        since: datetime | None,
+        until: datetime | None,
+        kind: str | None,
+        item: int | None,
+        status: Status | None,
+        page: Page | None,
+    ) -> Iterator[list[Event]]:
+        """Events of an AOI in order: from a time to before another, of scenes or tiles, of an item, to a status."""
+
+
+class Store(Protocol):
+    """A store that is open."""
+
+    @property
+    def reader(self) -> Reader: ...
+
+    @property
+    def writer(self) -> Writer: ...
+
+    @property
+    def is_broken(self) -> bool:
+        """Whether it has to be opened anew."""
+
+    def close(self) -> None:
+        """Put everything on disk and let others have it."""
