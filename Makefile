@@ -25,7 +25,7 @@ lint: ## formatting, style and the layers of the package
 	@scripts/bootstrap demo test lint
 	@.venv/bin/ruff format --check .
 	@.venv/bin/ruff check .
-	@.venv/bin/lint-imports --no-logo
+	@.venv/bin/lint-imports --no-logo --no-cache
 
 format: ## put the code into the house's format
 	@scripts/bootstrap demo test lint

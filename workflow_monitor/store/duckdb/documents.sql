@@ -97,11 +97,13 @@ WHERE s.aoi IN (SELECT unnest($1::BIGINT[])) AND s.status IN (SELECT unnest($2::
   AND s.id BETWEEN $3 AND $4
 ORDER BY s.id
 
--- name: tiles_within
-{{of_tiles}}
-WHERE t.aoi IN (SELECT unnest($1::BIGINT[])) AND t.status IN (SELECT unnest($2::VARCHAR[])::status)
-  AND t.id BETWEEN $3 AND $4
+-- name: tiles_chosen
+t.aoi IN (SELECT unnest($1::BIGINT[])) AND t.status IN (SELECT unnest($2::VARCHAR[])::status)
+AND t.id BETWEEN $3 AND $4
 ORDER BY t.id
+
+-- name: tiles_within
+{{of_tiles}} WHERE {{tiles_chosen}}
 
 -- name: scenes_as_document
 SELECT {{scene_document}} {{scenes_within}}
@@ -116,15 +118,19 @@ SELECT {{tile_document}} {{tiles_within}}
 SELECT {{tile_feature}} {{tiles_within}}
 
 -- name: scenes_as_arrow
-SELECT s.id, s.source_id, a.name AS aoi, s.status::VARCHAR AS status, s.message, s.countdown AS "RetryCountDown",
+SELECT s.id, s.source_id, a.name AS aoi, s.status, s.message, s.countdown AS "RetryCountDown",
        s.attempt, s.acquired AS date, s.data, s.footprint AS geometry, s.geometry_origin
 {{scenes_within}}
 
 -- name: tiles_as_arrow
-SELECT t.id, t.source_id, a.name AS aoi, t.scene, s.source_id AS scene_source_id, s.acquired AS date,
-       t.status::VARCHAR AS status, t.message, t.previous AS "PreviousID", t.reference AS "ReferenceID",
-       t.countdown AS "RetryCountDown", t.attempt, t.data, t.footprint AS geometry, t.geometry_origin
-{{tiles_within}}
+SELECT t.id, t.source_id, a.name AS aoi, t.scene, s.source_id AS scene_source_id, s.status AS scene_status,
+       s.acquired AS date, t.status, t.message, t.previous AS "PreviousID", p.status AS previous_status,
+       t.reference AS "ReferenceID", t.countdown AS "RetryCountDown", t.attempt, t.data,
+       coalesce(t.footprint, s.footprint) AS geometry,
+       CASE WHEN t.footprint IS NOT NULL THEN t.geometry_origin WHEN s.footprint IS NOT NULL THEN 'scene' END
+           AS geometry_origin
+FROM tile AS t JOIN scene AS s ON s.id = t.scene JOIN aoi AS a ON a.id = t.aoi LEFT JOIN tile AS p ON p.id = t.previous
+WHERE {{tiles_chosen}}
 
 -- name: tiles_of_scene_as_document
 SELECT {{tile_document}} {{of_tiles}} WHERE t.scene = $1 ORDER BY t.id

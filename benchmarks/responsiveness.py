@@ -1,0 +1,124 @@
+"""Does a long answer keep others waiting?
+
+    python -m benchmarks.responsiveness --tiles 100000
+
+A real Jupyter server holds one AOI of so many tiles. While one client reads the whole list of them over and over, others
+ask for small things; how long these take is set beside the same without the long answer.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+
+from tests.live import live_server
+
+AOI = "responsiveness"
+TILES_PER_SCENE = 5
+LIMIT_MS = 50
+ASKED = {"overview": f"/aoi/{AOI}", "tile": "/tile/77", "page of scenes": f"/aoi/{AOI}/scenes?limit=100", "up?": "/"}
+
+
+def scene(number: int) -> dict[str, object]:
+    """A scene of the chain that its number says, with tiles that follow those of the scene before."""
+    track, date = divmod(number, 100)
+    tiles = {}
+    for index in range(TILES_PER_SCENE):
+        link = {"tile": f"t{index}", "scene": f"s{track}_{date - 1}", "root": f"s{track}_0"} if date else None
+        tiles[f"t{index}"] = {
+            "previous_tile_id": link["tile"] if link else "",
+            "previous_scene_id": link["scene"] if link else "",
+            "reference_tile_id": link["tile"] if link else "",
+            "reference_scene_id": link["root"] if link else "",
+            "data": {"swath_id": "IW1", "tile_nr": index, "graph_name": "S1BackscatterCoherence", "is_retriable": True},
+        }
+    listed = {name: {"swath_id": "IW1", "tile_nr": 1} for name in tiles}
+    data = {"date": "2022-01-04T10:34:31Z", "tiles": listed, "graph_name": "S1Preprocessing"}
+    return {"source_id": f"s{track}_{date}", "aoi": AOI, "data": data, "tiles": tiles, "retry_count": 1}
+
+
+def fill(client: httpx.Client, tiles: int) -> None:
+    """Make the AOI."""
+    client.post(f"/aoi/{AOI}").raise_for_status()
+    scenes = tiles // TILES_PER_SCENE
+    for start in range(0, scenes, 2000):
+        body = [scene(number) for number in range(start, min(start + 2000, scenes))]
+        client.post(f"/aoi/{AOI}/scenes", json=body, timeout=120).raise_for_status()
+
+
+@contextmanager
+def long_answers(client: httpx.Client) -> Iterator[list[float]]:
+    """Read the list of all tiles over and over, in a thread; the seconds that each took are listed."""
+    took: list[float] = []
+    ended = threading.Event()
+
+    def read() -> None:
+        while not ended.is_set():
+            started = time.perf_counter()
+            with client.stream("GET", f"/aoi/{AOI}/tiles", timeout=300) as answer:
+                for _ in answer.iter_raw():
+                    pass
+            took.append(time.perf_counter() - started)
+
+    thread = threading.Thread(target=read)
+    thread.start()
+    try:
+        yield took
+    finally:
+        ended.set()
+        thread.join()
+
+
+def times(ask: Callable[[str], object], seconds: float) -> dict[str, list[float]]:
+    """How many milliseconds each of the small questions takes, asked in turn for so long."""
+    found: dict[str, list[float]] = {name: [] for name in ASKED}
+    deadline = time.perf_counter() + seconds
+    while time.perf_counter() < deadline:
+        for name, path in ASKED.items():
+            started = time.perf_counter()
+            ask(path)
+            found[name].append((time.perf_counter() - started) * 1000)
+    return found
+
+
+def report(title: str, found: dict[str, list[float]]) -> None:
+    """Print medians and the slow end."""
+    print(f"\n{title}\n\n| asked | median ms | p99 ms | slowest ms | times |\n| --- | --- | --- | --- | --- |")
+    for name, values in found.items():
+        p99 = statistics.quantiles(values, n=100)[98] if len(values) > 1 else values[0]
+        print(f"| {name} | {statistics.median(values):.1f} | {p99:.1f} | {max(values):.1f} | {len(values)} |")
+
+
+def main() -> None:
+    """Run it and print a report in Markdown."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--tiles", type=int, default=100_000)
+    parser.add_argument("--seconds", type=float, default=15)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder, live_server(Path(folder)) as server:
+        headers = {"Authorization": f"token {server.token}"}
+        with (
+            httpx.Client(base_url=server.url, headers=headers, trust_env=False) as client,
+            httpx.Client(base_url=server.url, headers=headers, trust_env=False) as reader,
+        ):
+            fill(client, options.tiles)
+            quiet = times(client.get, options.seconds / 3)
+            with long_answers(reader) as took:
+                busy = times(client.get, options.seconds)
+        print(f"# {options.tiles} tiles, read as one list {len(took)} times, {statistics.median(took):.2f} s each")
+        report("Without", quiet)
+        report(f"While the list is answered (median of each is to stay below {LIMIT_MS} ms)", busy)
+        print(json.dumps({"slow": [name for name, values in busy.items() if statistics.median(values) >= LIMIT_MS]}))
+
+
+if __name__ == "__main__":
+    main()

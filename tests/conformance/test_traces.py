@@ -1,0 +1,82 @@
+"""The recorded conversations with the reference server, had again with ours.
+
+`shared/conformance/deviations.json` says where we differ on purpose. Many traces run into one of these differences
+without naming it in their `quirks`: QUIRKS names them here, each trace for itself, so that no other trace is read
+more loosely. What needs a rule of its own is in deviations.json beside this file.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from tests.live import LiveServer, live_server
+
+HERE = Path(__file__).parent
+QUIRKS: Mapping[str, list[str]] = json.loads((HERE / "quirks.json").read_text(encoding="utf-8"))
+NUMBER_OF_TRACES = 150
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
+    with live_server(tmp_path_factory.mktemp("conformance")) as running:
+        yield running
+
+
+def replay(server: LiveServer, shared: Path, traces: list[Path]) -> dict[str, str]:
+    """What the replayer says of each trace, by name: `ok ...`, `skip ...` or `FAIL ...`."""
+    conformance = shared / "conformance"
+    deviations = [f"--deviations={path}" for path in (conformance / "deviations.json", HERE / "deviations.json")]
+    program = [sys.executable, str(conformance / "replay.py"), f"--base-url={server.url}", f"--token={server.token}"]
+    command = [*program, *deviations, *map(str, traces)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert not done.stderr, done.stderr
+    lines = [line for line in done.stdout.splitlines() if line.startswith(("ok ", "skip ", "FAIL "))]
+    return {re.split(r"[ :]+", line)[1]: line for line in lines}
+
+
+def open_traces(shared: Path) -> list[Path]:
+    folder = shared / "conformance" / "traces" / "open"
+    return sorted(folder.glob("*.json")) + sorted((folder / "random").glob("*.json"))
+
+
+@pytest.fixture(scope="module")
+def named(server: LiveServer, shared: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The traces with the quirks that they do not name themselves, replayed."""
+    folder = tmp_path_factory.mktemp("traces")
+    written = []
+    for path in open_traces(shared):
+        trace = json.loads(path.read_text(encoding="utf-8"))
+        quirks = [quirk for quirk, names in QUIRKS.items() if trace["name"] in names]
+        trace = {**without_invented_dates(trace, quirks), "quirks": [*trace.get("quirks", []), *quirks]}
+        written.append(folder / path.name)
+        written[-1].write_text(json.dumps(trace), encoding="utf-8")
+    return replay(server, shared, written)
+
+
+def without_invented_dates(trace: dict[str, object], quirks: list[str]) -> dict[str, object]:
+    """The trace as it is where an AOI without tiles has no dates, rather than those of today and of the year 1."""
+    if "no-dates-without-tiles" not in quirks:
+        return trace
+    text = json.dumps(trace, ensure_ascii=False)
+    rewritten = text.replace("From: {$today}", "From: -").replace("From: 0001-01-01", "From: -")
+    result: dict[str, object] = json.loads(rewritten.replace("To:   0001-01-01", "To:   -"))
+    return result
+
+
+def test_every_trace_passes_or_is_left_out_for_a_stated_reason(named: dict[str, str]) -> None:
+    assert len(named) == NUMBER_OF_TRACES
+    assert [line for line in named.values() if line.startswith("FAIL")] == []
+
+
+def test_a_trace_names_a_quirk_here_only_if_it_fails_without(server: LiveServer, shared: Path) -> None:
+    listed = {name for names in QUIRKS.values() for name in names}
+    without = replay(server, shared, [path for path in open_traces(shared) if path.stem in listed])
+    assert set(without) == listed
+    assert [name for name, line in without.items() if not line.startswith("FAIL")] == []

@@ -1,0 +1,96 @@
+"""A real Jupyter server with the extension, in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+TOKEN = "tests-token"
+START_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class LiveServer:
+    """Where it is, and the process that runs it."""
+
+    base_url: str
+    token: str
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    @property
+    def url(self) -> str:
+        """Where the endpoints start, without a slash at the end."""
+        return f"{self.base_url}workflow-monitor"
+
+    def answers(self) -> bool:
+        request = urllib.request.Request(f"{self.url}/", headers={"Authorization": f"token {self.token}"})
+        try:
+            with urllib.request.urlopen(request, timeout=5) as answer:
+                return bool(answer.status == 200)
+        except OSError:
+            return False
+
+
+def free_port() -> int:
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        return int(listening.getsockname()[1])
+
+
+@contextmanager
+def live_server(folder: Path, base_url: str = "/", **options: object) -> Iterator[LiveServer]:
+    """Start a server whose state is in a folder; `options` are traits of WorkflowMonitor. It ends with the context."""
+    port = free_port()
+    config = folder / "config"
+    config.mkdir(parents=True, exist_ok=True)
+    traits = {"store_url": f"duckdb:///{folder / 'workflow.duckdb'}", **options}
+    (config / "jupyter_server_config.json").write_text(
+        json.dumps(
+            {
+                "ServerApp": {"jpserver_extensions": {"workflow_monitor": True, "jupyterlab": False}},
+                "WorkflowMonitor": traits,
+            }
+        )
+    )
+    command = [
+        *(sys.executable, "-m", "jupyter_server", "--ServerApp.ip=127.0.0.1", f"--ServerApp.port={port}"),
+        *("--ServerApp.port_retries=0", "--ServerApp.open_browser=False", f"--ServerApp.base_url={base_url}"),
+        *("--ServerApp.allow_root=True", "--ServerApp.allow_unauthenticated_access=False"),
+        f"--ServerApp.root_dir={folder}",
+    ]
+    environment = {
+        **os.environ,
+        "JUPYTER_CONFIG_DIR": str(config),
+        "JUPYTER_DATA_DIR": str(folder / "data"),
+        "JUPYTER_RUNTIME_DIR": str(folder / "runtime"),
+        "JUPYTER_TOKEN": TOKEN,
+        "JUPYTER_PLATFORM_DIRS": "1",
+    }
+    log = folder / "jupyter.log"
+    with log.open("ab") as output:
+        process = subprocess.Popen(command, env=environment, stdout=output, stderr=output, stdin=subprocess.DEVNULL)
+    server = LiveServer(f"http://127.0.0.1:{port}{base_url}", TOKEN, process, log)
+    try:
+        _await(server)
+        yield server
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def _await(server: LiveServer) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while not server.answers():
+        assert server.process.poll() is None, server.log.read_text()[-3000:]
+        assert time.monotonic() < deadline, server.log.read_text()[-3000:]
+        time.sleep(0.05)

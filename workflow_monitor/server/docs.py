@@ -1,0 +1,123 @@
+"""The description of the endpoints for people: one page that needs nothing else, made from the OpenAPI document."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import inspect
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from html import escape
+from importlib.resources import files
+from typing import Any
+
+from workflow_monitor.server import problems
+
+Document = dict[str, Any]
+
+STYLE = files("workflow_monitor.server").joinpath("docs.css").read_text(encoding="utf-8")
+_HASH = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
+CONTENT_SECURITY_POLICY = f"default-src 'none'; style-src 'sha256-{_HASH}'; frame-ancestors 'self'; base-uri 'none'"
+
+FIRST_STEP = """curl -H "Authorization: token $TOKEN" http://HOST{base}/aoi/"""
+
+
+def docs_page(document: Document) -> str:
+    """The page, as HTML."""
+    base = document["servers"][0]["url"]
+    by_tag: defaultdict[str, list[tuple[str, str, Document]]] = defaultdict(list)
+    for path, operations in document["paths"].items():
+        for verb, operation in operations.items():
+            if verb != "parameters":
+                all_parameters = [*operations.get("parameters", ()), *operation.get("parameters", ())]
+                by_tag[operation["tags"][0]].append((path, verb, operation | {"parameters": all_parameters}))
+    parts = [
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">',
+        '<meta name="viewport" content="width=device-width, initial-scale=1">',
+        f"<title>{escape(document['info']['title'])}</title><style>{STYLE}</style></head><body>",
+        *_heading(document, base, by_tag),
+        "<main>",
+        *(part for tag, operations in by_tag.items() for part in _section(tag, operations)),
+        *_errors(),
+        "</main></body></html>",
+    ]
+    return "\n".join(parts)
+
+
+def _heading(document: Document, base: str, tags: Iterable[str]) -> Iterator[str]:
+    info = document["info"]
+    yield f"<header><h1>{escape(info['title'])} <small>{escape(info['version'])}</small></h1>"
+    yield f"<p>{escape(info['summary'])} All paths are below <code>{escape(base)}</code>.</p>"
+    yield f"<pre>{escape(FIRST_STEP.format(base=base))}</pre>"
+    yield '<p>For programs: <a href="openapi.json">openapi.json</a>.</p><nav>'
+    yield from (f'<a href="#{escape(tag)}">{escape(tag)}</a>' for tag in tags)
+    yield '<a href="#errors">Errors</a></nav></header>'
+
+
+def _section(tag: str, operations: Iterable[tuple[str, str, Document]]) -> Iterator[str]:
+    yield f'<section><h2 id="{escape(tag)}">{escape(tag)}</h2>'
+    for path, verb, operation in operations:
+        yield f'<details id="{escape(operation["operationId"])}"><summary><span class="verb {escape(verb)}">'
+        yield f'{escape(verb.upper())}</span> <span class="path">{escape(path)}</span>'
+        yield f'<span class="what">{escape(operation["summary"])}</span></summary><div>'
+        yield f"<p>{_prose(str(operation.get('description', operation['summary'])))}</p>"
+        yield from _parameters(operation["parameters"])
+        yield from _contents(operation)
+        yield "</div></details>"
+    yield "</section>"
+
+
+def _parameters(parameters: Iterable[Document]) -> Iterator[str]:
+    rows = [
+        f"<tr><td><code>{escape(one['name'])}</code></td><td>{escape(one['in'])}</td><td>{_prose(one['description'])}"
+        f"{_choices(one['schema'])}</td></tr>"
+        for one in parameters
+    ]
+    if rows:
+        yield f"<table><caption>Parameters</caption>{''.join(rows)}</table>"
+
+
+def _choices(schema: Document) -> str:
+    return f" One of {', '.join(escape(str(choice)) for choice in schema['enum'])}." if "enum" in schema else ""
+
+
+def _contents(operation: Document) -> Iterator[str]:
+    rows = []
+    if body := operation.get("requestBody"):
+        rows.append(_row("body", body))
+    for status, answer in operation["responses"].items():
+        if "$ref" in answer:
+            rows.append(f'<tr><td>{escape(status)}</td><td><a href="#errors">a problem document</a></td></tr>')
+        else:
+            rows.append(_row(status, answer))
+    yield f"<table><caption>Body and answers</caption>{''.join(rows)}</table>"
+
+
+def _row(name: str, content: Document) -> str:
+    media = content.get("content", {})
+    types = ", ".join(f"<code>{escape(media_type)}</code>" for media_type in media)
+    examples = (one["example"] for one in media.values() if "example" in one)
+    shown = "".join(f"<pre>{escape(_example(example))}</pre>" for example in examples)
+    return f"<tr><td>{escape(name)}</td><td>{_prose(content['description'])} {types}{shown}</td></tr>"
+
+
+def _example(example: object) -> str:
+    return example if isinstance(example, str) else json.dumps(example, ensure_ascii=False)
+
+
+def _errors() -> Iterator[str]:
+    yield '<section><h2 id="errors">Errors</h2><p>Errors are <code>application/problem+json</code> documents (RFC 9457): '
+    yield "<code>detail</code> says what was wrong and what to do, <code>errors</code> which fields; programs rely on "
+    yield "<code>code</code>.</p><table>"
+    for code, error in problems.KNOWN.items():
+        about = inspect.getdoc(error) or error.title
+        yield f'<tr id="{escape(code)}"><td><code>{escape(code)}</code></td><td>{error.status}</td>'
+        yield f"<td>{_prose(about)}</td></tr>"
+    yield "</table></section>"
+
+
+def _prose(text: str) -> str:
+    """A text in which what stands in backquotes is code, as HTML."""
+    parts = escape(text).split("`")
+    return "".join(f"<code>{part}</code>" if index % 2 else part for index, part in enumerate(parts))

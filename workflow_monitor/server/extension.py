@@ -1,0 +1,127 @@
+"""The Jupyter extension: where everything is put together."""
+
+from __future__ import annotations
+
+import os
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
+from jupyter_core.paths import jupyter_data_dir
+from jupyter_server.extension.application import ExtensionApp
+from jupyter_server.serverapp import ServerApp
+from traitlets import Bool, Float, Int, Unicode
+
+from workflow_monitor.domain.errors import StoreUnavailable
+from workflow_monitor.engine.feed import Feed
+from workflow_monitor.engine.queries import Queries
+from workflow_monitor.engine.workflow import Workflow
+from workflow_monitor.server.backend import Backend, Engine, Limits
+from workflow_monitor.server.docs import docs_page
+from workflow_monitor.server.handlers.base import NAMESPACE
+from workflow_monitor.server.handlers.pages import Unknown
+from workflow_monitor.server.openapi import openapi
+from workflow_monitor.server.representations import json_text
+from workflow_monitor.server.routes import ROUTES
+from workflow_monitor.store import open_store
+
+QUEUE_GROUP = "workflow_monitor.queues"
+#: Kernels find the server of their Jupyter by this; there is no token in it.
+URL_VARIABLE = "WORKFLOW_MONITOR_URL"
+MEBIBYTE = 2**20
+
+
+class WorkflowMonitor(ExtensionApp):
+    """The workflow server inside Jupyter."""
+
+    name = "workflow_monitor"
+    extension_url = f"/{NAMESPACE}/docs"
+    load_other_extensions = True
+
+    store_url = Unicode(
+        "",
+        help="Where the state is kept: `duckdb:///absolute/path`, `duckdb:///:memory:`. "
+        "By default workflow_monitor/workflow.duckdb in Jupyter's data directory.",
+    ).tag(config=True)
+    queue = Unicode("lease", help="How jobs reach workers: the name of an installed queue.").tag(config=True)
+    reader_threads = Int(4, min=1, max=64, help="How many requests read from the store at once.").tag(config=True)
+    max_body_mib = Int(8, min=1, help="The largest body of a request, in MiB.").tag(config=True)
+    max_ingest_mib = Int(256, min=1, help="The largest body with which scenes are added, in MiB.").tag(config=True)
+    max_streams = Int(64, min=0, help="How many streams of events may be open at once.").tag(config=True)
+    keep_alive_seconds = Float(15.0, min=0.05, help="How often a silent stream of events shows that it lives.").tag(
+        config=True
+    )
+    slow_reader_seconds = Float(30.0, min=0.05, help="How long a stream waits for who does not read it.").tag(
+        config=True
+    )
+    drawing_seconds = Float(20.0, min=0.1, help="How long the drawing of a graph may take.").tag(config=True)
+    retry_opening_seconds = Float(5.0, min=0.0, help="How soon a store that could not be opened is tried again.").tag(
+        config=True
+    )
+    keep_jobs_days = Float(1.0, min=0.0, help="How long jobs that were withdrawn are remembered.").tag(config=True)
+    keep_events_days = Float(
+        None, min=0.0, allow_none=True, help="How long events are remembered; None keeps all."
+    ).tag(config=True)
+    announce = Bool(True, help=f"Tell kernels the URL of the server by {URL_VARIABLE}.").tag(config=True)
+
+    backend: Backend
+
+    def initialize_settings(self) -> None:
+        """Open the store; Jupyter starts also without it."""
+        self.backend = Backend(self._open_engine, self._limits(), self.reader_threads)
+        self.backend.open()
+
+    def initialize_handlers(self) -> None:
+        """Make the handlers from the list of routes."""
+        document = openapi(ROUTES, self.settings["base_url"])
+        texts = {"/openapi.json": {"document": json_text(document)}, "/docs": {"html": docs_page(document)}}
+        common: dict[str, Any] = {"backend": self.backend}
+        for route in ROUTES:
+            arguments = common | dict(route.arguments) | texts.get(route.path, {})
+            self.handlers.append((f"/{NAMESPACE}{route.pattern}", route.handler, arguments))
+        self.handlers.append((f"/{NAMESPACE}/.*", Unknown, common))
+
+    async def _start_jupyter_server_extension(self, serverapp: ServerApp) -> None:
+        self.backend.start_upkeep()
+        if self.announce:
+            os.environ[URL_VARIABLE] = f"{serverapp.connection_url.rstrip('/')}/{NAMESPACE}"
+
+    async def stop_extension(self) -> None:
+        """Finish what was begun and let others have the store."""
+        if hasattr(self, "backend"):
+            await self.backend.close()
+
+    def _limits(self) -> Limits:
+        day = 86_400
+        return Limits(
+            max_body=self.max_body_mib * MEBIBYTE,
+            max_ingest=self.max_ingest_mib * MEBIBYTE,
+            max_streams=self.max_streams,
+            keep_alive=self.keep_alive_seconds,
+            slow_reader=self.slow_reader_seconds,
+            drawing=self.drawing_seconds,
+            retry_opening=self.retry_opening_seconds,
+            keep_jobs=self.keep_jobs_days * day,
+            keep_events=None if self.keep_events_days is None else self.keep_events_days * day,
+        )
+
+    def _open_engine(self) -> Engine:
+        store = open_store(self.store_url or _default_store())
+        try:
+            feed = Feed()
+            workflow = Workflow(store, _queue_named(self.queue), on_commit=feed.publish)
+        except BaseException:
+            store.close()
+            raise
+        return Engine(store, workflow, Queries(store.reader), feed)
+
+
+def _default_store() -> str:
+    return f"duckdb:///{Path(jupyter_data_dir()) / 'workflow_monitor' / 'workflow.duckdb'}"
+
+
+def _queue_named(name: str) -> Any:  # noqa: ANN401 - what makes a queue comes from a plug-in
+    known = entry_points(group=QUEUE_GROUP)
+    if name not in known.names:
+        raise StoreUnavailable(f"No queue {name!r} is installed (queue); there are {', '.join(sorted(known.names))}.")
+    return known[name].load()

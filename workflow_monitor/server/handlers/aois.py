@@ -1,0 +1,93 @@
+"""AOIs: listing, creating, deleting, the overview, the graph, and retrying all of one."""
+
+from __future__ import annotations
+
+from workflow_monitor.domain.commands import CreateAOI, DeleteAOI, RetryAOI
+from workflow_monitor.domain.documents import check_aoi_name
+from workflow_monitor.domain.patterns import is_pattern
+from workflow_monitor.graph.svg import render_svg
+from workflow_monitor.server.handlers.base import Handler, reads, writes
+from workflow_monitor.server.representations import (
+    AS_DOT,
+    AS_JSON,
+    AS_SVG,
+    AS_TEXT,
+    DOT,
+    SVG,
+    TEXT,
+    overview_json,
+    overview_text,
+)
+
+
+class AOIs(Handler):
+    """All AOIs."""
+
+    @reads
+    async def get(self) -> None:
+        queries = await self.queries()
+        found = await self.backend.run(queries.aois, None)
+        self.answer_json([{"ID": name, "status": status} for name, status in found])
+
+
+class AOI(Handler):
+    """One AOI; with `*` or `?` in the name, those that match."""
+
+    @reads
+    async def get(self, aoi: str) -> None:
+        queries = await self.queries()
+        if is_pattern(aoi):
+            found = await self.backend.run(queries.aois, aoi)
+            self.answer_json([{"ID": name, "status": status} for name, status in found])
+            return
+        form = self.form(AS_TEXT, AS_JSON)
+        overview, status = await self.backend.run(queries.overview, aoi)
+        if form is AS_JSON:
+            self.answer_json(overview_json(aoi, status, overview))
+        else:
+            self.answer_text(overview_text(overview), TEXT)
+
+    @writes
+    async def post(self, aoi: str) -> None:
+        check_aoi_name(aoi)
+        await self.submit(CreateAOI(aoi))
+        self.answer_nothing()
+
+    @writes
+    async def delete(self, aoi: str) -> None:
+        await self.submit(DeleteAOI(aoi))
+        self.answer_nothing()
+
+
+class RetryAll(Handler):
+    """All scenes and tiles in RETRY, by force those that are PENDING too."""
+
+    force: bool
+
+    @writes
+    async def put(self, aoi: str) -> None:
+        scenes, tiles = await self.submit(RetryAOI(aoi, force=self.force))
+        if scenes or tiles:
+            self.answer_json({"Scenes": scenes, "Tiles": tiles})
+        else:
+            self.answer_nothing()
+
+
+class Graph(Handler):
+    """The dependency graph."""
+
+    @property
+    def content_security_policy(self) -> str:
+        """A picture that was made of names which anybody may have chosen can run nothing."""
+        return "default-src 'none'; style-src 'unsafe-inline'; sandbox"
+
+    @reads
+    async def get(self, aoi: str) -> None:
+        form = self.form(AS_DOT, AS_SVG)
+        queries = await self.queries()
+        lines = await self.backend.run(queries.dot, aoi)
+        if form is AS_SVG:
+            picture = await self.backend.run(render_svg, lines, self.backend.limits.drawing)
+            self.answer_text(picture, SVG)
+        else:
+            await self.answer_parts((line.encode() for line in lines), DOT)

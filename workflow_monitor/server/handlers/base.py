@@ -1,0 +1,334 @@
+"""What every endpoint shares: who may call it, how it reads, writes and answers, and how errors look."""
+
+from __future__ import annotations
+
+import re
+import urllib.parse
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Any, ClassVar, TypeVar, cast
+
+from jupyter_server.auth.decorator import authorized
+from jupyter_server.base.handlers import APIHandler
+from tornado import web
+from tornado.http1connection import HTTP1Connection
+from tornado.iostream import StreamClosedError
+
+from workflow_monitor.domain.commands import Command
+from workflow_monitor.domain.errors import FieldError, InvalidInput, WorkflowError, quoted
+from workflow_monitor.domain.model import Page
+from workflow_monitor.domain.status import Kind, Status
+from workflow_monitor.engine.queries import Queries
+from workflow_monitor.server import problems, representations
+from workflow_monitor.server.backend import Backend
+from workflow_monitor.server.representations import FRAMINGS, JSON, Form
+
+T = TypeVar("T")
+Verb = TypeVar("Verb", bound=Callable[..., Any])
+
+NAMESPACE = "workflow-monitor"
+RESOURCE = "workflow_monitor"
+ACTOR_HEADER = "X-Workflow-Monitor-Actor"
+ACTOR_LENGTH = 100
+#: Larger bodies are decoded beside the event loop.
+SMALL_BODY = 8_192
+#: So much of a list is put together before it is sent.
+FLUSH_SIZE = 256 * 1024
+VERBS = ("get", "head", "post", "put", "patch", "delete")
+
+
+def reads(method: Verb) -> Verb:
+    """A verb that whoever may read can call."""
+    return _guarded(method, "read")
+
+
+def writes(method: Verb) -> Verb:
+    """A verb that whoever may write can call."""
+    return _guarded(method, "write")
+
+
+def _guarded(method: Verb, action: str) -> Verb:
+    guarded = web.authenticated(authorized(action=action, resource=RESOURCE)(method))
+    guarded._guarded_for = action  # type: ignore[attr-defined]  # noqa: SLF001 - the mark that Handler looks for
+    return cast("Verb", guarded)
+
+
+@web.stream_request_body
+class Handler(APIHandler):
+    """An endpoint. Each verb of a subclass is marked `@reads` or `@writes`; one without cannot be defined.
+
+    Jupyter's rules hold: identity, authorization, XSRF and origins. The body is only read for those who may
+    call at all, and up to `body_limit`.
+    """
+
+    #: methods of this endpoint
+    verbs: ClassVar[tuple[str, ...]] = ()
+    _track_activity = True
+
+    def __init_subclass__(cls, **arguments: Any) -> None:
+        super().__init_subclass__(**arguments)
+        seen: set[object] = set()
+        for verb in VERBS:
+            method = cls.__dict__.get(verb)
+            if method is None:
+                continue
+            allowed = {"read"} if verb in {"get", "head"} else {"write"}
+            if getattr(method, "_guarded_for", None) not in allowed or method in seen:
+                raise TypeError(f"{cls.__name__}.{verb} must be a method of its own marked for {allowed}")
+            seen.add(method)
+        cls.verbs = tuple(verb for verb in VERBS if hasattr(getattr(cls, verb), "_guarded_for"))
+
+    def initialize(self, backend: Backend, **arguments: Any) -> None:
+        """Take what the list of routes says of this endpoint."""
+        self.backend = backend
+        self._body = bytearray()
+        self._too_large = False
+        for name, value in arguments.items():
+            setattr(self, name, value)
+
+    @property
+    def body_limit(self) -> int:
+        """How many bytes the body may have."""
+        return self.backend.limits.max_body
+
+    @property
+    def content_security_policy(self) -> str:
+        """Jupyter's policy for interfaces, which lets nothing run, and no reports."""
+        return "default-src 'none'; frame-ancestors 'none'"
+
+    # ---- before the request is carried out
+
+    async def prepare(self) -> None:  # type: ignore[override]  # Tornado calls it without arguments
+        """Refuse strangers before the body is read, and send odd paths to the clean ones."""
+        await super().prepare()
+        if self.request.method == "OPTIONS":
+            return
+        if not self.current_user:
+            raise web.HTTPError(403)
+        clean = cleaned_path(self.below_prefix)
+        if clean is not None:
+            query = f"?{self.request.query}" if self.request.query else ""
+            self.redirect(self.prefix + clean + query, permanent=True)
+            return
+        self._check_body()
+
+    def _check_body(self) -> None:
+        if self.request.headers.get("Content-Encoding", "identity") != "identity":
+            raise problems.EncodedBody
+        length = self.request.headers.get("Content-Length", "0")
+        if length.isdecimal() and int(length) > self.body_limit:
+            raise problems.BodyTooLarge(self.body_limit)
+
+    def data_received(self, chunk: bytes) -> None:
+        """Keep a part of the body; what is too much is read and forgotten."""
+        if len(self._body) + len(chunk) > self.body_limit:
+            self._too_large = True
+            self._body.clear()
+        elif not self._too_large:
+            self._body += chunk
+
+    @property
+    def prefix(self) -> str:
+        """The path under which all endpoints are."""
+        return f"{self.base_url}{NAMESPACE}"
+
+    @property
+    def below_prefix(self) -> str:
+        """The path of the request below the prefix, as it was sent."""
+        return self.request.path[len(self.prefix) :]
+
+    # ---- what the request says
+
+    async def read_body(self, decode: Callable[[bytes], T]) -> T:
+        """The decoded body; large ones are decoded in a thread."""
+        if self._too_large:
+            raise problems.BodyTooLarge(self.body_limit)
+        body = bytes(self._body)
+        if len(body) <= SMALL_BODY:
+            return decode(body)
+        return await self.backend.run(decode, body)
+
+    @property
+    def media_type(self) -> str:
+        """The media type of the body, without parameters."""
+        return self.request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+
+    @property
+    def who(self) -> str:
+        """Who asks, for the events: the user that Jupyter knows, else who the client says that it is."""
+        user = self.current_user
+        if not user.name.startswith("Anonymous "):
+            return printable(user.username)
+        declared = printable(self.request.headers.get(ACTOR_HEADER, ""))
+        return declared or ("token" if self.token_authenticated else printable(user.name))
+
+    def page(self) -> Page | None:
+        """The part of a list that is asked for; what is no positive limit asks for all."""
+        limit = _natural(self.text("limit"))
+        return Page(_natural(self.text("page")), limit) if limit > 0 else None
+
+    def text(self, name: str) -> str | None:
+        """A parameter of the query as it was sent."""
+        return self.get_query_argument(name, None, strip=False)
+
+    def form(self, *offers: Form) -> Form:
+        """The form in which the client wants its answer."""
+        self.set_header("Vary", "Accept")
+        return representations.choose(self.request.headers.get("Accept", ""), self.text("format"), offers)
+
+    # ---- what is done
+
+    async def queries(self) -> Queries:
+        """What can be read."""
+        return (await self.backend.engine()).queries
+
+    async def submit(self, command: Command) -> Any:
+        """The answer to a command, as soon as it is on disk."""
+        return await self.backend.submit(command, self.who)
+
+    # ---- the answer
+
+    def answer_json(self, value: object) -> None:
+        """Answer with a value as JSON."""
+        self.answer_text(representations.json_text(value), JSON)
+
+    def answer_text(self, text: str | bytes, media_type: str) -> None:
+        """Answer with a text."""
+        self.set_header("Content-Type", media_type)
+        self.finish(text)
+
+    def answer_nothing(self, status: int = 204) -> None:
+        """Answer without a body."""
+        self.set_status(status)
+        self.clear_header("Content-Type")
+        self.finish()
+
+    async def answer_list(self, chunks: Iterator[Sequence[str]], form: Form) -> None:
+        """Answer with the JSON texts of the chunks, as an array, as lines, or as a FeatureCollection."""
+        framing = FRAMINGS[form]
+        await self.answer_parts(representations.framed(chunks, framing), framing.media_type)
+
+    async def answer_parts(self, parts: Iterator[bytes], media_type: str) -> None:
+        """Answer with parts that are made in a thread, no faster than the client takes them."""
+        self.set_header("Content-Type", media_type)
+        waiting = 0
+        try:
+            while (part := await self.backend.run(next, parts, None)) is not None:
+                self.write(part)
+                waiting += len(part)
+                if waiting >= FLUSH_SIZE:
+                    await self.flush()
+                    waiting = 0
+            self.finish()
+        except StreamClosedError:
+            self.log.debug("%s: the client has gone", self.request.path)
+        finally:
+            if (close := getattr(parts, "close", None)) is not None:
+                await self.backend.run(close)
+
+    def finish(self, chunk: str | bytes | dict[Any, Any] | None = None, **_: Any) -> Any:
+        """Finish the answer with the media type that it has been given, if it has a body."""
+        self.update_api_activity()
+        if chunk is None and not self._write_buffer and not self._headers_written:
+            self.clear_header("Content-Type")
+        return super(APIHandler, self).finish(chunk)
+
+    def break_off(self) -> None:
+        """Close the connection in the middle of the answer."""
+        cast("HTTP1Connection", self.request.connection).stream.close()
+
+    # ---- errors
+
+    def send_error(self, status_code: int = 500, **arguments: Any) -> None:
+        """Answer with a problem document; what was being streamed breaks off, so that nobody takes it for whole."""
+        if self._headers_written:
+            self.log.warning("%s: the answer breaks off", self.request.path)
+            self.break_off()
+            return
+        error = arguments.get("exc_info", (None, None))[1]
+        super().send_error(error.status if isinstance(error, WorkflowError) else status_code, **arguments)
+
+    def write_error(self, status_code: int, **arguments: Any) -> None:
+        """Write the problem document of an error."""
+        allowed = [verb.upper() for verb in self.verbs]
+        error = problems.as_workflow_error(arguments.get("exc_info", (None, None))[1], status_code, allowed)
+        if status_code == 405:
+            self.set_header("Allow", ", ".join([*allowed, "OPTIONS"]))
+        if error.status in {429, 503}:
+            self.set_header("Retry-After", "5")
+        self.set_status(error.status)
+        self.set_header("Content-Type", problems.MEDIA_TYPE)
+        self.finish(representations.json_text(problems.problem(error, f"{self.prefix}/docs")))
+
+    def log_exception(self, *exc_info: Any) -> None:
+        """Log what should not have happened; what callers do wrong is told to them."""
+        if not isinstance(exc_info[1], WorkflowError):
+            super().log_exception(*exc_info)
+
+
+def item_id(text: str, kind: Kind) -> int:
+    """The id that a segment of a path names; InvalidInput if it is none of 64 bits."""
+    if re.fullmatch(r"[+-]?[0-9]{1,40}", text, re.ASCII):
+        number = int(text)
+        if -(2**63) <= number < 2**63:
+            return number
+    raise InvalidInput(
+        f"{quoted(text)} is not the id of a {kind}.",
+        [FieldError("id", f"found {quoted(text)}, expected a decimal integer of up to 64 bits")],
+    )
+
+
+def status_named(text: str | None) -> Status | None:
+    """The status that a filter asks for; None if it asks for none."""
+    return None if text is None else Status.parse(text)
+
+
+def moment(name: str, text: str | None) -> datetime | None:
+    """The time that a parameter gives in RFC 3339, in UTC."""
+    if text is None:
+        return None
+    try:
+        found = datetime.fromisoformat(text.replace(" ", "+") if text.count(":") > 2 else text)
+    except ValueError:
+        found = None
+    if found is None or found.tzinfo is None:
+        expected = "expected a time such as 2022-01-04T10:34:31Z"
+        raise InvalidInput(
+            f"{name} is no time with an offset from UTC.", [FieldError(name, f"found {quoted(text)}, {expected}")]
+        )
+    return found.astimezone(UTC)
+
+
+def cleaned_path(path: str) -> str | None:
+    """A path without empty segments, `.` and `..`, as the client should have sent it; None if it is so already.
+
+    >>> cleaned_path("/scene/../aoi//"), cleaned_path("/aoi/%2E%2e"), cleaned_path("/aoi/a%2Fb")
+    ('/aoi/', '/', None)
+    """
+    kept: list[str] = []
+    last = ""
+    for segment in path.split("/"):
+        last = urllib.parse.unquote(segment)
+        if last == "..":
+            del kept[-1:]
+        elif last not in {"", "."}:
+            kept.append(segment)
+    end = "/" if last in {"", ".", ".."} and kept else ""
+    clean = "/" + "/".join(kept) + end
+    return None if clean == path or not path else clean
+
+
+def printable(text: str) -> str:
+    """A name that a client gave, fit for a log: on one line and not too long."""
+    with suppress(UnicodeError):
+        # Headers arrive as Latin-1, whatever they were meant to be.
+        text = text.encode("latin-1").decode("utf-8")
+    return "".join(character for character in text if character.isprintable()).strip()[:ACTOR_LENGTH]
+
+
+def _natural(text: str | None) -> int:
+    """A number as `page` and `limit` take it: 0 for what is none."""
+    if text is None or not re.fullmatch(r"\+?[0-9]{1,19}", text, re.ASCII):
+        return 0
+    return min(int(text), 2**62)

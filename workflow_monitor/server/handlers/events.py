@@ -1,0 +1,145 @@
+"""What happens: as it happens, and as a list."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable
+from contextlib import aclosing
+
+from tornado.iostream import StreamClosedError
+
+from workflow_monitor.domain.errors import AOINotFound, FieldError, InvalidInput, quoted
+from workflow_monitor.domain.model import Event
+from workflow_monitor.domain.status import Kind
+from workflow_monitor.engine.feed import Subscription
+from workflow_monitor.engine.queries import Queries
+from workflow_monitor.server.handlers.base import Handler, item_id, moment, reads, status_named
+from workflow_monitor.server.problems import TooManyStreams
+from workflow_monitor.server.representations import AS_JSON, AS_NDJSON, EVENTS, event_json
+
+#: events that are read from the store at once
+BATCH = 1_000
+KEEP_ALIVE = b": keep-alive\n\n"
+#: The stream cannot be continued from where the client was: it has to read the state anew.
+RESYNC = "event: resync\nid: {}\ndata: {{}}\n\n"
+#: milliseconds after which browsers connect again
+GREETING = b"retry: 2000\n\n"
+
+
+class Events(Handler):
+    """Transitions as server-sent events, of all AOIs or of one."""
+
+    _track_activity = False
+
+    @reads
+    async def get(self, aoi: str | None = None) -> None:
+        after = self._resumed_after()
+        engine = await self.backend.engine()
+        if aoi is not None and not await self.backend.run(engine.queries.has_aoi, aoi):
+            raise AOINotFound(aoi)
+        limit = self.backend.limits.max_streams
+        if self.backend.streams >= limit:
+            raise TooManyStreams(limit)
+        loop = asyncio.get_running_loop()
+        subscription = engine.feed.subscribe(loop, aoi)
+        self.backend.streams += 1
+        try:
+            await self._stream(engine.queries, subscription, after)
+        except (StreamClosedError, TimeoutError):
+            self.log.debug("%s: the client has gone, or reads too slowly", self.request.path)
+            self.break_off()
+        finally:
+            self.backend.streams -= 1
+            engine.feed.unsubscribe(loop, subscription)
+
+    def _resumed_after(self) -> int | None:
+        for name, text in (("Last-Event-ID", self.request.headers.get("Last-Event-ID")), ("after", self.text("after"))):
+            if text is None or text == "":
+                continue
+            if text.isascii() and text.isdecimal() and len(text) <= 18:
+                return int(text)
+            message = f"found {quoted(text)}, expected the number of an event"
+            raise InvalidInput(f"{name} is not the number of an event.", [FieldError(name, message)])
+        return None
+
+    async def _stream(self, queries: Queries, subscription: Subscription, after: int | None) -> None:
+        self.set_header("Content-Type", EVENTS)
+        self.set_header("Cache-Control", "no-cache")
+        self.set_header("X-Accel-Buffering", "no")
+        await self._send(GREETING)
+        async with aclosing(self._parts(queries, subscription, after)) as parts:
+            async for part in parts:
+                await self._send(part)
+
+    async def _send(self, part: bytes) -> None:
+        self.write(part)
+        async with asyncio.timeout(self.backend.limits.slow_reader):
+            await self.flush()
+
+    async def _parts(self, queries: Queries, subscription: Subscription, after: int | None) -> AsyncGenerator[bytes]:
+        """What to send: first what the store has beyond `after`, then what the feed brings, without gap or repeat."""
+        oldest, newest = await self.backend.run(lambda: (queries.oldest_event(), queries.newest_event()))
+        last = newest if after is None else after
+        if last > newest or 0 < last < oldest - 1:
+            # Numbers of another store, or events that have been forgotten.
+            last = min(last, newest)
+            yield RESYNC.format(last).encode()
+        missed = after is not None
+        while True:
+            if missed:
+                async for events in self._stored(queries, subscription.aoi, last):
+                    last = events[-1].seq
+                    yield _sent(events)
+            if not await subscription.wait(self.backend.limits.keep_alive):
+                yield KEEP_ALIVE
+            arrived, missed = subscription.take()
+            fresh = [] if missed else [event for event in arrived if event.seq > last]
+            if fresh:
+                last = fresh[-1].seq
+                yield _sent(fresh)
+            if subscription.closed:
+                return
+
+    async def _stored(self, queries: Queries, aoi: str | None, last: int) -> AsyncIterator[list[Event]]:
+        while events := await self.backend.run(queries.events, last, aoi, BATCH):
+            last = events[-1].seq
+            yield events
+
+
+class History(Handler):
+    """The transitions in an AOI, as a list."""
+
+    _track_activity = False
+
+    @reads
+    async def get(self, aoi: str) -> None:
+        kind, item = self._item()
+        chosen = {
+            "since": moment("since", self.text("since")),
+            "until": moment("until", self.text("until")),
+            "kind": kind,
+            "item": item,
+            "status": status_named(self.text("status")),
+            "page": self.page(),
+        }
+        form = self.form(AS_JSON, AS_NDJSON)
+        queries = await self.queries()
+        found = await self.backend.run(lambda: queries.history(aoi, **chosen))  # type: ignore[arg-type]
+        await self.answer_list(([event_json(event) for event in chunk] for chunk in found), form)
+
+    def _item(self) -> tuple[str | None, int | None]:
+        kind, item = self.text("type"), self.text("id")
+        if kind not in (None, "aoi", *Kind):
+            message = f"found {quoted(kind)}, expected scene, tile or aoi"
+            raise InvalidInput("There is no such type of items.", [FieldError("type", message)])
+        if item is None:
+            return kind, None
+        if kind is None or kind == "aoi":
+            raise InvalidInput(
+                "An id is that of a scene or of a tile.", [FieldError("type", "is missing; expected scene or tile")]
+            )
+        return kind, item_id(item, Kind(kind))
+
+
+def _sent(events: Iterable[Event]) -> bytes:
+    return "".join(f"id: {event.seq}\nevent: transition\ndata: {event_json(event)}\n\n" for event in events).encode()

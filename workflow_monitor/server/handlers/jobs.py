@@ -1,0 +1,102 @@
+"""Queues of jobs: looking at them, and taking jobs from them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from workflow_monitor.domain.commands import Lease, RenewLease
+from workflow_monitor.domain.documents import read_json
+from workflow_monitor.domain.errors import FieldError, InvalidInput, NotFound, quoted
+from workflow_monitor.domain.fields import read_fields
+from workflow_monitor.domain.status import QUEUES
+from workflow_monitor.server.handlers.base import ACTOR_LENGTH, Handler, reads, writes
+from workflow_monitor.server.representations import JSON, Framing, framed, job_json, json_text, time_text
+
+LEASABLE = 1_000
+DAY = 86_400
+Seconds = Annotated[int, Meta(ge=1, le=DAY)]
+STATES = ("queued", "leased")
+
+
+class LeaseFields(Struct, forbid_unknown_fields=True):
+    """What a worker asks for."""
+
+    max: Annotated[int, Meta(ge=1, le=LEASABLE)]
+    seconds: Seconds
+    worker: str
+
+
+class RenewFields(Struct, forbid_unknown_fields=True):
+    """What a worker asks for that needs more time."""
+
+    seconds: Seconds
+
+
+class QueueNotFound(NotFound):
+    """There is no queue of this name."""
+
+    code = "queue-not-found"
+    title = "There is no such queue"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"There is no queue {quoted(name)}; there are {', '.join(QUEUES)}.")
+
+
+class Jobs(Handler):
+    """The jobs of a queue."""
+
+    _track_activity = False
+
+    @reads
+    async def get(self, queue: str) -> None:
+        _check_queue(queue)
+        state = self.text("state")
+        if state not in (None, *STATES):
+            expected = f"found {quoted(state)}, expected {' or '.join(STATES)}"
+            raise InvalidInput("There is no such state of a job.", [FieldError("state", expected)])
+        queries = await self.queries()
+        found = await self.backend.run(queries.jobs, queue, state, self.page())
+        opening = f'{{"queued":{found.queued},"leased":{found.leased},"jobs":['
+        texts = ([job_json(job) for job in chunk] for chunk in found.jobs)
+        await self.answer_parts(framed(texts, Framing(JSON, opening, ",", "]}")), JSON)
+
+
+class LeaseJobs(Handler):
+    """Jobs for a worker."""
+
+    _track_activity = False
+
+    @writes
+    async def post(self, queue: str) -> None:
+        _check_queue(queue)
+        asked = await self.read_body(lambda body: read_fields(read_json(body), LeaseFields))
+        worker = "".join(character for character in asked.worker if character.isprintable())[:ACTOR_LENGTH]
+        jobs = await self.submit(Lease(queue, asked.max, asked.seconds, worker))
+        texts = (
+            json_text({"id": job.id, "attempt": job.attempt, "lease": job.lease, "expires": time_text(job.expires)})[
+                :-1
+            ]
+            + f',"payload":{job.payload}}}'
+            for job in jobs
+        )
+        self.answer_text(f'{{"jobs":[{",".join(texts)}]}}', JSON)
+
+
+class RenewJob(Handler):
+    """A job that needs more time."""
+
+    _track_activity = False
+
+    @writes
+    async def put(self, queue: str, lease: str) -> None:
+        _check_queue(queue)
+        asked = await self.read_body(lambda body: read_fields(read_json(body), RenewFields))
+        expires = await self.submit(RenewLease(queue, lease, asked.seconds))
+        self.answer_json({"lease": lease, "expires": time_text(expires)})
+
+
+def _check_queue(name: str) -> None:
+    if name not in QUEUES:
+        raise QueueNotFound(name)

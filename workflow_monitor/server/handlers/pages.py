@@ -1,0 +1,74 @@
+"""That the server is there, what it can do, and what it does not know."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from workflow_monitor.server import docs
+from workflow_monitor.server.handlers.base import Handler, reads, writes
+from workflow_monitor.server.problems import PathNotFound
+from workflow_monitor.server.representations import JSON, TEXT
+
+
+class Root(Handler):
+    """Whether the server is there and has its store."""
+
+    _track_activity = False
+
+    @reads
+    async def get(self) -> None:
+        await self.backend.engine()
+        self.answer_text("ingester ok", TEXT)
+
+
+class OpenAPI(Handler):
+    """The description of the endpoints for programs."""
+
+    document: str
+
+    @reads
+    async def get(self) -> None:
+        self.answer_text(self.document, JSON)
+
+
+class Docs(Handler):
+    """The description of the endpoints for people."""
+
+    html: str
+
+    @property
+    def content_security_policy(self) -> str:
+        """Nothing but the page's own style."""
+        return docs.CONTENT_SECURITY_POLICY
+
+    @reads
+    async def get(self) -> None:
+        self.answer_text(self.html, "text/html; charset=utf-8")
+
+
+class Unknown(Handler):
+    """Every other path."""
+
+    @reads
+    async def get(self, **_: Any) -> None:
+        raise PathNotFound
+
+    @reads
+    async def head(self, **_: Any) -> None:
+        raise PathNotFound
+
+    @writes
+    async def post(self, **_: Any) -> None:
+        raise PathNotFound
+
+    @writes
+    async def put(self, **_: Any) -> None:
+        raise PathNotFound
+
+    @writes
+    async def patch(self, **_: Any) -> None:
+        raise PathNotFound
+
+    @writes
+    async def delete(self, **_: Any) -> None:
+        raise PathNotFound

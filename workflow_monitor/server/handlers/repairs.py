@@ -1,0 +1,72 @@
+"""Repairing a scene or a tile by hand."""
+
+from __future__ import annotations
+
+from workflow_monitor.domain.commands import Fail, Force, Retry, SetData
+from workflow_monitor.domain.documents import read_json
+from workflow_monitor.domain.errors import FieldError, InvalidInput
+from workflow_monitor.domain.status import Kind, Status
+from workflow_monitor.server.handlers.base import Handler, item_id, writes
+
+
+class RetryItem(Handler):
+    """Try it again."""
+
+    kind: Kind
+
+    @writes
+    async def put(self, id: str) -> None:  # noqa: A002 - as the path has it
+        await self.submit(Retry(self.kind, item_id(id, self.kind)))
+        self.answer_nothing(200)
+
+
+class FailItem(Handler):
+    """Give it up, by force from any status."""
+
+    kind: Kind
+    force: bool
+
+    @writes
+    async def put(self, id: str) -> None:  # noqa: A002 - as the path has it
+        await self.submit(Fail(self.kind, item_id(id, self.kind), force=self.force))
+        self.answer_nothing(200)
+
+
+class ForceStatus(Handler):
+    """Set its status."""
+
+    kind: Kind
+
+    @writes
+    async def put(self, id: str, status: str) -> None:  # noqa: A002 - as the path has it
+        wanted = Status.parse(status)
+        await self.submit(Force(self.kind, item_id(id, self.kind), wanted))
+        self.answer_nothing(200)
+
+
+class ItemData(Handler):
+    """Its data: PUT replaces, PATCH merges."""
+
+    kind: Kind
+
+    @writes
+    async def put(self, id: str) -> None:  # noqa: A002 - as the path has it
+        number = item_id(id, self.kind)
+        await self.submit(SetData(self.kind, number, await self.read_body(_read_object)))
+        self.answer_nothing()
+
+    @writes
+    async def patch(self, id: str) -> None:  # noqa: A002 - as the path has it
+        number = item_id(id, self.kind)
+        await self.submit(SetData(self.kind, number, await self.read_body(_read_object), merge=True))
+        self.answer_nothing()
+
+
+def _read_object(body: bytes) -> dict[str, object]:
+    value = read_json(body)
+    if isinstance(value, dict):
+        return value
+    if value is None:
+        return {}
+    message = f"found {'a list' if isinstance(value, list) else 'a single value'}, expected an object"
+    raise InvalidInput("The body is no JSON object.", [FieldError("", message)])

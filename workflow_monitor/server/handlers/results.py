@@ -1,0 +1,39 @@
+"""What workers report."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from workflow_monitor.domain.commands import Report
+from workflow_monitor.domain.documents import InvalidResult, read_results
+from workflow_monitor.domain.model import Result
+from workflow_monitor.domain.transitions import Outcome
+from workflow_monitor.server.handlers.base import Handler, writes
+
+
+class Results(Handler):
+    """Results of workers, applied in order; each has its own outcome."""
+
+    _track_activity = False
+
+    @writes
+    async def post(self) -> None:
+        results = await self.read_body(read_results)
+        valid = [result for result in results if isinstance(result, Result)]
+        outcomes: list[Outcome] = await self.submit(Report(valid)) if valid else []
+        answers = list(_in_order(results, iter(outcomes)))
+        applied = sum(answer["outcome"] == "applied" for answer in answers)
+        self.answer_json({"applied": applied, "results": answers})
+
+
+def _in_order(results: Iterable[Result | InvalidResult], outcomes: Iterator[Outcome]) -> Iterator[dict[str, object]]:
+    for result in results:
+        if isinstance(result, InvalidResult):
+            yield _answer(result.type, result.id, "refused", None, result.reason)
+        else:
+            done = next(outcomes)
+            yield _answer(done.kind, done.id, done.outcome, done.status, done.reason)
+
+
+def _answer(kind: str | None, number: int | None, outcome: str, status: str | None, reason: str) -> dict[str, object]:
+    return {"type": kind, "id": number, "outcome": outcome, "status": status, "reason": reason}

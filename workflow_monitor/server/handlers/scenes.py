@@ -1,0 +1,84 @@
+"""Scenes: adding them to the graph, and looking at them."""
+
+from __future__ import annotations
+
+from workflow_monitor.domain.commands import Ingest
+from workflow_monitor.domain.documents import SceneToIngest, read_json, read_scene, read_scenes
+from workflow_monitor.domain.status import Kind
+from workflow_monitor.server.handlers.base import Handler, item_id, reads, status_named, writes
+from workflow_monitor.server.representations import (
+    ARROW,
+    AS_ARROW,
+    AS_GEOJSON,
+    AS_JSON,
+    AS_NDJSON,
+    GEOJSON,
+    JSON,
+    arrow_stream,
+)
+
+
+class Listing(Handler):
+    """The scenes, or the tiles, of an AOI or of those that match a pattern."""
+
+    kind: Kind
+
+    @reads
+    async def get(self, aoi: str, status: str | None = None) -> None:
+        wanted, page = status_named(status), self.page()
+        form = self.form(AS_JSON, AS_GEOJSON, AS_NDJSON, AS_ARROW)
+        queries = await self.queries()
+        if form is AS_ARROW:
+            batches = await self.backend.run(queries.arrow, self.kind, aoi, wanted, page)
+            await self.answer_parts(arrow_stream(batches), ARROW)
+            return
+        items = queries.scenes if self.kind is Kind.SCENE else queries.tiles
+        shape = "feature" if form is AS_GEOJSON else "document"
+        await self.answer_list(await self.backend.run(items, aoi, wanted, page, shape), form)
+
+
+class Item(Handler):
+    """One scene, or one tile with its scene."""
+
+    kind: Kind
+
+    @reads
+    async def get(self, id: str) -> None:  # noqa: A002 - as the path has it
+        number = item_id(id, self.kind)
+        form = self.form(AS_JSON, AS_GEOJSON)
+        queries = await self.queries()
+        item = queries.scene if self.kind is Kind.SCENE else queries.tile
+        shape = "feature" if form is AS_GEOJSON else "document"
+        self.answer_text(await self.backend.run(item, number, shape), GEOJSON if form is AS_GEOJSON else JSON)
+
+
+class IngestScene(Handler):
+    """A scene to add to the graph, with its tiles."""
+
+    @writes
+    async def post(self, aoi: str) -> None:
+        scene = await self.read_body(lambda body: read_scene(read_json(body), aoi))
+        ids = await self.submit(Ingest(aoi, [scene]))
+        self.answer_json({"id": ids[0]})
+
+
+class Scenes(Listing):
+    """The scenes of an AOI, and many to add to its graph, all or none."""
+
+    @property
+    def body_limit(self) -> int:
+        """How many bytes the body may have."""
+        return self.backend.limits.max_ingest
+
+    @writes
+    async def post(self, aoi: str) -> None:
+        media_type = self.media_type
+        scenes: list[SceneToIngest] = await self.read_body(lambda body: read_scenes(body, media_type, aoi))
+        ids = await self.submit(Ingest(aoi, scenes))
+        self.answer_json(
+            {
+                "scenes": len(scenes),
+                "tiles": sum(len(scene.tiles) for scene in scenes),
+                "ids": {scene.source_id: number for scene, number in zip(scenes, ids, strict=True)},
+            }
+        )

@@ -1,0 +1,145 @@
+"""The description of the endpoints for programs: OpenAPI 3.1, made from the list of routes."""
+
+from __future__ import annotations
+
+import http
+from collections.abc import Iterable
+from typing import Any
+
+from workflow_monitor import __version__
+from workflow_monitor.domain.status import QUEUES, Status
+from workflow_monitor.server import problems
+from workflow_monitor.server.description import Content, Operation, Parameter, Route
+from workflow_monitor.server.handlers.base import NAMESPACE
+from workflow_monitor.server.schemas import schemas
+
+Document = dict[str, Any]
+
+#: what any endpoint may answer
+EVERYWHERE = (403, 503)
+
+PATH_PARAMETERS: dict[str, Document] = {
+    "aoi": {
+        "description": "The name of an AOI, percent-encoded (a slash is `%2F`).",
+        "schema": {"type": "string"},
+        "example": "DenmarkDemoS2",
+    },
+    "id": {
+        "description": "The id of a scene or a tile.",
+        "schema": {"type": "integer", "format": "int64"},
+        "example": 12,
+    },
+    "status": {
+        "description": "A status, in any case.",
+        "schema": {"$ref": "#/components/schemas/Status"},
+        "example": Status.RETRY,
+    },
+    "queue": {"description": "A queue.", "schema": {"enum": list(QUEUES)}, "example": "processor"},
+    "lease": {"description": "A lease that is in force.", "schema": {"type": "string"}, "example": "wX7"},
+}
+
+SECURITY: dict[str, Document] = {
+    "token": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "Authorization",
+        "description": "`token …`: the token of the Jupyter server.",
+    },
+    "bearer": {"type": "http", "scheme": "bearer", "description": "The token of the Jupyter server."},
+    "cookie": {
+        "type": "apiKey",
+        "in": "cookie",
+        "name": "_xsrf",
+        "description": "The cookies of a browser that has logged in; what changes anything also needs the header "
+        "`X-XSRFToken` with the value of the cookie `_xsrf`.",
+    },
+}
+
+
+def openapi(routes: Iterable[Route], base_url: str) -> Document:
+    """The OpenAPI document of the routes below a Jupyter server's base URL."""
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Workflow Monitor",
+            "version": __version__,
+            "summary": "The workflow of Earth-observation ingestions: scenes, tiles, jobs, results.",
+            "license": {"name": "BSD-3-Clause", "identifier": "BSD-3-Clause"},
+        },
+        "servers": [{"url": f"{base_url}{NAMESPACE}"}],
+        "security": [{name: []} for name in SECURITY],
+        "paths": {route.path: _path(route) for route in routes},
+        "components": {
+            "schemas": schemas(),
+            "securitySchemes": SECURITY,
+            "responses": {str(status): _error(status) for status in sorted(_error_statuses())},
+        },
+    }
+
+
+def _error_statuses() -> set[int]:
+    return {error.status for error in problems.KNOWN.values()} | {422, 501}
+
+
+def _error(status: int) -> Document:
+    codes = sorted(code for code, error in problems.KNOWN.items() if error.status == status)
+    title = http.HTTPStatus(status).phrase
+    return {
+        "description": f"{title}. {'Codes: ' + ', '.join(codes) + '.' if codes else ''}".strip(),
+        "content": {problems.MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+    }
+
+
+def _path(route: Route) -> Document:
+    path: Document = {verb: _operation(route, verb, operation) for verb, operation in route.operations.items()}
+    if route.parameters:
+        path["parameters"] = [
+            {"name": name, "in": "path", "required": True, **PATH_PARAMETERS[name]} for name in route.parameters
+        ]
+    return path
+
+
+def _operation(route: Route, verb: str, operation: Operation) -> Document:
+    errors = {*operation.errors, *EVERYWHERE} | ({413, 415} if operation.body else set())
+    described: Document = {
+        "operationId": _operation_id(route, verb),
+        "tags": [route.tag],
+        "summary": operation.summary,
+        "responses": {
+            **{str(status): _answer(content) for status, content in operation.answers.items()},
+            **{str(status): {"$ref": f"#/components/responses/{status}"} for status in sorted(errors)},
+        },
+    }
+    if operation.description:
+        described["description"] = operation.description
+    if operation.parameters:
+        described["parameters"] = [_parameter(parameter) for parameter in operation.parameters]
+    if operation.body:
+        described["requestBody"] = {"required": True, **_answer(operation.body)}
+    return described
+
+
+def _operation_id(route: Route, verb: str) -> str:
+    words = [word.strip("{}").replace(".", "_") for word in route.path.split("/") if word]
+    return "_".join([verb, *words]) if words else f"{verb}_root"
+
+
+def _parameter(parameter: Parameter) -> Document:
+    return {
+        "name": parameter.name,
+        "in": parameter.where,
+        "description": parameter.description,
+        "schema": dict(parameter.schema),
+    }
+
+
+def _answer(content: Content) -> Document:
+    described: Document = {"description": content.description}
+    if content.schemas:
+        described["content"] = {
+            media_type: {"schema": {"$ref": f"#/components/schemas/{schema}"}}
+            for media_type, schema in content.schemas.items()
+        }
+        if content.example is not None:
+            next(iter(described["content"].values()))["example"] = content.example
+    return described

@@ -1,0 +1,247 @@
+"""In which form an answer is given: what the client accepts, and how lists and overviews are written."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from io import BytesIO
+from itertools import chain
+from typing import TYPE_CHECKING
+
+from workflow_monitor.domain.dates import rfc3339
+from workflow_monitor.domain.errors import FieldError, InvalidInput, quoted
+from workflow_monitor.domain.model import Event, Overview
+from workflow_monitor.domain.status import Status
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from workflow_monitor.store.protocol import JobRow
+
+JSON = "application/json"
+TEXT = "text/plain; charset=utf-8"
+GEOJSON = "application/geo+json"
+NDJSON = "application/x-ndjson"
+ARROW = "application/vnd.apache.arrow.stream"
+DOT = "text/vnd.graphviz; charset=utf-8"
+SVG = "image/svg+xml"
+EVENTS = "text/event-stream"
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """A form that an answer can take, by the name that `?format=` knows."""
+
+    name: str
+    media_type: str
+
+
+AS_TEXT = Form("text", TEXT)
+AS_JSON = Form("json", JSON)
+AS_NDJSON = Form("ndjson", NDJSON)
+AS_GEOJSON = Form("geojson", GEOJSON)
+AS_ARROW = Form("arrow", ARROW)
+AS_DOT = Form("dot", DOT)
+AS_SVG = Form("svg", SVG)
+
+
+def choose(accept: str, asked: str | None, offers: Sequence[Form]) -> Form:
+    """The form to answer in: `asked` by name, else the best for an Accept header, else the first on offer.
+
+    >>> choose("application/json", None, (AS_TEXT, AS_JSON)).name
+    'json'
+    >>> choose("text/html, */*;q=0.8", None, (AS_TEXT, AS_JSON)).name
+    'text'
+    """
+    if asked is not None:
+        return _by_name(asked, offers)
+    ranges = _media_ranges(accept)
+    best, best_rank = offers[0], (0.0, 0, 0)
+    for offer in offers:
+        rank = _rank(offer.media_type.partition(";")[0], ranges)
+        if rank > best_rank:
+            best, best_rank = offer, rank
+    return best
+
+
+def _by_name(asked: str, offers: Sequence[Form]) -> Form:
+    for offer in offers:
+        if asked.lower() == offer.name:
+            return offer
+    expected = ", ".join(offer.name for offer in offers)
+    raise InvalidInput(
+        f"This endpoint has no format {quoted(asked)}.",
+        [FieldError("format", f"found {quoted(asked)}, expected one of {expected}")],
+    )
+
+
+def _media_ranges(accept: str) -> list[tuple[str, float]]:
+    ranges = []
+    for part in accept[:2000].lower().split(","):
+        media_range, *parameters = (piece.strip() for piece in part.split(";"))
+        quality = 1.0
+        for parameter in parameters:
+            if found := re.fullmatch(r"q=([01](?:\.\d{0,3})?)", parameter):
+                quality = float(found[1])
+        ranges.append((media_range, quality))
+    return ranges
+
+
+def _rank(media_type: str, ranges: list[tuple[str, float]]) -> tuple[float, int, int]:
+    """How much a client wants a media type; of two that it wants alike, the one that it names first."""
+    rank = (0.0, 0, 0)
+    for position, (media_range, quality) in enumerate(ranges):
+        specificity = _specificity(media_range, media_type)
+        if specificity > rank[1]:
+            rank = (quality, specificity, -position)
+    return rank
+
+
+def _specificity(media_range: str, media_type: str) -> int:
+    if media_range == media_type:
+        return 3
+    if media_range == media_type.partition("/")[0] + "/*":
+        return 2
+    return 1 if media_range == "*/*" else 0
+
+
+@dataclass(frozen=True, slots=True)
+class Framing:
+    """How JSON texts are put together to one answer."""
+
+    media_type: str
+    opening: str
+    separator: str
+    closing: str
+
+
+FRAMINGS = {
+    AS_JSON: Framing(JSON, "[", ",", "]"),
+    AS_NDJSON: Framing(NDJSON, "", "\n", "\n"),
+    AS_GEOJSON: Framing(GEOJSON, '{"type":"FeatureCollection","features":[', ",\n", "]}"),
+}
+
+
+def framed(chunks: Iterable[Sequence[str]], framing: Framing) -> Iterator[bytes]:
+    """The parts of an answer that lists JSON texts.
+
+    >>> b"".join(framed([["1", "2"], [], ["3"]], FRAMINGS[AS_JSON]))
+    b'[1,2,3]'
+    """
+    lead = framing.opening
+    for chunk in chunks:
+        if chunk:
+            yield (lead + framing.separator.join(chunk)).encode()
+            lead = framing.separator
+    empty = lead is framing.opening
+    yield (lead if empty else "").encode() + (b"" if empty and not framing.opening else framing.closing.encode())
+
+
+def arrow_stream(batches: Iterator[pa.RecordBatch]) -> Iterator[bytes]:
+    """The parts of an Arrow IPC stream of at least one batch."""
+    import pyarrow as pa  # noqa: PLC0415 - only who asks for Arrow waits for its import
+
+    sink = BytesIO()
+    first = next(batches)
+    with pa.ipc.new_stream(sink, first.schema) as writer:
+        for batch in chain([first], batches):
+            writer.write_batch(batch)
+            yield _taken(sink)
+    yield _taken(sink)
+
+
+def _taken(sink: BytesIO) -> bytes:
+    taken = sink.getvalue()
+    sink.seek(0)
+    sink.truncate()
+    return taken
+
+
+def overview_text(overview: Overview) -> str:
+    """The workload of an AOI as people read it."""
+    lines = []
+    for title, counts in (("Scenes", overview.scenes), ("Tiles", overview.tiles)):
+        lines.append(f"{title}:")
+        lines += [f"  {status.lower() + ':':<9}{counts[status]}" for status in OVERVIEW_ORDER]
+        lines.append(f"  {'Total:':<9}{counts.total()}")
+    lines += [
+        "",
+        f"Root tiles : {overview.roots}",
+        f"  From: {overview.first or '-'}",
+        f"  To:   {overview.last or '-'}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def overview_json(aoi: str, status: Status, overview: Overview) -> dict[str, object]:
+    """The workload of an AOI as programs read it."""
+    return {
+        "aoi": aoi,
+        "status": status,
+        "scenes": _counts(overview.scenes),
+        "tiles": _counts(overview.tiles),
+        "root_tiles": overview.roots,
+        "from": overview.first.isoformat() if overview.first else None,
+        "to": overview.last.isoformat() if overview.last else None,
+    }
+
+
+OVERVIEW_ORDER = (Status.NEW, Status.PENDING, Status.DONE, Status.RETRY, Status.FAILED)
+
+
+def _counts(counts: Counter[Status]) -> dict[str, int]:
+    return {status.lower(): counts[status] for status in OVERVIEW_ORDER} | {"total": counts.total()}
+
+
+def json_text(value: object) -> str:
+    """A value as compact JSON."""
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
+def time_text(moment: datetime) -> str:
+    """A moment, UTC if it does not say otherwise, as RFC 3339 text.
+
+    >>> time_text(datetime(2022, 1, 4, 10, 34, 31))
+    '2022-01-04T10:34:31Z'
+    """
+    return rfc3339(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+
+
+def event_json(event: Event) -> str:
+    """An event as streams and histories show it."""
+    return json_text(
+        {
+            "seq": event.seq,
+            "time": time_text(event.time),
+            "aoi": event.aoi,
+            "type": event.type,
+            "id": event.id,
+            "from": event.before,
+            "to": event.after,
+            "cause": event.cause,
+            "who": event.who,
+            "message": event.message,
+            "attempt": event.attempt,
+            "RetryCountDown": event.countdown,
+            "PreviousID": event.previous,
+            "ReferenceID": event.reference,
+        }
+    )
+
+
+def job_json(job: JobRow) -> str:
+    """A job as the list of a queue shows it; its message is JSON already."""
+    about: dict[str, object] = {
+        "id": job.id,
+        "attempt": job.attempt,
+        "state": "leased" if job.lease else "withdrawn" if job.withdrawn else "queued",
+        "published": time_text(job.published),
+        "worker": job.worker,
+    }
+    if job.lease and job.expires:
+        about |= {"lease": job.lease, "expires": time_text(job.expires)}
+    return f'{json_text(about)[:-1]},"payload":{job.message}}}'

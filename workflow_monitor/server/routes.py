@@ -1,0 +1,369 @@
+"""The one list of endpoints: the handlers that Tornado gets and the OpenAPI document are both made from it."""
+
+from __future__ import annotations
+
+from workflow_monitor.domain.status import Kind
+from workflow_monitor.server import representations as forms
+from workflow_monitor.server.description import Content, Operation, Parameter, Route, json_content
+from workflow_monitor.server.handlers import aois, events, jobs, pages, repairs, results, scenes, tiles
+
+NUMBER = {"type": "integer", "minimum": 0}
+TEXT = {"type": "string"}
+TIME = {"type": "string", "format": "date-time"}
+STATUS = {"$ref": "#/components/schemas/Status"}
+
+PAGE = (
+    Parameter("page", "Which page, from 0; only with `limit`.", NUMBER),
+    Parameter("limit", "How many items to a page; 0, or what is no number, means all.", NUMBER),
+)
+
+
+def _format(*names: str) -> Parameter:
+    return Parameter("format", "The form of the answer, if not by `Accept`.", {"type": "string", "enum": list(names)})
+
+
+LISTED = _format("json", "geojson", "ndjson")
+LISTED_OR_ARROW = _format("json", "geojson", "ndjson", "arrow")
+NOTHING = Content("Done; there is no body.")
+NAMED_AOI = "The name may be a pattern: `*` any text, `?` one character, a suffix `(?i)` ignores case."
+
+
+def _list(kind: str, item: str, *, arrow: bool = False) -> dict[int, Content]:
+    schemas = {forms.JSON: item, forms.GEOJSON: "FeatureCollection", forms.NDJSON: "Lines"}
+    return {200: Content(f"The {kind}, ordered by id.", schemas | ({forms.ARROW: "Bytes"} if arrow else {}))}
+
+
+_INGEST_MANY = Operation(
+    "Add many scenes and their tiles to the graph",
+    {200: json_content("They were added.", "Ingested", {"scenes": 1, "tiles": 1, "ids": {"S2A_MSIL1C_20220104": 12}})},
+    Content(
+        "A JSON array, lines, or a catalogue's FeatureCollection; in any order, those that others build on go first.",
+        {forms.JSON: "ScenesToIngest", forms.NDJSON: "Lines", forms.GEOJSON: "FeatureCollection"},
+    ),
+    errors=(400, 404, 409),
+    description="All or none.",
+)
+
+
+def _listings(kind: Kind, item: str) -> list[Route]:
+    operation = Operation(
+        f"List the {kind}s",
+        _list(f"{kind}s", item, arrow=True),
+        parameters=(*PAGE, LISTED_OR_ARROW),
+        errors=(400, 404),
+        description=NAMED_AOI,
+    )
+    by_status = Operation(
+        f"List the {kind}s in a status",
+        operation.answers,
+        parameters=operation.parameters,
+        errors=operation.errors,
+        description=NAMED_AOI,
+    )
+    path = f"/aoi/{{aoi}}/{kind}s"
+    whole = (
+        Route("scenes", path, scenes.Scenes, {"get": operation, "post": _INGEST_MANY}, {"kind": kind})
+        if kind is Kind.SCENE
+        else Route("tiles", path, scenes.Listing, {"get": operation}, {"kind": kind})
+    )
+    return [
+        whole,
+        Route(f"{kind}s", f"{path}/{{status}}", scenes.Listing, {"get": by_status}, {"kind": kind}),
+    ]
+
+
+def _repairs(kind: Kind) -> list[Route]:
+    path = f"/{kind}/{{id}}"
+    of_kind = {"kind": kind}
+
+    def put(summary: str, *errors: int) -> dict[str, Operation]:
+        return {"put": Operation(summary, {200: NOTHING}, errors=(400, *errors))}
+
+    body = json_content(f"The data of the {kind}.", f"{kind.capitalize()}Data", {"graph_name": "CopyProductToStorage"})
+    patch = Content(
+        "What to change (RFC 7396); null removes.",
+        {"application/merge-patch+json": "Object", forms.JSON: "Object"},
+        {"graph_name": "Other"},
+    )
+    data = {
+        "put": Operation(f"Replace the data of a {kind}", {204: NOTHING}, body, errors=(400, 404)),
+        "patch": Operation(f"Change fields of the data of a {kind}", {204: NOTHING}, patch, errors=(400, 404)),
+    }
+    give_up = f"Give up a {kind}"
+    return [
+        Route("repair", f"{path}/retry", repairs.RetryItem, put(f"Retry a {kind} in RETRY", 404, 409), of_kind),
+        Route(
+            "repair", f"{path}/fail", repairs.FailItem, put(f"{give_up} in RETRY", 404, 409), of_kind | {"force": False}
+        ),
+        Route(
+            "repair",
+            f"{path}/fail/force",
+            repairs.FailItem,
+            put(f"{give_up} in any status", 404, 409),
+            of_kind | {"force": True},
+        ),
+        Route(
+            "repair",
+            f"{path}/force/{{status}}",
+            repairs.ForceStatus,
+            put(f"Set the status of a {kind}", 404, 409),
+            of_kind,
+        ),
+        Route("repair", f"{path}/data", repairs.ItemData, data, of_kind),
+    ]
+
+
+def _item(kind: Kind) -> Route:
+    name = kind.capitalize()
+    answer = Content(f"The {kind}.", {forms.JSON: name, forms.GEOJSON: "Feature"})
+    operation = Operation(f"Show a {kind}", {200: answer}, parameters=(_format("json", "geojson"),), errors=(400, 404))
+    return Route(f"{kind}s", f"/{kind}/{{id}}", scenes.Item, {"get": operation}, {"kind": kind})
+
+
+def _retries(word: str, *, force: bool) -> Route:
+    numbers = json_content("How many were retried.", "Retried", {"Scenes": 1, "Tiles": 4})
+    operation = Operation(
+        f"Retry all scenes and tiles in {'RETRY or PENDING' if force else 'RETRY'}",
+        {200: numbers, 204: Content("There was nothing to retry.")},
+        errors=(404, 409),
+        description=f"All or none. {NAMED_AOI}",
+    )
+    return Route("repair", f"/aoi/{{aoi}}/retry{word}", aois.RetryAll, {"put": operation}, {"force": force})
+
+
+_SERVER = [
+    Route(
+        "server",
+        "/",
+        pages.Root,
+        {
+            "get": Operation(
+                "Say whether the server works", {200: Content("It does.", {forms.TEXT: "Text"}, "ingester ok")}
+            )
+        },
+    ),
+    Route(
+        "server",
+        "/openapi.json",
+        pages.OpenAPI,
+        {"get": Operation("Describe the endpoints for programs", {200: json_content("OpenAPI 3.1.", "Object")})},
+    ),
+    Route(
+        "server",
+        "/docs",
+        pages.Docs,
+        {"get": Operation("Describe the endpoints for people", {200: Content("A page.", {"text/html": "Text"})})},
+    ),
+]
+
+_AOIS = [
+    Route(
+        "AOIs",
+        "/aoi/",
+        aois.AOIs,
+        {
+            "get": Operation(
+                "List the AOIs", {200: json_content("By name.", "AOIs", [{"ID": "DenmarkDemoS2", "status": "PENDING"}])}
+            )
+        },
+    ),
+    Route(
+        "AOIs",
+        "/aoi/{aoi}",
+        aois.AOI,
+        {
+            "get": Operation(
+                "Show the workload of an AOI",
+                {200: Content("The workload.", {forms.TEXT: "Text", forms.JSON: "OverviewOrAOIs"})},
+                parameters=(_format("text", "json"),),
+                errors=(404,),
+                description=f"{NAMED_AOI} It then lists the AOIs that match, as JSON.",
+            ),
+            "post": Operation("Create an AOI", {204: NOTHING}, errors=(400, 409), description="The body is not read."),
+            "delete": Operation(
+                "Delete an AOI with its scenes and tiles", {204: NOTHING}, errors=(404,), description="No patterns."
+            ),
+        },
+    ),
+    Route(
+        "AOIs",
+        "/aoi/{aoi}/dot",
+        aois.Graph,
+        {
+            "get": Operation(
+                "Show the dependency graph",
+                {200: Content("The graph.", {forms.DOT: "Text", forms.SVG: "Text"})},
+                parameters=(_format("dot", "svg"),),
+                errors=(404, 422, 501),
+                description=f"{NAMED_AOI} Dot text is always whole; SVG has a limit of size and time.",
+            )
+        },
+    ),
+    _retries("", force=False),
+    _retries("/force", force=True),
+]
+
+_INGESTION = [
+    Route(
+        "scenes",
+        "/aoi/{aoi}/scene",
+        scenes.IngestScene,
+        {
+            "post": Operation(
+                "Add a scene and its tiles to the graph",
+                {200: json_content("It was added.", "Id", {"id": 12})},
+                json_content("The scene.", "SceneToIngest"),
+                errors=(400, 404, 409),
+            )
+        },
+    ),
+]
+
+_TILES = [
+    Route(
+        "tiles",
+        "/scene/{id}/tiles",
+        tiles.TilesOfScene,
+        {
+            "get": Operation(
+                "List the tiles of a scene", _list("tiles", "Tiles"), parameters=(LISTED,), errors=(400, 404)
+            )
+        },
+    ),
+    Route(
+        "tiles",
+        "/aoi/{aoi}/roottiles",
+        tiles.RootTiles,
+        {"get": Operation("List the root tiles", _list("tiles", "ShortTiles"), parameters=(LISTED,), errors=(404,))},
+    ),
+    Route(
+        "tiles",
+        "/aoi/{aoi}/leaftiles",
+        tiles.LeafTiles,
+        {"get": Operation("List the leaf tiles", _list("tiles", "ShortTiles"), parameters=(LISTED,), errors=(404,))},
+    ),
+]
+
+_LEASED = {"id": 812, "payload": {"id": 12, "source_id": "S2A_MSIL1C_20220104"}, "attempt": 1, "lease": "wX7…"}
+
+_ASKED = {"max": 10, "seconds": 300, "worker": "downloader-1"}
+
+_WORK = [
+    Route(
+        "work",
+        "/results",
+        results.Results,
+        {
+            "post": Operation(
+                "Report results",
+                {200: json_content("What became of each, in order.", "Outcomes")},
+                json_content(
+                    "Applied in order; one that cannot be does not disturb the others.",
+                    "Results",
+                    [{"type": "tile", "id": 12, "status": "DONE", "message": "", "attempt": 1}],
+                ),
+                errors=(400,),
+            )
+        },
+    ),
+    Route(
+        "work",
+        "/jobs/{queue}",
+        jobs.Jobs,
+        {
+            "get": Operation(
+                "Show a queue",
+                {200: json_content("The backlog, and the jobs.", "Queue")},
+                parameters=(
+                    Parameter("state", "Only those that wait, or are leased.", {"enum": list(jobs.STATES)}),
+                    *PAGE,
+                ),
+                errors=(400, 404),
+            )
+        },
+    ),
+    Route(
+        "work",
+        "/jobs/{queue}/lease",
+        jobs.LeaseJobs,
+        {
+            "post": Operation(
+                "Take jobs",
+                {200: json_content("Up to `max` jobs, the oldest first.", "LeasedJobs", {"jobs": [_LEASED]})},
+                json_content("How many, for how long, and who.", "LeaseRequest", _ASKED),
+                errors=(400, 404),
+                description="Report the result before the lease runs out, or renew it; otherwise others get the job.",
+            )
+        },
+    ),
+    Route(
+        "work",
+        "/jobs/{queue}/lease/{lease}",
+        jobs.RenewJob,
+        {
+            "put": Operation(
+                "Renew a lease",
+                {200: json_content("When it runs out now.", "Renewed")},
+                json_content("For how long, from now.", "RenewRequest", {"seconds": 300}),
+                errors=(400, 404),
+            )
+        },
+    ),
+]
+
+_RESUME = (
+    Parameter("Last-Event-ID", "Go on after this event; browsers send it by themselves.", NUMBER, "header"),
+    Parameter("after", "The same, for those who cannot send headers.", NUMBER),
+)
+_STREAM = {200: Content("Events `transition` with the sequence number as their id.", {forms.EVENTS: "EventStream"})}
+
+_EVENTS = [
+    Route(
+        "events",
+        "/events",
+        events.Events,
+        {"get": Operation("Follow what happens", _STREAM, parameters=_RESUME, errors=(400, 429))},
+    ),
+    Route(
+        "events",
+        "/aoi/{aoi}/events",
+        events.Events,
+        {"get": Operation("Follow what happens in an AOI", _STREAM, parameters=_RESUME, errors=(400, 404, 429))},
+    ),
+    Route(
+        "events",
+        "/aoi/{aoi}/history",
+        events.History,
+        {
+            "get": Operation(
+                "List what happened in an AOI",
+                {200: Content("Events in order.", {forms.JSON: "Events", forms.NDJSON: "Lines"})},
+                parameters=(
+                    Parameter("since", "From this time on.", TIME),
+                    Parameter("until", "Before this time.", TIME),
+                    Parameter("type", "Only of these items.", {"enum": ["aoi", *Kind]}),
+                    Parameter("id", "Only of this scene or tile; with `type`.", NUMBER),
+                    Parameter("status", "Only those that led to this status.", STATUS),
+                    *PAGE,
+                    _format("json", "ndjson"),
+                ),
+                errors=(400, 404),
+            )
+        },
+    ),
+]
+
+ROUTES: tuple[Route, ...] = (
+    *_SERVER,
+    *_AOIS,
+    *_INGESTION,
+    *_listings(Kind.SCENE, "Scenes"),
+    *_listings(Kind.TILE, "Tiles"),
+    *_TILES,
+    _item(Kind.SCENE),
+    _item(Kind.TILE),
+    *_repairs(Kind.SCENE),
+    *_repairs(Kind.TILE),
+    *_WORK,
+    *_EVENTS,
+)
