@@ -1,0 +1,184 @@
+"""`workflow-monitor demo` as a person runs it."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol
+
+import httpx
+import pytest
+from typer.testing import CliRunner
+
+from workflow_monitor import __version__
+from workflow_monitor.cli import app
+from workflow_monitor.demo.jupyter import HOST, CannotStart, free_port
+from workflow_monitor.demo.run import NOTEBOOK, Options, notebooks, prepare, run, waiting
+
+ROOT = Path(__file__).resolve().parents[2]
+QUICK = ("--speed=200", "--scenes=30", "--port=9500")
+
+
+class Start(Protocol):
+    """Starts the demo in a folder."""
+
+    def __call__(self, folder: Path, *options: str) -> subprocess.Popen[str]: ...
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    """Starts demos; those that still run at the end are stopped."""
+    processes: list[subprocess.Popen[str]] = []
+
+    def started(folder: Path, *options: str) -> subprocess.Popen[str]:
+        command = [sys.executable, "-m", "workflow_monitor", "demo", f"--dir={folder}", *options]
+        environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT, env=environment)
+        processes.append(process)
+        return process
+
+    yield started
+    for process in processes:
+        if process.poll() is None:
+            process.terminate()
+        process.communicate(timeout=30)
+
+
+def said(process: subprocess.Popen[str], until: str) -> str:
+    """What the demo says up to a line with this text."""
+    assert process.stdout is not None
+    lines = []
+    for line in process.stdout:
+        lines.append(line)
+        if until in line:
+            return "".join(lines)
+    pytest.fail("".join(lines))
+
+
+def ask(curl: str) -> httpx.Response:
+    """The answer to a curl command as it was printed."""
+    words = shlex.split(curl)
+    assert words[:3] == ["curl", "-s", "-H"]
+    name, _, value = words[3].partition(": ")
+    method = words[words.index("-X") + 1] if "-X" in words else "GET"
+    return httpx.request(method, words[-1], headers={name: value}, timeout=30, trust_env=False)
+
+
+def test_it_ends_when_idle_and_goes_on_from_where_it_was(start: Start, tmp_path: Path) -> None:
+    first = start(tmp_path, "--headless", "--until-idle", *QUICK)
+    text, _ = first.communicate(timeout=120)
+    assert first.returncode == 0, text
+    assert "DenmarkS1          Sentinel-1 burst chains over Denmark: 48 scenes" in text
+    assert "NorthernEuropeS1: scenes 2" in text
+    assert "waiting for a person" in text
+    assert (tmp_path / NOTEBOOK).is_file()
+
+    again = start(tmp_path, "--headless", "--until-idle", *QUICK)
+    text_again, _ = again.communicate(timeout=60)
+    assert again.returncode == 0, text_again
+    assert "DenmarkS1          is there already: 48 scenes\n" in text_again
+    assert text_again.splitlines()[-1] == text.splitlines()[-1]
+
+
+def test_the_commands_that_it_prints_work_and_ctrl_c_stops_it_all(start: Start, tmp_path: Path) -> None:
+    process = start(tmp_path, "--headless", *QUICK)
+    greeting = said(process, "Ctrl-C stops the demo")
+    overview, listed, retry = [line.strip() for line in greeting.splitlines() if line.startswith("  curl ")]
+    assert ask(overview).text.startswith("Scenes:\n")
+    said(process, "waiting for a person")
+    in_retry = ask(listed).json()
+    assert {scene["status"] for scene in in_retry} == {"RETRY"}
+    assert ask(retry).json()["Scenes"] == len(in_retry)
+
+    started = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    text, _ = process.communicate(timeout=30)
+    assert time.monotonic() - started < 10
+    assert process.returncode == 0
+    assert "Stopped." in text
+    with pytest.raises(httpx.ConnectError):
+        ask(overview)
+
+
+def test_jupyterlab_opens_on_the_notebook(start: Start, tmp_path: Path) -> None:
+    process = start(tmp_path, "--no-browser", "--token=lab-test", *QUICK)
+    greeting = said(process, "Ctrl-C stops the demo")
+    (page,) = (line.split()[1] for line in greeting.splitlines() if line.startswith("  Open "))
+    assert f"/lab/tree/{NOTEBOOK}?token=lab-test" in page
+    answer = httpx.get(page, follow_redirects=True, timeout=30, trust_env=False)
+    assert answer.status_code == 200
+    assert "jupyter-config-data" in answer.text
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=30)
+    assert process.returncode == 0
+
+
+def test_a_time_that_is_too_short_is_an_error_if_it_was_to_be_idle(start: Start, tmp_path: Path) -> None:
+    process = start(tmp_path, "--headless", "--until-idle", "--seconds=1", "--scenes=0", "--port=9500")
+    text, _ = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert text.endswith("Not done after 1 seconds.\n")
+
+
+def test_a_second_demo_in_the_same_folder_says_who_is_there(start: Start, tmp_path: Path) -> None:
+    said(start(tmp_path, "--headless", *QUICK), "Ctrl-C stops the demo")
+    second = start(tmp_path, "--headless", *QUICK)
+    text, _ = second.communicate(timeout=60)
+    assert second.returncode == 1
+    assert "The workflow server has no store: " in text
+
+
+def test_the_next_free_port_is_taken() -> None:
+    with socket.create_server((HOST, 0)) as taken:
+        port = taken.getsockname()[1]
+        assert free_port(port) > port
+        with pytest.raises(CannotStart, match="--port"):
+            free_port(port, tries=1)
+
+
+def test_fresh_forgets_the_state_and_leaves_notebooks_alone(tmp_path: Path) -> None:
+    folder = prepare(tmp_path / "demo", fresh=False)
+    store = folder / ".workflow" / "workflow.duckdb"
+    store.touch()
+    (folder / NOTEBOOK).write_text("mine")
+    assert prepare(folder, fresh=False) == folder
+    assert store.exists()
+    prepare(folder, fresh=True)
+    assert not store.exists()
+    assert (folder / NOTEBOOK).read_text() == "mine"
+
+
+def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    lines: list[str] = []
+    assert run(Options(folder=tmp_path / "file" / "demo", headless=True), lines.append) == 1
+    assert "--dir DIR" in lines[-1]
+
+
+def test_it_says_what_to_install_for_jupyterlab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
+    lines: list[str] = []
+    assert run(Options(folder=tmp_path), lines.append) == 1
+    assert "pip install jupyterlab ipykernel" in lines[-1]
+    assert "--headless" in lines[-1]
+
+
+def test_the_notebooks_are_found() -> None:
+    assert (notebooks() / NOTEBOOK).is_file()
+
+
+def test_nothing_waits_when_all_is_done() -> None:
+    assert waiting({"A": {"scenes": {"done": 1, "retry": 0}, "tiles": {}}}) == "Everything is done or given up."
+
+
+def test_the_command_tells_its_version_and_options() -> None:
+    assert CliRunner().invoke(app, ["--version"]).stdout.strip() == __version__
+    assert "--until-idle" in CliRunner(env={"COLUMNS": "200", "TERM": "dumb"}).invoke(app, ["demo", "--help"]).stdout

@@ -1,0 +1,143 @@
+"""Simulated workers against a real server: they leave nothing behind but what waits for a person."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from workflow_monitor.demo.connection import Connection, Refused
+from workflow_monitor.demo.ingestions import denmark_s1, denmark_s2
+from workflow_monitor.demo.jupyter import Jupyter, free_port
+from workflow_monitor.demo.run import ingest
+from workflow_monitor.demo.workers import Crew, Fate, Pace, fate_of, is_idle
+
+FAST = Pace(speed=200)
+UNFINISHED = ("RETRY", "NEW", "PENDING")
+
+
+def jupyter_in(folder: Path, port: int | None = None) -> Jupyter:
+    return Jupyter(
+        folder=folder,
+        port=port or free_port(9400),
+        token="workers-test",
+        lab=False,
+        browser=False,
+        notebook="",
+    )
+
+
+@contextlib.asynccontextmanager
+async def working(crew: Crew) -> AsyncIterator[None]:
+    task = asyncio.create_task(crew.run())
+    try:
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+async def until_idle(connection: Connection) -> None:
+    async with asyncio.timeout(120):
+        while not await is_idle(connection):  # noqa: ASYNC110 - the server is another process
+            await asyncio.sleep(0.2)
+
+
+async def listed(connection: Connection, path: str) -> list[Any]:
+    answer = await connection.call("GET", path)
+    assert isinstance(answer, list)
+    return answer
+
+
+async def check_that_the_rest_waits(connection: Connection) -> None:
+    """Nothing is PENDING, and what is NEW waits for something in RETRY, directly or not."""
+    scenes = {scene["id"]: scene["status"] for scene in await listed(connection, "aoi/*/scenes")}
+    tiles = {tile["id"]: tile for tile in await listed(connection, "aoi/*/tiles")}
+    assert set(scenes.values()) <= {"DONE", "RETRY", "FAILED"}
+    for tile in tiles.values():
+        assert tile["status"] != "PENDING"
+        if tile["status"] == "NEW":
+            previous = tiles.get(tile["PreviousID"], {"status": "DONE"})["status"]
+            assert scenes[tile["scene"]["id"]] == "RETRY" or previous in {"NEW", "RETRY"}
+
+
+def test_all_is_done_or_waits_and_goes_on_when_a_person_retries(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        jupyter = jupyter_in(tmp_path)
+        async with jupyter.running(), Connection(jupyter.url, jupyter.token) as connection:
+            await ingest(connection, denmark_s1(dates=4))
+            await ingest(connection, denmark_s2(rounds=3))
+            crew = Crew(connection, FAST)
+            async with working(crew):
+                await until_idle(connection)
+                await check_that_the_rest_waits(connection)
+                waiting = await listed(connection, "aoi/*/scenes/RETRY") + await listed(connection, "aoi/*/tiles/RETRY")
+                assert waiting
+                assert all(item["message"] for item in waiting)
+                for _ in range(20):
+                    if await connection.call("PUT", "aoi/*/retry") is None:
+                        break
+                    await until_idle(connection)
+            for status in UNFINISHED:
+                assert await listed(connection, f"aoi/*/scenes/{status}") == []
+                assert await listed(connection, f"aoi/*/tiles/{status}") == []
+            assert crew.outcomes["applied"] > 150
+            assert crew.outcomes["unknown"] == 0
+
+    asyncio.run(scenario())
+
+
+def test_jobs_of_dead_workers_come_back_and_late_answers_do_no_harm(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        jupyter = jupyter_in(tmp_path)
+        async with jupyter.running(), Connection(jupyter.url, jupyter.token) as connection:
+            await ingest(connection, denmark_s2(rounds=3))
+            async with working(Crew(connection, Pace(speed=200, seed=2, deaths=0.3, late=0.3))):
+                await until_idle(connection)
+            await check_that_the_rest_waits(connection)
+            history = await listed(connection, "aoi/DenmarkS2/history")
+            assert "lease expired" in {event["cause"] for event in history}
+
+    asyncio.run(scenario())
+
+
+def test_workers_wait_for_a_server_that_restarts(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        jupyter = jupyter_in(tmp_path)
+        async with Connection(jupyter.url, jupyter.token) as connection:
+            async with jupyter.running():
+                await ingest(connection, denmark_s1(dates=3))
+                crew = asyncio.create_task(Crew(connection, Pace(speed=20)).run())
+                await asyncio.sleep(1)
+                assert not await is_idle(connection)
+            await asyncio.sleep(0.5)
+            assert not crew.done()
+            async with jupyter_in(tmp_path, jupyter.port).running():
+                await until_idle(connection)
+                await check_that_the_rest_waits(connection)
+                assert not crew.done()
+                crew.cancel()
+                await asyncio.wait([crew])
+
+    asyncio.run(scenario())
+
+
+def test_workers_end_when_the_token_is_wrong(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        jupyter = jupyter_in(tmp_path)
+        async with jupyter.running(), Connection(jupyter.url, "wrong") as connection:
+            with pytest.raises(Refused):
+                await asyncio.wait_for(Crew(connection, FAST).run(), 20)
+
+    asyncio.run(scenario())
+
+
+def test_the_fates_of_batches_are_as_frequent_as_asked_for() -> None:
+    fates = [fate_of("downloader-1", batch, Pace(deaths=0.2, late=0.1)) for batch in range(2000)]
+    assert fates.count(Fate.DIES) / 2000 == pytest.approx(0.2, abs=0.03)
+    assert fates.count(Fate.COMES_LATE) / 2000 == pytest.approx(0.1, abs=0.03)

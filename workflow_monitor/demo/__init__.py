@@ -1,0 +1,1 @@
+"""An example ingestion over Denmark and its surroundings, with simulated workers."""

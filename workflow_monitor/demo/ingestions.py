@@ -1,0 +1,276 @@
+"""The three example AOIs, as documents of `POST /aoi/{aoi}/scenes`; the same seed gives the same documents.
+
+The products are made up from public facts: naming rules, orbits and their repeat cycles, which places
+they cover, when which processing baseline was in use.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from uuid import NAMESPACE_URL, uuid5
+
+from workflow_monitor.demo.chance import chance
+from workflow_monitor.demo.sentinel1 import FRAME_SECONDS, Burst, Frame, Point, frames_over, orbit_on, time_of
+
+Document = dict[str, object]
+
+#: How often the server tries again by itself.
+RETRY_COUNT = 1
+
+#: West, south, east, north.
+DENMARK = (8.3, 54.6, 11.5, 57.6)
+NORTHERN_EUROPE = (5.0, 54.5, 31.0, 71.0)
+DATES_OF_LARGE = 25
+BURSTS_OF_DENMARK = (("IW1", 4), ("IW1", 5), ("IW1", 6), ("IW2", 4), ("IW2", 5))
+BURSTS_OF_LARGE = (("IW1", 2), ("IW1", 6), ("IW2", 4), ("IW3", 2), ("IW3", 6))
+S1_CONFIG = {"bkg_resampling": "BISINC_5_POINT_INTERPOLATION", "projection": "EPSG:32632", "snap_cpu_parallelism": "8"}
+S1_LAYERS = ("sigma0_VV", "sigma0_VH", "coh_VV", "coh_VH")
+#: Data takes of Sentinel-1 so far, at an orbit, and how many each orbit adds.
+DATA_TAKES = {"S1A": (41416, 0x04ECAD, 8.57), "S1B": (30345, 0x039FA1, 8.57)}
+
+#: The squares of the military grid that a pass of each relative orbit of Sentinel-2 covers.
+S2_SQUARES = {108: ("32UNG", "32VNH", "32UPG"), 8: ("32UMG", "32UNG", "32VNH"), 65: ("32UPG", "33UUB")}
+S2_LAYERS = tuple(f"B{band:02}" for band in range(1, 13))
+S2_ORBIT = timedelta(days=10) / 143
+#: A pass of S2A in relative orbit 108; S2B follows 5 days later.
+S2_PASS = datetime(2022, 1, 4, 10, 34, 31, 24_000, tzinfo=UTC)
+#: Since when products are of the processing baseline 04.00.
+S2_BASELINE_0400 = datetime(2022, 1, 25, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Ingestion:
+    """An AOI and its scenes, earliest first."""
+
+    aoi: str
+    about: str
+    scenes: Sequence[Document]
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """A date on which a satellite looks at the frames again: its cycle of 12 days, 0 in January 2022."""
+
+    mission: str
+    cycle: int
+
+
+def examples(scenes: int = 2000, seed: int = 1) -> list[Ingestion]:
+    """The three AOIs; `scenes` is the size of the large one, 0 leaves it out."""
+    small = [denmark_s1(seed), denmark_s2(seed)]
+    return [*small, northern_europe_s1(scenes, seed)] if scenes > 0 else small
+
+
+def denmark_s1(seed: int = 1, dates: int = 6) -> Ingestion:
+    """Products of Sentinel-1A over Denmark every 12 days: a chain for each burst of each frame."""
+    visits = [Visit("S1A", cycle) for cycle in range(dates)]
+    frames = [*frames_over(*DENMARK)]
+    chains = Chains("DenmarkS1", "Denmark", visits, BURSTS_OF_DENMARK, seed, wkt=False)
+    scenes = [chains.scene(number, frame) for number in range(dates) for frame in frames]
+    return Ingestion("DenmarkS1", "Sentinel-1 burst chains over Denmark", _by_date(scenes))
+
+
+def northern_europe_s1(scenes: int = 2000, seed: int = 1) -> Ingestion:
+    """A large AOI: products of Sentinel-1A and 1B over Northern Europe, every 6 days until November 2021."""
+    tracks: dict[int, list[Frame]] = {}
+    for frame in frames_over(*NORTHERN_EUROPE):
+        tracks.setdefault(frame.relative_orbit, []).append(frame)
+    order = sorted(tracks)
+    chance(seed, "tracks").shuffle(order)
+    frames = [frame for relative in order for frame in tracks[relative]][: -(-scenes // DATES_OF_LARGE)]
+    dates = -(-scenes // len(frames))
+    first = -5 - dates // 2
+    visits = [Visit(("S1A", "S1B")[date % 2], first + (date + 1) // 2) for date in range(dates)]
+    chains = Chains("NorthernEuropeS1", "Northern Europe", visits, BURSTS_OF_LARGE, seed, wkt=True)
+    looks = [(number, frame) for number in range(dates) for frame in frames][:scenes]
+    documents = [chains.scene(number, frame) for number, frame in looks]
+    return Ingestion("NorthernEuropeS1", "Sentinel-1 over Northern Europe", _by_date(documents))
+
+
+def denmark_s2(seed: int = 1, rounds: int = 6) -> Ingestion:
+    """Granules of Sentinel-2 over Denmark, each on its own: no tile waits for another."""
+    scenes = [
+        _s2_scene(("S2A", "S2B")[turn % 2], relative, square, start, seed)
+        for turn in range(rounds)
+        for relative, squares in S2_SQUARES.items()
+        for start in [S2_PASS + timedelta(days=5) * turn + (relative - 108) % 143 * S2_ORBIT]
+        for square in squares
+    ]
+    return Ingestion("DenmarkS2", "Sentinel-2 granules over Denmark", _by_date(scenes))
+
+
+# --- Sentinel-1
+
+
+@dataclass(frozen=True, slots=True)
+class Chains:
+    """Products of the same frames, date after date: each burst follows that of the date before."""
+
+    aoi: str
+    area: str
+    visits: Sequence[Visit]
+    bursts: Sequence[tuple[str, int]]
+    seed: int
+    #: write footprints as WKT instead of GeoJSON
+    wkt: bool
+
+    def scene(self, number: int, frame: Frame) -> Document:
+        """The product of the visit of this number."""
+        visit = self.visits[number]
+        name = s1_product(visit, frame, self.seed)
+        orbit = orbit_on(visit.mission, frame.relative_orbit, visit.cycle)
+        bursts = [Burst(frame, swath, of_frame) for swath, of_frame in self.bursts]
+        footprint = _wkt(frame.footprint) if self.wkt else _geojson(frame.footprint)
+        data = {
+            **_scene_data(name, time_of(visit.mission, orbit, frame.start)),
+            "tiles": {burst.name: {"swath_id": burst.swath, "tile_nr": burst.number} for burst in bursts},
+            "graph_name": "S1Preprocessing",
+            "graph_config": dict(S1_CONFIG),
+            "instances_id": {layer: str(uuid5(NAMESPACE_URL, f"{self.aoi}/{layer}")) for layer in S1_LAYERS},
+            "tags": self._tags(name, visit, orbit, frame),
+            "wkt" if self.wkt else "geometry": footprint,
+        }
+        links = self._links(number, frame)
+        tiles = {
+            burst.name: {**_linked(burst.name, links), "data": _tile_data(burst.swath, burst.number)}
+            for burst in bursts
+        }
+        return _document(self.aoi, name, data, tiles)
+
+    def _links(self, number: int, frame: Frame) -> tuple[str, str] | None:
+        """The products of the date before and of the first date; none for the first."""
+        if number == 0:
+            return None
+        previous, first = self.visits[number - 1], self.visits[0]
+        return s1_product(previous, frame, self.seed), s1_product(first, frame, self.seed)
+
+    def _tags(self, name: str, visit: Visit, orbit: int, frame: Frame) -> dict[str, str]:
+        published = time_of(visit.mission, orbit, frame.start) + timedelta(hours=1 + chance(name).random())
+        return {
+            **_tags(self.area, name, published),
+            "constellation": "SENTINEL1",
+            "lastOrbit": str(orbit),
+            "lastRelativeOrbit": str(frame.relative_orbit),
+            "orbit": str(orbit),
+            "orbitDirection": "ASCENDING" if frame.ascending else "DESCENDING",
+            "polarisationMode": "VV VH",
+            "productType": "SLC",
+            "relativeOrbit": str(frame.relative_orbit),
+            "satellite": f"SENTINEL{visit.mission[1:]}",
+            "sliceNumber": str(frame.number),
+        }
+
+
+def s1_product(visit: Visit, frame: Frame, seed: int = 1) -> str:
+    """The name of a product: times, absolute orbit, data take, and four digits that tell it from its like.
+
+    >>> s1_product(Visit("S1A", 0), Frame(44, 17))[:62]
+    'S1A_IW_SLC__1SDV_20220111T170124_20220111T170151_041416_04ECAD'
+    """
+    orbit = orbit_on(visit.mission, frame.relative_orbit, visit.cycle)
+    start = time_of(visit.mission, orbit, frame.start)
+    stop = start + timedelta(seconds=FRAME_SECONDS + 2.3)
+    at, takes, per_orbit = DATA_TAKES[visit.mission]
+    take = takes + round((orbit - at) * per_orbit)
+    name = f"{visit.mission}_IW_SLC__1SDV_{start:%Y%m%dT%H%M%S}_{stop:%Y%m%dT%H%M%S}_{orbit:06}_{take:06X}"
+    return f"{name}_{hashlib.sha256(f'{seed}/{name}'.encode()).hexdigest()[:4].upper()}"
+
+
+# --- Sentinel-2
+
+
+def _s2_scene(mission: str, relative: int, square: str, start: datetime, seed: int) -> Document:
+    """A granule, without a footprint: its square is in its name."""
+    luck = chance(seed, mission, start, square)
+    baseline = "N0400" if start >= S2_BASELINE_0400 else "N0301"
+    produced = start + timedelta(seconds=luck.randint(5400, 9000))
+    name = f"{mission}_MSIL1C_{start:%Y%m%dT%H%M%S}_{baseline}_R{relative:03}_T{square}_{produced:%Y%m%dT%H%M%S}"
+    data = {
+        **_scene_data(name, start),
+        "tiles": {name: {"swath_id": "", "tile_nr": 0}},
+        "graph_name": "CopyProductToStorage",
+        "graph_config": {},
+        "instances_id": {layer: str(uuid5(NAMESPACE_URL, f"DenmarkS2/{layer}")) for layer in S2_LAYERS},
+        "tags": {
+            **_tags("Denmark", name, produced + timedelta(minutes=luck.randint(20, 90))),
+            "cloudCoverPercentage": f"{luck.triangular(0, 80, 60):.2f}",
+            "constellation": "SENTINEL2",
+            "orbitDirection": "DESCENDING",
+            "productType": "S2MSI1C",
+            "relativeOrbit": str(relative),
+            "satellite": f"SENTINEL{mission[1:]}",
+            "tile": square,
+        },
+    }
+    tile_data = {**_tile_data("", 0), "graph_name": "library/graph/ExtractS2Bands.json"}
+    return _document("DenmarkS2", name, data, {name: {**_linked("", None), "data": tile_data}})
+
+
+# --- parts of documents
+
+
+def _document(aoi: str, name: str, data: Mapping[str, object], tiles: Mapping[str, object]) -> Document:
+    return {"source_id": name, "aoi": aoi, "data": dict(data), "retry_count": RETRY_COUNT, "tiles": dict(tiles)}
+
+
+def _scene_data(name: str, date: datetime) -> Document:
+    return {
+        "uuid": str(uuid5(NAMESPACE_URL, name)),
+        "date": _rfc3339(date),
+        "record_id": str(uuid5(NAMESPACE_URL, f"record/{name}")),
+        "metadata": None,
+        "is_retriable": True,
+        "storage_uri": "",
+    }
+
+
+def _tile_data(swath: str, number: int) -> Document:
+    return {"swath_id": swath, "tile_nr": number, "graph_name": "S1BackscatterCoherence", "is_retriable": True}
+
+
+def _linked(tile: str, scenes: tuple[str, str] | None) -> dict[str, str]:
+    """The links of a tile to that of the same name in the scene before and in the first."""
+    previous, reference = scenes or ("", "")
+    tile = tile if scenes else ""
+    return {
+        "previous_tile_id": tile,
+        "previous_scene_id": previous,
+        "reference_tile_id": tile,
+        "reference_scene_id": reference,
+    }
+
+
+def _tags(area: str, name: str, published: datetime) -> dict[str, str]:
+    return {
+        "area": area,
+        "ingestionDate": _rfc3339(published),
+        "provider": "workflow-monitor",
+        "source": "demo",
+        "sourceID": name,
+    }
+
+
+def _rfc3339(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03}Z"
+
+
+def _geojson(ring: Iterable[Point]) -> Document:
+    return {"type": "Polygon", "coordinates": [[list(point) for point in ring]]}
+
+
+def _wkt(ring: Iterable[Point]) -> str:
+    return f"POLYGON (({', '.join(f'{longitude} {latitude}' for longitude, latitude in ring)}))"
+
+
+def _by_date(scenes: Iterable[Document]) -> list[Document]:
+    """The scenes with the earliest first, so that links lead backwards."""
+
+    def date(scene: Document) -> str:
+        data = scene["data"]
+        assert isinstance(data, dict)  # noqa: S101 - made above
+        return str(data["date"])
+
+    return sorted(scenes, key=date)
