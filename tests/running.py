@@ -144,13 +144,23 @@ def snapshot_of(model: Model) -> Snapshot:
     """What an engine has to hold that has been told the same as the model."""
     known = [job for job in model.jobs if Key(job.kind, job.item) in model.items]
     current = model.current()
+
+    def shown(jobs: Iterable[Job]) -> set[Job]:
+        return {_as_it_is_now(model, job) if job in current else job for job in jobs}
+
     return Snapshot(
         {aoi: (model.status(aoi), *(dict(counter) for counter in model.counters(aoi))) for aoi in model.aois},  # type: ignore[misc]
         dict(model.items),
-        {job for job in known if not model.was_leased(job)},
-        {job for job in current if model.was_leased(job)},
-        current,
+        shown(job for job in known if not model.was_leased(job)),
+        shown(job for job in current if model.was_leased(job)),
+        shown(current),
     )
+
+
+def _as_it_is_now(model: Model, job: Job) -> Job:
+    """A job that has still to be done tells of the tiles that its own follows and refers to now, not of failed ones."""
+    item = model.items[Key(job.kind, job.item)]
+    return job._replace(previous=item.previous, reference=item.reference if job.reference is not None else None)
 
 
 def differences(found: Snapshot, expected: Snapshot) -> list[str]:
