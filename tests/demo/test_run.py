@@ -39,7 +39,7 @@ def start() -> Iterator[Start]:
     processes: list[subprocess.Popen[str]] = []
 
     def started(folder: Path, *options: str) -> subprocess.Popen[str]:
-        command = [sys.executable, "-m", "workflow_monitor", "demo", f"--dir={folder}", *options]
+        command = [sys.executable, "-m", "workflow_monitor.cli", "demo", f"--dir={folder}", *options]
         environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
         process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT, env=environment)
         processes.append(process)

@@ -44,7 +44,7 @@ async def working(crew: Crew) -> AsyncIterator[None]:
 
 async def until_idle(connection: Connection) -> None:
     async with asyncio.timeout(120):
-        while not await is_idle(connection):  # noqa: ASYNC110 - the server is another process
+        while not await is_idle(connection):
             await asyncio.sleep(0.2)
 
 

@@ -56,7 +56,7 @@ class Outputs:
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     """The demo, so slow that there is always something going on."""
     runtime, folder = tmp_path_factory.mktemp("runtime"), tmp_path_factory.mktemp("demo")
-    command = [sys.executable, "-m", "workflow_monitor", "demo", "--headless", "--dir", str(folder)]
+    command = [sys.executable, "-m", "workflow_monitor.cli", "demo", "--headless", "--dir", str(folder)]
     options = ["--port=9300", f"--token={TOKEN}", "--scenes=60", "--speed=4"]
     environment = {**os.environ, "JUPYTER_RUNTIME_DIR": str(runtime), "PYTHONUNBUFFERED": "1"}
     process = subprocess.Popen([*command, *options], stdout=subprocess.PIPE, text=True, env=environment, cwd=ROOT)

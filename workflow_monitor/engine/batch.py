@@ -209,6 +209,8 @@ class Batch:
     @_do.register
     def _ingest(self, command: Ingest) -> list[int]:
         growth = ingestion.plan(self._graph, self._fresh, command)
+        self._graph.next_scene += len(growth.payloads.scenes)
+        self._graph.next_tile += len(growth.payloads.tiles)
         for scene, tiles in growth.scenes:
             transitions.ingest(self._graph.hood, scene, tiles)
         self._payloads.scenes.update(growth.payloads.scenes)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from workflow_monitor.domain.model import Event
 
@@ -75,17 +75,8 @@ class Feed:
 
     def publish(self, events: Sequence[Event]) -> None:
         """Pass on events that have been committed; called by the writer thread, in the order of the commits."""
-        if not events:
-            return
-        with self._lock:
-            loops = list(self._followers)
-        for loop in loops:
-            try:
-                loop.call_soon_threadsafe(self._deliver, loop, events)
-            except RuntimeError:
-                # The loop was closed without goodbye.
-                with self._lock:
-                    self._followers.pop(loop, None)
+        if events:
+            self._call_in_each_loop(self._deliver, events)
 
     def subscribe(self, loop: asyncio.AbstractEventLoop, aoi: str | None = None) -> Subscription:
         """Follow all events, or those of an AOI, from now on; call it in the loop."""
@@ -103,15 +94,8 @@ class Feed:
                 self._followers.pop(loop, None)
 
     def close(self) -> None:
-        """Let all the followers know that no more will come."""
-        with self._lock:
-            followers, self._followers = self._followers, {}
-        for loop, subscriptions in followers.items():
-            for subscription in subscriptions:
-                try:
-                    loop.call_soon_threadsafe(subscription.end)
-                except RuntimeError:
-                    break
+        """Let all the followers know that no more will come than what was published."""
+        self._call_in_each_loop(self._end)
 
     @property
     def followers(self) -> int:
@@ -119,8 +103,25 @@ class Feed:
         with self._lock:
             return sum(map(len, self._followers.values()))
 
+    def _call_in_each_loop(self, function: Callable[..., None], *arguments: object) -> None:
+        with self._lock:
+            loops = list(self._followers)
+        for loop in loops:
+            try:
+                loop.call_soon_threadsafe(function, loop, *arguments)
+            except RuntimeError:
+                # The loop was closed without goodbye.
+                with self._lock:
+                    self._followers.pop(loop, None)
+
     def _deliver(self, loop: asyncio.AbstractEventLoop, events: Sequence[Event]) -> None:
         with self._lock:
             followers = list(self._followers.get(loop, ()))
         for follower in followers:
             follower.offer(events)
+
+    def _end(self, loop: asyncio.AbstractEventLoop) -> None:
+        with self._lock:
+            followers = self._followers.pop(loop, set())
+        for follower in followers:
+            follower.end()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import count
 from typing import TYPE_CHECKING
 
 from workflow_monitor.domain.commands import Ingest
@@ -56,13 +57,12 @@ def plan(graph: Graph, fresh: Mapping[tuple[int, str], int], command: Ingest) ->
 
 def _numbered(graph: Graph, aoi: AOI, command: Ingest) -> Growth:
     growth = Growth()
+    scene_numbers, tile_numbers = count(graph.next_scene), count(graph.next_tile)
     for given in command.scenes:
-        scene = Scene(graph.next_scene, aoi.id, given.source_id, countdown=given.retry_count)
-        graph.next_scene += 1
+        scene = Scene(next(scene_numbers), aoi.id, given.source_id, countdown=given.retry_count)
         tiles = []
         for part in given.tiles:
-            tile = Tile(graph.next_tile, aoi.id, scene.id, part.source_id, countdown=given.retry_count)
-            graph.next_tile += 1
+            tile = Tile(next(tile_numbers), aoi.id, scene.id, part.source_id, countdown=given.retry_count)
             growth.payloads.tiles[tile.id] = part
             tiles.append(tile)
         growth.scenes.append((scene, tiles))

@@ -97,6 +97,7 @@ class Backend:
             self._close_engine()
             try:
                 self._engine = self.open_engine()
+                self._trouble = "The store broke and is about to be opened anew; try again."
             except StoreUnavailable as error:
                 self._be_without(error.detail)
             except Exception:
@@ -117,7 +118,7 @@ class Backend:
             raise StoreUnavailable(self._trouble)
         return self._engine
 
-    async def run(self, function: Callable[..., T], *arguments: Any) -> T:
+    async def run(self, function: Callable[..., T], *arguments: object) -> T:
         """The outcome of a function that blocks, from one of the reader threads."""
         try:
             return await asyncio.get_running_loop().run_in_executor(self._readers, function, *arguments)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import urllib.parse
+from asyncio import Future
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -66,7 +67,7 @@ class Handler(APIHandler):
     verbs: ClassVar[tuple[str, ...]] = ()
     _track_activity = True
 
-    def __init_subclass__(cls, **arguments: Any) -> None:
+    def __init_subclass__(cls, **arguments: object) -> None:
         super().__init_subclass__(**arguments)
         seen: set[object] = set()
         for verb in VERBS:
@@ -79,7 +80,7 @@ class Handler(APIHandler):
             seen.add(method)
         cls.verbs = tuple(verb for verb in VERBS if hasattr(getattr(cls, verb), "_guarded_for"))
 
-    def initialize(self, backend: Backend, **arguments: Any) -> None:
+    def initialize(self, backend: Backend, **arguments: object) -> None:
         """Take what the list of routes says of this endpoint."""
         self.backend = backend
         self._body = bytearray()
@@ -227,7 +228,7 @@ class Handler(APIHandler):
             if (close := getattr(parts, "close", None)) is not None:
                 await self.backend.run(close)
 
-    def finish(self, chunk: str | bytes | dict[Any, Any] | None = None, **_: Any) -> Any:
+    def finish(self, chunk: str | bytes | dict[Any, Any] | None = None, **_: object) -> Future[None]:
         """Finish the answer with the media type that it has been given, if it has a body."""
         self.update_api_activity()
         if chunk is None and not self._write_buffer and not self._headers_written:

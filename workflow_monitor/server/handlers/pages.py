@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from workflow_monitor.server import docs
 from workflow_monitor.server.handlers.base import Handler, reads, writes
 from workflow_monitor.server.problems import PathNotFound
@@ -50,25 +48,25 @@ class Unknown(Handler):
     """Every other path."""
 
     @reads
-    async def get(self, **_: Any) -> None:
+    async def get(self, **_: object) -> None:
         raise PathNotFound
 
     @reads
-    async def head(self, **_: Any) -> None:
+    async def head(self, **_: object) -> None:
         raise PathNotFound
 
     @writes
-    async def post(self, **_: Any) -> None:
+    async def post(self, **_: object) -> None:
         raise PathNotFound
 
     @writes
-    async def put(self, **_: Any) -> None:
+    async def put(self, **_: object) -> None:
         raise PathNotFound
 
     @writes
-    async def patch(self, **_: Any) -> None:
+    async def patch(self, **_: object) -> None:
         raise PathNotFound
 
     @writes
-    async def delete(self, **_: Any) -> None:
+    async def delete(self, **_: object) -> None:
         raise PathNotFound

@@ -9,6 +9,7 @@ from workflow_monitor.domain.documents import InvalidResult, read_results
 from workflow_monitor.domain.model import Result
 from workflow_monitor.domain.transitions import Outcome
 from workflow_monitor.server.handlers.base import Handler, writes
+from workflow_monitor.server.representations import JSON, json_text
 
 
 class Results(Handler):
@@ -21,9 +22,13 @@ class Results(Handler):
         results = await self.read_body(read_results)
         valid = [result for result in results if isinstance(result, Result)]
         outcomes: list[Outcome] = await self.submit(Report(valid)) if valid else []
-        answers = list(_in_order(results, iter(outcomes)))
-        applied = sum(answer["outcome"] == "applied" for answer in answers)
-        self.answer_json({"applied": applied, "results": answers})
+        self.answer_text(await self.backend.run(_answer, results, outcomes), JSON)
+
+
+def _answer(results: list[Result | InvalidResult], outcomes: list[Outcome]) -> str:
+    answers = list(_in_order(results, iter(outcomes)))
+    applied = sum(answer["outcome"] == "applied" for answer in answers)
+    return json_text({"applied": applied, "results": answers})
 
 
 def _in_order(results: Iterable[Result | InvalidResult], outcomes: Iterator[Outcome]) -> Iterator[dict[str, object]]:

@@ -15,6 +15,7 @@ from workflow_monitor.server.representations import (
     GEOJSON,
     JSON,
     arrow_stream,
+    json_text,
 )
 
 
@@ -75,10 +76,14 @@ class Scenes(Listing):
         media_type = self.media_type
         scenes: list[SceneToIngest] = await self.read_body(lambda body: read_scenes(body, media_type, aoi))
         ids = await self.submit(Ingest(aoi, scenes))
-        self.answer_json(
-            {
-                "scenes": len(scenes),
-                "tiles": sum(len(scene.tiles) for scene in scenes),
-                "ids": {scene.source_id: number for scene, number in zip(scenes, ids, strict=True)},
-            }
-        )
+        self.answer_text(await self.backend.run(_ingested, scenes, ids), JSON)
+
+
+def _ingested(scenes: list[SceneToIngest], ids: list[int]) -> str:
+    return json_text(
+        {
+            "scenes": len(scenes),
+            "tiles": sum(len(scene.tiles) for scene in scenes),
+            "ids": {scene.source_id: number for scene, number in zip(scenes, ids, strict=True)},
+        }
+    )

@@ -184,8 +184,11 @@ def _size(file: Path) -> int:
 
 
 def _check_whole(store: Path, instance: duckdb.DuckDBPyConnection) -> None:
-    """Raise OSError if the file ends before its last block: DuckDB would find out when it reads that."""
-    size, number = instance.execute("SELECT block_size, total_blocks FROM pragma_database_size()").fetchall()[0]
+    """Raise OSError if the file is too short for what is in it: DuckDB would find out when it reads what is missing.
+
+    It counts free blocks at the end, too, which need not be in the file; so only those in use are asked for.
+    """
+    size, number = instance.execute("SELECT block_size, used_blocks FROM pragma_database_size()").fetchall()[0]
     found, expected = store.stat().st_size, size * number
     if found < expected:
         raise OSError(f"the file has {found} bytes of at least {expected}")

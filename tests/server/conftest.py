@@ -1,0 +1,142 @@
+"""A Jupyter server with the extension, in the process of the tests, on a real port."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from traitlets.config import Config
+
+PREFIX = "/a%40b/workflow-monitor"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def media_type(self) -> str:
+        return self.headers.get("Content-Type", "").partition(";")[0]
+
+    @property
+    def text(self) -> str:
+        return self.body.decode()
+
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+    def problem(self, status: int) -> dict[str, Any]:
+        """The problem document, which has to be one of this status."""
+        assert self.status == status, self.text
+        assert self.media_type == "application/problem+json"
+        document: dict[str, Any] = self.json()
+        assert document["status"] == status
+        assert {"type", "title", "detail", "code"} <= set(document)
+        return document
+
+
+Fetch = Callable[..., Awaitable[Answer]]
+
+
+@pytest.fixture
+def traits() -> dict[str, Any]:
+    """Traits of WorkflowMonitor; tests override this."""
+    return {}
+
+
+@pytest.fixture
+def store_path(tmp_path: Path) -> Path:
+    return tmp_path / "store" / "workflow.duckdb"
+
+
+@pytest.fixture
+def jp_server_config(traits: dict[str, Any], store_path: Path) -> Config:
+    return Config(
+        {
+            "ServerApp": {
+                # Another extension's open endpoint would be a warning, and so an error, as one of ours would be.
+                "jpserver_extensions": {"workflow_monitor": True, "jupyter_server_terminals": False},
+                "allow_unauthenticated_access": False,
+                "reraise_server_extension_failures": True,
+            },
+            "WorkflowMonitor": {"store_url": f"duckdb:///{store_path}", **traits},
+        }
+    )
+
+
+@pytest.fixture
+def fetch(http_server_client: Any, jp_auth_header: dict[str, str]) -> Fetch:
+    """Send a request to a path below the prefix; an error is an answer like any other."""
+
+    async def send(
+        method: str,
+        path: str,
+        body: object = None,
+        headers: Mapping[str, str] | None = None,
+        *,
+        authorized: bool = True,
+    ) -> Answer:
+        content = body if isinstance(body, str | bytes | None) else json.dumps(body)
+        if content is None and method in {"POST", "PUT", "PATCH"}:
+            content = ""
+        response = await http_server_client.fetch(
+            PREFIX + path,
+            method=method,
+            body=content,
+            headers={**(jp_auth_header if authorized else {}), **(headers or {})},
+            raise_error=False,
+            follow_redirects=False,
+            allow_nonstandard_methods=True,
+            request_timeout=30,
+        )
+        return Answer(response.code, response.headers, response.body)
+
+    return send
+
+
+def scene(name: str, *, aoi: str = "Fyn", tiles: tuple[str, ...] = ("t1",), after: str | None = None) -> dict[str, Any]:
+    """A scene to ingest; its tiles follow those of the scene `after`."""
+    links = {
+        tile: {
+            "previous_scene_id": after,
+            "previous_tile_id": tile,
+            "reference_scene_id": after,
+            "reference_tile_id": tile,
+        }
+        if after
+        else {}
+        for tile in tiles
+    }
+    return {
+        "source_id": name,
+        "aoi": aoi,
+        "data": {"date": "2022-01-04T10:34:31.024Z", "tiles": {tile: {"swath_id": "", "tile_nr": 0} for tile in tiles}},
+        "retry_count": 1,
+        "tiles": {tile: {**link, "data": {"graph_name": "g"}} for tile, link in links.items()},
+    }
+
+
+Add = Callable[..., Awaitable[int]]
+
+
+@pytest.fixture
+def add(fetch: Fetch) -> Add:
+    """Add a scene to an AOI, which is created if need be, and answer its id."""
+
+    async def adding(name: str = "s1", **options: Any) -> int:
+        document = scene(name, **options)
+        await fetch("POST", f"/aoi/{document['aoi']}")
+        answer = await fetch("POST", f"/aoi/{document['aoi']}/scene", document)
+        assert answer.status == 200, answer.text
+        number: int = answer.json()["id"]
+        return number
+
+    return adding
