@@ -221,7 +221,7 @@ class Walk:
         return ExpireLeases(), partial(model.expire, self.now)
 
     def _plan_ask(self, verb: str, kind: Kind, pick: Pick, status: Status) -> Plan:
-        number = self._id(kind, pick)
+        kind, number = self._pick(kind, pick)
         if verb == "retry":
             return Retry(kind, number), partial(self.model.retry, kind, number)
         if verb == "force":
@@ -229,17 +229,22 @@ class Walk:
         force = verb == "fail/force"
         return Fail(kind, number, force=force), partial(self.model.fail, kind, number, force=force)
 
-    def _id(self, kind: Kind, pick: Pick) -> int:
-        candidates = self.model.scenes() if kind is SCENE else self.model.tiles()
+    def _pick(self, kind: Kind, pick: Pick) -> Key:
+        """One of this kind in the wanted status; or else of the other kind; or else of any status."""
         wanted = {"pending": {PENDING}, "retry": {RETRY}}.get(pick.among, set(Status))
-        candidates = [item for item in candidates if item.status in wanted] or candidates
-        return candidates[pick.number % len(candidates)].id if candidates and pick.among != "nobody" else NOBODY
+        both = [[item for item in part if item.status in wanted] for part in (self.model.scenes(), self.model.tiles())]
+        same, other = both if kind is SCENE else reversed(both)
+        candidates = same or other or self.model.scenes()
+        if pick.among == "nobody" or not candidates:
+            return Key(kind, NOBODY)
+        item = candidates[pick.number % len(candidates)]
+        return Key(item.kind, item.id)
 
     def _result(self, kind: Kind, pick: Pick, status: Status, message: str, off: int | None) -> ModelResult:
-        number = self._id(kind, pick)
-        item = self.model.items.get(Key(kind, number))
+        key = self._pick(kind, pick)
+        item = self.model.items.get(key)
         attempt = None if off is None else (item.attempt if item else 0) + off
-        return ModelResult(kind, number, status, message, attempt)
+        return ModelResult(*key, status, message, attempt)
 
     def _new_scenes(self, grow: Grow) -> list[NewScene]:
         """The scenes with links to tiles that are there, or come before them."""

@@ -75,3 +75,7 @@ def demo(  # noqa: PLR0913, PLR0917 - each is an option of the command
 def main() -> None:
     """Run the command."""
     app()
+
+
+if __name__ == "__main__":
+    main()

@@ -130,6 +130,8 @@ class Jupyter:
             return f"The workflow server has no store: {detail_of(answer)}"
         if answer.status_code == 404:
             raise CannotStart(f"Jupyter runs, but without the extension workflow_monitor: see {self.log}")
+        if answer.status_code in {401, 403}:
+            raise CannotStart(f"Another server has just taken port {self.port}. Start again, or name a port: --port N")
         raise CannotStart(f"The workflow server answers {answer.status_code}: {detail_of(answer)}")
 
     def _log_end(self) -> str:
