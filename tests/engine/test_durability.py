@@ -8,6 +8,7 @@ import random
 import signal
 import time
 from collections import defaultdict
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -175,8 +176,9 @@ def live_and_die(graves: Undertaker, path: Path, diary: Path, seed: str, chance:
             assert time.monotonic() < deadline, "the process did not open the store"
             time.sleep(0.002)
     time.sleep(chance.uniform(0.02, 0.3))
-    os.kill(child, signal.SIGKILL)
-    assert graves.ended() == signal.SIGKILL
+    with suppress(ProcessLookupError):
+        os.kill(child, signal.SIGKILL)
+    assert graves.ended() == signal.SIGKILL, diary.read_text()[-5_000:]
 
 
 @pytest.mark.timeout(600)

@@ -22,10 +22,10 @@ class Results(Handler):
         results = await self.read_body(read_results)
         valid = [result for result in results if isinstance(result, Result)]
         outcomes: list[Outcome] = await self.submit(Report(valid)) if valid else []
-        self.answer_text(await self.backend.run(_answer, results, outcomes), JSON)
+        self.answer_text(await self.backend.run(_answers, results, outcomes), JSON)
 
 
-def _answer(results: list[Result | InvalidResult], outcomes: list[Outcome]) -> str:
+def _answers(results: list[Result | InvalidResult], outcomes: list[Outcome]) -> str:
     answers = list(_in_order(results, iter(outcomes)))
     applied = sum(answer["outcome"] == "applied" for answer in answers)
     return json_text({"applied": applied, "results": answers})
