@@ -1,7 +1,7 @@
 """The workflow as the specification describes it, in the plainest words: slow, small, and the measure of the engine.
 
 It knows neither the package's transitions nor its store. Every command is carried out whole or raises Refused and
-changes nothing. Scenes and tiles are numbered from 1 in the order of their ingestion, also those that are refused.
+changes nothing. Scenes and tiles are numbered from 1 in the order of their ingestion.
 """
 
 from __future__ import annotations
@@ -115,11 +115,11 @@ class Model:
     def whole(self) -> Iterator[None]:
         """Do all of what follows, or nothing if it is refused."""
         items = {key: copy.copy(item) for key, item in self.items.items()}
-        jobs = len(self.jobs)
+        jobs, numbers = len(self.jobs), self.numbers.copy()
         try:
             yield
         except Refused:
-            self.items = items
+            self.items, self.numbers = items, numbers
             del self.jobs[jobs:]
             raise
 

@@ -59,8 +59,9 @@ def run(options: Options, say: Say) -> int:
     except Refused as refusal:
         say(f"The workflow server refused: {refusal}")
         return 1
-    except (KeyboardInterrupt, asyncio.CancelledError):
-        say("Stopped. The same command goes on from here; with --fresh it starts anew.")
+    except (KeyboardInterrupt, asyncio.CancelledError) as stopped:
+        by = f" by {stopped}" if str(stopped) else ""
+        say(f"Stopped{by}. The same command goes on from here; with --fresh it starts anew.")
         return 130 if options.until_idle else 0
 
 
@@ -246,15 +247,15 @@ def waiting(overviews: Mapping[str, Overview]) -> str:
 
 @contextlib.contextmanager
 def _stopped_by(number: int | None, task: asyncio.Task[object] | None) -> Iterator[None]:
-    """Within this, the signal cancels the task as Ctrl-C does."""
+    """Within this, the signal cancels the task as Ctrl-C does, unless the process was told to ignore it (nohup)."""
+    if number is None or task is None or signal.getsignal(number) is signal.SIG_IGN:
+        yield
+        return
     loop = asyncio.get_running_loop()
-    try:
-        if number is not None and task is not None:
-            loop.add_signal_handler(number, task.cancel)
-    except NotImplementedError:  # Windows
-        number = None
+    with contextlib.suppress(NotImplementedError):  # Windows
+        loop.add_signal_handler(number, task.cancel, signal.Signals(number).name)
     try:
         yield
     finally:
-        if number is not None:
+        with contextlib.suppress(NotImplementedError):
             loop.remove_signal_handler(number)

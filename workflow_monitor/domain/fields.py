@@ -22,6 +22,15 @@ Int64 = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 Tag = str | int | float | bool | None
 
 
+Fields = TypeVar("Fields", bound=msgspec.Struct)
+
+
+def prepared(fields: type[Fields]) -> type[Fields]:
+    """The class, which any thread may read now: msgspec crashes if several have it look into a class for the first time."""
+    msgspec.json.Decoder(fields)
+    return fields
+
+
 class SwathFields(msgspec.Struct, forbid_unknown_fields=True):
     """An entry of the `tiles` of a scene's data."""
 
@@ -29,6 +38,7 @@ class SwathFields(msgspec.Struct, forbid_unknown_fields=True):
     tile_nr: Int64 | None = 0
 
 
+@prepared
 class SceneFields(msgspec.Struct, forbid_unknown_fields=True):
     """The data of a scene, in the order in which they are written."""
 
@@ -47,6 +57,7 @@ class SceneFields(msgspec.Struct, forbid_unknown_fields=True):
     wkt: str | UnsetType | None = UNSET
 
 
+@prepared
 class TileFields(msgspec.Struct, forbid_unknown_fields=True):
     """The data of a tile, in the order in which they are written."""
 
@@ -66,6 +77,7 @@ class TileToIngestFields(msgspec.Struct, forbid_unknown_fields=True):
     data: TileFields | None = None
 
 
+@prepared
 class SceneToIngestFields(msgspec.Struct, forbid_unknown_fields=True):
     """A scene to ingest."""
 
@@ -106,14 +118,12 @@ class CatalogueScene(msgspec.Struct):
     Ingested: bool | None = False
 
 
+@prepared
 class CatalogueFeature(msgspec.Struct):
     """A feature of a catalogue."""
 
     properties: CatalogueScene
     geometry: dict[str, object] | None = None
-
-
-Fields = TypeVar("Fields", bound=msgspec.Struct)
 
 
 def read_fields(value: object, fields: type[Fields], place: str = "") -> Fields:

@@ -9,7 +9,7 @@ from msgspec import Meta, Struct
 from workflow_monitor.domain.commands import Lease, RenewLease
 from workflow_monitor.domain.documents import read_json
 from workflow_monitor.domain.errors import FieldError, InvalidInput, NotFound, quoted
-from workflow_monitor.domain.fields import read_fields
+from workflow_monitor.domain.fields import prepared, read_fields
 from workflow_monitor.domain.status import QUEUES
 from workflow_monitor.server.handlers.base import ACTOR_LENGTH, Handler, reads, writes
 from workflow_monitor.server.representations import JSON, Framing, framed, job_json, json_text, time_text
@@ -20,6 +20,7 @@ Seconds = Annotated[int, Meta(ge=1, le=DAY)]
 STATES = ("queued", "leased")
 
 
+@prepared
 class LeaseFields(Struct, forbid_unknown_fields=True):
     """What a worker asks for."""
 
@@ -28,6 +29,7 @@ class LeaseFields(Struct, forbid_unknown_fields=True):
     worker: str
 
 
+@prepared
 class RenewFields(Struct, forbid_unknown_fields=True):
     """What a worker asks for that needs more time."""
 
