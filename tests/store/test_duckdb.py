@@ -18,7 +18,7 @@ import pytest
 
 from tests.on_disk import AOI, NOBODY, answer, names, running_on, scenes, start
 from tests.running import START
-from workflow_monitor.domain.commands import CreateAOI
+from workflow_monitor.domain.commands import CreateAOI, DeleteAOI, TrimHistory
 from workflow_monitor.domain.errors import StoreUnavailable
 from workflow_monitor.store import open_store
 from workflow_monitor.store.duckdb import DuckDBStore, store, wal
@@ -306,7 +306,30 @@ def test_an_empty_duckdb_file_is_brought_to_the_present_version(path: Path, prep
         connection.execute(prepared or "SELECT 1")
     fill(path)
     with duckdb.connect(str(path)) as connection:
-        assert connection.execute("SELECT * FROM schema_version").fetchall() == [(newest_version(),)]
+        assert connection.execute("SELECT max(version) FROM schema_version").fetchall() == [(newest_version(),)]
+
+
+def test_a_file_of_the_first_version_keeps_its_numbers(path: Path) -> None:
+    fill(path)
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("DELETE FROM schema_version WHERE version > 1; DROP TABLE used_numbers")
+        connection.execute("DELETE FROM tile; DELETE FROM scene; DELETE FROM job")
+    with running_on(path) as engine:
+        assert engine.ingest(AOI, *scenes(0, 1)) == [21]
+
+
+def test_numbers_of_what_was_deleted_and_trimmed_are_not_given_again(path: Path) -> None:
+    fill(path)
+    with running_on(path) as engine:
+        last = engine.events()[-1].seq
+        engine.do(DeleteAOI(AOI))
+        engine.clock.seconds += 10
+        engine.do(TrimHistory(0, 0))
+        assert engine.events() == []
+    with running_on(path) as engine:
+        engine.do(CreateAOI(AOI))
+        assert engine.ingest(AOI, *scenes(0, 1)) == [21]
+        assert min(event.seq for event in engine.events()) > last
 
 
 def test_opening_again_changes_no_table(path: Path) -> None:

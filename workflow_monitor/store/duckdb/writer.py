@@ -50,7 +50,11 @@ class DuckDBWriter:
     # ---- reading what is to be changed
 
     def numbers(self) -> Numbers:
-        return Numbers(*(self._rows(f"next_{name}")[0][0] for name in ("aoi", "scene", "tile", "seq")))
+        return Numbers(*(used + 1 for used in self._rows("numbers")[0]))
+
+    def _keep_numbers(self) -> None:
+        """Before something is deleted: its numbers are not given again."""
+        self._run("keep_numbers", *self._rows("numbers")[0])
 
     def aois(self) -> list[AOI]:
         aois = {number: AOI(number, name) for number, name in self._rows("aois")}
@@ -92,6 +96,7 @@ class DuckDBWriter:
         self._run("create_workload", number)
 
     def delete_aoi(self, number: int) -> None:
+        self._keep_numbers()
         for part in ("aoi", "workload", "scenes", "tiles", "jobs", "events"):
             self._run(f"delete_{part}", number)
 
@@ -174,6 +179,7 @@ class DuckDBWriter:
         return None if expiry is None else expiry.replace(tzinfo=UTC)
 
     def trim(self, withdrawn_before: datetime, events_before: datetime | None) -> None:
+        self._keep_numbers()
         self._run("trim_jobs", withdrawn_before)
         if events_before is not None:
             self._run("trim_events", events_before)

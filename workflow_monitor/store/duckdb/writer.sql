@@ -1,18 +1,13 @@
--- name: next_aoi
-SELECT greatest(coalesce((SELECT max(id) FROM aoi), 0), coalesce((SELECT max(aoi) FROM event), 0)) + 1
+-- name: numbers
+-- the greatest that were given
+SELECT greatest(used.aoi, coalesce((SELECT max(id) FROM aoi), 0)),
+       greatest(used.scene, coalesce((SELECT max(id) FROM scene), 0)),
+       greatest(used.tile, coalesce((SELECT max(id) FROM tile), 0)),
+       greatest(used.seq, coalesce((SELECT max(seq) FROM event), 0), coalesce((SELECT max(id) FROM job), 0))
+FROM used_numbers AS used
 
--- name: next_scene
-SELECT greatest(
-    coalesce((SELECT max(id) FROM scene), 0), coalesce((SELECT max(item) FROM event WHERE type = 'scene'), 0)
-) + 1
-
--- name: next_tile
-SELECT greatest(
-    coalesce((SELECT max(id) FROM tile), 0), coalesce((SELECT max(item) FROM event WHERE type = 'tile'), 0)
-) + 1
-
--- name: next_seq
-SELECT greatest(coalesce((SELECT max(seq) FROM event), 0), coalesce((SELECT max(id) FROM job), 0)) + 1
+-- name: keep_numbers
+UPDATE used_numbers SET aoi = $1, scene = $2, tile = $3, seq = $4
 
 -- name: aois
 SELECT id, name FROM aoi ORDER BY name
