@@ -128,12 +128,23 @@ def test_a_time_that_is_too_short_is_an_error_if_it_was_to_be_idle(start: Start,
     assert text.endswith("Not done after 1 seconds.\n")
 
 
-def test_a_second_demo_in_the_same_folder_says_who_is_there(start: Start, tmp_path: Path) -> None:
-    said(start(tmp_path, "--headless", *QUICK), "Ctrl-C stops the demo")
-    second = start(tmp_path, "--headless", *QUICK)
+def test_a_second_demo_in_the_same_folder_leaves_the_first_alone(start: Start, tmp_path: Path) -> None:
+    greeting = said(start(tmp_path, "--headless", *QUICK), "Ctrl-C stops the demo")
+    second = start(tmp_path, "--headless", "--fresh", *QUICK)
     text, _ = second.communicate(timeout=60)
     assert second.returncode == 1
+    assert "is running in" in text
+    (overview, *_) = [line.strip() for line in greeting.splitlines() if line.startswith("  curl ")]
+    assert ask(overview).status_code == 200
+
+
+def test_a_store_that_cannot_be_opened_is_told(start: Start, tmp_path: Path) -> None:
+    (prepare(tmp_path, fresh=False) / ".workflow" / "workflow.duckdb").write_bytes(b"no store" * 4096)
+    process = start(tmp_path, "--headless", *QUICK)
+    text, _ = process.communicate(timeout=60)
+    assert process.returncode == 1
     assert "The workflow server has no store: " in text
+    assert "--fresh starts anew" in text
 
 
 def test_the_next_free_port_is_taken() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
 import importlib.util
 import json
 import os
@@ -63,8 +64,8 @@ class Jupyter:
             "ServerApp.root_dir": self.folder,
             "ServerApp.base_url": "/",
             "ServerApp.open_browser": self.browser,
-            "ServerApp.allow_root": os.geteuid() == 0 if hasattr(os, "geteuid") else False,
-            "WorkflowMonitor.store_url": f"duckdb:///{state_of(self.folder) / 'workflow.duckdb'}",
+            "ServerApp.allow_root": os.geteuid() == 0,
+            "WorkflowMonitor.store_url": f"duckdb:///{store_of(self.folder)}",
         }
         if self.lab:
             options["LabApp.default_url"] = f"/lab/tree/{self.notebook}"
@@ -127,7 +128,7 @@ class Jupyter:
     def _why_not(self, answer: httpx.Response) -> str:
         """What an answer other than a success means; raises CannotStart if waiting does not help."""
         if answer.status_code == 503:
-            return f"The workflow server has no store: {detail_of(answer)}"
+            return f"The workflow server has no store: {detail_of(answer)} (Its log: {self.log}; --fresh starts anew.)"
         if answer.status_code == 404:
             raise CannotStart(f"Jupyter runs, but without the extension workflow_monitor: see {self.log}")
         if answer.status_code in {401, 403}:
@@ -156,12 +157,31 @@ def state_of(folder: Path) -> Path:
     return folder / ".workflow"
 
 
+def store_of(folder: Path) -> Path:
+    """The file in which a demo's folder keeps the ingestions."""
+    return state_of(folder) / "workflow.duckdb"
+
+
+def is_in_use(folder: Path) -> bool:
+    """True while a server holds the store of a demo's folder."""
+    try:
+        lock = os.open(store_of(folder).with_name(f"{store_of(folder).name}.lock"), os.O_RDWR)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(lock)
+    return False
+
+
 def free_port(first: int, tries: int = 100) -> int:
     """The first port from this one on that nobody listens at."""
     for port in range(first, first + tries):
         with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-            if sys.platform != "win32":
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             with contextlib.suppress(OSError):
                 probe.bind((HOST, port))
                 return port

@@ -18,7 +18,7 @@ from urllib.parse import quote
 
 from workflow_monitor.demo.connection import Connection, Refused
 from workflow_monitor.demo.ingestions import Ingestion, examples
-from workflow_monitor.demo.jupyter import CannotStart, Jupyter, free_port, missing, state_of
+from workflow_monitor.demo.jupyter import CannotStart, Jupyter, free_port, is_in_use, missing, state_of
 from workflow_monitor.demo.workers import Crew, Pace, is_idle
 
 log = logging.getLogger(__name__)
@@ -81,7 +81,7 @@ async def _run(options: Options, say: Say) -> int:
         notebook=NOTEBOOK,
     )
     task = asyncio.current_task()
-    with _stopped_by(signal.SIGTERM, task), _stopped_by(getattr(signal, "SIGHUP", None), task):
+    with _stopped_by(signal.SIGTERM, task), _stopped_by(signal.SIGHUP, task):
         say(f"Starting {'JupyterLab' if jupyter.lab else 'a Jupyter server'} in {folder} …")
         async with jupyter.running() as server, Connection(jupyter.url, jupyter.token) as connection:
             for ingestion in examples(options.scenes, options.seed):
@@ -140,6 +140,8 @@ def prepare(folder: Path, fresh: bool) -> Path:
     """The folder with the notebooks in it; `fresh` forgets its store. Notebooks that are there are left as they are."""
     folder = folder.expanduser().resolve()
     try:
+        if is_in_use(folder):
+            raise CannotStart(f"A demo is running in {folder} already. Stop it, or name another folder: --dir DIR")
         if fresh and state_of(folder).is_dir():
             shutil.rmtree(state_of(folder))
         state_of(folder).mkdir(parents=True, exist_ok=True)
@@ -246,16 +248,14 @@ def waiting(overviews: Mapping[str, Overview]) -> str:
 
 
 @contextlib.contextmanager
-def _stopped_by(number: int | None, task: asyncio.Task[object] | None) -> Iterator[None]:
+def _stopped_by(number: signal.Signals, task: asyncio.Task[object] | None) -> Iterator[None]:
     """Within this, the signal cancels the task as Ctrl-C does, unless the process was told to ignore it (nohup)."""
-    if number is None or task is None or signal.getsignal(number) is signal.SIG_IGN:
+    if task is None or signal.getsignal(number) is signal.SIG_IGN:
         yield
         return
     loop = asyncio.get_running_loop()
-    with contextlib.suppress(NotImplementedError):  # Windows
-        loop.add_signal_handler(number, task.cancel, signal.Signals(number).name)
+    loop.add_signal_handler(number, task.cancel, number.name)
     try:
         yield
     finally:
-        with contextlib.suppress(NotImplementedError):
-            loop.remove_signal_handler(number)
+        loop.remove_signal_handler(number)
