@@ -101,9 +101,10 @@ class Errand:
     name: str
     chance: random.Random
     diary: int
-    #: of its AOIs by name: ids of the scenes with their source ids, ids of the tiles
+    #: of its AOIs by name: ids of the scenes with their source ids
     scenes: dict[str, dict[int, str]] = field(default_factory=dict)
-    tiles: dict[str, list[int]] = field(default_factory=dict)
+    #: of some of these scenes
+    tiles: dict[int, list[int]] = field(default_factory=dict)
     number: int = 0
 
     def run(self, engine: Running) -> None:
@@ -116,6 +117,7 @@ class Errand:
                 sent.append((told, engine.workflow.submit(command, told["who"])))
             for told, future in sent:
                 self._note(told | self._answer(told, future))
+                self._look_at(engine, told)
 
     def _note(self, entry: Mapping[str, Any]) -> None:
         os.write(self.diary, json.dumps(entry).encode() + b"\n")
@@ -137,6 +139,13 @@ class Errand:
             answer = [_job(job) for job in answer]
         return {"answer": answer}
 
+    def _look_at(self, engine: Running, told: Mapping[str, Any]) -> None:
+        """Learn the numbers of a few of the tiles that were ingested."""
+        if told["verb"] == "ingest" and (known := self.scenes.get(told["aoi"])):
+            scene = max(known)
+            chunks = engine.store.reader.tiles_of(scene, "document")
+            self.tiles[scene] = [json.loads(text)["id"] for chunk in chunks for text in chunk]
+
     def _command(self) -> tuple[Command, dict[str, Any]]:
         """Something to ask for, and what the diary says of it."""
         self.number += 1
@@ -150,7 +159,7 @@ class Errand:
             (12, self._report),
             (3, self._lease),
             (2, self._retry_all),
-            (2, self._repair),
+            (4, self._repair),
             (2, self._set_data),
         ]
         weights = [weight for weight, _ in choices]
@@ -160,11 +169,11 @@ class Errand:
         return self.chance.choice(list(self.scenes))
 
     def _item(self) -> tuple[Kind, int]:
-        """A scene that is there; or a tile, perhaps of others: tiles are numbered like scenes, more or less."""
-        numbers = [number for scenes in self.scenes.values() for number in scenes]
-        if not numbers:
-            return Kind.TILE, 2**40
-        return self.chance.choice(list(Kind)), self.chance.choice(numbers)
+        """A scene or a tile, of its own."""
+        scenes = [number for scenes in self.scenes.values() for number in scenes]
+        tiles = [tile for scene in scenes for tile in self.tiles.get(scene, ())]
+        kind = self.chance.choice(list(Kind))
+        return kind, self.chance.choice((scenes if kind is Kind.SCENE else tiles) or [2**40])
 
     def _create(self, who: str) -> tuple[Command, dict[str, Any]]:
         self.scenes[f'{who}\'s "AOI"'] = {}

@@ -101,7 +101,7 @@ def test_engine_does_what_the_model_does(part: int) -> None:
     @thorough
     @given(
         st.lists(steps, min_size=LENGTH - len(FIRST), max_size=LENGTH - len(FIRST)),
-        st.lists(st.integers(5, 25), min_size=1, max_size=5),
+        st.lists(st.integers(10, 30), min_size=1, max_size=4),
     )
     def follow(rest: list[Step], groups: list[int]) -> None:
         todo = [*FIRST, *rest]
