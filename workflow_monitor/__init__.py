@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from workflow_monitor.client import Monitor
+
+__all__ = ["Monitor", "__version__"]
+
 __version__ = "0.1.0"
 
 
@@ -10,3 +17,12 @@ def _jupyter_server_extension_points() -> list[dict[str, object]]:
     from workflow_monitor.server.extension import WorkflowMonitor  # noqa: PLC0415
 
     return [{"module": "workflow_monitor", "app": WorkflowMonitor}]
+
+
+def __getattr__(name: str) -> object:
+    """What people import from here, imported when they do, for the same reason."""
+    if name == "Monitor":
+        from workflow_monitor.client import Monitor  # noqa: PLC0415
+
+        return Monitor
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,228 @@
+"""The REST interface, call by call, as this project's server has it; `geocube.py` tells what a Geocube server differs in."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import date
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import quote
+
+from workflow_monitor.client import documents
+from workflow_monitor.client.errors import (
+    MonitorError,
+    NotRetriable,
+    StatusConflict,
+    UnexpectedAnswer,
+)
+from workflow_monitor.client.http import ARROW, Answer, Connection, Params
+from workflow_monitor.domain.model import Overview, Page
+from workflow_monitor.domain.status import Kind, Status
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+ROOT_ANSWER = "ingester ok"
+EVENTS = "text/event-stream"
+
+
+class Retried(NamedTuple):
+    """How many scenes and tiles were sent to the workers again."""
+
+    scenes: int
+    tiles: int
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """An AOI with its numbers of scenes and tiles in each status, as they were when it was asked."""
+
+    name: str
+    status: Status
+    overview: Overview
+
+    def number(self, *statuses: Status) -> int:
+        """How many scenes and tiles are in one of these statuses; in any, if none is named."""
+        chosen = statuses or tuple(Status)
+        return sum(counts[status] for counts in (self.overview.scenes, self.overview.tiles) for status in chosen)
+
+    @property
+    def progress(self) -> float:
+        """The share that is finished, well or not: 0 to 1; 1 if there is nothing."""
+        total = self.number()
+        return self.number(Status.DONE, Status.FAILED) / total if total else 1.0
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is in the hands of a worker, so that nothing moves by itself."""
+        return self.number(Status.PENDING) == 0
+
+
+class Api:
+    """The endpoints of a server, as functions. Any thread may use it."""
+
+    #: what people call such a server
+    name = "workflow monitor"
+    #: whether it tells what happened, and what happens
+    has_events = True
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+
+    # ---- AOIs
+
+    def aois(self, pattern: str | None = None) -> list[tuple[str, Status]]:
+        """The AOIs, or those that match a pattern, by name."""
+        path = f"aoi/{segment(pattern)}" if pattern else "aoi/"
+        found = documents.read(list[documents.AOIDocument], self.connection.read(path).body)
+        return [(aoi.ID, Status.parse(aoi.status)) for aoi in found]
+
+    def workload(self, aoi: str) -> Workload:
+        """The workload of an AOI. Raises AOINotFound."""
+        found = documents.read(documents.OverviewDocument, self.connection.read(f"aoi/{segment(aoi)}").body)
+        first, last = (date.fromisoformat(day) if day else None for day in (found.first, found.last))
+        overview = Overview(_counts(found.scenes), _counts(found.tiles), found.root_tiles, first, last)
+        return Workload(aoi, Status.parse(found.status), overview)
+
+    def create(self, aoi: str) -> None:
+        """Create an AOI. Raises AOIExists, InvalidInput."""
+        self._write("POST", f"aoi/{segment(aoi)}", check=f"Look whether it is there: {aoi!r} in m")
+
+    def delete(self, aoi: str) -> None:
+        """Delete an AOI with all that it owns. Raises AOINotFound."""
+        self._write("DELETE", f"aoi/{segment(aoi)}", check=f"Look whether it is gone: {aoi!r} in m")
+
+    def retry_aoi(self, aoi: str, *, force: bool) -> Retried:
+        """Retry all of an AOI that is in RETRY, by force also what is PENDING."""
+        path = f"aoi/{segment(aoi)}/retry{'/force' if force else ''}"
+        answer = self._write("PUT", path, check=f"Look at m[{aoi!r}] before you do it again.")
+        return retried(answer)
+
+    def ingest(self, aoi: str, body: bytes, media_type: str) -> Mapping[str, int]:
+        """Add scenes, all or none; their ids by source id."""
+        path = f"aoi/{segment(aoi)}/scenes"
+        check = f"Look for them in m[{aoi!r}].scenes(); if they are there, all are."
+        answer = self._write("POST", path, body=body, media_type=media_type, check=check)
+        return documents.read(documents.IngestedDocument, answer.body).ids
+
+    def dot(self, aoi: str) -> str:
+        """The dependency graph, as dot."""
+        return self.connection.read(f"aoi/{segment(aoi)}/dot", accept="text/vnd.graphviz, text/plain").text
+
+    # ---- scenes and tiles
+
+    def items(self, kind: Kind, aoi: str, status: Status | None = None, page: Page | None = None) -> pa.Table:
+        """The table of the scenes or tiles of an AOI, or of those that match a pattern, ordered by id."""
+        path = f"aoi/{segment(aoi)}/{kind}s{f'/{status}' if status else ''}"
+        return self.connection.stream(path, accept=ARROW, params=window(page), take=_read_table)
+
+    def tiles_of(self, scene: int) -> pa.Table:
+        """The table of the tiles of a scene."""
+        from workflow_monitor.client import tables  # noqa: PLC0415 - what needs no table should not wait for Arrow
+
+        self.item(Kind.SCENE, scene)
+        body = self.connection.read(f"scene/{scene}/tiles").body
+        return tables.tile_table(documents.read(list[documents.TileDocument], body))
+
+    def item(self, kind: Kind, number: int) -> dict[str, Any]:
+        """The document of a scene or tile. Raises ItemNotFound."""
+        return documents.read_item(kind, self.connection.read(f"{kind}/{int(number)}").body)
+
+    def geometry(self, kind: Kind, number: int) -> str | None:
+        """The footprint of a scene or tile as GeoJSON text."""
+        feature = self.connection.read(f"{kind}/{int(number)}", accept="application/geo+json")
+        geometry = bytes(documents.read(documents.FeatureDocument, feature.body).geometry).decode()
+        return None if geometry == "null" else geometry
+
+    # ---- repairs
+
+    def retry(self, kind: Kind, number: int, *, force: bool = False) -> None:
+        """Send an item to the workers again: from RETRY, by force from any status. Raises NotRetriable."""
+        if force:
+            self.force(kind, number, Status.PENDING)
+            return
+        try:
+            self._repair(kind, number, "retry")
+        except StatusConflict as error:
+            refused = error
+        else:
+            return
+        raise NotRetriable(*refused.args, status=refused.status, code=refused.code)
+
+    def fail(self, kind: Kind, number: int, *, force: bool = False) -> None:
+        """Give an item up: from RETRY, by force from any status. Raises StatusConflict."""
+        self._repair(kind, number, "fail/force" if force else "fail")
+
+    def force(self, kind: Kind, number: int, status: Status) -> None:
+        """Set the status of an item. Raises StatusConflict."""
+        self._repair(kind, number, f"force/{status}")
+
+    def _repair(self, kind: Kind, number: int, action: str) -> None:
+        check = f"Look at m.{kind}({number}) before you do it again."
+        self._write("PUT", f"{kind}/{int(number)}/{action}", check=check)
+
+    # ---- events
+
+    def history(self, aoi: str, chosen: Params, page: Page | None = None) -> list[documents.EventDocument]:
+        """The transitions in an AOI, in order."""
+        path = f"aoi/{segment(aoi)}/history"
+        body = self.connection.read(path, params={**chosen, **window(page)}).body
+        return documents.read(list[documents.EventDocument], body)
+
+    def events(
+        self, aoi: str, after: int | None, silence: float, is_over: Callable[[], bool] = lambda: False
+    ) -> Iterator[str]:
+        """The JSON texts of transitions as they happen; ends with the server, or after a silence (seconds).
+
+        Also ends when it `is_over`, as soon as the server says something again: it does so now and then.
+        """
+        path = f"aoi/{segment(aoi)}/events"
+        params = {} if after is None else {"after": after}
+        with closing(self.connection.lines(path, accept=EVENTS, params=params, silence=silence)) as lines:
+            for line in lines:
+                if is_over():
+                    return
+                if line.startswith("data: {") and line != "data: {}":
+                    yield line.removeprefix("data: ")
+
+    # ---- writes
+
+    def _write(self, method: str, path: str, *, body: bytes = b"", media_type: str = "", check: str = "") -> Answer:
+        answer = self.connection.send(method, path, body=body, media_type=media_type, check=check)
+        return self.connection.checked(answer, path)
+
+
+def _read_table(media_type: str, stream: IO[bytes]) -> pa.Table:
+    from workflow_monitor.client import tables  # noqa: PLC0415 - see tiles_of
+
+    if media_type != ARROW:
+        start = stream.read(80).decode("utf-8", errors="replace")
+        raise UnexpectedAnswer(f"The server answered {media_type or 'nothing known'} instead of Arrow: {start!r}.")
+    return tables.read_arrow(stream)
+
+
+def segment(name: str) -> str:
+    """The name of an AOI, or a pattern, as part of a path."""
+    if not name or name in {".", ".."}:
+        raise MonitorError(f"{name!r} is not the name of an AOI.")
+    return quote(name, safe="")
+
+
+def window(page: Page | None) -> dict[str, str | int]:
+    """The parameters that ask for a page."""
+    return {} if page is None else {"page": page.number, "limit": page.limit}
+
+
+def _counts(document: documents.CountsDocument) -> Counter[Status]:
+    return Counter({status: int(getattr(document, status.lower())) for status in Status})
+
+
+def retried(answer: Answer) -> Retried:
+    """The numbers in the answer to a retry; an empty one means none."""
+    if not answer.body:
+        return Retried(0, 0)
+    document = documents.read(documents.RetriedDocument, answer.body)
+    return Retried(document.scenes, document.tiles)

@@ -1,0 +1,251 @@
+"""Which workflow server this kernel or script belongs to, and with which token."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+from jupyter_core.paths import jupyter_runtime_dir
+
+from workflow_monitor.client.api import ROOT_ANSWER, Api
+from workflow_monitor.client.errors import MonitorError, ServerNotFound
+from workflow_monitor.client.geocube import GeocubeApi
+from workflow_monitor.client.http import LOOPBACK, Answer, Connection
+from workflow_monitor.client.refusals import ACCESS
+from workflow_monitor.client.secret import Secret, split_address
+
+NAMESPACE = "workflow-monitor"
+URL = "WORKFLOW_MONITOR_URL"
+TOKEN = "WORKFLOW_MONITOR_TOKEN"  # noqa: S105 - the name of a variable
+PARENT = "JPY_PARENT_PID"
+HUB_PREFIX = "JUPYTERHUB_SERVICE_PREFIX"
+HUB_URL = "JUPYTERHUB_SERVICE_URL"
+HUB_TOKEN = "JUPYTERHUB_API_TOKEN"  # noqa: S105 - the name of a variable
+HUB_USER = "JUPYTERHUB_USER"
+
+#: From a place (a URL and a token) to a connection.
+Connect = Callable[[str, Secret | None], Connection]
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A Jupyter server of this user, as it tells about itself in the runtime directory."""
+
+    pid: int
+    url: str
+    token: Secret | None
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a workflow server may be, and why it is looked for there."""
+
+    url: str
+    token: Secret | None
+    why: str
+
+
+@dataclass(slots=True)
+class Surroundings:
+    """What is known about where this process runs."""
+
+    environment: Mapping[str, str] = field(default_factory=lambda: os.environ)
+    runtime: Path = field(default_factory=lambda: Path(jupyter_runtime_dir()))
+    _running: list[Running] | None = None
+
+    @property
+    def running(self) -> list[Running]:
+        """The Jupyter servers of this user that run on this machine."""
+        if self._running is None:
+            self._running = sorted(_running_in(self.runtime), key=lambda server: server.pid)
+        return self._running
+
+    def token_for(self, url: str) -> Secret | None:
+        """The token for a server, from places that belong to that server only."""
+        told, announced = self.environment.get(TOKEN), self.environment.get(URL)
+        if told and (not announced or _origin(announced) == _origin(url)):
+            return Secret(told)
+        for server in self.running:
+            if server.token and _is_below(url, server.url):
+                return server.token
+        hub, prefix = self.environment.get(HUB_TOKEN), self.environment.get(HUB_PREFIX)
+        if hub and prefix and urlsplit(url).path.startswith(prefix) and self._is_own_host(url):
+            return Secret(hub)
+        return None
+
+    def _is_own_host(self, url: str) -> bool:
+        host = urlsplit(url).hostname
+        return host in LOOPBACK or host == urlsplit(self.environment.get(HUB_URL, "")).hostname
+
+    def places(self) -> Iterator[Place]:
+        """Where to look when nobody says where, the nearest first."""
+        if announced := self.environment.get(URL):
+            url, inside = split_address(announced)
+            yield Place(url, inside or self.token_for(url), f"the variable {URL}")
+        if parent := self._parent():
+            yield Place(parent.url, self.token_for(parent.url), "the Jupyter server that started this kernel")
+        if prefix := self.environment.get(HUB_PREFIX):
+            url = _hub_url(self.environment.get(HUB_URL, ""), prefix)
+            yield Place(url, self.token_for(url), f"JupyterHub ({HUB_PREFIX})")
+
+    def _parent(self) -> Running | None:
+        pid = self.environment.get(PARENT, "")
+        return next((server for server in self.running if str(server.pid) == pid), None)
+
+    def others(self) -> list[Place]:
+        """The running servers of the user, when none is nearer."""
+        return [
+            Place(server.url, self.token_for(server.url), f"a Jupyter server that runs here, process {server.pid}")
+            for server in self.running
+        ]
+
+    def actor(self) -> str:
+        """Who acts: the hub's user, else the user of this machine."""
+        if name := self.environment.get(HUB_USER):
+            return name
+        try:
+            return getpass.getuser()
+        except (KeyError, OSError, ImportError):
+            return ""
+
+
+def find(connect: Connect, around: Surroundings) -> Api:
+    """The workflow server that this process belongs to. Raises ServerNotFound, which tells where it was looked."""
+    looked_at: list[str] = []
+    for place in around.places():
+        found = _tried(connect, place, looked_at)
+        if found is not None:
+            return found
+        if place.why.endswith(URL):
+            # Somebody named it: another one in its place would show other data.
+            raise ServerNotFound(f"The workflow server that {URL} names does not answer. {_LINE}", looked_at)
+    looked_at += [f"{URL}: not set"] if URL not in around.environment else []
+    if not looked_at[:-1]:
+        looked_at.append(f"no kernel of a Jupyter server of this machine ({PARENT}), no JupyterHub ({HUB_PREFIX})")
+    working = [(place, api) for place in around.others() if (api := _tried(connect, place, looked_at)) is not None]
+    if len(working) == 1:
+        return working[0][1]
+    if working:
+        lines = [f'Monitor("{place.url}")  # {place.why}' for place, _ in working]
+        raise ServerNotFound("Several workflow servers run here. Name the one that you mean:", lines)
+    if not around.running:
+        looked_at.append(f"no Jupyter server of yours runs on this machine ({around.runtime})")
+    raise ServerNotFound(f"No workflow server was found. {_LINE} Looked at:", looked_at)
+
+
+_LINE = f'Name it: Monitor("https://host/…/", token="…"), or set {URL} and {TOKEN}.'
+
+
+def _tried(connect: Connect, place: Place, looked_at: list[str]) -> Api | None:
+    why = ""
+    try:
+        return open_api(connect, place.url, place.token)
+    except MonitorError as error:
+        why = str(error).split("\n", 1)[0]
+    looked_at.append(f"{place.url}, {place.why}: {why}")
+    return None
+
+
+def open_api(connect: Connect, url: str, token: Secret | None) -> Api:
+    """The interface of the server at a URL: a Jupyter server's base URL, or the root of a bare workflow server."""
+    answers: list[tuple[str, Answer]] = []
+    refused: MonitorError | None = None
+    for root in _roots(url):
+        connection = connect(root, token)
+        try:
+            answer = connection.get("", accept="text/plain")
+        except MonitorError as error:
+            refused = error
+        else:
+            if answer.is_success and answer.text.strip() == ROOT_ANSWER:
+                return _kind_of(connection)
+            answers.append((root, answer))
+        connection.close()
+        if refused is not None:
+            break
+    if refused is not None:
+        raise refused
+    raise _none_there(url, answers)
+
+
+def _roots(url: str) -> Iterable[str]:
+    if url.rstrip("/").endswith(f"/{NAMESPACE}"):
+        return [url]
+    return [f"{url}{NAMESPACE}/", url]
+
+
+def _kind_of(connection: Connection) -> Api:
+    """Ours describes itself; a Geocube server has no such page."""
+    answer = connection.get("openapi.json")
+    if answer.is_success and answer.body.lstrip().startswith(b"{") and b'"openapi"' in answer.body:
+        return Api(connection)
+    api = GeocubeApi(connection)
+    # Its root needs no token, so ask for something that does.
+    api.aois()
+    return api
+
+
+def _none_there(url: str, answers: list[tuple[str, Answer]]) -> MonitorError:
+    told = [f"{root} answered {answer.status}" for root, answer in answers]
+    if any(answer.status in (401, 403) for _, answer in answers):
+        return _denied(url, told)
+    jupyter = any("/login" in answer.text or "jupyter" in answer.text.lower() for _, answer in answers)
+    if jupyter:
+        return ServerNotFound(
+            f"{url} is a Jupyter server, but without the workflow monitor. Install it where that server runs: "
+            "pip install workflow-monitor; then restart the server.",
+            told,
+        )
+    return ServerNotFound(f"There is no workflow server at {url}. {_LINE}", told)
+
+
+def _denied(url: str, told: list[str]) -> MonitorError:
+    from workflow_monitor.client.errors import AccessDenied  # noqa: PLC0415
+
+    return AccessDenied(f"{'; '.join(told) or url}. {ACCESS}")
+
+
+def _running_in(folder: Path) -> Iterator[Running]:
+    for file in folder.glob("jpserver-*.json"):
+        try:
+            told: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+            pid, url = int(told["pid"]), str(told["url"])
+            token = Secret(str(told.get("token") or ""))
+            if _is_alive(pid):
+                yield Running(pid, url if url.endswith("/") else f"{url}/", token or None)
+        except (OSError, ValueError, KeyError, TypeError, MonitorError):
+            # Another program writes these files; one that cannot be read is of no help.
+            continue
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def _hub_url(service_url: str, prefix: str) -> str:
+    parts = urlsplit(service_url or "http://127.0.0.1:8888")
+    host = "127.0.0.1" if parts.hostname in {None, "0.0.0.0", "::", ""} else parts.hostname  # noqa: S104 - as told
+    netloc = f"{host}:{parts.port}" if parts.port else str(host)
+    return urlunsplit((parts.scheme or "http", netloc, f"{prefix.rstrip('/')}/", "", ""))
+
+
+def _origin(url: str) -> tuple[str, str, int]:
+    parts = urlsplit(url)
+    host = "localhost" if parts.hostname in LOOPBACK else parts.hostname or ""
+    return parts.scheme, host, parts.port or (443 if parts.scheme == "https" else 80)
+
+
+def _is_below(url: str, base: str) -> bool:
+    return _origin(url) == _origin(base) and urlsplit(url).path.startswith(urlsplit(base).path)

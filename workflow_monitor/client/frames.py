@@ -1,0 +1,223 @@
+"""Arrow tables as frames: categories, dates in UTC, footprints; no JSON is read unless it is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, TypeVar
+
+import geopandas as gpd
+import msgspec
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import shapely
+
+from workflow_monitor.client.documents import EventDocument
+from workflow_monitor.client.errors import MonitorError
+from workflow_monitor.domain.status import Kind, Status
+
+CRS = "EPSG:4326"
+
+#: True for all of them, names for some
+Wanted = bool | str | Sequence[str]
+Frame = TypeVar("Frame", bound=pd.DataFrame)
+
+_ORDER = {
+    Kind.SCENE: ("id", "source_id", "aoi", "status", "date", "message", "retry_countdown", "attempt"),
+    Kind.TILE: (
+        *("id", "source_id", "aoi", "status", "scene", "scene_source_id", "scene_status", "date"),
+        *("previous", "previous_status", "reference", "message", "retry_countdown", "attempt"),
+    ),
+}
+_LAST = ("data", "geometry_origin", "geometry")
+_NAMES = {"RetryCountDown": "retry_countdown", "PreviousID": "previous", "ReferenceID": "reference"}
+_STATUSES = pa.array([str(status) for status in Status])
+_STATUS_COLUMNS = frozenset({"status", "scene_status", "previous_status"})
+_CATEGORIES = frozenset({"aoi", "geometry_origin"})
+_NULLABLE = frozenset({"previous", "reference", "attempt"})
+_HISTORY = ("seq", "time", "aoi", "kind", "id", "from", "to", "cause", "who", "message", "attempt")
+
+
+def item_frame(table: pa.Table, kind: Kind) -> gpd.GeoDataFrame:
+    """The frame of a table of scenes or tiles."""
+    if not _is_ordered(table["id"]):
+        table = table.sort_by("id")
+    table = table.rename_columns([_NAMES.get(name, name) for name in table.column_names])
+    columns = {name: _series(name, table[name]) for name in table.column_names if name != "geometry"}
+    if kind is Kind.TILE and "previous_status" not in columns:
+        columns["previous_status"] = _status_of(columns["previous"], columns["id"], columns["status"])
+    columns["geometry"] = _footprints(table["geometry"])
+    order = [name for name in (*_ORDER[kind], *_LAST) if name in columns]
+    order += [name for name in columns if name not in order]
+    frame = pd.DataFrame({name: columns[name] for name in order}, copy=False)
+    return gpd.GeoDataFrame(frame, geometry="geometry")
+
+
+def event_frame(events: Sequence[EventDocument]) -> pd.DataFrame:
+    """The frame of a history."""
+    columns: dict[str, Any] = {
+        "seq": pd.array([event.seq for event in events], "int64"),
+        "time": pd.to_datetime([event.time for event in events], utc=True).as_unit("us"),
+        "aoi": pd.Categorical([event.aoi for event in events]),
+        "kind": pd.Categorical([event.type for event in events], categories=["aoi", *Kind]),
+        "id": pd.array([event.id for event in events], "int64"),
+        "from": pd.Categorical([event.before for event in events], categories=list(map(str, Status))),
+        "to": pd.Categorical([event.to for event in events], categories=list(map(str, Status))),
+        "cause": pd.Categorical([event.cause for event in events]),
+        "who": pd.Categorical([event.who for event in events]),
+        "message": pd.array([event.message for event in events], _text_type()),
+        "attempt": pd.array([event.attempt for event in events], "int64"),
+        "retry_countdown": pd.array([event.RetryCountDown for event in events], "int64"),
+        "previous": pd.array([event.PreviousID for event in events], "Int64"),
+        "reference": pd.array([event.ReferenceID for event in events], "Int64"),
+    }
+    return pd.DataFrame(columns)
+
+
+def expand(frame: Frame, *, tags: Wanted = False, data: Wanted = False) -> Frame:
+    """The same frame with columns `tags.…` and `data.…` made from the JSON text in its column `data`.
+
+    `True` makes a column of each that occurs; names, or a single one, of these alone. It reads the JSON of
+    the rows that are there, so filter first where there are many.
+
+    >>> frame = pd.DataFrame({"data": ['{"graph_name": "S1", "tags": {"orbit": "44"}}']})
+    >>> expand(frame, tags=True, data="graph_name").iloc[0, 1:].to_dict()
+    {'tags.orbit': '44', 'data.graph_name': 'S1'}
+    """
+    if tags is False and data is False:
+        return frame
+    if "data" not in frame.columns:
+        raise MonitorError("There is no column `data` to expand; keep it when you choose columns.")
+    texts = frame["data"].tolist()
+    made: dict[str, Any] = {}
+    if tags is not False:
+        found = _decoded(texts, _NAMED["tags"])
+        made |= _columns("tags", [value if isinstance(value, dict) else {} for value in found], tags)
+    if data is not False:
+        made |= _columns("data", _documents(texts, data), data)
+    added = {name: pd.Series(values, index=frame.index) for name, values in made.items()}
+    kept = frame.drop(columns=[name for name in added if name in frame.columns])
+    return kept.assign(**added)
+
+
+def plain_frame(table: pa.Table, names: Sequence[str]) -> pd.DataFrame:
+    """The frame of some columns of a table, without footprints."""
+    return pd.DataFrame({name: _series(name, table[name]) for name in names}, copy=False)
+
+
+def joined(tiles: gpd.GeoDataFrame, scenes: pd.DataFrame) -> gpd.GeoDataFrame:
+    """Tiles with the columns `tags.…` of their scenes."""
+    wanted = [name for name in scenes.columns if str(name).startswith("tags.")]
+    return tiles.merge(scenes[["id", *wanted]].rename(columns={"id": "scene"}), on="scene", how="left")
+
+
+def _decoded(texts: Iterable[str], kind: type[msgspec.Struct]) -> list[Any]:
+    decode = msgspec.json.Decoder(kind).decode
+    return [decode(text).tags for text in texts]  # type: ignore[attr-defined]
+
+
+def _documents(texts: Sequence[str], data: Wanted) -> list[dict[str, Any]]:
+    """The data as dicts; only the fields that are wanted are made."""
+    if data is True:
+        decode = msgspec.json.Decoder(dict[str, Any]).decode
+        return [{key: value for key, value in decode(text).items() if key != "tags"} for text in texts]
+    names = _names(data)
+    # Fields are numbered, since a name in the data may be no name in Python.
+    fields = [(f"field_{number}", Any, msgspec.field(default=None, name=name)) for number, name in enumerate(names)]
+    decode_some = msgspec.json.Decoder(msgspec.defstruct("Some", fields)).decode
+    return [dict(zip(names, msgspec.structs.astuple(decode_some(text)), strict=True)) for text in texts]
+
+
+def _columns(prefix: str, documents: Sequence[dict[str, Any]], wanted: Wanted) -> dict[str, list[Any]]:
+    names = list(dict.fromkeys(key for d in documents for key in d)) if wanted is True else _names(wanted)
+    return {f"{prefix}.{name}": [document.get(name) for document in documents] for name in names}
+
+
+def _names(wanted: Wanted) -> list[str]:
+    if isinstance(wanted, str):
+        return [wanted]
+    return [] if isinstance(wanted, bool) else list(dict.fromkeys(wanted))
+
+
+class _Tagged(msgspec.Struct):
+    tags: Any = None
+
+
+_NAMED = {"tags": _Tagged}
+
+
+def _series(name: str, column: pa.ChunkedArray) -> Any:  # noqa: ANN401 - arrays of all the types that pandas has
+    if name in _STATUS_COLUMNS:
+        return _statuses(column)
+    if name in _CATEGORIES:
+        return _categories(column)
+    if pa.types.is_timestamp(column.type):
+        moments = column.cast(pa.timestamp("us"))
+        return moments.cast(pa.timestamp("us", "UTC")).to_pandas()
+    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+        return _texts(column)
+    if name in _NULLABLE and (name != "attempt" or column.null_count):
+        return column.to_pandas(types_mapper={column.type: pd.Int64Dtype()}.get)
+    return column.to_pandas()
+
+
+def _is_ordered(ids: pa.ChunkedArray) -> bool:
+    numbers = ids.to_numpy()
+    return bool((numbers[1:] > numbers[:-1]).all())
+
+
+def _statuses(column: pa.ChunkedArray) -> pd.Categorical[Any]:
+    plain = column.cast(pa.string()) if pa.types.is_dictionary(column.type) else column
+    codes = pc.fill_null(pc.index_in(plain, _STATUSES), -1).to_numpy().astype("int8")
+    return _categorical(codes, _STATUSES)
+
+
+def _categories(column: pa.ChunkedArray) -> pd.Categorical[Any]:
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(pa.string())
+    names = pc.unique(column).drop_null()
+    codes = pc.fill_null(pc.index_in(column, names), -1).to_numpy().astype("int32")
+    return _categorical(codes, names)
+
+
+def _categorical(codes: np.ndarray[Any, Any], names: pa.Array) -> pd.Categorical[Any]:
+    dtype: Any = pd.CategoricalDtype(names.to_pylist())
+    return pd.Categorical.from_codes(codes, dtype=dtype)
+
+
+def _status_of(wanted: pd.Series[Any], ids: pd.Series[Any], statuses: pd.Categorical[Any]) -> pd.Categorical[Any]:
+    """The statuses of the tiles that are in the list themselves."""
+    known = ids.to_numpy()
+    asked = wanted.to_numpy("int64", na_value=-1)
+    if not len(known):
+        return statuses
+    order = np.argsort(known, kind="stable")
+    at = order[np.minimum(np.searchsorted(known, asked, sorter=order), len(known) - 1)]
+    codes = np.where(known[at] == asked, statuses.codes[at], -1)
+    return pd.Categorical.from_codes(codes, dtype=statuses.dtype)
+
+
+def _footprints(column: pa.ChunkedArray) -> gpd.array.GeometryArray:
+    """The geometries of WKB (or GeoJSON text), made once where they repeat: the tiles of a scene share its own."""
+    if not len(column):
+        return gpd.array.GeometryArray(np.array([], dtype=object), crs=CRS)
+    text = pa.types.is_string(column.type) or pa.types.is_large_string(column.type)
+    # Large: together they may be over 2 GB.
+    encoded = column.cast(pa.large_string() if text else pa.large_binary()).combine_chunks()
+    is_new = np.ones(len(encoded), dtype=bool)
+    differs = pc.not_equal(encoded[1:], encoded[:-1])
+    # What has no footprint differs from nothing, not even from the same.
+    is_new[1:] = pc.fill_null(differs, True).to_numpy(zero_copy_only=False)
+    values = encoded.filter(pa.array(is_new)).to_numpy(zero_copy_only=False)
+    shapes = shapely.from_geojson(values) if text else shapely.from_wkb(values)
+    return gpd.array.GeometryArray(shapes[np.cumsum(is_new) - 1], crs=CRS)
+
+
+def _text_type() -> Any:  # noqa: ANN401 - pandas has a type of types
+    return pd.StringDtype("pyarrow") if pd.__version__.startswith("2.") else pd.StringDtype(na_value=np.nan)
+
+
+def _texts(column: pa.ChunkedArray) -> pd.Series[Any]:
+    """Strings that stay in Arrow; pandas 2 would make Python objects of them."""
+    return pd.Series(_text_type().__from_arrow__(column))

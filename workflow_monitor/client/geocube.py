@@ -1,0 +1,245 @@
+"""What differs at a Geocube workflow server: no Arrow, no events, no footprints, bare status codes, its own meanings."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from datetime import date
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import msgspec
+
+from workflow_monitor.client import documents
+from workflow_monitor.client.api import Api, Retried, Workload, retried, segment, window
+from workflow_monitor.client.documents import EventDocument, SceneDocument, TileDocument
+from workflow_monitor.client.errors import (
+    AOIExists,
+    AOINotFound,
+    InvalidInput,
+    ItemNotFound,
+    NotFound,
+    NotRetriable,
+    StatusConflict,
+    UnexpectedAnswer,
+)
+from workflow_monitor.client.http import JSON, Params, unsupported
+from workflow_monitor.domain.mgrs_square import square_of_product
+from workflow_monitor.domain.model import Overview, Page
+from workflow_monitor.domain.patterns import is_pattern
+from workflow_monitor.domain.status import Kind, Status
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_NUMBER = re.compile(r"^  (new|pending|done|retry|failed): +(\d+)$")
+_ROOTS = re.compile(r"^Root tiles : (\d+)$", re.MULTILINE)
+_ENDS = {end: re.compile(rf"^  {end}: +(\d{{4}}-\d\d-\d\d)$", re.MULTILINE) for end in ("From", "To")}
+
+
+class GeocubeApi(Api):
+    """The endpoints of a Geocube ingester's own workflow server."""
+
+    name = "Geocube workflow server"
+    has_events = False
+
+    # ---- AOIs
+
+    def workload(self, aoi: str) -> Workload:
+        """The workload of an AOI. Raises AOINotFound: that server shows an empty one instead."""
+        status = self._status(aoi)
+        text = self.connection.read(f"aoi/{segment(aoi)}", accept="text/plain").text
+        return Workload(aoi, status, read_overview(text))
+
+    def _status(self, aoi: str) -> Status:
+        known = dict(self.aois())
+        if aoi not in known:
+            some = ", ".join(list(known)[:10]) or "none"
+            raise AOINotFound(f"There is no AOI {aoi!r}. There are: {some}.", status=404, code="aoi-not-found")
+        return known[aoi]
+
+    def create(self, aoi: str) -> None:
+        """Create an AOI. Raises AOIExists."""
+        path = f"aoi/{segment(aoi)}"
+        answer = self.connection.send("POST", path, check=f"Look whether it is there: {aoi!r} in m")
+        if answer.status == 409:
+            raise AOIExists(f"There is already an AOI {aoi!r}.", status=409, code="aoi-exists")
+        self.connection.checked(answer, path)
+
+    def delete(self, aoi: str) -> None:
+        """Delete an AOI with all that it owns. Raises AOINotFound."""
+        self._status(aoi)
+        super().delete(aoi)
+
+    def retry_aoi(self, aoi: str, *, force: bool) -> Retried:
+        """Retry all of an AOI that is in RETRY. Not by force: that server would start what is DONE too."""
+        if force:
+            raise unsupported(
+                "its forced retry of an AOI starts everything anew, also what is DONE and FAILED",
+                f'To send out again what is PENDING: m[{aoi!r}].scenes("PENDING").pipe(m.retry, force=True), '
+                "and the same with tiles.",
+            )
+        self._status(aoi)
+        path = f"aoi/{segment(aoi)}/retry"
+        answer = self.connection.send("PUT", path, check=f"Look at m[{aoi!r}] before you do it again.")
+        if answer.status == 500:
+            raise StatusConflict(
+                f"Some of {aoi!r} could not be retried ({answer.text.strip()[:300]}); the others were. "
+                f"Look at m[{aoi!r}], and retry what is left one by one: .pipe(m.retry) tells what is wrong with each.",
+                status=500,
+            )
+        return retried(self.connection.checked(answer, path))
+
+    def ingest(self, aoi: str, body: bytes, media_type: str) -> Mapping[str, int]:
+        """Add scenes, one after the other; their ids by source id, 0 for those that were there."""
+        if media_type != JSON:
+            raise unsupported("it takes no lists of a catalogue", "Give add_scenes a list of documents.")
+        self._status(aoi)
+        ids: dict[str, int] = {}
+        for scene in msgspec.json.decode(body, type=list[dict[str, Any]]):
+            name = str(scene.get("source_id"))
+            ids[name] = self._ingest_one(aoi, name, scene, len(ids))
+        return ids
+
+    def _ingest_one(self, aoi: str, name: str, scene: Mapping[str, Any], added: int) -> int:
+        path = f"aoi/{segment(aoi)}/scene"
+        done = f"{added} scenes before it were added."
+        check = f"Look for {name} in m[{aoi!r}].scenes(). {done}"
+        content = msgspec.json.encode(scene)
+        answer = self.connection.send("POST", path, body=content, media_type=JSON, check=check)
+        if answer.status in (400, 500):
+            why = answer.text.strip()[:500] or "fields that it does not know, or of another type"
+            raise InvalidInput(f"The server does not take the scene {name!r}: {why}. {done}", status=answer.status)
+        return documents.read(documents.IdDocument, self.connection.checked(answer, path).body).id
+
+    # ---- scenes and tiles
+
+    def items(self, kind: Kind, aoi: str, status: Status | None = None, page: Page | None = None) -> pa.Table:
+        """The table of the scenes or tiles of an AOI, ordered by id."""
+        from workflow_monitor.client import tables  # noqa: PLC0415 - what needs no table should not wait for Arrow
+
+        self._check(aoi)
+        if kind is Kind.SCENE:
+            return tables.scene_table(self._scenes(aoi, status, page), aoi)
+        if page is not None and status is None:
+            raise unsupported("it has no list of the tiles in any status", "Name the status of those on the page.")
+        found: list[TileDocument] = []
+        for one in [status] if status else list(Status):
+            path = f"aoi/{segment(aoi)}/tiles/{one}"
+            found += documents.read(list[TileDocument], self.connection.read(path, params=window(page)).body)
+        found.sort(key=lambda tile: tile.id)
+        scenes = {scene.id: scene for scene in self._scenes(aoi)} if found else {}
+        return tables.tile_table(found, aoi, scenes)
+
+    def _check(self, aoi: str) -> None:
+        if is_pattern(aoi):
+            raise unsupported("patterns mean different things to it in different places", "Name one AOI.")
+        self._status(aoi)
+
+    def _scenes(self, aoi: str, status: Status | None = None, page: Page | None = None) -> list[SceneDocument]:
+        path = f"aoi/{segment(aoi)}/scenes{f'/{status}' if status else ''}"
+        found = documents.read(list[SceneDocument], self.connection.read(path, params=window(page)).body)
+        return sorted(found, key=lambda scene: scene.id)
+
+    def tiles_of(self, scene: int) -> pa.Table:
+        """The table of the tiles of a scene."""
+        from workflow_monitor.client import tables  # noqa: PLC0415 - see items
+
+        document = msgspec.convert(self.item(Kind.SCENE, scene), _Named)
+        owner = SceneDocument(scene, document.source_id, document.aoi, msgspec.Raw(msgspec.json.encode(document.data)))
+        body = self.connection.read(f"scene/{int(scene)}/tiles").body
+        found = sorted(documents.read(list[TileDocument], body), key=lambda tile: tile.id)
+        return tables.tile_table(found, document.aoi, {scene: owner})
+
+    def item(self, kind: Kind, number: int) -> dict[str, Any]:
+        """The document of a scene or tile. Raises ItemNotFound."""
+        try:
+            return super().item(kind, number)
+        except NotFound:
+            pass
+        raise ItemNotFound(f"There is no {kind} with the id {number}.", status=404, code=f"{kind}-not-found")
+
+    def geometry(self, kind: Kind, number: int) -> str | None:
+        """The square that the name of a Sentinel-2 product tells; that server knows no footprints."""
+        document = self.item(kind, number)
+        names = [document["source_id"], (document.get("scene") or {}).get("source_id", "")]
+        ring = next(filter(None, map(square_of_product, names)), None)
+        polygon = {"type": "Polygon", "coordinates": [ring]}
+        return msgspec.json.encode(polygon).decode() if ring else None
+
+    # ---- repairs
+
+    def fail(self, kind: Kind, number: int, *, force: bool = False) -> None:
+        """Give an item up: from RETRY or PENDING, by force from any status. Raises StatusConflict."""
+        self._repair(kind, number, "force/FAILED" if force else "fail")
+
+    def _repair(self, kind: Kind, number: int, action: str) -> None:
+        path = f"{kind}/{int(number)}/{action}"
+        answer = self.connection.send("PUT", path, check=f"Look at m.{kind}({number}) before you do it again.")
+        if answer.status == 403 and not answer.body:
+            self._explain(kind, number, action)
+        if answer.status == 500:
+            why = answer.text.strip()[:300]
+            raise StatusConflict(f"The {kind} {number} cannot be changed so ({action}): {why}.", status=500)
+        self.connection.checked(answer, path)
+
+    def _explain(self, kind: Kind, number: int, action: str) -> NoReturn:
+        """What a refusal without a word means: the item is not there, or its status is another."""
+        status = self.item(kind, number)["status"]
+        error = NotRetriable if action == "retry" else StatusConflict
+        needed = "RETRY" if action == "retry" else "RETRY or PENDING"
+        raise error(
+            f"The {kind} {number} is {status}; only from {needed} can this be done ({action}). With force=True it can "
+            "be done from any status.",
+            status=403,
+            code="status-does-not-allow",
+        )
+
+    # ---- events
+
+    def history(
+        self,
+        aoi: str,
+        chosen: Params,  # noqa: ARG002 - as in Api
+        page: Page | None = None,  # noqa: ARG002
+    ) -> list[EventDocument]:
+        """Nothing: that server keeps no history."""
+        raise unsupported(f"it keeps no history of {aoi!r}")
+
+    def events(
+        self,
+        aoi: str,
+        after: int | None,  # noqa: ARG002 - as in Api
+        silence: float,  # noqa: ARG002
+        is_over: Callable[[], bool] = lambda: False,  # noqa: ARG002
+    ) -> Iterator[str]:
+        """Nothing: that server tells no events."""
+        raise unsupported(f"it does not tell what happens in {aoi!r}", "aoi.watch() asks again and again instead.")
+
+
+class _Named(msgspec.Struct):
+    source_id: str
+    aoi: str
+    data: Any
+
+
+def read_overview(text: str) -> Overview:
+    """The numbers in the text of an overview."""
+    counts: list[Counter[Status]] = []
+    for line in text.splitlines():
+        if line in {"Scenes:", "Tiles:"}:
+            counts.append(Counter())
+        elif counts and (found := _NUMBER.match(line)):
+            counts[-1][Status.parse(found[1])] = int(found[2])
+    roots = _ROOTS.search(text)
+    if len(counts) != 2 or roots is None:
+        raise UnexpectedAnswer(f"The server answered {text[:80]!r} where the numbers of an AOI were expected.")
+    first, last = (_day(text, end) for end in ("From", "To"))
+    # Without leaves the end is the year 1, and the start is today.
+    return Overview(counts[0], counts[1], int(roots[1]), first if last else None, last)
+
+
+def _day(text: str, end: str) -> date | None:
+    """A day of the text; the year 1 stands for none there, and the year 0 is none here."""
+    found = _ENDS[end].search(text)
+    return None if found is None or found[1] < "0002" else date.fromisoformat(found[1])

@@ -1,0 +1,364 @@
+"""HTTP: reads are asked for again while the server is away, writes are sent once; failures become typed errors.
+
+Nothing that httpx raises gets out: its exceptions hold the request, and that holds the token.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+import weakref
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import IO, Generic, TypeVar, cast
+
+import httpx
+
+from workflow_monitor.client.errors import (
+    AnswerLost,
+    IncompleteAnswer,
+    MonitorError,
+    NotSupported,
+    ServerUnreachable,
+    UnexpectedAnswer,
+)
+from workflow_monitor.client.refusals import refusal
+from workflow_monitor.client.secret import Secret
+
+ACTOR_HEADER = "X-Workflow-Monitor-Actor"
+JSON = "application/json"
+ARROW = "application/vnd.apache.arrow.stream"
+
+AWAY = frozenset({429, 502, 503, 504})
+#: A write that ends so may have been done.
+UNCERTAIN = frozenset({502, 504})
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+CONNECT_SECONDS = 10.0
+WRITE_SECONDS = 600.0
+LONGEST_PAUSE = 8.0
+CONNECTIONS = 16
+
+T = TypeVar("T")
+Found = TypeVar("Found")
+Params = Mapping[str, str | int]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a server answered, whole."""
+
+    status: int
+    media_type: str
+    body: bytes = field(repr=False)
+    retry_after: float = 0.0
+
+    @property
+    def is_success(self) -> bool:
+        return 200 <= self.status < 300
+
+    @property
+    def text(self) -> str:
+        return self.body.decode("utf-8", errors="replace")
+
+    @property
+    def is_page(self) -> bool:
+        """Whether this is a page for people, which no endpoint of a workflow server is."""
+        return self.media_type == "text/html" or self.body[:200].lstrip().lower().startswith((b"<!doctype", b"<html"))
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why there is no answer."""
+
+    why: str
+    #: the request did not even reach the server
+    unsent: bool = False
+    #: the answer had begun
+    begun: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How often reads are tried again, and after which pauses (seconds, doubled each time, with jitter)."""
+
+    retries: int = 4
+    pause: float = 0.25
+
+    def pauses(self) -> Iterator[float]:
+        """The pauses before each further try."""
+        for number in range(self.retries):
+            longest = min(LONGEST_PAUSE, self.pause * 2**number)
+            yield longest * random.uniform(0.5, 1.0)  # noqa: S311 - spreads clients, protects nothing
+
+
+@dataclass(frozen=True, slots=True)
+class _Taken(Generic[T]):
+    value: T
+
+
+class Connection:
+    """A connection to `url`, below which all paths are. Any thread may use it."""
+
+    def __init__(
+        self,
+        url: str,
+        token: Secret | None,
+        *,
+        actor: str = "",
+        timeout: float = 60.0,
+        patience: Patience | None = None,
+        verify: bool | str = True,
+    ) -> None:
+        self.url = url if url.endswith("/") else f"{url}/"
+        self.token = token
+        self.patience = patience or Patience()
+        host = httpx.URL(self.url).host
+        headers = {"User-Agent": "workflow-monitor"}
+        if host in LOOPBACK:
+            # Compressing takes longer than this way.
+            headers["Accept-Encoding"] = "identity"
+        self._actor = _header_text(actor)
+        self._timeout = httpx.Timeout(timeout, connect=min(timeout, CONNECT_SECONDS))
+        self._patient = httpx.Timeout(max(timeout, WRITE_SECONDS), connect=min(timeout, CONNECT_SECONDS))
+        http = self._http = httpx.Client(
+            headers=headers,
+            timeout=self._timeout,
+            limits=httpx.Limits(max_connections=CONNECTIONS, keepalive_expiry=30),
+            verify=verify if self.url.startswith("https") else False,
+            # A proxy of the environment is not for this machine's own server.
+            trust_env=host not in LOOPBACK,
+        )
+        # Those who do not close it leave no open sockets either.
+        weakref.finalize(self, http.close)
+
+    def __repr__(self) -> str:
+        return f"Connection({self.url!r})"
+
+    def close(self) -> None:
+        """Let go of the sockets."""
+        self._http.close()
+
+    # ---- reads
+
+    def get(self, path: str, *, accept: str = JSON, params: Params | None = None) -> Answer:
+        """The answer to a read, whatever its status; asked for again while the server is away."""
+        return self._until_there(lambda: self._once("GET", path, accept=accept, params=params))
+
+    def read(self, path: str, *, accept: str = JSON, params: Params | None = None) -> Answer:
+        """The answer to a read that succeeded; raises the error that it tells of otherwise."""
+        return self.checked(self.get(path, accept=accept, params=params), path)
+
+    def stream(self, path: str, *, accept: str, params: Params | None, take: Callable[[str, IO[bytes]], T]) -> T:
+        """What `take` makes of the media type and the bytes of an answer, read as they come.
+
+        `take` is called anew if the answer breaks off. It may raise ValueError for bytes that make no sense.
+        """
+        found = cast("Answer | _Taken[T]", self._until_there(lambda: self._taken(path, accept, params, take)))
+        if isinstance(found, Answer):
+            self.checked(found, path)
+            raise UnexpectedAnswer(f"{self.url}{path} answered {found.status} without what was asked for.")
+        return found.value
+
+    def lines(
+        self, path: str, *, accept: str, params: Params | None = None, silence: float = 60.0
+    ) -> Generator[str, None, None]:
+        """The lines of an answer that does not end; ends when the server does, or is silent for so many seconds."""
+        timeout = httpx.Timeout(silence, connect=CONNECT_SECONDS)
+        try:
+            with self._open("GET", path, accept=accept, params=params, timeout=timeout) as answer:
+                if answer.is_success:
+                    yield from answer.iter_lines()
+                    return
+                answer.read()
+                refused = _whole(answer)
+        except httpx.HTTPError:
+            return
+        self.checked(refused, path)
+
+    def _until_there(self, ask: Callable[[], Found | Failure]) -> Found:
+        pauses = self.patience.pauses()
+        while True:
+            found = ask()
+            pause = next(pauses, None)
+            if pause is None:
+                break
+            if isinstance(found, Answer) and found.status in AWAY and not found.is_success:
+                pause = max(pause, min(found.retry_after, LONGEST_PAUSE) * 0.2)
+            elif not isinstance(found, Failure):
+                break
+            time.sleep(pause)
+        if isinstance(found, Failure):
+            raise self._unreachable(found)
+        return found
+
+    def _unreachable(self, failure: Failure) -> MonitorError:
+        if failure.begun:
+            return IncompleteAnswer(
+                f"The answer of {self.url} broke off, also when asked again ({failure.why}). "
+                "Look at the log of the server, or ask for less at once: page=0, limit=10_000."
+            )
+        return ServerUnreachable(
+            f"No answer from {self.url} ({failure.why}). Is the server running, and is this its address?"
+        )
+
+    # ---- writes
+
+    def send(self, method: str, path: str, *, body: bytes = b"", media_type: str = "", check: str = "") -> Answer:
+        """The answer to a write, sent once. When it is lost, AnswerLost says what to `check`."""
+        content = {"Content-Type": media_type} if media_type else {}
+        found = self._once(method, path, body=body, headers=content, timeout=self._patient)
+        doing = f"{method} {self.url}{path}"
+        advice = f" {check}" if check else " Look at the present state before you do it again."
+        if isinstance(found, Failure):
+            if found.unsent:
+                raise self._unreachable(found)
+            raise AnswerLost(f"{doing}: the answer did not arrive ({found.why}); it may have been done.{advice}")
+        if found.status in UNCERTAIN or (found.status == 503 and "json" not in found.media_type):
+            raise AnswerLost(f"{doing}: something between here and the server answered {found.status}.{advice}")
+        if 300 <= found.status < 400:
+            raise UnexpectedAnswer(
+                f"{doing} was sent elsewhere ({found.status}). Use the address that a browser shows."
+            )
+        return found
+
+    # ---- one request
+
+    def checked(self, answer: Answer, path: str) -> Answer:
+        """The same answer if it is a success of a workflow server; raises otherwise."""
+        if answer.is_success and not answer.is_page:
+            return answer
+        raise refusal(answer.status, answer.media_type, answer.body, f"{self.url}{path}", is_page=answer.is_page)
+
+    def _once(
+        self,
+        method: str,
+        path: str,
+        *,
+        accept: str = JSON,
+        params: Params | None = None,
+        body: bytes = b"",
+        headers: Mapping[str, str] | None = None,
+        timeout: httpx.Timeout | None = None,
+    ) -> Answer | Failure:
+        begun = False
+        try:
+            with self._open(method, path, accept, params, body, headers, timeout) as answer:
+                begun = True
+                answer.read()
+                return _whole(answer)
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            return self._failure(error, begun=begun)
+
+    def _taken(
+        self, path: str, accept: str, params: Params | None, take: Callable[[str, IO[bytes]], T]
+    ) -> Answer | Failure | _Taken[T]:
+        begun = False
+        try:
+            with self._open("GET", path, accept, params) as answer:
+                begun = True
+                if not answer.is_success:
+                    answer.read()
+                    return _whole(answer)
+                media_type = _media_type(answer)
+                if media_type == "text/html":
+                    return Answer(answer.status_code, media_type, b"")
+                return _Taken(take(media_type, ByteStream(answer.iter_bytes())))  # type: ignore[arg-type]
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            return self._failure(error, begun=begun)
+        except (ValueError, OSError, EOFError) as error:
+            return Failure(f"{type(error).__name__}: {str(error)[:200]}", begun=True)
+
+    def _failure(self, error: Exception, *, begun: bool) -> Failure:
+        text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        unsent = isinstance(error, (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.InvalidURL))
+        return Failure(self.token.hide(text) if self.token else text, unsent=unsent, begun=begun)
+
+    @contextmanager
+    def _open(
+        self,
+        method: str,
+        path: str,
+        accept: str,
+        params: Params | None = None,
+        body: bytes = b"",
+        headers: Mapping[str, str] | None = None,
+        timeout: httpx.Timeout | None = None,
+    ) -> Iterator[httpx.Response]:
+        request = self._http.build_request(
+            method,
+            self.url + path,
+            headers={"Accept": accept, **(headers or {})},
+            params=params or None,
+            content=body or None,
+            timeout=timeout or self._timeout,
+        )
+        request.headers[ACTOR_HEADER] = self._actor
+        follow = method == "GET"
+        answer = self._http.send(request, auth=self._authorize, stream=True, follow_redirects=follow)
+        try:
+            yield answer
+        finally:
+            answer.close()
+
+    def _authorize(self, request: httpx.Request) -> httpx.Request:
+        # Bearer is what both Jupyter and a Geocube server take.
+        if self.token:
+            request.headers["Authorization"] = f"Bearer {self.token.reveal()}"
+        return request
+
+
+class ByteStream:
+    """The parts of an answer as a file that can be read once."""
+
+    closed = False
+
+    def __init__(self, parts: Iterator[bytes]) -> None:
+        self._parts = parts
+        self._rest = memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        """The next `size` bytes, or all that follow; fewer at the end only."""
+        if size < 0:
+            return b"".join([bytes(self._rest), *self._parts])
+        if len(self._rest) >= size:
+            return self._cut(size)
+        taken = bytearray(self._rest)
+        self._rest = memoryview(b"")
+        for part in self._parts:
+            missing = size - len(taken)
+            taken += part[:missing]
+            if len(part) >= missing:
+                self._rest = memoryview(part)[missing:]
+                break
+        return bytes(taken)
+
+    def _cut(self, size: int) -> bytes:
+        taken, self._rest = bytes(self._rest[:size]), self._rest[size:]
+        return taken
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def unsupported(what: str, instead: str = "") -> NotSupported:
+    """The error for what a Geocube workflow server cannot do."""
+    text = f"This server is a Geocube workflow server, and {what}."
+    return NotSupported(f"{text} {instead}" if instead else text)
+
+
+def _whole(answer: httpx.Response) -> Answer:
+    after = answer.headers.get("Retry-After", "")
+    seconds = float(after) if after.isdecimal() else 0.0
+    return Answer(answer.status_code, _media_type(answer), answer.content, seconds)
+
+
+def _media_type(answer: httpx.Response) -> str:
+    return str(answer.headers.get("Content-Type", "")).partition(";")[0].strip().lower()
+
+
+def _header_text(actor: str) -> str:
+    return "".join(character for character in actor if character.isprintable()).strip()[:100]

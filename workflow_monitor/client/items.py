@@ -1,0 +1,260 @@
+"""One scene, one tile: what is known of it, and repairs."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+from workflow_monitor.client import looks
+from workflow_monitor.client.api import Api
+from workflow_monitor.domain.status import Kind, Status
+
+if TYPE_CHECKING:
+    import geopandas as gpd
+    import pandas as pd
+    from shapely.geometry.base import BaseGeometry
+
+
+class Item:
+    """A scene or a tile, as it was when it was asked for; `refresh` asks again."""
+
+    kind: ClassVar[Kind]
+
+    def __init__(self, api: Api, document: dict[str, Any]) -> None:
+        self._api = api
+        self._document = document
+
+    @property
+    def id(self) -> int:
+        """Its number.
+
+        >>> m.scene(1).id
+        1
+        """
+        return int(self._document["id"])
+
+    @property
+    def source_id(self) -> str:
+        """Its name.
+
+        >>> m.tile(1).source_id
+        'A44_IW1_8951'
+        """
+        return str(self._document["source_id"])
+
+    @property
+    def status(self) -> Status:
+        """Where it stands.
+
+        >>> m.scene(1).status
+        <Status.DONE: 'DONE'>
+        """
+        return Status.parse(self._document["status"])
+
+    @property
+    def message(self) -> str:
+        """What its worker said when it failed.
+
+        >>> print(m.scene(3).message)
+        ProcessScene.NewStorage: badly formatted storage uri
+        """
+        return str(self._document["message"])
+
+    @property
+    def retry_countdown(self) -> int:
+        """How many automatic retries are left.
+
+        >>> m.scene(1).retry_countdown
+        0
+        """
+        return int(self._document["RetryCountDown"])
+
+    @property
+    def attempt(self) -> int | None:
+        """How often it was handed to a worker; None where the server does not count.
+
+        >>> m.scene(1).attempt
+        1
+        """
+        return self._document.get("attempt")
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """What came with it from the catalogue.
+
+        >>> m.tile(1).data["graph_name"]
+        'S1BackscatterCoherence'
+        """
+        return dict(self._document["data"])
+
+    @property
+    def _scene(self) -> dict[str, Any]:
+        return self._document
+
+    @property
+    def aoi(self) -> str:
+        """The name of the AOI that it belongs to.
+
+        >>> m.tile(1).aoi
+        'DenmarkS1'
+        """
+        return str(self._scene["aoi"])
+
+    @property
+    def date(self) -> datetime | None:
+        """When it was acquired, in UTC.
+
+        >>> m.scene(1).date.isoformat()
+        '2022-01-11T17:01:24.370000+00:00'
+        """
+        text = str(self._scene["data"].get("date") or "")
+        if not text or text.startswith("0001-"):
+            return None
+        return datetime.fromisoformat(text).astimezone(UTC)
+
+    @property
+    def geometry(self) -> BaseGeometry | None:
+        """Its footprint, in longitude and latitude.
+
+        >>> m.scene(1).geometry.geom_type
+        'Polygon'
+        """
+        import shapely  # noqa: PLC0415 - only footprints need it
+
+        text = self._api.geometry(self.kind, self.id)
+        return shapely.from_geojson(text) if text else None
+
+    def refresh(self) -> Self:
+        """The same item, as it is now.
+
+        >>> m.scene(1).refresh().status
+        <Status.DONE: 'DONE'>
+        """
+        self._document = self._api.item(self.kind, self.id)
+        return self
+
+    def retry(self, *, force: bool = False) -> Self:
+        """Send it to the workers again: from RETRY, by force from any status. Raises NotRetriable.
+
+        >>> m.scene(3).retry().status
+        <Status.PENDING: 'PENDING'>
+        """
+        self._api.retry(self.kind, self.id, force=force)
+        return self.refresh()
+
+    def fail(self, *, force: bool = False) -> Self:
+        """Give it up, and let the graph close over it: from RETRY, by force from any status.
+
+        >>> m.tile(2).fail(force=True).status
+        <Status.FAILED: 'FAILED'>
+        """
+        self._api.fail(self.kind, self.id, force=force)
+        return self.refresh()
+
+    def force(self, status: str | Status) -> Self:
+        """Set its status.
+
+        >>> m.scene(3).force("RETRY").status
+        <Status.RETRY: 'RETRY'>
+        """
+        self._api.force(self.kind, self.id, Status.parse(str(status)))
+        return self.refresh()
+
+    def history(self) -> pd.DataFrame:
+        """All that happened to it, as a frame.
+
+        >>> m.scene(1).history()[["from", "to", "cause"]].astype(object).values.tolist()[-1]
+        ['PENDING', 'DONE', 'result']
+        """
+        from workflow_monitor.client import frames  # noqa: PLC0415 - what needs no frame should not wait for it
+
+        chosen: dict[str, str | int] = {"type": str(self.kind), "id": self.id}
+        return frames.event_frame(self._api.history(self.aoi, chosen))
+
+    def _facts(self) -> dict[str, object]:
+        return {
+            "AOI": self.aoi,
+            "date": self.date.strftime("%Y-%m-%d %H:%M") if self.date else "-",
+            "message": self.message or "-",
+            "retries left": self.retry_countdown,
+        }
+
+    def __repr__(self) -> str:
+        return f"<{self.kind.capitalize()} {self.id} {self.status} {self.source_id}>"
+
+    def __str__(self) -> str:
+        return looks.item_text(self.kind, self.id, self.source_id, self.status, self._facts())
+
+    def _repr_html_(self) -> str:
+        return looks.item_html(self.kind, self.id, self.source_id, self.status, self._facts())
+
+
+class Scene(Item):
+    """A product to download."""
+
+    kind = Kind.SCENE
+
+    @property
+    def tags(self) -> dict[str, Any]:
+        """What the catalogue says of the product.
+
+        >>> m.scene(1).tags["orbitDirection"]
+        'ASCENDING'
+        """
+        return dict(self._document["data"].get("tags") or {})
+
+    def tiles(self) -> gpd.GeoDataFrame:
+        """Its tiles, as a frame.
+
+        >>> m.scene(1).tiles()["source_id"].tolist()[:2]
+        ['A44_IW1_8951', 'A44_IW1_8979']
+        """
+        from workflow_monitor.client import frames  # noqa: PLC0415 - see history
+
+        return frames.item_frame(self._api.tiles_of(self.id), Kind.TILE)
+
+
+class Tile(Item):
+    """A piece of a scene to process."""
+
+    kind = Kind.TILE
+
+    @property
+    def _scene(self) -> dict[str, Any]:
+        scene: dict[str, Any] = self._document["scene"]
+        return scene
+
+    @property
+    def previous(self) -> int | None:
+        """The id of the tile before it in time at the same place.
+
+        >>> m.tile(m.tile(1).id).previous is None
+        True
+        """
+        return self._document.get("PreviousID")
+
+    @property
+    def reference(self) -> int | None:
+        """The id of the root of its chain.
+
+        >>> m.tile(1).reference is None
+        True
+        """
+        return self._document.get("ReferenceID")
+
+    @property
+    def scene(self) -> Scene:
+        """The scene that it is a piece of.
+
+        >>> m.tile(1).scene
+        <Scene 1 DONE S1A_IW_SLC__1SDV_20220111T170124_20220111T170151_041416_04ECAD_...>
+        """
+        return Scene(self._api, self._api.item(Kind.SCENE, int(self._scene["id"])))
+
+    def _facts(self) -> dict[str, object]:
+        links = {
+            "scene": self._scene["source_id"],
+            "previous": self.previous or "-",
+            "reference": self.reference or "-",
+        }
+        return {**super()._facts(), **links}

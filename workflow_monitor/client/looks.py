@@ -1,0 +1,185 @@
+"""How things look in a notebook and in a terminal: inline styles, no scripts, light and dark."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import TYPE_CHECKING
+
+from workflow_monitor.domain.status import Kind, Status
+
+if TYPE_CHECKING:
+    from workflow_monitor.client.api import Workload
+
+#: From what is finished to what has not begun, as a bar shows them.
+ORDER = (Status.DONE, Status.FAILED, Status.RETRY, Status.PENDING, Status.NEW)
+#: Colours that can be told apart by most people, on light and on dark ground.
+COLOURS: Mapping[Status, str] = {
+    Status.NEW: "#8c8c8c",
+    Status.PENDING: "#2f7ed8",
+    Status.DONE: "#3a9d5d",
+    Status.RETRY: "#e08a00",
+    Status.FAILED: "#d1383d",
+}
+GLYPHS: Mapping[Status, str] = {
+    Status.NEW: "○",
+    Status.PENDING: "◔",
+    Status.DONE: "✔",
+    Status.RETRY: "↻",
+    Status.FAILED: "✖",
+}
+_BLOCKS: Mapping[Status, str] = {
+    Status.NEW: "·",
+    Status.PENDING: "▒",
+    Status.DONE: "█",
+    Status.RETRY: "!",
+    Status.FAILED: "x",
+}
+_WIDTH = 40
+_FRAME = (
+    "font-family:var(--jp-ui-font-family,system-ui,sans-serif);font-size:13px;line-height:1.5;"
+    "border:1px solid rgba(128,128,128,.35);border-radius:6px;padding:10px 14px;max-width:760px;color:inherit"
+)
+_CELL = "padding:1px 12px 1px 0;text-align:right;border:none;background:transparent;color:inherit"
+_FAINT = "opacity:.7"
+_TABLE = "border-collapse:collapse;margin:6px 0;border:none;background:transparent;color:inherit"
+
+#: shape, how many, kind
+Group = tuple[str, int, str]
+
+
+def aoi_repr(workload: Workload) -> str:
+    """An AOI in one line."""
+    told = ", ".join(f"{workload.number(status)} {status.lower()}" for status in ORDER if workload.number(status))
+    scenes, tiles = workload.overview.scenes.total(), workload.overview.tiles.total()
+    return f"<AOI {workload.name} {workload.status}: {scenes} scenes, {tiles} tiles{f' ({told})' if told else ''}>"
+
+
+def aoi_text(workload: Workload, failures: Sequence[Group], note: str = "") -> str:
+    """An AOI for a terminal."""
+    view = workload.overview
+    lines = [f"{workload.name}  {GLYPHS[workload.status]} {workload.status}"]
+    for title, counts in (("Scenes", view.scenes), ("Tiles", view.tiles)):
+        told = "  ".join(f"{status.lower()} {counts[status]:,}" for status in ORDER if counts[status])
+        lines.append(f"  {title:<7}[{_bar_text(counts)}] {counts.total():,}  {told}".rstrip())
+    if view.first or view.last:
+        lines.append(f"  Dates  {view.first or '-'} to {view.last or '-'}, {view.roots:,} root tiles")
+    if failures:
+        lines.append("  Failures")
+        lines += [f"    {number:>6,} {kind}s  {_line(text, 100)}" for text, number, kind in failures]
+    return "\n".join([*lines, *([f"  {note}"] if note else [])])
+
+
+def aoi_html(workload: Workload, failures: Sequence[Group], note: str = "") -> str:
+    """An AOI for a notebook."""
+    view = workload.overview
+    rows = "".join(
+        f'<tr><th scope="row" style="{_CELL};text-align:left">{title}</th><td style="{_CELL}">{counts.total():,}</td>'
+        + "".join(f'<td style="{_CELL}">{counts[status]:,}</td>' for status in ORDER)
+        + "</tr>"
+        for title, counts in (("Scenes", view.scenes), ("Tiles", view.tiles))
+    )
+    heads = "".join(f'<th scope="col" style="{_CELL}">{badge(status)}</th>' for status in ORDER)
+    dates = f"{view.first or '-'} to {view.last or '-'} · {view.roots:,} root tiles"
+    told = "".join(
+        f'<li><b>{number:,}</b> {escape(kind)}s · <code style="color:inherit;background:transparent">'
+        f"{escape(_line(text, 160))}</code></li>"
+        for text, number, kind in failures
+    )
+    failed = f'<div style="margin-top:6px">Failures</div><ul style="margin:2px 0 0 18px;padding:0">{told}</ul>'
+    return (
+        f'<div style="{_FRAME}"><div><b style="font-size:15px">{escape(workload.name)}</b> {badge(workload.status)} '
+        f'<span style="{_FAINT}">{dates}</span></div>{bar_html(view.scenes, "Scenes")}{bar_html(view.tiles, "Tiles")}'
+        f'<table style="{_TABLE}"><tr><td style="{_CELL}"></td><th scope="col" style="{_CELL}">total</th>{heads}</tr>'
+        f"{rows}</table>{failed if failures else ''}{_note(note)}</div>"
+    )
+
+
+def item_text(kind: Kind, number: int, name: str, status: Status, facts: Mapping[str, object]) -> str:
+    """A scene or tile for a terminal."""
+    lines = [f"{kind.capitalize()} {number}  {GLYPHS[status]} {status}", f"  {name}"]
+    return "\n".join([*lines, *(f"  {fact + ':':<14}{_line(str(value), 300)}" for fact, value in facts.items())])
+
+
+def item_html(kind: Kind, number: int, name: str, status: Status, facts: Mapping[str, object]) -> str:
+    """A scene or tile for a notebook."""
+    rows = "".join(
+        f'<tr><th scope="row" style="{_CELL};text-align:left;{_FAINT}">{escape(fact)}</th>'
+        f'<td style="{_CELL};text-align:left;white-space:pre-wrap">{escape(str(value)[:2000])}</td></tr>'
+        for fact, value in facts.items()
+    )
+    title = f"{escape(kind.capitalize())} {number} {badge(status)}"
+    return (
+        f'<div style="{_FRAME}"><div><b>{title}</b></div><div style="overflow-wrap:anywhere">{escape(name)}</div>'
+        f'<table style="{_TABLE}">{rows}</table></div>'
+    )
+
+
+def monitor_text(url: str, kind: str, workloads: Sequence[Workload], more: int, note: str = "") -> str:
+    """A server and its AOIs for a terminal."""
+    width = max([len(workload.name) for workload in workloads] or [0])
+    lines = [f"{url} ({kind})"]
+    for one in workloads:
+        counts = one.overview.scenes + one.overview.tiles
+        lines.append(
+            f"  {one.name:<{width}}  {one.status:<7}  [{_bar_text(counts)}] {one.progress:>4.0%} of {one.number():,}"
+        )
+    lines += [f"  and {more} more AOIs: m.aois()"] if more else []
+    return "\n".join([*lines, *([f"  {note}"] if note else [])])
+
+
+def monitor_html(url: str, kind: str, workloads: Sequence[Workload], more: int, note: str = "") -> str:
+    """A server and its AOIs for a notebook."""
+    rows = "".join(
+        f'<tr><th scope="row" style="{_CELL};text-align:left">{escape(one.name)}</th>'
+        f'<td style="{_CELL};text-align:left">{badge(one.status)}</td>'
+        f'<td style="{_CELL};width:260px">{bar_html(one.overview.scenes + one.overview.tiles, one.name)}</td>'
+        f'<td style="{_CELL}">{one.progress:.0%} of {one.number():,}</td></tr>'
+        for one in workloads
+    )
+    rest = f'<div style="{_FAINT}">and {more} more: <code>m.aois()</code></div>' if more else ""
+    empty = "" if workloads else f'<div style="{_FAINT}">No AOI yet: <code>m.create("Name")</code></div>'
+    return (
+        f'<div style="{_FRAME}"><div><b>Workflow monitor</b> <span style="{_FAINT}">{escape(url)} · {escape(kind)}</span>'
+        f'</div><table style="{_TABLE}">{rows}</table>{rest}{empty}{_note(note)}</div>'
+    )
+
+
+def badge(status: Status) -> str:
+    """A status as a coloured sign with its name."""
+    return f'<span style="color:{COLOURS[status]};white-space:nowrap">{GLYPHS[status]} {status}</span>'
+
+
+def bar_html(counts: Counter[Status], title: str) -> str:
+    """A bar of the shares of the statuses."""
+    total = counts.total()
+    told = ", ".join(f"{status.lower()} {counts[status]:,}" for status in ORDER if counts[status]) or "nothing"
+    parts = "".join(
+        f'<span style="flex:{counts[status]} 0 0;background:{COLOURS[status]};min-width:2px"></span>'
+        for status in ORDER
+        if counts[status]
+    )
+    label = escape(f"{title}: {told}", quote=True)
+    style = "display:flex;height:9px;border-radius:4px;overflow:hidden;background:rgba(128,128,128,.25);margin:4px 0"
+    return f'<div role="img" aria-label="{label}" title="{label}" style="{style}">{parts if total else ""}</div>'
+
+
+def _bar_text(counts: Counter[Status]) -> str:
+    total = counts.total()
+    if not total:
+        return " " * _WIDTH
+    text, passed = "", 0
+    for status in ORDER:
+        passed += counts[status]
+        text += _BLOCKS[status] * (round(passed / total * _WIDTH) - len(text))
+    return text
+
+
+def _note(note: str) -> str:
+    return f'<div style="{_FAINT};margin-top:4px">{escape(note)}</div>' if note else ""
+
+
+def _line(text: str, longest: int) -> str:
+    flat = " ".join(text.split())
+    return flat if len(flat) <= longest else flat[: longest - 1] + "…"

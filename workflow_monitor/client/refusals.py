@@ -1,0 +1,84 @@
+"""Answers that say no, as errors: problem documents, what Jupyter and proxies say, and bare status codes."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from workflow_monitor.client.errors import (
+    AccessDenied,
+    AOIExists,
+    AOINotFound,
+    Conflict,
+    InvalidInput,
+    ItemNotFound,
+    MonitorError,
+    NotFound,
+    Refused,
+    SceneExists,
+    ServerFailed,
+    StatusConflict,
+    UnexpectedAnswer,
+)
+
+_BY_CODE: dict[str, type[Refused]] = {
+    "aoi-not-found": AOINotFound,
+    "scene-not-found": ItemNotFound,
+    "tile-not-found": ItemNotFound,
+    "aoi-exists": AOIExists,
+    "scene-exists": SceneExists,
+    "status-does-not-allow": StatusConflict,
+}
+_BY_STATUS: dict[int, type[Refused]] = {400: InvalidInput, 404: NotFound, 409: Conflict}
+_HINTS = {
+    404: "Is this address the base URL of a Jupyter server with the extension, or the root of a workflow server?",
+    413: "Send less at once.",
+}
+
+ACCESS = (
+    "The server does not accept the token, or does not let its holder do this. Give the token of this server: "
+    "Monitor(url, token=…), or the variable WORKFLOW_MONITOR_TOKEN. A running Jupyter server shows its own by "
+    "`jupyter server list`."
+)
+
+
+def refusal(status: int, media_type: str, body: bytes, address: str, *, is_page: bool) -> MonitorError:
+    """The error that an answer without success tells of."""
+    problem = _problem(body) if "json" in media_type or not is_page else {}
+    if status in (401, 403, 407):
+        said = _said(problem, b"" if is_page else body)
+        return AccessDenied(f"{address} answered {status}{f' ({said})' if said else ''}. {ACCESS}")
+    if is_page:
+        return UnexpectedAnswer(
+            f"{address} answered {status} with a page for people, not with data: something else than a workflow "
+            "server is there, a proxy or a login page perhaps. Open the address in a browser to see it."
+        )
+    code = str(problem.get("code") or "")
+    kind = _BY_CODE.get(code) or _BY_STATUS.get(status) or ServerFailed
+    said = _said(problem, body) or f"It answered {status} without a word."
+    faults = [
+        (str(fault.get("field", "")), str(fault.get("message", "")))
+        for fault in problem.get("errors") or []
+        if isinstance(fault, dict)
+    ]
+    lines = [said, *(f"  {field or 'body'}: {message}" for field, message in faults[:20])]
+    if not problem and status in _HINTS:
+        lines.append(_HINTS[status])
+    if kind is ServerFailed and status >= 500:
+        lines.append(f"({address} answered {status}; its log may say more.)")
+    return kind("\n".join(lines), status=status, code=code, errors=faults)
+
+
+def _problem(body: bytes) -> dict[str, Any]:
+    try:
+        value = json.loads(body)
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {"detail": value} if isinstance(value, str) else {}
+
+
+def _said(problem: dict[str, Any], body: bytes) -> str:
+    told = problem.get("detail") or problem.get("message") or problem.get("title")
+    if told:
+        return str(told)[:2000]
+    return body.decode("utf-8", errors="replace").strip()[:300]

@@ -1,0 +1,195 @@
+"""Watching an AOI until nothing moves: a progress bar, few requests, and a summary at the end."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from workflow_monitor.client.api import Api, Workload
+from workflow_monitor.client.errors import MonitorError, ServerUnreachable
+from workflow_monitor.client.looks import ORDER
+from workflow_monitor.domain.status import Status
+
+#: How often it is looked, when events say that nothing has happened.
+QUIET_SECONDS = 15.0
+
+End = Literal["idle", "timeout", "interrupted"]
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What became of an AOI while it was watched.
+
+    `ended` is "idle" (nothing is in the hands of a worker any more), "timeout" or "interrupted".
+    """
+
+    before: Workload
+    after: Workload
+    seconds: float
+    ended: End
+
+    @property
+    def is_done(self) -> bool:
+        """Whether everything is DONE or FAILED."""
+        return self.after.number(Status.DONE, Status.FAILED) == self.after.number()
+
+    def gained(self, status: Status) -> int:
+        """How many more scenes and tiles are in a status than at the beginning."""
+        return self.after.number(status) - self.before.number(status)
+
+    def __str__(self) -> str:
+        why = {"idle": "nothing moves any more", "timeout": "the time is over", "interrupted": "interrupted"}
+        told = ", ".join(
+            f"{self.after.number(status):,} {status.lower()}" for status in ORDER if self.after.number(status)
+        )
+        lines = [
+            f"{self.after.name}: {why[self.ended]} after {duration(self.seconds)}; {self.after.status}.",
+            f"  {told or 'empty'} (+{self.gained(Status.DONE):,} done, +{self.gained(Status.FAILED):,} failed)",
+        ]
+        if self.after.number(Status.RETRY):
+            lines.append(f"  {self.after.number(Status.RETRY):,} wait for a person: aoi.failures(), then aoi.retry()")
+        return "\n".join(lines)
+
+
+@dataclass(slots=True)
+class Watcher:
+    """Looks at an AOI again and again, when something has happened in it and now and then anyway."""
+
+    api: Api
+    aoi: str
+    interval: float
+    timeout: float | None
+    #: how long the server may be away
+    patience: float
+    #: the bar, and how it is brought up to date
+    show: Callable[[Workload], None]
+    _started: float = field(default_factory=time.monotonic)
+    _seen: float = field(default_factory=time.monotonic)
+    _wake: threading.Event = field(default_factory=threading.Event)
+    _over: threading.Event = field(default_factory=threading.Event)
+    before: Workload | None = None
+    after: Workload | None = None
+    _told: bool = False
+
+    def look(self) -> End | None:
+        """Look once; why it is over, if it is."""
+        try:
+            now = self.api.workload(self.aoi)
+        except ServerUnreachable:
+            if self.before is None or time.monotonic() - self._seen > self.patience:
+                raise
+        else:
+            self._seen = time.monotonic()
+            self.before, self.after = self.before or now, now
+            self.show(now)
+            if now.is_idle:
+                return "idle"
+        if self.timeout is not None and time.monotonic() - self._started >= self.timeout:
+            return "timeout"
+        return None
+
+    def pause(self) -> None:
+        """Wait until it is worth looking again."""
+        self._over.wait(self._rest(self.interval))
+        if self._told:
+            self._wake.wait(self._rest(QUIET_SECONDS))
+        self._wake.clear()
+
+    def _rest(self, seconds: float) -> float:
+        if self.timeout is None:
+            return seconds
+        return max(0.0, min(seconds, self._started + self.timeout - time.monotonic()))
+
+    def listen(self) -> None:
+        """Have events wake us, where the server tells them."""
+        if self.api.has_events:
+            threading.Thread(target=self._listen, name="workflow-monitor-watch", daemon=True).start()
+
+    def _listen(self) -> None:
+        try:
+            # From the last event on, so that nothing falls between looking and listening.
+            for _ in self.api.events(self.aoi, None, QUIET_SECONDS * 2, self._over.is_set):
+                self._told = True
+                self._wake.set()
+        except MonitorError:
+            pass
+        finally:
+            # Without events it is looked again at each interval.
+            self._told = False
+            self._wake.set()
+
+    def stop(self) -> None:
+        """Let the listener go when it next hears from the server."""
+        self._over.set()
+        self._wake.set()
+
+    def summary(self, ended: End) -> Summary:
+        """What became of it."""
+        if self.before is None or self.after is None:
+            now = self.api.workload(self.aoi)
+            self.before, self.after = now, now
+        return Summary(self.before, self.after, time.monotonic() - self._started, ended)
+
+
+def watch(watcher: Watcher) -> Summary:
+    """Watch until it is over, or a person interrupts."""
+    ended: End | None = None
+    try:
+        watcher.listen()
+        while (ended := watcher.look()) is None:
+            watcher.pause()
+    except KeyboardInterrupt:
+        ended = "interrupted"
+    finally:
+        watcher.stop()
+    return watcher.summary(ended)
+
+
+async def watch_async(watcher: Watcher) -> Summary:
+    """The same while other coroutines run; it can be cancelled."""
+    ended: End | None = None
+    try:
+        watcher.listen()
+        while (ended := await asyncio.to_thread(watcher.look)) is None:
+            await asyncio.to_thread(watcher.pause)
+    finally:
+        watcher.stop()
+    return watcher.summary(ended)
+
+
+class Bar:
+    """A progress bar over the scenes and tiles of an AOI, in a notebook or in a terminal."""
+
+    def __init__(self, name: str, visible: bool) -> None:
+        from tqdm.auto import tqdm  # noqa: PLC0415 - only who watches needs it
+
+        self._bar: Any = tqdm(desc=name, unit="item", total=0, disable=not visible, leave=True)
+
+    def show(self, workload: Workload) -> None:
+        """Bring it up to date."""
+        self._bar.total = workload.number()
+        self._bar.n = workload.number(Status.DONE, Status.FAILED)
+        waiting = (Status.PENDING, Status.RETRY, Status.FAILED)
+        self._bar.set_postfix({status.lower(): workload.number(status) for status in waiting}, refresh=False)
+        self._bar.refresh()
+
+    def close(self) -> None:
+        """Leave it as it is."""
+        self._bar.close()
+
+
+def duration(seconds: float) -> str:
+    """Seconds for people.
+
+    >>> duration(42.4), duration(3723)
+    ('42 s', '1 h 2 min')
+    """
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
