@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -28,7 +29,7 @@ LIMIT_MS = 50
 ASKED = {"overview": f"/aoi/{AOI}", "tile": "/tile/77", "page of scenes": f"/aoi/{AOI}/scenes?limit=100", "up?": "/"}
 
 
-def scene(number: int) -> dict[str, object]:
+def scene(number: int) -> dict[str, Any]:
     """A scene of the chain that its number says, with tiles that follow those of the scene before."""
     track, date = divmod(number, 100)
     tiles = {}
@@ -46,8 +47,8 @@ def scene(number: int) -> dict[str, object]:
     return {"source_id": f"s{track}_{date}", "aoi": AOI, "data": data, "tiles": tiles, "retry_count": 1}
 
 
-def fill(client: httpx.Client, tiles: int) -> None:
-    """Make the AOI."""
+def fill(client: httpx.Client, tiles: int, scene: Callable[[int], dict[str, Any]] = scene) -> None:
+    """Make the AOI, of scenes by their numbers."""
     client.post(f"/aoi/{AOI}").raise_for_status()
     scenes = tiles // TILES_PER_SCENE
     for start in range(0, scenes, 2000):

@@ -1,0 +1,142 @@
+"""How long do the scenes and tiles of an ingestion take to be frames, and how much memory?
+
+    python -m benchmarks.client_frames --tiles 1000000
+
+A real Jupyter server holds one AOI of so many tiles, five to a scene. The client makes frames of them; beside it pyarrow
+reads the same bytes from the same server into a table and does nothing with it. Each runs several times, in turn, in a
+process of its own, whose peak memory is told with that of the same process before.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from benchmarks.responsiveness import AOI, TILES_PER_SCENE, fill, scene
+from tests.live import live_server
+
+LIMIT = 3.0
+ARROW = "application/vnd.apache.arrow.stream"
+WAYS = ("pyarrow", "client")
+
+
+def scene_on_earth(number: int) -> dict[str, Any]:
+    """The scene of this number with a footprint that no other has."""
+    document = scene(number)
+    west, south = (number % 1000) * 0.3 - 170, (number // 1000) * 0.4 - 60
+    ring = [
+        [west, south],
+        [west + 2.5, south + 0.4],
+        [west + 2.2, south + 2.1],
+        [west - 0.3, south + 1.7],
+        [west, south],
+    ]
+    document["data"]["geometry"] = {"type": "Polygon", "coordinates": [ring]}
+    return document
+
+
+def read_with_pyarrow(url: str, token: str, what: str) -> Callable[[], int]:
+    """Reading the Arrow stream into a table; the number of its rows."""
+    import pyarrow as pa
+
+    path = f"{url}workflow-monitor/aoi/{AOI}/{what}"
+    request = urllib.request.Request(path, headers={"Authorization": f"token {token}", "Accept": ARROW})
+
+    def read() -> int:
+        with urllib.request.urlopen(request) as answer, pa.ipc.open_stream(answer) as stream:
+            return int(stream.read_all().num_rows)
+
+    return read
+
+
+def read_with_client(url: str, token: str, what: str) -> Callable[[], int]:
+    """Making the frame; the number of its rows."""
+    from workflow_monitor import Monitor
+    from workflow_monitor.client import frames  # noqa: F401 - not to be measured as reading
+
+    aoi = Monitor(url, token=token)[AOI]
+    return lambda: len(aoi.scenes() if what == "scenes" else aoi.tiles())
+
+
+def measure(way: str, url: str, token: str, what: str) -> dict[str, float]:
+    """Read once; rows, seconds and megabytes."""
+    read = (read_with_pyarrow if way == "pyarrow" else read_with_client)(url, token, what)
+    before = peak()
+    started = time.perf_counter()
+    rows = read()
+    return {"rows": rows, "seconds": time.perf_counter() - started, "before": before, "peak": peak()}
+
+
+def peak() -> float:
+    """The most memory that this process has had, in MB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def in_a_process(way: str, url: str, token: str, what: str) -> dict[str, float]:
+    """The same in a process of its own."""
+    command = [sys.executable, "-m", "benchmarks.client_frames", "--way", way, "--url", url, "--token", token]
+    said = subprocess.run([*command, "--what", what], check=True, capture_output=True, text=True).stdout
+    found: dict[str, float] = json.loads(said)
+    return found
+
+
+def compare(url: str, token: str, what: str, times: int) -> str:
+    """A row of the report for scenes or tiles."""
+    found: dict[str, list[dict[str, float]]] = {way: [] for way in WAYS}
+    for _ in range(times):
+        for way in WAYS:
+            found[way].append(in_a_process(way, url, token, what))
+
+    def median(way: str, name: str) -> float:
+        return statistics.median(one[name] for one in found[way])
+
+    ratio = median("client", "seconds") / median("pyarrow", "seconds")
+    cells = [
+        f"{int(median('client', 'rows')):,} {what}",
+        f"{median('pyarrow', 'seconds'):.2f} s, {median('pyarrow', 'peak'):.0f} MB",
+        f"{median('client', 'seconds'):.2f} s, {median('client', 'peak'):.0f} MB ({median('client', 'before'):.0f} before)",
+        f"{ratio:.2f}",
+    ]
+    return f"| {' | '.join(cells)} |"
+
+
+def main() -> None:
+    """Run it and print a report in Markdown."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--tiles", type=int, default=1_000_000)
+    parser.add_argument("--times", type=int, default=5)
+    inner = parser.add_argument_group("one reading, as the processes are started")
+    inner.add_argument("--way", choices=WAYS)
+    inner.add_argument("--url")
+    inner.add_argument("--token")
+    inner.add_argument("--what", choices=["scenes", "tiles"])
+    options = parser.parse_args()
+    if options.way:
+        print(json.dumps(measure(options.way, options.url, options.token, options.what)))
+        return
+    with tempfile.TemporaryDirectory() as folder, live_server(Path(folder)) as server:
+        headers = {"Authorization": f"token {server.token}"}
+        with httpx.Client(base_url=server.url, headers=headers, trust_env=False) as client:
+            fill(client, options.tiles, scene_on_earth)
+        print(f"# {options.tiles // TILES_PER_SCENE:,} scenes of {TILES_PER_SCENE} tiles: medians of {options.times}\n")
+        print(
+            f"| rows | pyarrow, peak memory | frames, peak memory | ratio (limit {LIMIT}) |\n| --- | --- | --- | --- |"
+        )
+        for what in ("scenes", "tiles"):
+            print(compare(server.base_url, server.token, what, options.times))
+
+
+if __name__ == "__main__":
+    main()
