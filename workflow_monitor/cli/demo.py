@@ -1,4 +1,4 @@
-"""The command `workflow-monitor`."""
+"""`workflow-monitor demo`."""
 
 from __future__ import annotations
 
@@ -8,28 +8,9 @@ from typing import Annotated
 
 import typer
 
-from workflow_monitor import __version__
 from workflow_monitor.demo.run import Options, run
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
-
-def _version(asked: bool) -> None:
-    if asked:
-        typer.echo(__version__)
-        raise typer.Exit
-
-
-@app.callback()
-def _workflow_monitor(
-    version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
-    ] = False,
-) -> None:
-    """A workflow server for Earth-observation ingestions, inside Jupyter."""
-
-
-@app.command()
 def demo(  # noqa: PLR0913, PLR0917 - each is an option of the command
     folder: Annotated[Path, typer.Option("--dir", help="Where notebooks and state are kept.")] = Path(
         "workflow-monitor-demo"
@@ -70,12 +51,3 @@ def demo(  # noqa: PLR0913, PLR0917 - each is an option of the command
         seconds=seconds,
     )
     raise typer.Exit(run(options, typer.echo))
-
-
-def main() -> None:
-    """Run the command."""
-    app()
-
-
-if __name__ == "__main__":
-    main()

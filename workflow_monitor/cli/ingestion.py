@@ -1,0 +1,225 @@
+"""The commands that look at an ingestion and repair it, through the client."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from workflow_monitor.cli.tables import harmless, show_json, show_lines, show_table
+from workflow_monitor.client.api import Workload
+from workflow_monitor.client.client import Monitor
+from workflow_monitor.client.errors import MonitorError
+from workflow_monitor.client.watch import Summary
+from workflow_monitor.domain.status import Kind, Status
+
+Name = Annotated[str, typer.Argument(metavar="AOI", help="The name of an AOI.")]
+AsJSON = Annotated[bool, typer.Option("--json", help="One JSON document, for programs.")]
+URL = Annotated[
+    str | None,
+    typer.Option(
+        help="The server, if it is not to be found. Its token is never an option, as options can be seen by "
+        "others: it is taken from WORKFLOW_MONITOR_TOKEN.",
+        show_default=False,
+    ),
+]
+Actor = Annotated[str | None, typer.Option(help="Who acts, in the history.", show_default="you")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+Scenes = Annotated[list[int] | None, typer.Option("--scene", help="The id of a scene; may be given several times.")]
+Tiles = Annotated[list[int] | None, typer.Option("--tile", help="The id of a tile; may be given several times.")]
+
+
+@contextmanager
+def _monitor(url: str | None, actor: str | None = None) -> Iterator[Monitor]:
+    """The server; what goes wrong is said in a sentence."""
+    try:
+        with Monitor(url, actor=actor) as monitor:
+            yield monitor
+    except MonitorError as error:
+        typer.echo("\n".join(map(harmless, str(error).splitlines())), err=True)
+        raise typer.Exit(1) from None
+
+
+def aois(
+    pattern: Annotated[str | None, typer.Argument(help="Only those that match, as in 'Denmark*'.")] = None,
+    as_json: AsJSON = False,
+    url: URL = None,
+) -> None:
+    """List the AOIs: status, progress, how many scenes and tiles, what waits for a person."""
+    with _monitor(url) as m:
+        found = m.workloads(pattern)
+    if as_json:
+        show_json([_document(one) for one in found])
+        return
+    heads = ["AOI", "status", "progress", "scenes", "tiles", "retry", "failed", "from", "to"]
+    rows = [
+        [
+            *(one.name, one.status, one.progress, one.overview.scenes.total(), one.overview.tiles.total()),
+            *(one.number(Status.RETRY), one.number(Status.FAILED), one.overview.first, one.overview.last),
+        ]
+        for one in found
+    ]
+    show_table(heads, rows, wide="AOI")
+
+
+def status(aoi: Name, as_json: AsJSON = False, url: URL = None) -> None:
+    """Show an AOI: counts per status, a bar, and what failed most."""
+    with _monitor(url) as m:
+        found = m[aoi]
+        if as_json:
+            show_json(_document(found.workload))
+        else:
+            show_lines(str(found))
+
+
+def failures(aoi: Name, as_json: AsJSON = False, url: URL = None) -> None:
+    """List what failed, grouped by the shape of the message."""
+    with _monitor(url) as m:
+        found = m[aoi].failures()
+    groups: list[Any] = found.astype(object).where(found.notna(), None).to_dict(orient="records")
+    if as_json:
+        show_json(groups)
+        return
+    rows = [[group[name] for name in ("count", "kind", "retry", "failed", "since", "example")] for group in groups]
+    show_table(["count", "of", "retry", "failed", "since (UTC)", "example"], rows, wide="example")
+
+
+def retry(
+    aoi: Annotated[str | None, typer.Argument(metavar="[AOI]", help="All of this AOI that is in RETRY.")] = None,
+    scene: Scenes = None,
+    tile: Tiles = None,
+    force: Annotated[bool, typer.Option("--force", help="What is PENDING too; single items from any status.")] = False,
+    as_json: AsJSON = False,
+    url: URL = None,
+    actor: Actor = None,
+) -> None:
+    """Send what failed to the workers again: all of an AOI, or single scenes and tiles."""
+    if (aoi is None) == (not scene and not tile):
+        raise typer.BadParameter("Name an AOI, or scenes and tiles by --scene and --tile.")
+    with _monitor(url, actor) as m:
+        if aoi is None:
+            _tell(m.retry(_Items(scene, tile).listed(), force=force), "sent to the workers again", as_json)
+            return
+        done = m[aoi].retry(force=force)
+    if as_json:
+        show_json(done._asdict())
+    else:
+        typer.echo(f"{done.scenes:,} scenes and {done.tiles:,} tiles were sent to the workers again.")
+
+
+def fail(
+    scene: Scenes = None,
+    tile: Tiles = None,
+    force: Annotated[bool, typer.Option("--force", help="From any status, not from RETRY alone.")] = False,
+    yes: Yes = False,
+    as_json: AsJSON = False,
+    url: URL = None,
+    actor: Actor = None,
+) -> None:
+    """Give scenes and tiles up; the graph closes over them. It asks first."""
+    chosen = _Items(scene, tile)
+    if not chosen.listed():
+        raise typer.BadParameter("Name scenes and tiles by --scene and --tile.")
+    if not yes:
+        typer.confirm(f"Give up {chosen}? This cannot be undone.", abort=True, err=True)
+    with _monitor(url, actor) as m:
+        _tell(m.fail(chosen.listed(), force=force), "given up", as_json)
+
+
+def watch(
+    aoi: Name,
+    timeout: Annotated[float | None, typer.Option(min=0, help="Seconds after which to end.")] = None,
+    interval: Annotated[float, typer.Option(min=0.1, help="Seconds between two looks.")] = 2.0,
+    as_json: AsJSON = False,
+    url: URL = None,
+) -> None:
+    """Show a progress bar until nothing moves. Ends with 1 when the time was over, 130 when it was interrupted."""
+    with _monitor(url) as m:
+        summary = m[aoi].watch(interval=interval, timeout=timeout, progress=sys.stderr.isatty() and not as_json)
+    if as_json:
+        show_json(_summary(summary))
+    else:
+        show_lines(str(summary))
+    raise typer.Exit({"idle": 0, "timeout": 1, "interrupted": 130}[summary.ended])
+
+
+def export(
+    aoi: Name,
+    folder: Annotated[Path, typer.Argument(help="Where the files are written.", file_okay=False)],
+    as_json: AsJSON = False,
+    url: URL = None,
+) -> None:
+    """Write scenes and tiles as GeoParquet, and the history as Parquet."""
+    with _monitor(url) as m:
+        files = m[aoi].to_parquet(folder)
+    if as_json:
+        show_json([str(file) for file in files])
+    else:
+        typer.echo("\n".join(harmless(str(file)) for file in files))
+
+
+@dataclasses.dataclass(frozen=True)
+class _Items:
+    """Scenes and tiles that were named by their ids."""
+
+    scenes: list[int] | None
+    tiles: list[int] | None
+
+    def listed(self) -> list[_Item]:
+        return [_Item(kind, one) for kind, ids in self._by_kind() for one in dict.fromkeys(ids)]
+
+    def _by_kind(self) -> list[tuple[Kind, list[int]]]:
+        return [(Kind.SCENE, self.scenes or []), (Kind.TILE, self.tiles or [])]
+
+    def __str__(self) -> str:
+        told = ((kind, len(set(ids)), ", ".join(map(str, dict.fromkeys(ids)))) for kind, ids in self._by_kind() if ids)
+        return " and ".join(f"{number} {kind}{'s' if number > 1 else ''} ({which})" for kind, number, which in told)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Item:
+    kind: Kind
+    id: int
+
+
+def _tell(outcomes: Any, done: str, as_json: bool) -> None:  # noqa: ANN401 - a frame, which need not be imported
+    """Say what became of items; ends with 1 unless it was done to all."""
+    rows = outcomes.astype(object).to_dict(orient="records")
+    succeeded = sum(row["outcome"] == "done" for row in rows)
+    if as_json:
+        show_json(rows)
+    else:
+        typer.echo(f"{succeeded:,} of {len(rows):,} {done}.")
+        for row in rows:
+            if row["outcome"] != "done":
+                typer.echo(f"{row['kind']} {row['id']}: {harmless(row['reason'])}", err=True)
+    if succeeded < len(rows):
+        raise typer.Exit(1)
+
+
+def _document(one: Workload) -> dict[str, Any]:
+    view = one.overview
+    return {
+        "name": one.name,
+        "status": str(one.status),
+        "progress": round(one.progress, 4),
+        "scenes": {str(status): view.scenes[status] for status in Status},
+        "tiles": {str(status): view.tiles[status] for status in Status},
+        "root_tiles": view.roots,
+        "from": view.first,
+        "to": view.last,
+    }
+
+
+def _summary(summary: Summary) -> dict[str, Any]:
+    return {
+        "ended": summary.ended,
+        "seconds": round(summary.seconds, 1),
+        "before": _document(summary.before),
+        "after": _document(summary.after),
+    }

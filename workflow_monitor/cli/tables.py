@@ -1,0 +1,87 @@
+"""Tables and texts for a terminal: as wide as it is, and harmless whatever the names in them are."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from workflow_monitor.client.looks import GLYPHS
+from workflow_monitor.domain.status import Status
+
+#: a terminal's own colours, which its user has chosen to be readable
+_STYLES: Mapping[Status, str] = {
+    Status.NEW: "bright_black",
+    Status.PENDING: "blue",
+    Status.DONE: "green",
+    Status.RETRY: "yellow",
+    Status.FAILED: "red",
+}
+
+
+def harmless(text: str) -> str:
+    r"""The text with everything escaped that a terminal would act upon: control characters, and those that turn text.
+
+    >>> harmless("Aarhus\x1b[2J\u202e")
+    'Aarhus\\x1b[2J\\u202e'
+    """
+    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
+
+
+def show_table(heads: Sequence[str], rows: Sequence[Sequence[object]], wide: str) -> None:
+    """Print a table; numbers stand to the right, and the column `wide` is cut where the terminal is too narrow."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for index, head in enumerate(heads):
+        is_number = any(isinstance(row[index], (int, float)) for row in rows)
+        shrinks = head == wide
+        table.add_column(
+            head,
+            justify="right" if is_number else "left",
+            no_wrap=True,
+            overflow="ellipsis",
+            min_width=8 if shrinks else None,
+        )
+    for row in rows:
+        table.add_row(*map(_cell, row))
+    console().print(table)
+
+
+def show_lines(text: str) -> None:
+    """Print lines of text, each cut where the terminal ends."""
+    out = console()
+    for line in text.splitlines():
+        out.print(Text(harmless(line)), no_wrap=True, overflow="ellipsis", crop=True)
+
+
+def show_json(document: object) -> None:
+    """Print a JSON document."""
+    typer.echo(json.dumps(document, indent=2, default=_plain))
+
+
+def _plain(value: object) -> str:
+    return value.isoformat() if isinstance(value, date) else str(value)
+
+
+def console() -> Console:
+    """Standard output, without colours where it is no terminal; wide where it goes into a file, but for COLUMNS."""
+    width = None if sys.stdout.isatty() else shutil.get_terminal_size((1000, 24)).columns
+    return Console(width=width, highlight=False, markup=False, emoji=False)
+
+
+def _cell(value: object) -> Text:
+    if isinstance(value, Status):
+        return Text(f"{GLYPHS[value]} {value}", style=_STYLES[value])
+    if isinstance(value, datetime):
+        return Text(f"{value:%Y-%m-%d %H:%M}")
+    if isinstance(value, float):
+        return Text(f"{value:.0%}")
+    if isinstance(value, int):
+        return Text(f"{value:,}")
+    return Text("" if value is None else harmless(str(value)))
