@@ -166,7 +166,7 @@ def test_an_export_can_be_read(terminal: Terminal, tmp_path: Path) -> None:
     files = terminal.json("export", "DenmarkS1", "out")
     assert [Path(file).name for file in files] == ["scenes.parquet", "tiles.parquet", "history.parquet"]
     with duckdb.connect() as connection:
-        numbers = [len(connection.read_parquet(str(tmp_path / file)).fetchall()) for file in files]
+        numbers = [connection.read_parquet(str(tmp_path / file)).shape[0] for file in files]
     assert numbers[:2] == [4, 20]
     assert numbers[2] > 24
 
