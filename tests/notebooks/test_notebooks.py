@@ -6,20 +6,27 @@ import os
 import subprocess
 import sys
 import time
+from base64 import b64decode
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from io import BytesIO
 from pathlib import Path
 from queue import Empty
 from typing import Any
 
 import httpx
 import nbformat
+import numpy as np
 import pytest
 from jupyter_client.blocking.client import BlockingKernelClient
+from PIL import Image
+
+from workflow_monitor.client import COLOURS
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 TOKEN = "notebook-test"
+EXAMPLE = "NorthernEuropeS1"
 
 
 @dataclass
@@ -42,6 +49,7 @@ class Outputs:
 
     texts: dict[str, str] = field(default_factory=dict)
     types: dict[str, set[str]] = field(default_factory=dict)
+    pictures: dict[str, bytes] = field(default_factory=dict)
 
     def add(self, cell: str, message: Any) -> None:
         content = message["content"]
@@ -50,6 +58,8 @@ class Outputs:
         elif message["msg_type"] in {"execute_result", "display_data"}:
             self.texts[cell] = self.texts.get(cell, "") + content["data"].get("text/plain", "")
             self.types.setdefault(cell, set()).update(content["data"])
+            if picture := content["data"].get("image/png"):
+                self.pictures[cell] = b64decode(picture)
 
 
 @pytest.fixture(scope="module")
@@ -112,15 +122,16 @@ def cells_of(notebook: Path) -> list[Any]:
     return list(content.cells)
 
 
-def run(kernel: BlockingKernelClient, notebook: Path) -> Outputs:
-    """The outputs of all cells; an error in one fails the test."""
+def run(kernel: BlockingKernelClient, notebook: Path, aoi: str = EXAMPLE) -> Outputs:
+    """The outputs of all cells, on another AOI than the one of the notebook; an error in one fails the test."""
     outputs = Outputs()
     for cell in cells_of(notebook):
         if cell.cell_type != "code":
             continue
+        source = cell.source.replace(f'NAME = "{EXAMPLE}"', f'NAME = "{aoi}"')
         try:
             reply = kernel.execute_interactive(
-                cell.source, timeout=60, output_hook=lambda message, cell=cell: outputs.add(cell.id, message)
+                source, timeout=60, output_hook=lambda message, cell=cell: outputs.add(cell.id, message)
             )
         except Empty:
             pytest.fail(f"{notebook.name}, cell {cell.id}: no answer within 60 seconds")
@@ -173,3 +184,48 @@ def check_quickstart(outputs: Outputs) -> None:
     assert len(said["stream"].splitlines()) == 5
     assert "/results" in said["openapi"]
     assert said["clean-up"].strip() == "204"
+
+
+# --- the analysis
+
+PLOTS = ("progress", "failed-before", "throughput", "durations", "orbits", "map")
+
+
+def colours_of(picture: bytes) -> tuple[int, set[tuple[int, ...]]]:
+    """How much of a picture is not white, in percent, and the colours of areas in it."""
+    pixels = np.asarray(Image.open(BytesIO(picture)).convert("RGB")).reshape(-1, 3)
+    drawn = 100 * np.any(pixels < 250, axis=1).mean()
+    colours, times = np.unique(pixels, axis=0, return_counts=True)
+    return round(drawn), {tuple(map(int, colour)) for colour in colours[times > 100]}
+
+
+def rgb(colour: str) -> tuple[int, ...]:
+    return tuple(bytes.fromhex(colour.removeprefix("#")))
+
+
+def test_the_analysis_runs_on_what_the_demo_does_just_now(demo: Demo, kernel: BlockingKernelClient) -> None:
+    outputs = run(kernel, ROOT / "notebooks" / "02_analysis.ipynb")
+    said = outputs.texts
+    assert EXAMPLE in said["connect"]
+    assert said["aoi"].startswith(EXAMPLE)
+    assert said["load"].startswith("60 scenes, 300 tiles, ")
+    assert "tiles wait for others" in said["held-up"]
+    assert "scenes" in said["export"]
+    assert set(outputs.pictures) == set(PLOTS)
+    _, progress = colours_of(outputs.pictures["progress"])
+    assert progress & {rgb(colour) for colour in COLOURS.values()}
+    drawn, mapped = colours_of(outputs.pictures["map"])
+    assert drawn > 5
+    statuses = {scene["status"] for scene in demo.request("GET", f"workflow-monitor/aoi/{EXAMPLE}/scenes")}
+    assert mapped & {rgb(COLOURS[status]) for status in COLOURS if status in statuses}
+
+
+def test_the_analysis_runs_on_an_ingestion_without_scenes(demo: Demo, kernel: BlockingKernelClient) -> None:
+    demo.request("POST", "workflow-monitor/aoi/Empty")
+    try:
+        outputs = run(kernel, ROOT / "notebooks" / "02_analysis.ipynb", "Empty")
+    finally:
+        demo.request("DELETE", "workflow-monitor/aoi/Empty")
+    assert outputs.texts["load"].startswith("0 scenes, 0 tiles, 1 events")
+    assert set(outputs.pictures) == set(PLOTS)
+    assert colours_of(outputs.pictures["map"])[0] < 5
