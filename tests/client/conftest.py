@@ -3,12 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from tests.client.serving import TOKEN, Servers
+from tests.client.serving import TOKEN, Servers, seed
 from tests.live import LiveServer
 from workflow_monitor import Monitor
+
+
+@pytest.fixture(scope="session")
+def seeded_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file of a store with the ingestion."""
+    return seed(tmp_path_factory.mktemp("seeded"))
+
+
+@pytest.fixture(scope="session")
+def example_servers(seeded_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
+    """Servers over copies of that store."""
+    with Servers(seeded_store, tmp_path_factory) as servers:
+        yield servers
 
 
 @pytest.fixture

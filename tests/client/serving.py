@@ -14,7 +14,9 @@ from typing import Any, Self
 
 import httpx
 import pytest
+from jupyter_client.blocking.client import BlockingKernelClient
 
+from tests.kernels import kernel_of
 from tests.live import TOKEN, LiveServer, live_server
 from workflow_monitor.demo.ingestions import denmark_s1, denmark_s2
 
@@ -57,6 +59,7 @@ class Servers:
         self._folders = folders
         self._running = ExitStack()
         self._server: LiveServer | None = None
+        self._kernel: BlockingKernelClient | None = None
         self._events = 0
 
     def __enter__(self) -> Self:
@@ -71,9 +74,19 @@ class Servers:
         """A server that holds the ingestion as it was seeded."""
         if self._server is None or self._number_of_events() != self._events:
             self._running.close()
+            self._kernel = None
             self._server = self._running.enter_context(live_server(self._copy(), "/user/eva/"))
             self._events = self._number_of_events()
         return self._server
+
+    def kernel(self) -> tuple[BlockingKernelClient, bool]:
+        """A kernel of that server, and whether it has just been started."""
+        assert self._server is not None
+        if self._kernel is not None:
+            return self._kernel, False
+        runtime = self._server.log.parent / "runtime"
+        self._kernel = self._running.enter_context(kernel_of(self._server.base_url, TOKEN, runtime))
+        return self._kernel, True
 
     def _copy(self) -> Path:
         folder = self._folders.mktemp("served")

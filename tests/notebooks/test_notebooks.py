@@ -5,13 +5,11 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from base64 import b64decode
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
-from queue import Empty
 from typing import Any
 
 import httpx
@@ -21,6 +19,7 @@ import pytest
 from jupyter_client.blocking.client import BlockingKernelClient
 from PIL import Image
 
+from tests.kernels import execute, kernel_of
 from workflow_monitor.client import COLOURS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -92,28 +91,8 @@ def _url(process: subprocess.Popen[str]) -> str:
 @pytest.fixture
 def kernel(demo: Demo) -> Iterator[BlockingKernelClient]:
     """A kernel that the demo's server has started."""
-    number = demo.request("POST", "api/kernels", {"name": "python3"})["id"]
-    client = BlockingKernelClient(connection_file=str(demo.runtime / f"kernel-{number}.json"))
-    client.load_connection_file()
-    client.start_channels()
-    try:
-        wait_until_ready(client)
+    with kernel_of(demo.url, TOKEN, demo.runtime) as client:
         yield client
-    finally:
-        client.stop_channels()
-        demo.request("DELETE", f"api/kernels/{number}")
-
-
-def wait_until_ready(client: BlockingKernelClient) -> None:
-    """Wait for a kernel that may not even listen yet; jupyter_client takes that for death."""
-    deadline = time.monotonic() + 60
-    while True:
-        try:
-            return client.wait_for_ready(timeout=20)
-        except RuntimeError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.2)
 
 
 def cells_of(notebook: Path) -> list[Any]:
@@ -129,14 +108,7 @@ def run(kernel: BlockingKernelClient, notebook: Path, aoi: str = EXAMPLE) -> Out
         if cell.cell_type != "code":
             continue
         source = cell.source.replace(f'NAME = "{EXAMPLE}"', f'NAME = "{aoi}"')
-        try:
-            reply = kernel.execute_interactive(
-                source, timeout=60, output_hook=lambda message, cell=cell: outputs.add(cell.id, message)
-            )
-        except Empty:
-            pytest.fail(f"{notebook.name}, cell {cell.id}: no answer within 60 seconds")
-        content = reply["content"]
-        assert content["status"] == "ok", "\n".join([f"{notebook.name}, cell {cell.id}:", *content["traceback"]])
+        execute(kernel, source, lambda message, cell=cell: outputs.add(cell.id, message), f"{notebook.name}, cell {cell.id}")
     return outputs
 
 

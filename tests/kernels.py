@@ -1,0 +1,53 @@
+"""Kernels that a Jupyter server has started, as a notebook has one."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from queue import Empty
+from typing import Any
+
+import httpx
+import pytest
+from jupyter_client.blocking.client import BlockingKernelClient
+
+
+@contextmanager
+def kernel_of(url: str, token: str, runtime: Path) -> Iterator[BlockingKernelClient]:
+    """A kernel of the server with this base URL, whose runtime directory is `runtime`."""
+    headers = {"Authorization": f"token {token}"}
+    with httpx.Client(base_url=f"{url}api/", headers=headers, timeout=60, trust_env=False) as api:
+        number = api.post("kernels", json={"name": "python3"}).raise_for_status().json()["id"]
+        client = BlockingKernelClient(connection_file=str(runtime / f"kernel-{number}.json"))
+        client.load_connection_file()
+        client.start_channels()
+        try:
+            _wait_until_ready(client)
+            yield client
+        finally:
+            client.stop_channels()
+            api.delete(f"kernels/{number}").raise_for_status()
+
+
+def _wait_until_ready(client: BlockingKernelClient) -> None:
+    """Wait for a kernel that may not even listen yet; jupyter_client takes that for death."""
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            return client.wait_for_ready(timeout=20)
+        except RuntimeError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.2)
+
+
+def execute(kernel: BlockingKernelClient, code: str, hook: Callable[[Any], None], what: str) -> None:
+    """Execute code and give its outputs to `hook`; an error in it fails the test."""
+    try:
+        reply = kernel.execute_interactive(code, timeout=60, output_hook=hook)
+    except Empty:
+        pytest.fail(f"{what}: no answer within 60 seconds")
+    content = reply["content"]
+    assert content["status"] == "ok", "\n".join([f"{what}:", *content["traceback"]])
