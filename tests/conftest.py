@@ -10,11 +10,13 @@ import fcntl
 import os
 import shutil
 import sys
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import TypeVar
 
 import pytest
+
+from tests.client.serving import Servers, seed
 
 pytest_plugins = ["pytest_jupyter.jupyter_server"]
 
@@ -39,6 +41,19 @@ def chromium() -> str:
         if path := shutil.which(name):
             return path
     pytest.skip("there is no Chromium: sudo apt-get install chromium")
+
+
+@pytest.fixture(scope="session")
+def seeded_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file of a store with a small ingestion; see tests/client/serving.py."""
+    return seed(tmp_path_factory.mktemp("seeded"))
+
+
+@pytest.fixture(scope="session")
+def example_servers(seeded_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
+    """Servers over copies of that store."""
+    with Servers(seeded_store, tmp_path_factory) as servers:
+        yield servers
 
 
 # --- skips are failures where everything is required

@@ -48,9 +48,9 @@ def free_port() -> int:
 
 
 @contextmanager
-def live_server(folder: Path, base_url: str = "/", **options: object) -> Iterator[LiveServer]:
+def live_server(folder: Path, base_url: str = "/", *, port: int = 0, **options: object) -> Iterator[LiveServer]:
     """Start a server whose state is in a folder; `options` are traits of WorkflowMonitor. It ends with the context."""
-    port = free_port()
+    port = port or free_port()
     config = folder / "config"
     config.mkdir(parents=True, exist_ok=True)
     traits = {"store_url": f"duckdb:///{folder / 'workflow.duckdb'}", **options}

@@ -3,26 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
-from tests.client.serving import TOKEN, Servers, seed
+from tests.client.serving import AOIS, TOKEN, Servers, call
 from tests.live import LiveServer
 from workflow_monitor import Monitor
-
-
-@pytest.fixture(scope="session")
-def seeded_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The file of a store with the ingestion."""
-    return seed(tmp_path_factory.mktemp("seeded"))
-
-
-@pytest.fixture(scope="session")
-def example_servers(seeded_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
-    """Servers over copies of that store."""
-    with Servers(seeded_store, tmp_path_factory) as servers:
-        yield servers
 
 
 @pytest.fixture
@@ -34,6 +21,9 @@ def server(example_servers: Servers) -> LiveServer:
 def m(server: LiveServer) -> Iterator[Monitor]:
     with Monitor(server.base_url, token=TOKEN, actor="Åse Ørsted") as monitor:
         yield monitor
+    # What a test has created is taken away, so that the next needs no server of its own.
+    for name in [aoi["ID"] for aoi in call(server, "GET", "aoi/") if aoi["ID"] not in AOIS]:
+        call(server, "DELETE", f"aoi/{quote(name, safe='')}")
 
 
 @pytest.fixture(autouse=True)

@@ -11,6 +11,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -20,8 +21,9 @@ from tests.kernels import kernel_of
 from tests.live import TOKEN, LiveServer, live_server
 from workflow_monitor.demo.ingestions import denmark_s1, denmark_s2
 
-__all__ = ["TOKEN", "Servers", "call", "seed"]
+__all__ = ["AOIS", "TOKEN", "Servers", "call", "seed"]
 
+AOIS = ("DenmarkS1", "DenmarkS2")
 MESSAGE = "ProcessScene.NewStorage: badly formatted storage uri"
 
 
@@ -60,7 +62,7 @@ class Servers:
         self._running = ExitStack()
         self._server: LiveServer | None = None
         self._kernel: BlockingKernelClient | None = None
-        self._events = 0
+        self._state: dict[str, int] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -72,11 +74,11 @@ class Servers:
 
     def untouched(self) -> LiveServer:
         """A server that holds the ingestion as it was seeded."""
-        if self._server is None or self._number_of_events() != self._events:
+        if self._server is None or self._events() != self._state:
             self._running.close()
             self._kernel = None
             self._server = self._running.enter_context(live_server(self._copy(), "/user/eva/"))
-            self._events = self._number_of_events()
+            self._state = self._events()
         return self._server
 
     def kernel(self) -> tuple[BlockingKernelClient, bool]:
@@ -93,6 +95,8 @@ class Servers:
         shutil.copy(self._store, folder / "workflow.duckdb")
         return folder
 
-    def _number_of_events(self) -> int:
+    def _events(self) -> dict[str, int]:
+        """How much has happened in each AOI."""
         assert self._server is not None
-        return len(call(self._server, "GET", "aoi/DenmarkS1/history"))
+        names = [aoi["ID"] for aoi in call(self._server, "GET", "aoi/")]
+        return {name: len(call(self._server, "GET", f"aoi/{quote(name, safe='')}/history")) for name in names}

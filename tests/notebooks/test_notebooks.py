@@ -8,6 +8,7 @@ import sys
 from base64 import b64decode
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -108,7 +109,7 @@ def run(kernel: BlockingKernelClient, notebook: Path, aoi: str = EXAMPLE) -> Out
         if cell.cell_type != "code":
             continue
         source = cell.source.replace(f'NAME = "{EXAMPLE}"', f'NAME = "{aoi}"')
-        execute(kernel, source, lambda message, cell=cell: outputs.add(cell.id, message), f"{notebook.name}, cell {cell.id}")
+        execute(kernel, source, partial(outputs.add, cell.id), f"{notebook.name}, cell {cell.id}")
     return outputs
 
 

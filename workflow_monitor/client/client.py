@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Self
 
 from workflow_monitor.client import bulk, discovery, looks
 from workflow_monitor.client.aoi import AOI
 from workflow_monitor.client.api import Api, Workload
-from workflow_monitor.client.errors import MonitorError, NotFound
+from workflow_monitor.client.errors import AOINotFound, MonitorError, NotFound
 from workflow_monitor.client.http import Connection, Patience
 from workflow_monitor.client.items import Scene, Tile
 from workflow_monitor.client.secret import Secret, split_address
@@ -127,7 +128,13 @@ class Monitor:
         """
         if is_pattern(name):
             raise MonitorError(f"{name!r} is a pattern, which may name several: m.aois({name!r}) lists them.")
-        return AOI(self._api, self._api.workload(name))
+        try:
+            return AOI(self._api, self._api.workload(name))
+        except AOINotFound as error:
+            told = AOINotFound(
+                f"There is no AOI {name!r}. {_alike(name, self.names())}", status=error.status, code=error.code
+            )
+        raise told
 
     def _ipython_key_completions_(self) -> list[str]:
         return self.names()
@@ -244,6 +251,17 @@ class Monitor:
             return self._workloads(names[:SHOWN]), max(0, len(names) - SHOWN), ""
         except MonitorError as error:
             return [], 0, str(error)
+
+
+def _alike(name: str, known: Sequence[str]) -> str:
+    """The names that may have been meant."""
+    by_letters = {one.casefold(): one for one in known}
+    meant = [by_letters[found] for found in get_close_matches(name.casefold(), by_letters, SHOWN)] or known[:SHOWN]
+    return (
+        f"There are: {', '.join(map(repr, meant))}. All: m.aois()"
+        if known
+        else "There are none; m.create(name) makes one."
+    )
 
 
 _COLUMNS: tuple[str, ...] = (

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from workflow_monitor.client.documents import EventDocument
+from workflow_monitor.client.frames import text_type
 from workflow_monitor.domain.status import Kind, Status
 
 NO_MESSAGE = "(no message)"
@@ -91,6 +92,7 @@ def _empty() -> pd.DataFrame:
 
 def _typed(frame: pd.DataFrame) -> pd.DataFrame:
     convert: Callable[[Any], Any] = lambda column: pd.to_datetime(column, utc=True).dt.as_unit("us")  # noqa: E731
-    frame = frame.astype({"count": "int64", "retry": "int64", "failed": "int64", "ids": object})
+    counts, texts = ("count", "retry", "failed"), ("shape", "example")
+    frame = frame.astype(dict.fromkeys(counts, "int64") | dict.fromkeys(texts, text_type()) | {"ids": object})
     kinds = pd.Categorical(frame["kind"], categories=list(map(str, Kind)))
     return frame.assign(kind=kinds, since=convert(frame["since"]), last=convert(frame["last"]))

@@ -54,19 +54,25 @@ def item_frame(table: pa.Table, kind: Kind) -> gpd.GeoDataFrame:
     return gpd.GeoDataFrame(frame, geometry="geometry")
 
 
+def _named(texts: Sequence[str]) -> pd.Categorical[Any]:
+    names = dict.fromkeys(texts)
+    numbers = {name: number for number, name in enumerate(names)}
+    return pd.Categorical.from_codes([numbers[text] for text in texts], dtype=_category(names))
+
+
 def event_frame(events: Sequence[EventDocument]) -> pd.DataFrame:
     """The frame of a history."""
     columns: dict[str, Any] = {
         "seq": pd.array([event.seq for event in events], "int64"),
         "time": pd.to_datetime([event.time for event in events], utc=True).as_unit("us"),
-        "aoi": pd.Categorical([event.aoi for event in events]),
-        "kind": pd.Categorical([event.type for event in events], categories=["aoi", *Kind]),
+        "aoi": _named([event.aoi for event in events]),
+        "kind": pd.Categorical([event.type for event in events], dtype=_category(["aoi", *map(str, Kind)])),
         "id": pd.array([event.id for event in events], "int64"),
-        "from": pd.Categorical([event.before for event in events], categories=list(map(str, Status))),
-        "to": pd.Categorical([event.to for event in events], categories=list(map(str, Status))),
-        "cause": pd.Categorical([event.cause for event in events]),
-        "who": pd.Categorical([event.who for event in events]),
-        "message": pd.array([event.message for event in events], _text_type()),
+        "from": pd.Categorical([event.before for event in events], dtype=_category(map(str, Status))),
+        "to": pd.Categorical([event.to for event in events], dtype=_category(map(str, Status))),
+        "cause": _named([event.cause for event in events]),
+        "who": _named([event.who for event in events]),
+        "message": pd.array([event.message for event in events], text_type()),
         "attempt": pd.array([event.attempt for event in events], "int64"),
         "retry_countdown": pd.array([event.RetryCountDown for event in events], "int64"),
         "previous": pd.array([event.PreviousID for event in events], "Int64"),
@@ -182,8 +188,12 @@ def _categories(column: pa.ChunkedArray) -> pd.Categorical[Any]:
 
 
 def _categorical(codes: np.ndarray[Any, Any], names: pa.Array) -> pd.Categorical[Any]:
-    dtype: Any = pd.CategoricalDtype(names.to_pylist())
-    return pd.Categorical.from_codes(codes, dtype=dtype)
+    return pd.Categorical.from_codes(codes, dtype=_category(names.to_pylist()))
+
+
+def _category(names: Iterable[str]) -> pd.CategoricalDtype[Any]:
+    """A category of text, also when there are no names."""
+    return pd.CategoricalDtype(pd.Index(list(names), dtype=text_type()))
 
 
 def _status_of(wanted: pd.Series[Any], ids: pd.Series[Any], statuses: pd.Categorical[Any]) -> pd.Categorical[Any]:
@@ -214,10 +224,11 @@ def _footprints(column: pa.ChunkedArray) -> gpd.array.GeometryArray:
     return gpd.array.GeometryArray(shapes[np.cumsum(is_new) - 1], crs=CRS)
 
 
-def _text_type() -> Any:  # noqa: ANN401 - pandas has a type of types
+def text_type() -> Any:  # noqa: ANN401 - pandas has a type of types
+    """The type of columns of text."""
     return pd.StringDtype("pyarrow") if pd.__version__.startswith("2.") else pd.StringDtype(na_value=np.nan)
 
 
 def _texts(column: pa.ChunkedArray) -> pd.Series[Any]:
     """Strings that stay in Arrow; pandas 2 would make Python objects of them."""
-    return pd.Series(_text_type().__from_arrow__(column))
+    return pd.Series(text_type().__from_arrow__(column))

@@ -1,0 +1,124 @@
+"""Frames: the same columns and types whatever the server sends, and whether there is anything in them or not."""
+
+from __future__ import annotations
+
+import geopandas as gpd
+import pandas as pd
+import pytest
+
+from workflow_monitor import Monitor
+from workflow_monitor.client import AOI, expand
+from workflow_monitor.client.errors import MonitorError
+from workflow_monitor.client.geocube import GeocubeApi
+from workflow_monitor.domain.errors import UnknownStatus
+
+STATUSES = ["NEW", "PENDING", "DONE", "RETRY", "FAILED"]
+SQUARE = "POLYGON((9 54, 10 54, 10 55, 9 55, 9 54))"
+
+
+def types(frame: pd.DataFrame) -> dict[str, str]:
+    return {str(name): str(kind) for name, kind in frame.dtypes.items()}
+
+
+def test_scenes_are_typed(m: Monitor) -> None:
+    scenes = m["DenmarkS1"].scenes()
+    assert isinstance(scenes, gpd.GeoDataFrame)
+    assert scenes.crs == "EPSG:4326"
+    assert scenes["id"].tolist() == [1, 2, 3, 4]
+    assert scenes["status"].cat.categories.tolist() == STATUSES
+    assert scenes["status"].tolist() == ["DONE", "DONE", "RETRY", "PENDING"]
+    assert types(scenes)["date"] == "datetime64[us, UTC]"
+    assert scenes["date"].iloc[0] == pd.Timestamp("2022-01-11T17:01:24.370Z")
+    west, south, east, north = scenes.total_bounds
+    assert -180 <= west < east <= 180
+    assert 50 < south < north < 60
+
+
+def test_tiles_know_their_scene_and_the_tile_before(m: Monitor) -> None:
+    tiles = m["DenmarkS1"].tiles().set_index("id")
+    assert tiles.loc[1, ["scene", "scene_status"]].tolist() == [1, "DONE"]
+    assert pd.isna(tiles.loc[1, "previous"])
+    later = tiles[tiles["previous"].notna()]
+    assert later["previous_status"].tolist() == tiles.loc[later["previous"].astype(int), "status"].tolist()
+    assert (tiles.loc[later["previous"].astype(int), "date"].to_numpy() < later["date"].to_numpy()).all()
+    assert tiles["status"].cat.categories.tolist() == STATUSES
+
+
+def test_a_status_several_or_a_page(m: Monitor) -> None:
+    aoi = m["DenmarkS1"]
+    assert aoi.scenes("RETRY")["id"].tolist() == [3]
+    assert aoi.scenes(["RETRY", "DONE"])["id"].tolist() == [1, 2, 3]
+    assert aoi.tiles(page=1, limit=3)["id"].tolist() == [4, 5, 6]
+    with pytest.raises(MonitorError, match="single status"):
+        aoi.scenes(["RETRY", "DONE"], limit=1)
+    with pytest.raises(UnknownStatus, match="'LOST' is not a status"):
+        aoi.scenes("LOST")
+
+
+def test_an_empty_aoi_has_the_same_columns_and_types(m: Monitor) -> None:
+    full, empty = m["DenmarkS1"], m.create("Empty")
+    for of in ("scenes", "tiles", "history"):
+        expected, found = types(getattr(full, of)()), types(getattr(empty, of)())
+        assert {name: kind for name, kind in found.items() if kind != "category"} == {
+            name: kind for name, kind in expected.items() if kind != "category"
+        }
+        assert list(found) == list(expected)
+    assert types(empty.failures()) == types(full.failures())
+    assert empty.scenes().crs == empty.tiles().crs == "EPSG:4326"
+    assert empty.scenes()["status"].cat.categories.tolist() == STATUSES
+
+
+def test_arrow_and_json_make_the_same_frames(m: Monitor) -> None:
+    aoi = m["DenmarkS1"]
+    by_arrow = aoi.scenes(), aoi.tiles()
+    # The interface of a Geocube server is that of ours in JSON.
+    plain = AOI(GeocubeApi(m._api.connection), aoi.workload)
+    by_json = plain.scenes(), plain.tiles()
+    for one, other in zip(by_arrow, by_json, strict=True):
+        # That server shows no footprints, and does not say where ours come from.
+        shared = [
+            name
+            for name in one.columns
+            if name in other.columns and name not in {"data", "geometry", "geometry_origin"}
+        ]
+        assert {"id", "status", "date", "message"} <= set(shared)
+        pd.testing.assert_frame_equal(pd.DataFrame(one[shared]), pd.DataFrame(other[shared]))
+
+
+def test_scenes_without_a_footprint_or_a_date_are_there(m: Monitor) -> None:
+    aoi = m.create("Bare")
+    tiles: dict[str, dict[str, object]] = {"T": {"data": {}}}
+    bare = {"source_id": "bare", "data": {"tiles": {"T": {}}}, "tiles": tiles}
+    placed = {"source_id": "placed", "data": {"wkt": SQUARE, "tiles": {"T": {}}}, "tiles": tiles}
+    aoi.add_scenes([bare, placed])
+    scenes = aoi.scenes().set_index("source_id")
+    assert scenes.geometry["bare"] is None
+    assert scenes.geometry["placed"].bounds == (9, 54, 10, 55)
+    assert pd.isna(scenes["date"]["bare"])
+    assert aoi.tiles().geometry.isna().tolist() == scenes.geometry.isna().tolist()
+
+
+def test_tags_and_payload_become_columns_when_they_are_asked_for(m: Monitor) -> None:
+    aoi = m["DenmarkS1"]
+    scenes = aoi.scenes(tags=["relativeOrbit", "nowhere"], data="graph_name")
+    assert scenes["tags.relativeOrbit"].tolist() == ["44"] * 4
+    assert scenes["tags.nowhere"].isna().all()
+    assert "data.graph_name" in scenes
+    assert "tags.orbit" in aoi.scenes(tags=True)
+    assert aoi.tiles(tags="relativeOrbit")["tags.relativeOrbit"].tolist() == ["44"] * 20
+    again = expand(expand(scenes, tags=True), tags=True)
+    assert list(again.columns).count("tags.relativeOrbit") == 1
+    with pytest.raises(MonitorError, match="no column `data`"):
+        expand(scenes[["id"]], tags=True)
+
+
+def test_the_history_can_be_narrowed(m: Monitor) -> None:
+    aoi = m["DenmarkS1"]
+    events = aoi.history()
+    assert events["seq"].is_monotonic_increasing
+    assert types(events)["time"] == "datetime64[us, UTC]"
+    assert aoi.history(kind="scene", id=3)["to"].tolist()[-1] == "RETRY"
+    middle = events["time"].iloc[len(events) // 2]
+    assert len(aoi.history(until=middle)) + len(aoi.history(since=middle)) == len(events)
+    assert aoi.history(since=middle.isoformat()).equals(aoi.history(since=middle))
+    assert len(aoi.history(limit=5)) == 5

@@ -1,0 +1,84 @@
+"""One scene, one tile: what is known of it, repairs, and who made them."""
+
+from __future__ import annotations
+
+import pytest
+
+from workflow_monitor import Monitor
+from workflow_monitor.client import Scene, Tile
+from workflow_monitor.client.errors import ItemNotFound, MonitorError, NotRetriable, StatusConflict
+
+
+def test_a_scene(m: Monitor) -> None:
+    scene = m.scene(3)
+    assert (scene.id, scene.aoi, scene.status) == (3, "DenmarkS1", "RETRY")
+    assert scene.message.startswith("ProcessScene")
+    assert scene.tags["relativeOrbit"] == "44"
+    assert scene.date is not None
+    assert scene.date.tzname() == "UTC"
+    assert scene.geometry is not None
+    assert scene.tiles()["scene"].tolist() == [3] * 5
+
+
+def test_a_tile(m: Monitor) -> None:
+    tile = m.tile(11)
+    assert tile.previous is not None
+    assert m.tile(tile.previous).previous is None
+    assert tile.scene.id == 3
+    assert tile.date == tile.scene.date
+
+
+@pytest.mark.parametrize("number", [0, 999, 2**63 - 1])
+def test_ids_that_are_not_there(m: Monitor, number: int) -> None:
+    with pytest.raises(ItemNotFound):
+        m.scene(number)
+    with pytest.raises(ItemNotFound):
+        m.tile(number)
+
+
+def test_retry_fail_and_force(m: Monitor) -> None:
+    scene = m.scene(3)
+    assert scene.retry().status == "PENDING"
+    with pytest.raises(NotRetriable, match="force"):
+        scene.retry()
+    with pytest.raises(StatusConflict):
+        scene.fail()
+    assert scene.retry(force=True).status == "PENDING"
+    assert scene.fail(force=True).status == "FAILED"
+    assert scene.force("retry").status == "RETRY"
+    assert [event for event in scene.history()["cause"].tolist() if event != "ingest"][-1] != "result"
+
+
+def test_a_tile_that_is_given_up_lets_the_next_one_go(m: Monitor) -> None:
+    tile = m.tile(11)
+    assert tile.previous is not None
+    before = m.tile(tile.previous)
+    before.fail(force=True)
+    assert before.refresh().status == "FAILED"
+    assert tile.refresh().previous is None
+
+
+def test_an_unknown_status_is_said_before_anything_is_sent(m: Monitor) -> None:
+    with pytest.raises(Exception, match="'LOST' is not a status"):
+        m.scene(3).force("LOST")
+    assert m.scene(3).status == "RETRY"
+
+
+def test_the_person_is_in_the_events(m: Monitor) -> None:
+    m.scene(3).retry()
+    assert m.scene(3).history()["who"].tolist()[-1] == "Åse Ørsted"
+
+
+def test_items_name_themselves(m: Monitor) -> None:
+    scene, tile = m.scene(3), m.tile(1)
+    assert m.retry([scene])["outcome"].tolist() == ["done"]
+    assert repr(tile) == "<Tile 1 PENDING A44_IW1_8951>"
+    assert isinstance(scene, Scene)
+    assert isinstance(tile, Tile)
+    assert "previous" in str(tile)
+    assert "RETRY" in m.scene(3).__class__(m._api, {**scene._document, "status": "RETRY"})._repr_html_()
+
+
+def test_numbers_only(m: Monitor) -> None:
+    with pytest.raises((MonitorError, ValueError)):
+        m.scene("../aoi")  # type: ignore[arg-type]

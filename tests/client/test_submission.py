@@ -1,0 +1,136 @@
+"""Scenes come from files, lists and frames; what is wrong with them is said, and then nothing is stored."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import geopandas as gpd
+import pandas as pd
+import pytest
+from shapely.geometry import box
+
+from workflow_monitor import Monitor
+from workflow_monitor.client import AOI
+from workflow_monitor.client.errors import InvalidInput, Refused, SceneExists
+
+
+def document(name: str, **data: object) -> dict[str, Any]:
+    return {
+        "source_id": name,
+        "data": {"date": "2022-01-04T10:34:31Z", "tiles": {"T": {}}, **data},
+        "tiles": {"T": {"data": {}}},
+    }
+
+
+@pytest.fixture
+def aoi(m: Monitor) -> AOI:
+    return m.create("Bornholm")
+
+
+def test_a_catalogue(m: Monitor, shared: Path) -> None:
+    aoi = m.create("DenmarkDemo")
+    path = shared / "data" / "tiles.json"
+    features = json.loads(path.read_text())["features"]
+    ids = aoi.add_scenes(path)
+    assert len(ids) == len(features) == aoi.overview.scenes.total()
+    scenes = aoi.scenes(tags=["relativeOrbit"])
+    assert set(scenes["source_id"]) == set(ids)
+    assert scenes["tags.relativeOrbit"].notna().all()
+    assert scenes.geometry.notna().all()
+
+
+def test_a_catalogue_that_was_read_before(m: Monitor, shared: Path) -> None:
+    value = json.loads((shared / "data" / "tiles.json").read_text())
+    assert len(m.create("DenmarkDemo").add_scenes(value)) == len(value["features"])
+
+
+def test_a_catalogue_of_another_aoi(aoi: AOI, shared: Path) -> None:
+    with pytest.raises(InvalidInput, match="expected 'Bornholm' as in the path, found 'DenmarkDemo'"):
+        aoi.add_scenes(shared / "data" / "tiles.json")
+
+
+@pytest.mark.parametrize("name", ["scenes.json", "scenes.ndjson", "scenes.JSONL"])
+def test_files(aoi: AOI, tmp_path: Path, name: str) -> None:
+    documents = [{"aoi": "Bornholm", **document(name)} for name in ("a", "bé")]
+    lines = "\n".join(json.dumps(one, ensure_ascii=False) for one in documents)
+    (tmp_path / name).write_text(json.dumps(documents) if name == "scenes.json" else lines, encoding="utf-8")
+    assert list(aoi.add_scenes(str(tmp_path / name))) == ["a", "bé"]
+
+
+def test_one_document_and_a_list(aoi: AOI) -> None:
+    assert list(aoi.add_scenes(document("a"))) == ["a"]
+    assert list(aoi.add_scenes([document("b"), document("c")])) == ["b", "c"]
+    assert aoi.overview.scenes.total() == 3
+
+
+def test_a_frame_in_another_crs(aoi: AOI) -> None:
+    frame = gpd.GeoDataFrame(
+        {
+            "source_id": ["S2A_1", "S2A_2"],
+            "date": pd.to_datetime(["2022-01-04T10:34:31Z", "2022-01-09T11:34:31+01:00"], utc=True),
+            "tags.relativeOrbit": ["8", None],
+            "graph_name": ["CopyProductToStorage", "Other"],
+            "tiles": [["33UVB", "33UWB"], []],
+        },
+        geometry=[box(14.6, 54.9, 15.2, 55.4)] * 2,
+        crs=4326,
+    ).to_crs(32633)
+    aoi.add_scenes(frame)
+    scenes = aoi.scenes(tags=True, data="graph_name")
+    assert scenes["date"].tolist() == frame["date"].tolist()
+    assert scenes["tags.relativeOrbit"].tolist()[0] == "8"
+    assert scenes["data.graph_name"].tolist() == ["CopyProductToStorage", "Other"]
+    assert scenes.total_bounds == pytest.approx([14.6, 54.9, 15.2, 55.4], abs=1e-6)
+    assert aoi.tiles()["source_id"].tolist() == ["33UVB", "33UWB", "S2A_2"]
+
+
+def test_scenes_of_one_ingestion_are_added_to_another(m: Monitor, aoi: AOI) -> None:
+    scenes = m["DenmarkS1"].scenes()
+    aoi.add_scenes(scenes[["source_id", "data", "geometry"]])
+    copied = aoi.scenes()
+    assert copied["source_id"].tolist() == scenes["source_id"].tolist()
+    assert copied["date"].tolist() == scenes["date"].tolist()
+    assert copied.geometry.geom_equals(scenes.geometry).all()
+
+
+BAD: dict[str, Callable[[Path], Any]] = {
+    "no such file": lambda folder: folder / "nothing.json",
+    "a folder": lambda folder: folder,
+    "nothing": lambda _: [],
+    "numbers": lambda _: [1, 2],
+    "a number": lambda _: 7,
+    "bytes": lambda _: b"[]",
+    "no name": lambda _: [document("a"), {"data": {}, "tiles": {}}],
+    "not a number": lambda _: [document("a", metadata=float("nan"))],
+    "not JSON": lambda _: [document("a", metadata=object())],
+    "unknown columns": lambda _: pd.DataFrame({"source_id": ["a"], "colour": ["red"]}),
+    "no source ids": lambda _: pd.DataFrame({"id": [1]}),
+}
+
+
+@pytest.mark.parametrize("what", BAD)
+def test_what_is_no_scene(aoi: AOI, tmp_path: Path, what: str) -> None:
+    with pytest.raises(InvalidInput):
+        aoi.add_scenes(BAD[what](tmp_path))
+    assert aoi.refresh().overview.scenes.total() == 0
+
+
+def test_a_file_that_is_not_json_is_named(aoi: AOI, tmp_path: Path) -> None:
+    path = tmp_path / "scenes.json"
+    path.write_text("<html>")
+    with pytest.raises(InvalidInput, match=r"scenes\.json is not JSON"):
+        aoi.add_scenes(path)
+
+
+def test_all_or_none(aoi: AOI) -> None:
+    aoi.add_scenes(document("a"))
+    with pytest.raises(SceneExists):
+        aoi.add_scenes([document("b"), document("a")])
+    after_none = document("c")
+    after_none["tiles"]["T"]["previous"] = {"scene": "nowhere", "tile": "T"}
+    with pytest.raises(Refused):
+        aoi.add_scenes([document("d"), after_none])
+    assert aoi.scenes()["source_id"].tolist() == ["a"]
