@@ -10,7 +10,6 @@ from tests.client.serving import MESSAGE, call
 from tests.live import LiveServer
 from workflow_monitor import Monitor
 from workflow_monitor.client.errors import AOIExists, AOINotFound, InvalidInput, MonitorError, NotConfirmed
-from workflow_monitor.client.failures import shape
 
 
 def test_the_aois_as_a_table(m: Monitor) -> None:
@@ -107,24 +106,6 @@ def test_failures_are_grouped(m: Monitor, server: LiveServer) -> None:
     assert groups["example"][0] in messages
     assert (groups["since"] <= groups["last"]).all()
     assert "no such file or directory" in str(m["DenmarkS1"])
-
-
-@pytest.mark.parametrize(
-    ("message", "folded"),
-    [
-        ("", "(no message)"),
-        ("  two\n lines ", "two lines"),
-        ("exit status 1", "exit status 1"),
-        ("HTTP 503 at https://a.example.org/x?y=1", "HTTP 503 at <url>"),
-        ("took 12.5s, 3 of 7", "took <duration>, <n> of <n>"),
-        ("uuid 661f1b25-f545-5116-a2c9-0d2a37feb07f is gone", "uuid <uuid> is gone"),
-        ("connect 10.0.0.7:5432: refused", "connect <address>: refused"),
-        ("C:\\data\\a.tif: denied", "<path>: denied"),
-        ("x" * 600, "x" * 499 + "…"),
-    ],
-)
-def test_shapes(message: str, folded: str) -> None:
-    assert shape(message) == folded
 
 
 # --- looks

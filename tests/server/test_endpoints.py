@@ -357,6 +357,48 @@ class TestWork:
         assert (await fetch("GET", "/jobs/processor?state=done")).problem(400)["errors"][0]["field"] == "state"
 
 
+class TestFailures:
+    async def test_they_are_grouped_with_their_times(self, fetch: Fetch, add: Add) -> None:
+        assert await add("s1", tiles=("a", "b", "c")) == 1
+        results = [
+            {"type": "scene", "id": 1, "status": "DONE"},
+            {"type": "tile", "id": 1, "status": "FAILED", "message": "exit status 1: /data/a/1"},
+            {"type": "tile", "id": 2, "status": "FAILED", "message": "exit status 1: /data/b/2"},
+            {"type": "tile", "id": 3, "status": "FAILED", "message": "exit status 2: /data/c/3"},
+        ]
+        assert (await fetch("POST", "/results", results)).json()["applied"] == 4
+        first, second = (await fetch("GET", "/aoi/Fyn/failures")).json()
+        history = (await fetch("GET", "/aoi/Fyn/history?type=tile&status=FAILED")).json()
+        assert first == {
+            "shape": "exit status 1: <path>",
+            "kind": "tile",
+            "count": 2,
+            "retry": 0,
+            "failed": 2,
+            "since": history[0]["time"],
+            "last": history[1]["time"],
+            "example": "exit status 1: /data/a/1",
+            "ids": [1, 2],
+        }
+        assert (second["shape"], second["ids"]) == ("exit status 2: <path>", [3])
+        assert [group["ids"] for group in (await fetch("GET", "/aoi/Fyn/failures?limit=1")).json()] == [[1]]
+
+    async def test_those_that_were_repaired_are_gone(self, fetch: Fetch, add: Add) -> None:
+        await add("s1")
+        await fetch("PUT", "/scene/1/force/RETRY")
+        (group,) = (await fetch("GET", "/aoi/Fyn/failures")).json()
+        assert (group["shape"], group["kind"], group["retry"]) == ("(no message)", "scene", 1)
+        await fetch("PUT", "/scene/1/retry")
+        assert (await fetch("GET", "/aoi/Fyn/failures")).json() == []
+
+    async def test_of_one_aoi(self, fetch: Fetch, add: Add) -> None:
+        await add("s1", aoi="Als")
+        await fetch("PUT", "/scene/1/force/RETRY")
+        await fetch("POST", "/aoi/Fyn")
+        assert (await fetch("GET", "/aoi/Fyn/failures")).json() == []
+        assert (await fetch("GET", "/aoi/Nowhere/failures")).problem(404)["code"] == "aoi-not-found"
+
+
 class TestBodies:
     @pytest.fixture
     def traits(self) -> dict[str, Any]:

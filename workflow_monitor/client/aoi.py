@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, Self
 
 from workflow_monitor.client import looks
 from workflow_monitor.client.api import Api, Retried, Workload
-from workflow_monitor.client.errors import MonitorError, NotConfirmed, NotSupported
+from workflow_monitor.client.errors import MonitorError, NotConfirmed
 from workflow_monitor.client.submission import read_submission
 from workflow_monitor.client.watch import Bar, Summary, Watcher, watch, watch_async
+from workflow_monitor.domain.failures import FAILURES
 from workflow_monitor.domain.model import Overview, Page
 from workflow_monitor.domain.status import Kind, Status
 
@@ -158,34 +159,9 @@ class AOI:
                                                        shape  count   kind
         0  ProcessScene.NewStorage: badly formatted stora...      1  scene
         """
-        from workflow_monitor.client import failures  # noqa: PLC0415 - see scenes
+        from workflow_monitor.client.failures import failure_frame  # noqa: PLC0415 - see scenes
 
-        return failures.grouped(self._failed(None), self._failure_events())
-
-    def _failed(self, page: Page | None) -> list[tuple[Kind, pd.DataFrame]]:
-        from workflow_monitor.client import failures, frames  # noqa: PLC0415 - see scenes
-
-        wanted = ["id", "status", "message"]
-        return [
-            (kind, frames.plain_frame(self._api.items(kind, self.name, status, page), wanted))
-            for kind in Kind
-            for status in failures.FAILURES
-            if self._counts(kind)[status]
-        ]
-
-    def _counts(self, kind: Kind) -> Mapping[Status, int]:
-        self.refresh()
-        return self.overview.scenes if kind is Kind.SCENE else self.overview.tiles
-
-    def _failure_events(self) -> list[Any]:
-        from workflow_monitor.client import failures  # noqa: PLC0415 - see scenes
-
-        try:
-            return [
-                event for status in failures.FAILURES for event in self._api.history(self.name, {"status": str(status)})
-            ]
-        except NotSupported:
-            return []
+        return failure_frame(self._api.failures(self.name))
 
     def history(
         self,
@@ -357,18 +333,15 @@ class AOI:
 
     def _shown(self) -> tuple[Workload, list[looks.Group], str]:
         """The numbers of now and the largest groups of failures; the last known ones if the server is away."""
-        from workflow_monitor.client import failures  # noqa: PLC0415 - see scenes
-
         try:
             self.refresh()
-            found = failures.grouped(self._failed(Page(0, LOOKED_AT)), [])
+            found = self._api.failures(self.name, LOOKED_AT)
         except MonitorError as error:
             return self._workload, [], f"As it was when it was last asked: {error}"
-        cut = any(self._workload.overview.scenes[s] > LOOKED_AT for s in failures.FAILURES)
-        cut |= any(self._workload.overview.tiles[s] > LOOKED_AT for s in failures.FAILURES)
+        view = self._workload.overview
+        cut = any(counts[status] > LOOKED_AT for status in FAILURES for counts in (view.scenes, view.tiles))
         note = f"of the first {LOOKED_AT} of each kind; all: aoi.failures()" if cut else ""
-        groups = [(str(shape), int(count), str(kind)) for shape, count, kind in found.iloc[:SHOWN, :3].to_numpy()]
-        return self._workload, groups, note
+        return self._workload, [(group.shape, group.count, str(group.kind)) for group in found[:SHOWN]], note
 
 
 def _statuses(status: Statuses) -> list[Status]:

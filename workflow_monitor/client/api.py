@@ -18,6 +18,7 @@ from workflow_monitor.client.errors import (
     UnexpectedAnswer,
 )
 from workflow_monitor.client.http import ARROW, Answer, Connection, Params
+from workflow_monitor.domain.failures import FailureGroup
 from workflow_monitor.domain.model import Overview, Page
 from workflow_monitor.domain.status import Kind, Status
 
@@ -164,7 +165,13 @@ class Api:
         check = f"Look at m.{kind}({number}) before you do it again."
         self._write("PUT", f"{kind}/{int(number)}/{action}", check=check)
 
-    # ---- events
+    # ---- failures and events
+
+    def failures(self, aoi: str, limit: int = 0) -> list[FailureGroup]:
+        """The failures in an AOI by shape; `limit` is how many of each kind and status are looked at, 0 for all."""
+        params = {"limit": limit} if limit else {}
+        body = self.connection.read(f"aoi/{segment(aoi)}/failures", params=params).body
+        return documents.read(list[FailureGroup], body)
 
     def history(self, aoi: str, chosen: Params, page: Page | None = None) -> list[documents.EventDocument]:
         """The transitions in an AOI, in order."""

@@ -24,6 +24,7 @@ from workflow_monitor.client.errors import (
     UnexpectedAnswer,
 )
 from workflow_monitor.client.http import JSON, Params, unsupported
+from workflow_monitor.domain.failures import FAILURES, Failure, FailureGroup, grouped
 from workflow_monitor.domain.mgrs_square import square_of_product
 from workflow_monitor.domain.model import Overview, Page
 from workflow_monitor.domain.patterns import is_pattern
@@ -196,6 +197,16 @@ class GeocubeApi(Api):
         )
 
     # ---- events
+
+    def failures(self, aoi: str, limit: int = 0) -> list[FailureGroup]:
+        """The failures in an AOI by shape, from the lists of what is in RETRY and FAILED; that server knows no times."""
+        page = Page(0, limit) if limit else None
+        found: list[Failure] = []
+        for kind in Kind:
+            for status in FAILURES:
+                table = self.items(kind, aoi, status, page).select(["id", "message"])
+                found += [Failure(kind, row["id"], status, row["message"]) for row in table.to_pylist()]
+        return grouped(found)
 
     def history(
         self,

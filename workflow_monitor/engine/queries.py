@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from workflow_monitor.domain.errors import AOINotFound, ItemNotFound
+from workflow_monitor.domain.failures import FailureGroup, grouped
 from workflow_monitor.domain.model import AOI, Event, Overview, Page
 from workflow_monitor.domain.patterns import compile_pattern, is_pattern
 from workflow_monitor.domain.status import QUEUES, Kind, Status
@@ -137,6 +138,10 @@ class Queries:
     def _dot(self, name: str, aois: list[int]) -> Iterator[str]:
         with self._reader.graph(aois) as graph:
             yield from dot_lines(name, graph)
+
+    def failures(self, name: str, limit: int | None = None) -> list[FailureGroup]:
+        """What failed in an AOI, by the shape of the message; `limit` looks at so many of each kind and status."""
+        return grouped(self._reader.failures(self._named(name), limit))
 
     # ---- jobs and events
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from workflow_monitor.domain.dates import rfc3339
 from workflow_monitor.domain.errors import FieldError, InvalidInput, quoted
+from workflow_monitor.domain.failures import FailureGroup
 from workflow_monitor.domain.model import Event, Overview
 from workflow_monitor.domain.status import Status
 
@@ -209,6 +210,21 @@ def time_text(moment: datetime) -> str:
     '2022-01-04T10:34:31Z'
     """
     return rfc3339(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+
+
+def failure_group(group: FailureGroup) -> dict[str, object]:
+    """Failures of one shape, as JSON has them."""
+    return {
+        "shape": group.shape,
+        "kind": group.kind,
+        "count": group.count,
+        "retry": group.retry,
+        "failed": group.failed,
+        "since": group.since and time_text(group.since),
+        "last": group.last and time_text(group.last),
+        "example": group.example,
+        "ids": group.ids,
+    }
 
 
 def event_json(event: Event) -> str:

@@ -199,6 +199,20 @@ _AOIS = [
             )
         },
     ),
+    Route(
+        "AOIs",
+        "/aoi/{aoi}/failures",
+        aois.Failures,
+        {
+            "get": Operation(
+                "Group what failed in an AOI by the shape of the message",
+                {200: json_content("The most frequent first.", "Failures")},
+                parameters=(Parameter("limit", "How many of each kind and status to look at; 0 means all.", NUMBER),),
+                errors=(404,),
+                description="Messages that differ in nothing but ids, dates and paths have the same shape.",
+            )
+        },
+    ),
     _retries("", force=False),
     _retries("/force", force=True),
 ]

@@ -40,6 +40,7 @@ def _or_null(schema: Schema) -> Schema:
 
 
 STATUS = _ref("Status")
+MAYBE_TIME: Schema = {"type": ["string", "null"], "format": "date-time"}
 LINK: Schema = {"type": ["integer", "null"]}
 
 _COUNTS = _object(**dict.fromkeys(("new", "pending", "done", "retry", "failed", "total"), INTEGER))
@@ -156,6 +157,20 @@ _OWN: dict[str, Schema] = {
         }
     ),
     "Renewed": _object(lease=TEXT, expires=TIME),
+    "Failures": {
+        "type": "array",
+        "items": _object(
+            shape=TEXT,
+            kind={"enum": [*Kind]},
+            count=INTEGER,
+            retry=INTEGER,
+            failed=INTEGER,
+            since=MAYBE_TIME,
+            last=MAYBE_TIME,
+            example=TEXT,
+            ids={"type": "array", "items": INTEGER},
+        ),
+    },
     "Event": _EVENT,
     "Events": _list("Event"),
 }

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
+from workflow_monitor.domain.failures import Failure
 from workflow_monitor.domain.model import AOI, Event, JobOrder, LeasedJob, Page, Scene, Tile
 from workflow_monitor.domain.neighbourhood import Changes
 from workflow_monitor.domain.nodes import GraphSource
@@ -169,6 +170,9 @@ class Reader(Protocol):
 
     def jobs(self, queue: Kind, state: str, page: Page | None) -> Iterator[list[JobRow]]:
         """Jobs by id: `queued` (with those that were withdrawn before anybody took them), `leased`, or both if ""."""
+
+    def failures(self, aoi: int, limit: int | None) -> list[Failure]:
+        """What is in RETRY or FAILED in an AOI, by id; of each kind and status at most so many."""
 
     def events(self, after: int, aoi: int | None, limit: int) -> list[Event]:
         """Events with a greater sequence number, of one AOI or all, in order."""

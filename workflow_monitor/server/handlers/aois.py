@@ -15,6 +15,7 @@ from workflow_monitor.server.representations import (
     DOT,
     SVG,
     TEXT,
+    failure_group,
     overview_json,
     overview_text,
 )
@@ -71,6 +72,19 @@ class RetryAll(Handler):
             self.answer_json({"Scenes": scenes, "Tiles": tiles})
         else:
             self.answer_nothing()
+
+
+class Failures(Handler):
+    """What failed, by the shape of the message."""
+
+    _track_activity = False
+
+    @reads
+    async def get(self, aoi: str) -> None:
+        page = self.page()
+        queries = await self.queries()
+        found = await self.backend.run(queries.failures, aoi, page.limit if page else None)
+        self.answer_json([failure_group(group) for group in found])
 
 
 class Graph(Handler):

@@ -222,6 +222,22 @@ WHERE e.aoi = $1 AND ($2::TIMESTAMP IS NULL OR e.time >= $2) AND ($3::TIMESTAMP 
   AND ($6::VARCHAR IS NULL OR e.after = $6::status)
 ORDER BY e.seq LIMIT $7 OFFSET $8
 
+-- name: failures
+WITH failed AS (
+    SELECT 'scene' AS kind, id, status, message FROM scene WHERE aoi = $1 AND status IN ('RETRY', 'FAILED')
+    UNION ALL
+    SELECT 'tile', id, status, message FROM tile WHERE aoi = $1 AND status IN ('RETRY', 'FAILED')
+),
+chosen AS (FROM failed QUALIFY row_number() OVER (PARTITION BY kind, status ORDER BY id) <= $2),
+began AS (
+    SELECT type, item, max(time) AS since FROM event
+    WHERE aoi = $1 AND type <> 'aoi' AND after IN ('RETRY', 'FAILED') AND before IS DISTINCT FROM after
+    GROUP BY type, item
+)
+SELECT c.kind, c.id, c.status, c.message, b.since
+FROM chosen c LEFT JOIN began b ON b.type = c.kind AND b.item = c.id
+ORDER BY c.kind, c.id
+
 -- name: event_bounds
 SELECT coalesce(min(seq), 0), coalesce(max(seq), 0) FROM event
 

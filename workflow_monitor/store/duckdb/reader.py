@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from workflow_monitor.domain.failures import Failure
 from workflow_monitor.domain.model import Event, Page
 from workflow_monitor.domain.nodes import GraphSource, SceneNode, TileNode
 from workflow_monitor.domain.status import Cause, Kind, Status
@@ -147,6 +148,12 @@ class DuckDBReader:
             for start in range(0, len(ids), CHUNK):
                 part = ids[start : start + CHUNK]
                 yield [_job(row) for row in cursor.execute(_SQL["job_messages"], (queue, part)).fetchall()]
+
+    def failures(self, aoi: int, limit: int | None) -> list[Failure]:
+        rows = self._rows("failures", aoi, _NO_LIMIT if limit is None else limit)
+        return [
+            Failure(Kind(kind), item, Status(status), text, _aware(since)) for kind, item, status, text, since in rows
+        ]
 
     def events(self, after: int, aoi: int | None, limit: int) -> list[Event]:
         return [_event(row) for row in self._rows("events_after", after, aoi, limit)]

@@ -1,0 +1,67 @@
+"""Failures are grouped by what is the same in their messages, and none is lost."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from workflow_monitor.domain.failures import FAILURES, Failure, grouped, shape
+from workflow_monitor.domain.status import Kind
+
+NOON = datetime(2022, 1, 4, 12, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("message", "folded"),
+    [
+        ("", "(no message)"),
+        ("  two\n lines ", "two lines"),
+        ("exit status 1", "exit status 1"),
+        ("HTTP 503 at https://a.example.org/x?y=1", "HTTP 503 at <url>"),
+        ("took 12.5s, 3 of 7", "took <duration>, <n> of <n>"),
+        ("uuid 661f1b25-f545-5116-a2c9-0d2a37feb07f is gone", "uuid <uuid> is gone"),
+        ("connect 10.0.0.7:5432: refused", "connect <address>: refused"),
+        ("C:\\data\\a.tif: denied", "<path>: denied"),
+        ("x" * 600, "x" * 499 + "…"),
+    ],
+)
+def test_shapes(message: str, folded: str) -> None:
+    assert shape(message) == folded
+
+
+def failures(number: int) -> st.SearchStrategy[Failure]:
+    return st.builds(
+        Failure,
+        kind=st.sampled_from(list(Kind)),
+        id=st.just(number),
+        status=st.sampled_from(FAILURES),
+        message=st.sampled_from(["", "exit status 1", "exit status 2", "tile 1 broke", "tile 2 broke"])
+        | st.text(max_size=20),
+        since=st.none() | st.integers(0, 100).map(lambda hours: NOON + timedelta(hours=hours)),
+    )
+
+
+@given(st.integers(0, 12).flatmap(lambda number: st.tuples(*map(failures, range(number)))))
+def test_every_failure_is_in_one_group(all_of_them: tuple[Failure, ...]) -> None:
+    groups = grouped(all_of_them)
+    assert sorted(number for group in groups for number in group.ids) == [failure.id for failure in all_of_them]
+    assert [group.count for group in groups] == sorted((group.count for group in groups), reverse=True)
+    assert len({(group.shape, group.kind) for group in groups}) == len(groups)
+    for group in groups:
+        members = [all_of_them[number] for number in group.ids]
+        assert {(shape(member.message), member.kind) for member in members} == {(group.shape, group.kind)}
+        assert group.example == members[0].message
+        assert group.retry == sum(member.status == "RETRY" for member in members)
+        assert group.retry + group.failed == group.count
+        times = [member.since for member in members if member.since]
+        assert (group.since, group.last) == ((min(times), max(times)) if times else (None, None))
+
+
+@given(st.text(max_size=100))
+def test_a_shape_is_one_short_line(message: str) -> None:
+    folded = shape(message)
+    assert 0 < len(folded) <= 500
+    assert "\n" not in folded

@@ -1,0 +1,113 @@
+"""Failures by the shape of their messages: the same words, whatever the ids, dates and paths in them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from workflow_monitor.domain.status import Kind, Status
+
+NO_MESSAGE = "(no message)"
+#: the statuses of what failed: what waits for a person, and what was given up
+FAILURES = (Status.RETRY, Status.FAILED)
+
+#: What differs between messages of the same shape, in the order in which it is looked for.
+_FOLDS: Sequence[tuple[str, str]] = (
+    # Kept as it is: what a status code says is the point of the message.
+    (r"\b(?:HTTP(?:/[\d.]+)?|status(?: code)?|exit status|errno|error code|code)[ :=]*\d{1,3}\b", r"\g<0>"),
+    (r"\b[A-Za-z][A-Za-z0-9+.-]*://[^\s'\"<>\])},;]+(?:\)/[^\s:'\"]*)?", "<url>"),
+    (r"\b[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}\b", "<uuid>"),
+    (r"\bS[1-6][A-Z_]_[A-Z0-9_]{10,}(?:\.SAFE)?", "<product>"),
+    (r"\b\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:[.,]\d+)?)?(?:Z|[+-]\d\d:?\d\d)?)?", "<date>"),
+    (r"\b\d{8}T\d{6}Z?\b", "<date>"),
+    (r"\b[A-Za-z]:\\[^\s:'\"\])},;]+", "<path>"),
+    (r"(?<![\w<>])\.{0,2}(?:/[^\s/:'\"\])},;<>]+){2,}/?", "<path>"),
+    (r"\b\d{1,3}(?:\.\d{1,3}){3}(?::\d+)?\b", "<address>"),
+    (r"\b(?=\w*_)(?=\w*\d)\w{4,}\b", "<name>"),
+    (r"\b(?:\d+(?:\.\d+)?(?:h|ms|us|µs|ns|m|s))+\b", "<duration>"),
+    (r"\b(?=[0-9a-fA-F]*\d)(?=[0-9a-fA-F]*[a-fA-F])[0-9a-fA-F]{7,}\b", "<hex>"),
+    (r"(?<![\w.])[-+]?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?", "<n>"),
+)
+_FOLD = re.compile("|".join(f"(?P<f{number}>{pattern})" for number, (pattern, _) in enumerate(_FOLDS)), re.ASCII)
+_LONGEST = 500
+
+
+def shape(message: str) -> str:
+    """A message with what is different each time folded away.
+
+    >>> shape("open /tmp/2f1a-77/S1A_IW_SLC__1SDV_20220111T170124.dim: no such file or directory")
+    'open <path>: no such file or directory'
+    >>> shape("Get https://archive.example.org/p(12)/$value: status 503 Service Unavailable")
+    'Get <url>: status 503 Service Unavailable'
+    >>> shape("tile 12 waited 10m0s since 2022-01-04T10:34:31Z")
+    'tile <n> waited <duration> since <date>'
+    """
+    folded = _FOLD.sub(_folded, message.strip()[:20_000])
+    folded = re.sub(r"\s+", " ", folded)
+    return (folded if len(folded) <= _LONGEST else folded[: _LONGEST - 1] + "…") or NO_MESSAGE
+
+
+def _folded(found: re.Match[str]) -> str:
+    number = int(str(found.lastgroup)[1:])
+    return found[0] if number == 0 else _FOLDS[number][1]
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A scene or tile in RETRY or FAILED; `since` is when it came into that status, if that is known."""
+
+    kind: Kind
+    id: int
+    status: Status
+    message: str
+    since: datetime | None = None
+
+
+@dataclass(slots=True)
+class FailureGroup:
+    """Scenes or tiles that failed in the same way; `since` and `last` are the first and the last time."""
+
+    shape: str
+    kind: Kind
+    example: str
+    retry: int = 0
+    failed: int = 0
+    since: datetime | None = None
+    last: datetime | None = None
+    ids: list[int] = field(default_factory=list)
+
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        return len(self.ids)
+
+    def add(self, failure: Failure) -> None:
+        """Count one more."""
+        self.ids.append(failure.id)
+        self.retry += failure.status is Status.RETRY
+        self.failed += failure.status is Status.FAILED
+        if failure.since is not None:
+            self.since = min(self.since or failure.since, failure.since)
+            self.last = max(self.last or failure.since, failure.since)
+
+
+def grouped(failures: Iterable[Failure]) -> list[FailureGroup]:
+    """The failures by shape and kind, the most frequent first.
+
+    >>> tiles = [Failure(Kind.TILE, number, Status.RETRY, f"tile {number} is broken") for number in (7, 9)]
+    >>> [(group.shape, group.count) for group in grouped(tiles)]
+    [('tile <n> is broken', 2)]
+    """
+    shapes: dict[str, str] = {}
+    groups: dict[tuple[str, Kind], FailureGroup] = {}
+    for failure in failures:
+        text = failure.message
+        if text not in shapes:
+            shapes[text] = shape(text)
+        key = shapes[text], failure.kind
+        if key not in groups:
+            groups[key] = FailureGroup(*key, example=text)
+        groups[key].add(failure)
+    return sorted(groups.values(), key=lambda group: (-group.count, group.shape))
