@@ -48,8 +48,13 @@ def free_port() -> int:
 
 
 @contextmanager
-def live_server(folder: Path, base_url: str = "/", *, port: int = 0, **options: object) -> Iterator[LiveServer]:
-    """Start a server whose state is in a folder; `options` are traits of WorkflowMonitor. It ends with the context."""
+def live_server(
+    folder: Path, base_url: str = "/", *, port: int = 0, lab: bool = False, **options: object
+) -> Iterator[LiveServer]:
+    """Start a server whose state is in a folder, with JupyterLab if it is asked for. It ends with the context.
+
+    `options` are traits of WorkflowMonitor.
+    """
     port = port or free_port()
     config = folder / "config"
     config.mkdir(parents=True, exist_ok=True)
@@ -57,7 +62,8 @@ def live_server(folder: Path, base_url: str = "/", *, port: int = 0, **options: 
     (config / "jupyter_server_config.json").write_text(
         json.dumps(
             {
-                "ServerApp": {"jpserver_extensions": {"workflow_monitor": True, "jupyterlab": False}},
+                "ServerApp": {"jpserver_extensions": {"workflow_monitor": True, "jupyterlab": lab}},
+                "LabApp": {"news_url": None, "check_for_updates_class": "jupyterlab.NeverCheckForUpdate"},
                 "WorkflowMonitor": traits,
             }
         )

@@ -73,6 +73,10 @@ class Api:
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
 
+    def instance(self) -> str:
+        """Which server this is: another one, or the same after it was started anew, tells another name."""
+        return documents.read(documents.RootDocument, self.connection.read("", params={"format": "json"}).body).instance
+
     # ---- AOIs
 
     def aois(self, pattern: str | None = None) -> list[tuple[str, Status]]:

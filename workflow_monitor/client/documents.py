@@ -105,6 +105,12 @@ class TileDocument(msgspec.Struct):
     attempt: int | None = None
 
 
+class RootDocument(msgspec.Struct):
+    """What a workflow monitor says of itself."""
+
+    instance: str
+
+
 class EventDocument(msgspec.Struct):
     """A transition as histories and streams of events have it."""
 

@@ -118,7 +118,7 @@ class Connection:
         if host in LOOPBACK:
             # Compressing takes longer than this way.
             headers["Accept-Encoding"] = "identity"
-        self._actor = _header_text(actor)
+        self.actor = _header_text(actor)
         self._timeout = httpx.Timeout(timeout, connect=min(timeout, CONNECT_SECONDS))
         self._patient = httpx.Timeout(max(timeout, WRITE_SECONDS), connect=min(timeout, CONNECT_SECONDS))
         http = self._http = httpx.Client(
@@ -293,7 +293,7 @@ class Connection:
             content=body or None,
             timeout=timeout or self._timeout,
         )
-        request.headers[ACTOR_HEADER] = self._actor
+        request.headers[ACTOR_HEADER] = self.actor
         follow = method == "GET"
         answer = self._http.send(request, auth=self._authorize, stream=True, follow_redirects=follow)
         try:

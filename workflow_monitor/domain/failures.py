@@ -67,7 +67,10 @@ class Failure:
 
 @dataclass(slots=True)
 class FailureGroup:
-    """Scenes or tiles that failed in the same way; `since` and `last` are the first and the last time."""
+    """Scenes or tiles that failed in the same way; `since` and `last` are the first and the last time.
+
+    The first `retry` of the `ids` are those in RETRY.
+    """
 
     shape: str
     kind: Kind
@@ -102,7 +105,7 @@ def grouped(failures: Iterable[Failure]) -> list[FailureGroup]:
     """
     shapes: dict[str, str] = {}
     groups: dict[tuple[str, Kind], FailureGroup] = {}
-    for failure in failures:
+    for failure in sorted(failures, key=lambda one: one.status is Status.FAILED):
         text = failure.message
         if text not in shapes:
             shapes[text] = shape(text)

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import threading
 import time
+import uuid
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -76,6 +77,8 @@ class Backend:
     threads: int = 4
     #: streams of events that are open
     streams: int = 0
+    #: tells this server from others, and from itself after it was started anew
+    instance: str = field(default_factory=lambda: uuid.uuid4().hex)
     _engine: Engine | None = None
     _trouble: str = "The store has not been opened yet."
     _tried_at: float = -1e9

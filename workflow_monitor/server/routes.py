@@ -138,7 +138,9 @@ _SERVER = [
         pages.Root,
         {
             "get": Operation(
-                "Say whether the server works", {200: Content("It does.", {forms.TEXT: "Text"}, "ingester ok")}
+                "Say whether the server works",
+                {200: Content("It does.", {forms.TEXT: "Text", forms.JSON: "Root"}, "ingester ok")},
+                parameters=(_format("text", "json"),),
             )
         },
     ),

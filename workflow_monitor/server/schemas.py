@@ -118,6 +118,7 @@ _OWN: dict[str, Schema] = {
     "Overview": _object(
         aoi=TEXT, status=STATUS, scenes=_COUNTS, tiles=_COUNTS, root_tiles=INTEGER, **{"from": DAY, "to": DAY}
     ),
+    "Root": _object(state=TEXT, instance=TEXT),
     "OverviewOrAOIs": {"oneOf": [_ref("Overview"), _ref("AOIs")]},
     "Retried": _object(Scenes=INTEGER, Tiles=INTEGER),
     "Scene": _object(

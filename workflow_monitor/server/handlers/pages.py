@@ -5,7 +5,7 @@ from __future__ import annotations
 from workflow_monitor.server import docs
 from workflow_monitor.server.handlers.base import Handler, reads, writes
 from workflow_monitor.server.problems import PathNotFound
-from workflow_monitor.server.representations import JSON, TEXT
+from workflow_monitor.server.representations import AS_JSON, AS_TEXT, JSON, TEXT
 
 
 class Root(Handler):
@@ -15,8 +15,12 @@ class Root(Handler):
 
     @reads
     async def get(self) -> None:
+        form = self.form(AS_TEXT, AS_JSON)
         await self.backend.engine()
-        self.answer_text("ingester ok", TEXT)
+        if form is AS_JSON:
+            self.answer_json({"state": "ingester ok", "instance": self.backend.instance})
+        else:
+            self.answer_text("ingester ok", TEXT)
 
 
 class OpenAPI(Handler):

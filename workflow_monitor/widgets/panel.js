@@ -1,0 +1,99 @@
+import { element, utc } from "./elements.js";
+import { connect, Unreachable } from "./server.js";
+
+const REFRESH_MS = 300;
+const AWAY_MS = 2000;
+
+/** What panels have in common: a frame with a name, how fresh it is, and a place for what was done. */
+export class Panel {
+  constructor(model, el, title) {
+    this.model = model;
+    this.aoi = model.get("aoi");
+    this.glyphs = model.get("glyphs");
+    this.since = null;
+    this.freshness = element("span", { class: "wm-freshness", role: "status" }, "loading …");
+    this.body = element("div");
+    this.said = element("p", { class: "wm-said", role: "status", "aria-live": "polite" });
+    const heading = element("header", {}, element("h3", {}, element("bdi", {}, this.aoi)), element("span", {}, title));
+    heading.append(this.freshness);
+    // Keys that are typed here are not commands of the notebook.
+    this.root = element(
+      "section",
+      { class: "wm-panel", "data-lm-suppress-shortcuts": "true", "aria-label": `${title} of ${this.aoi}` },
+      heading,
+      this.body,
+      this.said,
+    );
+    el.append(this.root);
+  }
+
+  get path() {
+    return `aoi/${encodeURIComponent(this.aoi)}`;
+  }
+
+  /** Connect, show, and follow what happens; answers how to stop. */
+  async start() {
+    this.server = await connect(this.model);
+    this.root.dataset.transport = this.server.constructor.name;
+    await this.refresh();
+    const listener = {
+      heard: (events) => {
+        this.heard(events);
+        this.refreshSoon();
+      },
+      back: () => this.refreshSoon(),
+      away: () => this.away(),
+    };
+    const stop = this.server.follow(this.aoi, listener);
+    return () => {
+      stop();
+      clearTimeout(this.timer);
+    };
+  }
+
+  /** For panels that look at the events themselves. */
+  heard() {}
+
+  refreshSoon() {
+    this.timer ??= setTimeout(() => this.refresh(), REFRESH_MS);
+  }
+
+  async refresh() {
+    clearTimeout(this.timer);
+    this.timer = null;
+    try {
+      await this.show();
+      this.since = null;
+      this.root.classList.remove("wm-away");
+      this.freshness.textContent = `as of ${utc(Date.now())}`;
+    } catch (error) {
+      if (!(error instanceof Unreachable)) throw error;
+      this.away();
+    }
+  }
+
+  away() {
+    this.since ??= Date.now();
+    this.root.classList.add("wm-away");
+    this.freshness.textContent = `⚠ the server is away since ${utc(this.since)}`;
+    this.timer ??= setTimeout(() => this.refresh(), AWAY_MS);
+  }
+
+  /** The answer to a read; a refusal is shown. */
+  async get(path) {
+    const answer = await this.server.request("GET", path);
+    if (answer.ok) return answer.body;
+    if (answer.status >= 500) throw new Unreachable(answer.body?.detail);
+    this.say(answer.body?.detail ?? `The server answered ${answer.status}.`);
+    return null;
+  }
+
+  say(text) {
+    this.said.textContent = text;
+  }
+
+  /** The glyph of a status beside its name: colour alone tells nothing to some. */
+  status(name, text = name) {
+    return element("span", { class: `wm-status wm-${name.toLowerCase()}` }, `${this.glyphs[name]} ${text}`);
+  }
+}

@@ -1,0 +1,121 @@
+"""What the panels of an AOI have in common: what is shown is made by the front end, which asks the server itself.
+
+Where the page does not come from the Jupyter server that the panel belongs to, its requests go through the kernel.
+"""
+
+from __future__ import annotations
+
+import threading
+from datetime import UTC, datetime
+from typing import Any, ClassVar
+
+import anywidget
+import traitlets
+
+from workflow_monitor.client import AOI
+from workflow_monitor.client.api import Api
+from workflow_monitor.client.errors import AnswerLost, MonitorError, NotSupported, Refused, ServerUnreachable
+from workflow_monitor.client.looks import COLOURS, GLYPHS
+from workflow_monitor.widgets.modules import HERE, bundled
+
+#: Seconds between looks for a server that has gone.
+AGAIN = 2.0
+#: data and metadata by media type
+Bundle = tuple[dict[str, Any], dict[str, Any]]
+_COLOURS = "\n".join(f".wm-{status.lower()} {{ --wm-colour: {colour}; }}" for status, colour in COLOURS.items())
+
+
+class Panel(anywidget.AnyWidget):
+    """A panel over an AOI. A subclass names its JavaScript: `module = "summary.js"`."""
+
+    module: ClassVar[str]
+    aoi = traitlets.Unicode().tag(sync=True)
+    #: which server answers; the front end looks whether it is its own
+    instance = traitlets.Unicode().tag(sync=True)
+    #: who acts, as the events tell
+    actor = traitlets.Unicode().tag(sync=True)
+    glyphs = traitlets.Dict().tag(sync=True)
+
+    def __init_subclass__(cls, **arguments: Any) -> None:  # noqa: ANN401 - as object has it
+        # traitlets makes further subclasses, which have these already.
+        if "module" in cls.__dict__:
+            cls._esm = bundled(cls.module)
+            cls._css = f"{_COLOURS}\n{(HERE / 'panel.css').read_text(encoding='utf-8')}"
+        super().__init_subclass__(**arguments)
+
+    def __init__(self, aoi: AOI, api: Api) -> None:
+        if not api.has_events:
+            raise NotSupported(f"Panels need a workflow monitor; this is a {api.name}. Its frames work: aoi.scenes().")
+        self._source = aoi
+        self._api = api
+        self._followed = threading.Event()
+        glyphs = {str(status): glyph for status, glyph in GLYPHS.items()}
+        super().__init__(aoi=aoi.name, instance=api.instance(), actor=api.connection.actor, glyphs=glyphs)
+        self.on_msg(self._receive)
+
+    def close(self) -> None:
+        """Stop following, and take the panel away."""
+        self._followed.set()
+        super().close()
+
+    # ---- for a front end that cannot reach the server
+
+    def _receive(self, _: object, message: dict[str, Any], __: object) -> None:
+        if "ask" in message:
+            self.send({"answer": message["ask"], **self._answer(str(message["method"]), str(message["path"]))})
+        elif "follow" in message:
+            threading.Thread(target=self._follow, name="workflow-monitor-panel", daemon=True).start()
+
+    def _answer(self, method: str, path: str) -> dict[str, Any]:
+        try:
+            connection = self._api.connection
+            answer = connection.get(path) if method == "GET" else connection.send(method, path)
+        except (ServerUnreachable, AnswerLost) as error:
+            return {"status": 0, "text": str(error)}
+        except Refused as error:
+            return {"status": error.status, "text": str(error)}
+        except MonitorError as error:
+            return {"status": 400, "text": str(error)}
+        return {"status": answer.status, "text": answer.text}
+
+    def _follow(self) -> None:
+        """Tell the front end that something has happened; a thread of the kernel does so while a cell runs."""
+        while not self._followed.is_set():
+            try:
+                for event in self._source.events():
+                    if self._followed.is_set():
+                        return
+                    self.send({"told": "heard", "events": [event]})
+            except MonitorError:
+                self.send({"told": "away", "events": []})
+            self._followed.wait(AGAIN)
+            self.send({"told": "back", "events": []})
+
+    # ---- what is left in a saved notebook
+
+    def _static_html(self) -> str:
+        """What is shown where no panel can be: the last state, with its date."""
+        now = datetime.now(UTC)
+        return f"<div><p>As of {now:%Y-%m-%d %H:%M:%S} UTC</p>{self._source._repr_html_()}</div>"
+
+    def _repr_mimebundle_(self, **arguments: Any) -> Bundle | None:  # noqa: ANN401 - IPython's
+        bundle = super()._repr_mimebundle_(**arguments)
+        if bundle is None:
+            return None
+        data, metadata = bundle
+        return {**data, "text/html": self._static_html(), "text/plain": str(self._source)}, metadata
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.aoi}>"
+
+
+class Summary(Panel):
+    """Counts per status, bars, rate and time left, and retrying all that waits for a person."""
+
+    module = "summary.js"
+
+
+class Failures(Panel):
+    """What failed, grouped by the shape of the message; a group is retried or given up at once."""
+
+    module = "failures.js"
