@@ -63,7 +63,6 @@ def live_server(
         json.dumps(
             {
                 "ServerApp": {"jpserver_extensions": {"workflow_monitor": True, "jupyterlab": lab}},
-                "LabApp": {"news_url": None, "check_for_updates_class": "jupyterlab.NeverCheckForUpdate"},
                 "WorkflowMonitor": traits,
             }
         )

@@ -44,18 +44,19 @@ class Panel(anywidget.AnyWidget):
         super().__init_subclass__(**arguments)
 
     def __init__(self, aoi: AOI, api: Api) -> None:
+        # First: what is refused below is closed, too.
+        self._over = threading.Event()
         if not api.has_events:
             raise NotSupported(f"Panels need a workflow monitor; this is a {api.name}. Its frames work: aoi.scenes().")
         self._source = aoi
         self._api = api
-        self._followed = threading.Event()
         glyphs = {str(status): glyph for status, glyph in GLYPHS.items()}
         super().__init__(aoi=aoi.name, instance=api.instance(), actor=api.connection.actor, glyphs=glyphs)
         self.on_msg(self._receive)
 
     def close(self) -> None:
         """Stop following, and take the panel away."""
-        self._followed.set()
+        self._over.set()
         super().close()
 
     # ---- for a front end that cannot reach the server
@@ -80,15 +81,15 @@ class Panel(anywidget.AnyWidget):
 
     def _follow(self) -> None:
         """Tell the front end that something has happened; a thread of the kernel does so while a cell runs."""
-        while not self._followed.is_set():
+        while not self._over.is_set():
             try:
                 for event in self._source.events():
-                    if self._followed.is_set():
+                    if self._over.is_set():
                         return
                     self.send({"told": "heard", "events": [event]})
             except MonitorError:
                 self.send({"told": "away", "events": []})
-            self._followed.wait(AGAIN)
+            self._over.wait(AGAIN)
             self.send({"told": "back", "events": []})
 
     # ---- what is left in a saved notebook

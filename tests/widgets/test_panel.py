@@ -1,0 +1,85 @@
+"""Panels as Python sees them: their modules, what a saved notebook keeps, and requests through the kernel."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+
+import pytest
+
+from tests.client.serving import TOKEN, Servers
+from workflow_monitor import Monitor
+from workflow_monitor.client import AOI
+from workflow_monitor.client.errors import MonitorError, NotSupported
+from workflow_monitor.client.geocube import GeocubeApi
+from workflow_monitor.client.panels import panel
+from workflow_monitor.widgets.modules import HERE, bundled
+from workflow_monitor.widgets.panel import Failures, Panel, Summary
+
+DECLARED = re.compile(r"^(?:export )?(?:async )?(?:function|class|const) (\w+)", re.MULTILINE)
+
+
+@pytest.fixture
+def m(example_servers: Servers) -> Iterator[Monitor]:
+    with Monitor(example_servers.untouched().base_url, token=TOKEN, actor="Åse") as monitor:
+        yield monitor
+
+
+@pytest.mark.parametrize("kind", [Summary, Failures])
+def test_a_module_has_all_that_it_imports_once(kind: type[Panel]) -> None:
+    text = bundled(kind.module)
+    declared = DECLARED.findall(text)
+    assert len(set(declared)) == len(declared)
+    assert {"element", "connect", "Panel"} <= set(declared)
+    assert re.findall(r"^import|^export (?!default)", text, re.MULTILINE) == []
+    assert text.count("export default {") == 1
+
+
+def test_every_module_belongs_to_a_panel() -> None:
+    used = {
+        name
+        for kind in (Summary, Failures)
+        for name in re.findall(r"^// (\w+\.js)$", bundled(kind.module), re.MULTILINE)
+    }
+    assert used == {path.name for path in HERE.glob("*.js")}
+
+
+def test_a_panel_is_asked_for_by_name(m: Monitor) -> None:
+    aoi = m["DenmarkS1"]
+    assert isinstance(aoi.summary(), Summary)
+    assert isinstance(panel("failures", aoi, m._api), Failures)
+    with pytest.raises(MonitorError, match=r"There is no panel 'weather'\. There are: failures, summary"):
+        panel("weather", aoi, m._api)
+
+
+def test_a_geocube_server_has_no_panels(m: Monitor) -> None:
+    api = GeocubeApi(m._api.connection)
+    with pytest.raises(NotSupported, match="Geocube"):
+        AOI(api, m["DenmarkS1"].workload).summary()
+
+
+def test_a_saved_notebook_keeps_the_last_state_with_its_date(m: Monitor) -> None:
+    bundle = m["DenmarkS1"].summary()._repr_mimebundle_()
+    assert bundle is not None
+    data, _ = bundle
+    assert re.search(r"As of \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC", data["text/html"])
+    assert "badly formatted storage uri" in data["text/html"]
+    assert data["text/plain"].startswith("DenmarkS1")
+    assert "application/vnd.jupyter.widget-view+json" in data
+
+
+def test_tokens_are_not_among_what_the_front_end_gets(m: Monitor) -> None:
+    state = m["DenmarkS1"].summary().get_state()
+    assert state["aoi"] == "DenmarkS1"
+    assert TOKEN not in json.dumps({name: str(value) for name, value in state.items()})
+
+
+def test_requests_through_the_kernel(m: Monitor) -> None:
+    shown = m["DenmarkS1"].summary()
+    answer = shown._answer("GET", "aoi/DenmarkS1?format=json")
+    assert (answer["status"], json.loads(answer["text"])["aoi"]) == (200, "DenmarkS1")
+    assert shown._answer("GET", "aoi/Nowhere")["status"] == 404
+    assert json.loads(shown._answer("PUT", "scene/1/retry")["text"])["code"] == "status-does-not-allow"
+    assert shown._answer("PUT", "scene/3/retry")["status"] == 200
+    assert m.scene(3).history()["who"].tolist()[-1] == "Åse"
