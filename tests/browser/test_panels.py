@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
-from tests.browser.lab import Lab
+from tests.browser.lab import Lab, running_lab
 from tests.client.serving import MESSAGE, call
+from tests.live import live_server
 
 SUMMARY, FAILURES = "aoi.summary()", "aoi.failures_panel()"
 RETRY = {"type": "scene", "id": 3, "status": "RETRY", "message": MESSAGE}
@@ -148,6 +151,31 @@ def test_where_the_page_is_not_the_servers_own_all_goes_through_the_kernel(lab: 
         assert status_of(lab) == "PENDING"
         call(lab.server, "PUT", "scene/3/force/RETRY")
         expect(summary.get_by_role("button", name="Retry all 1 …")).to_be_visible(timeout=10_000)
+
+
+def test_a_reloaded_page_shows_the_state_of_now(lab: Lab) -> None:
+    with lab.notebook(SUMMARY) as page:
+        expect(panel(page, "Summary").get_by_role("button", name="Retry all 1 …")).to_be_visible()
+        page.keyboard.press("Control+s")
+        expect(page.locator(".jp-Document.jp-mod-dirty, .jp-mod-dirty")).to_have_count(0)
+        call(lab.server, "PUT", "scene/3/retry")
+        page.reload()
+        expect(panel(page, "Summary").get_by_role("button", name="Nothing waits for a person")).to_be_visible()
+
+
+def test_a_server_that_goes_away_and_comes_back(browser: Browser, seeded_store: Path, tmp_path: Path) -> None:
+    with running_lab(tmp_path, seeded_store, browser) as lab, lab.notebook(SUMMARY) as page:
+        summary = panel(page, "Summary")
+        expect(summary.get_by_role("button", name="Retry all 1 …")).to_be_visible()
+        lab.server.process.terminate()
+        lab.server.process.wait(30)
+        away = summary.get_by_text(re.compile(r"the server is away since \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC"))
+        expect(away).to_be_visible(timeout=15_000)
+        port = urlsplit(lab.server.base_url).port or 0
+        with live_server(tmp_path, "/user/eva/", port=port, lab=True) as again:
+            expect(away).to_have_count(0, timeout=15_000)
+            call(again, "PUT", "scene/3/retry")
+            expect(summary.get_by_role("button", name="Nothing waits for a person")).to_be_visible(timeout=15_000)
 
 
 def test_panels_share_one_stream(lab: Lab) -> None:
