@@ -89,9 +89,7 @@ class Failures extends Panel {
     const outcome = { done: 0, refused: 0, reason: "" };
     const work = async () => {
       while (left.length > 0) {
-        const answer = await this.server
-          .request("PUT", `${group.kind}/${left.shift()}/${action}`)
-          .catch((error) => ({ ok: false, body: { detail: error.message } }));
+        const answer = await this.put(`${group.kind}/${left.shift()}/${action}`);
         if (answer.ok) outcome.done += 1;
         else {
           outcome.refused += 1;

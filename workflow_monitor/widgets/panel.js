@@ -11,7 +11,7 @@ export class Panel {
     this.aoi = model.get("aoi");
     this.glyphs = model.get("glyphs");
     this.since = null;
-    this.freshness = element("span", { class: "wm-freshness", role: "status" }, "loading …");
+    this.freshness = element("span", { class: "wm-freshness" }, "loading …");
     this.body = element("div");
     this.said = element("p", { class: "wm-said", role: "status", "aria-live": "polite" });
     const heading = element("header", {}, element("h3", {}, element("bdi", {}, this.aoi)), element("span", {}, title));
@@ -63,6 +63,7 @@ export class Panel {
     this.timer = null;
     try {
       await this.show();
+      if (this.since !== null) this.say("");
       this.since = null;
       this.root.classList.remove("wm-away");
       this.freshness.textContent = `as of ${utc(Date.now())}`;
@@ -73,6 +74,7 @@ export class Panel {
   }
 
   away() {
+    if (this.since === null) this.say("The server does not answer. This goes on when it is back.");
     this.since ??= Date.now();
     this.root.classList.add("wm-away");
     this.freshness.textContent = `⚠ the server is away since ${utc(this.since)}`;
@@ -86,6 +88,16 @@ export class Panel {
     if (answer.status >= 500) throw new Unreachable(answer.body?.detail);
     this.say(answer.body?.detail ?? `The server answered ${answer.status}.`);
     return null;
+  }
+
+  /** The answer to a repair; one that did not arrive is like a refusal. */
+  async put(path) {
+    try {
+      return await this.server.request("PUT", path);
+    } catch (error) {
+      if (!(error instanceof Unreachable)) throw error;
+      return { ok: false, body: { detail: `${error.message} Look at the present state before you do it again.` } };
+    }
   }
 
   say(text) {

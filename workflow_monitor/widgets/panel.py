@@ -14,7 +14,7 @@ import traitlets
 
 from workflow_monitor.client import AOI
 from workflow_monitor.client.api import Api
-from workflow_monitor.client.errors import AnswerLost, MonitorError, NotSupported, Refused, ServerUnreachable
+from workflow_monitor.client.errors import AnswerLost, MonitorError, NotFound, NotSupported, Refused, ServerUnreachable
 from workflow_monitor.client.looks import COLOURS, GLYPHS
 from workflow_monitor.widgets.modules import HERE, bundled
 
@@ -48,6 +48,7 @@ class Panel(anywidget.AnyWidget):
         self._over = threading.Event()
         if not api.has_events:
             raise NotSupported(f"Panels need a workflow monitor; this is a {api.name}. Its frames work: aoi.scenes().")
+        self._follower: threading.Thread | None = None
         self._source = aoi
         self._api = api
         glyphs = {str(status): glyph for status, glyph in GLYPHS.items()}
@@ -64,8 +65,10 @@ class Panel(anywidget.AnyWidget):
     def _receive(self, _: object, message: dict[str, Any], __: object) -> None:
         if "ask" in message:
             self.send({"answer": message["ask"], **self._answer(str(message["method"]), str(message["path"]))})
-        elif "follow" in message:
-            threading.Thread(target=self._follow, name="workflow-monitor-panel", daemon=True).start()
+        elif "follow" in message and self._follower is None:
+            # One for all views of this panel.
+            self._follower = threading.Thread(target=self._follow, name="workflow-monitor-panel", daemon=True)
+            self._follower.start()
 
     def _answer(self, method: str, path: str) -> dict[str, Any]:
         try:
@@ -87,6 +90,8 @@ class Panel(anywidget.AnyWidget):
                     if self._over.is_set():
                         return
                     self.send({"told": "heard", "events": [event]})
+            except NotFound:
+                return
             except MonitorError:
                 self.send({"told": "away", "events": []})
             self._over.wait(AGAIN)

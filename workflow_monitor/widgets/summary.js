@@ -88,12 +88,12 @@ class Summary extends Panel {
   async retryAll(waiting) {
     const question = `Send all ${grouped(waiting)} that wait for a person to the workers again?`;
     if (!(await confirmed(this.root, question, "Retry"))) return;
-    const answer = await this.server.request("PUT", `${this.path}/retry`);
+    const answer = await this.put(`${this.path}/retry`);
     const numbers = answer.body ?? { Scenes: 0, Tiles: 0 };
     this.say(
       answer.ok
         ? `Retried ${counted(numbers.Scenes, "scene")} and ${counted(numbers.Tiles, "tile")}.`
-        : `Nothing was retried: ${answer.body?.detail ?? answer.status}`,
+        : `Not retried: ${answer.body?.detail ?? answer.status}`,
     );
     await this.refresh();
   }
