@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.client.scripted import Request, Scripted, answer
-from tests.live import LiveServer, free_port
+from tests.live import free_port
 from workflow_monitor import Monitor
 from workflow_monitor.client.discovery import Surroundings
 from workflow_monitor.client.errors import MonitorError, ServerNotFound
@@ -116,6 +116,14 @@ def test_a_token_without_an_address_is_for_whom_a_person_names() -> None:
     assert token_for("https://host.example.org/", {"WORKFLOW_MONITOR_TOKEN": "told"}) == "told"
 
 
+@pytest.mark.parametrize("announced", ["http://h:8888/", "http://h:8888/user/eva/lab", "h:8888"])
+def test_a_token_with_an_address_is_for_that_server(announced: str) -> None:
+    told = {"WORKFLOW_MONITOR_URL": announced, "WORKFLOW_MONITOR_TOKEN": "told"}
+    assert token_for("http://h:8888/user/eva/", told) == "told"
+    for other in ("http://h:8889/", "https://h:8888/", "http://h.example.org:8888/"):
+        assert token_for(other, told) is None
+
+
 def test_a_running_server_has_its_own_token(tmp_path: Path) -> None:
     url = "http://127.0.0.1:8888/user/eva/"
     file = tmp_path / f"jpserver-{os.getpid()}.json"
@@ -137,7 +145,7 @@ def test_the_token_of_a_hub_is_for_the_server_of_its_user() -> None:
         assert token_for(other, {**HUB, "JUPYTERHUB_SERVICE_PREFIX": "/user/eva"}) is None
 
 
-def test_a_token_does_not_follow_to_another_server(server: LiveServer) -> None:
+def test_a_token_does_not_follow_to_another_server() -> None:
     with Scripted(lambda _: "") as other:
 
         def elsewhere(request: Request) -> bytes | str:

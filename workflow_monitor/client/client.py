@@ -234,7 +234,8 @@ class Monitor:
     # ---- looks
 
     def __repr__(self) -> str:
-        return f"Monitor({self.url!r})"
+        # A traceback shows it also when no server was found.
+        return f"Monitor({self.url!r})" if hasattr(self, "_api") else "Monitor()"
 
     def __str__(self) -> str:
         return looks.monitor_text(self.url, self.kind, *self._shown())

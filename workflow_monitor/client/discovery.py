@@ -55,7 +55,8 @@ class Place:
 class Surroundings:
     """What is known about where this process runs."""
 
-    environment: Mapping[str, str] = field(default_factory=lambda: os.environ)
+    #: not to be seen in tracebacks: there are tokens in it
+    environment: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)
     runtime: Path = field(default_factory=lambda: Path(jupyter_runtime_dir()))
     _running: list[Running] | None = None
 
@@ -69,19 +70,16 @@ class Surroundings:
     def token_for(self, url: str) -> Secret | None:
         """The token for a server, from places that belong to that server only."""
         told, announced = self.environment.get(TOKEN), self.environment.get(URL)
-        if told and (not announced or _origin(announced) == _origin(url)):
+        if told and announced and _origin(announced) == _origin(url):
             return Secret(told)
         for server in self.running:
             if server.token and _is_below(url, server.url):
                 return server.token
         hub, prefix = self.environment.get(HUB_TOKEN), self.environment.get(HUB_PREFIX)
-        if hub and prefix and urlsplit(url).path.startswith(prefix) and self._is_own_host(url):
+        if hub and prefix and _is_below(url, _hub_url(self.environment.get(HUB_URL, ""), prefix)):
             return Secret(hub)
-        return None
-
-    def _is_own_host(self, url: str) -> bool:
-        host = urlsplit(url).hostname
-        return host in LOOPBACK or host == urlsplit(self.environment.get(HUB_URL, "")).hostname
+        # One that names no server is for whom the person names, unless a better one is known.
+        return Secret(told) if told and not announced else None
 
     def places(self) -> Iterator[Place]:
         """Where to look when nobody says where, the nearest first."""
@@ -242,7 +240,7 @@ def _hub_url(service_url: str, prefix: str) -> str:
 
 
 def _origin(url: str) -> tuple[str, str, int]:
-    parts = urlsplit(url)
+    parts = urlsplit(url if "://" in url else f"http://{url}")
     host = "localhost" if parts.hostname in LOOPBACK else parts.hostname or ""
     return parts.scheme, host, parts.port or (443 if parts.scheme == "https" else 80)
 

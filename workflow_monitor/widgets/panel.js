@@ -11,6 +11,7 @@ export class Panel {
     this.aoi = model.get("aoi");
     this.glyphs = model.get("glyphs");
     this.since = null;
+    this.pause = REFRESH_MS;
     this.freshness = element("span", { class: "wm-freshness" }, "loading …");
     this.body = element("div");
     this.said = element("p", { class: "wm-said", role: "status", "aria-live": "polite" });
@@ -55,14 +56,17 @@ export class Panel {
   heard() {}
 
   refreshSoon() {
-    this.timer ??= setTimeout(() => this.refresh(), REFRESH_MS);
+    this.timer ??= setTimeout(() => this.refresh(), this.pause);
   }
 
   async refresh() {
     clearTimeout(this.timer);
     this.timer = null;
+    const begun = performance.now();
     try {
       await this.show();
+      // What takes the server long is asked for less often.
+      this.pause = Math.max(REFRESH_MS, 4 * (performance.now() - begun));
       if (this.since !== null) this.say("");
       this.since = null;
       this.root.classList.remove("wm-away");
