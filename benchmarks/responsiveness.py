@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,8 @@ def scene(number: int) -> dict[str, Any]:
             "data": {"swath_id": "IW1", "tile_nr": index, "graph_name": "S1BackscatterCoherence", "is_retriable": True},
         }
     listed = {name: {"swath_id": "IW1", "tile_nr": 1} for name in tiles}
-    data = {"date": "2022-01-04T10:34:31Z", "tiles": listed, "graph_name": "S1Preprocessing"}
+    day = datetime(2022, 1, 4, 10, 34, 31, tzinfo=UTC) + timedelta(days=5 * date)
+    data = {"date": day.isoformat(), "tiles": listed, "graph_name": "S1Preprocessing"}
     return {"source_id": f"s{track}_{date}", "aoi": AOI, "data": data, "tiles": tiles, "retry_count": 1}
 
 

@@ -13,6 +13,8 @@ from workflow_monitor.domain.failures import FailureGroup, grouped
 from workflow_monitor.domain.model import AOI, Event, Overview, Page
 from workflow_monitor.domain.patterns import compile_pattern, is_pattern
 from workflow_monitor.domain.status import QUEUES, Kind, Status
+from workflow_monitor.engine import columns
+from workflow_monitor.engine.columns import Columns
 from workflow_monitor.graph.dot import dot_lines
 from workflow_monitor.store.protocol import JobRow, Reader, Shape
 
@@ -142,6 +144,16 @@ class Queries:
     def failures(self, name: str, limit: int | None = None) -> list[FailureGroup]:
         """What failed in an AOI, by the shape of the message; `limit` looks at so many of each kind and status."""
         return grouped(self._reader.failures(self._named(name), limit))
+
+    # ---- what is drawn
+
+    def footprints(self, kind: Kind, name: str) -> Columns:
+        """The scenes or tiles of an AOI with the outlines of their footprints."""
+        return columns.footprints(kind, self._reader.footprints(kind, self._named(name)))
+
+    def lanes(self, name: str) -> Columns:
+        """The tiles of an AOI where they are in the dependency graph, drawn as lanes."""
+        return columns.lanes(*self._reader.lanes(self._named(name)), self._reader.tile_names)
 
     # ---- jobs and events
 

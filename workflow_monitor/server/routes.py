@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from workflow_monitor.domain.status import Kind
+from workflow_monitor.server import columns
 from workflow_monitor.server import representations as forms
 from workflow_monitor.server.description import Content, Operation, Parameter, Route, json_content
 from workflow_monitor.server.handlers import aois, events, jobs, pages, repairs, results, scenes, tiles
@@ -26,6 +27,11 @@ LISTED = _format("json", "geojson", "ndjson")
 LISTED_OR_ARROW = _format("json", "geojson", "ndjson", "arrow")
 NOTHING = Content("Done; there is no body.")
 NAMED_AOI = "The name may be a pattern: `*` any text, `?` one character, a suffix `(?i)` ignores case."
+_AS_COLUMNS = {columns.COLUMNS: "Columns"}
+_COLUMNS = (
+    "A 32-bit length (little-endian), so many bytes of JSON, whose `columns` tell the type, the first byte and the length "
+    "of each array, then the arrays. `seq` is the last event that they know; a status is a position in `statuses`."
+)
 
 
 def _list(kind: str, item: str, *, arrow: bool = False) -> dict[int, Content]:
@@ -212,6 +218,37 @@ _AOIS = [
                 parameters=(Parameter("limit", "How many of each kind and status to look at; 0 means all.", NUMBER),),
                 errors=(404,),
                 description="Messages that differ in nothing but ids, dates and paths have the same shape.",
+            )
+        },
+    ),
+    Route(
+        "drawing",
+        "/aoi/{aoi}/footprints",
+        aois.Footprints,
+        {
+            "get": Operation(
+                "Give the footprints of an AOI to those who draw them",
+                {200: Content(f"id, status, day, first_ring, first_position and positions. {_COLUMNS}", _AS_COLUMNS)},
+                parameters=(Parameter("of", "Of what.", {"enum": ["scenes", "tiles"], "default": "scenes"}),),
+                errors=(400, 404),
+            )
+        },
+    ),
+    Route(
+        "drawing",
+        "/aoi/{aoi}/lanes",
+        aois.Lanes,
+        {
+            "get": Operation(
+                "Give the tiles of an AOI, a track for each place and a row for each date, to those who draw them",
+                {
+                    200: Content(
+                        "id, scene, status, track, previous (position + 1, 0 for none), first (of each row), by_id; "
+                        f"scene_id, scene_status, scene_row. {_COLUMNS}",
+                        _AS_COLUMNS,
+                    )
+                },
+                errors=(404,),
             )
         },
     ),

@@ -9,6 +9,7 @@ import msgspec
 
 from workflow_monitor.domain.fields import SceneFields, SceneToIngestFields, TileFields
 from workflow_monitor.domain.status import Cause, Kind, Status
+from workflow_monitor.server.columns import COLUMNS
 from workflow_monitor.server.handlers.jobs import LeaseFields, RenewFields
 
 Schema = dict[str, Any]
@@ -108,6 +109,7 @@ _OWN: dict[str, Schema] = {
     "Lines": {"type": "string", "description": "One JSON document to a line."},
     "EventStream": {"type": "string", "description": "Server-sent events; `data` is an Event."},
     "Bytes": {"type": "string", "contentMediaType": "application/vnd.apache.arrow.stream"},
+    "Columns": {"type": "string", "contentMediaType": COLUMNS},
     "Object": {"type": "object"},
     "Status": {"type": "string", "enum": list(Status)},
     "Problem": _PROBLEM,

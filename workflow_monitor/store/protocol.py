@@ -48,6 +48,17 @@ class Payloads:
     tiles: dict[int, TileToIngest]
 
 
+class Snapshot(NamedTuple):
+    """Columns of one state of the store, and the greatest sequence number of an event in it.
+
+    A status is its position in `Status`; a day is that since 1970-01-01, null if there is no date; a previous is 0 if
+    there is none.
+    """
+
+    seq: int
+    table: pa.Table
+
+
 class JobRow(NamedTuple):
     """A job as the queue shows it."""
 
@@ -164,6 +175,15 @@ class Reader(Protocol):
 
     def graph(self, aois: Sequence[int]) -> AbstractContextManager[GraphSource]:
         """The dependency graph of some AOIs, as long as the context lasts."""
+
+    def footprints(self, kind: Kind, aoi: int) -> Snapshot:
+        """The scenes or tiles of an AOI by id: (id, status, day, footprint as WKB); see Snapshot."""
+
+    def lanes(self, aoi: int) -> tuple[Snapshot, Snapshot]:
+        """The tiles (id, scene, status, previous, day) and the scenes (id, status, day) of an AOI by id; see Snapshot."""
+
+    def tile_names(self, ids: Sequence[int]) -> dict[int, str]:
+        """The source ids of tiles, as far as they are there."""
 
     def backlog(self, queue: Kind) -> tuple[int, int]:
         """How many jobs wait, and how many are leased."""

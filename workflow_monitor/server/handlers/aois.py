@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from workflow_monitor.domain.commands import CreateAOI, DeleteAOI, RetryAOI
 from workflow_monitor.domain.documents import check_aoi_name
+from workflow_monitor.domain.errors import FieldError, InvalidInput, quoted
 from workflow_monitor.domain.patterns import is_pattern
+from workflow_monitor.domain.status import Kind
 from workflow_monitor.graph.svg import render_svg
+from workflow_monitor.server.columns import COLUMNS, packed
 from workflow_monitor.server.handlers.base import Handler, reads, writes
 from workflow_monitor.server.representations import (
     AS_DOT,
@@ -85,6 +88,41 @@ class Failures(Handler):
         queries = await self.queries()
         found = await self.backend.run(queries.failures, aoi, page.limit if page else None)
         self.answer_json([failure_group(group) for group in found])
+
+
+class Footprints(Handler):
+    """The footprints of scenes or tiles, for those who draw them."""
+
+    _track_activity = False
+
+    @reads
+    async def get(self, aoi: str) -> None:
+        kind = _kind(self.text("of"))
+        queries = await self.queries()
+        about, columns = await self.backend.run(queries.footprints, kind, aoi)
+        self.answer_text(await self.backend.run(packed, about, columns), COLUMNS)
+
+
+class Lanes(Handler):
+    """The dependency graph as lanes, for those who draw it."""
+
+    _track_activity = False
+
+    @reads
+    async def get(self, aoi: str) -> None:
+        queries = await self.queries()
+        about, columns = await self.backend.run(queries.lanes, aoi)
+        self.answer_text(await self.backend.run(packed, about, columns), COLUMNS)
+
+
+def _kind(text: str | None) -> Kind:
+    kinds = {f"{kind}s": kind for kind in Kind}
+    if text is None or text in kinds:
+        return kinds.get(text or "scenes", Kind.SCENE)
+    raise InvalidInput(
+        f"There are no footprints of {quoted(text)}.",
+        [FieldError("of", f"found {quoted(text)}, expected one of {', '.join(kinds)}")],
+    )
 
 
 class Graph(Handler):

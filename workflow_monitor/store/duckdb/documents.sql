@@ -253,3 +253,25 @@ SELECT id, source_id, status FROM scene WHERE aoi IN (SELECT unnest($1::BIGINT[]
 -- name: graph_tiles
 SELECT t.id, t.scene, t.source_id, t.status, t.previous, s.status = 'DONE' FROM tile AS t JOIN scene AS s ON s.id = t.scene
 WHERE t.aoi IN (SELECT unnest($1::BIGINT[])) ORDER BY t.scene, t.id
+
+-- What is drawn, as columns; the days are those since 1970-01-01, null without a date.
+
+-- name: day
+date_diff('day', DATE '1970-01-01', s.acquired::DATE)
+
+-- name: scene_footprints
+SELECT s.id, enum_code(s.status) AS status, {{day}} AS day, s.footprint FROM scene AS s WHERE s.aoi = $1 ORDER BY s.id
+
+-- name: tile_footprints
+SELECT t.id, enum_code(t.status) AS status, {{day}} AS day, t.footprint
+FROM tile AS t JOIN scene AS s ON s.id = t.scene WHERE t.aoi = $1 ORDER BY t.id
+
+-- name: tile_columns
+SELECT t.id, t.scene, enum_code(t.status) AS status, coalesce(t.previous, 0) AS previous, {{day}} AS day
+FROM tile AS t JOIN scene AS s ON s.id = t.scene WHERE t.aoi = $1 ORDER BY t.id
+
+-- name: scene_columns
+SELECT s.id, enum_code(s.status) AS status, {{day}} AS day FROM scene AS s WHERE s.aoi = $1 ORDER BY s.id
+
+-- name: tile_names
+SELECT id, source_id FROM tile WHERE id IN (SELECT unnest($1::BIGINT[]))

@@ -11,7 +11,7 @@ from workflow_monitor.domain.failures import Failure
 from workflow_monitor.domain.model import Event, Page
 from workflow_monitor.domain.nodes import GraphSource, SceneNode, TileNode
 from workflow_monitor.domain.status import Cause, Kind, Status
-from workflow_monitor.store.protocol import JobRow, Shape
+from workflow_monitor.store.protocol import JobRow, Shape, Snapshot
 from workflow_monitor.store.sql import statements
 
 if TYPE_CHECKING:
@@ -135,6 +135,19 @@ class DuckDBReader:
         with self._snapshot() as cursor:
             yield _Graph(cursor, list(aois))
 
+    # ---- what is drawn
+
+    def footprints(self, kind: Kind, aoi: int) -> Snapshot:
+        with self._snapshot() as cursor:
+            return _snapshot_of(cursor, f"{kind}_footprints", aoi)
+
+    def lanes(self, aoi: int) -> tuple[Snapshot, Snapshot]:
+        with self._snapshot() as cursor:
+            return _snapshot_of(cursor, "tile_columns", aoi), _snapshot_of(cursor, "scene_columns", aoi)
+
+    def tile_names(self, ids: Sequence[int]) -> dict[int, str]:
+        return dict(self._rows("tile_names", list(ids)))
+
     # ---- jobs and events
 
     def backlog(self, queue: Kind) -> tuple[int, int]:
@@ -191,6 +204,11 @@ class _Graph:
     def tiles(self) -> Iterator[TileNode]:
         for rows in _chunks(self._cursor, "graph_tiles", self._aois):
             yield from map(TileNode._make, rows)
+
+
+def _snapshot_of(cursor: duckdb.DuckDBPyConnection, name: str, aoi: int) -> Snapshot:
+    _, newest = cursor.execute(_SQL["event_bounds"]).fetchall()[0]
+    return Snapshot(newest, cursor.sql(_SQL[name], params=(aoi,)).to_arrow_table())
 
 
 def _chunks(cursor: duckdb.DuckDBPyConnection, name: str, *values: object) -> Iterator[list[tuple[Any, ...]]]:
