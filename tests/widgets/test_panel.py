@@ -13,7 +13,6 @@ from workflow_monitor import Monitor
 from workflow_monitor.client import AOI
 from workflow_monitor.client.errors import MonitorError, NotSupported
 from workflow_monitor.client.geocube import GeocubeApi
-from workflow_monitor.client.panels import panel
 from workflow_monitor.widgets.modules import HERE, bundled
 from workflow_monitor.widgets.panel import Failures, Panel, Summary
 
@@ -48,9 +47,9 @@ def test_every_module_belongs_to_a_panel() -> None:
 def test_a_panel_is_asked_for_by_name(m: Monitor) -> None:
     aoi = m["DenmarkS1"]
     assert isinstance(aoi.summary(), Summary)
-    assert isinstance(panel("failures", aoi, m._api), Failures)
-    with pytest.raises(MonitorError, match=r"There is no panel 'weather'\. There are: failures, summary"):
-        panel("weather", aoi, m._api)
+    assert isinstance(aoi.panel("failures"), Failures)
+    with pytest.raises(MonitorError, match=r"There is no panel 'weather'\. There are: failures, "):
+        aoi.panel("weather")
 
 
 def test_a_geocube_server_has_no_panels(m: Monitor) -> None:
@@ -77,9 +76,9 @@ def test_tokens_are_not_among_what_the_front_end_gets(m: Monitor) -> None:
 
 def test_requests_through_the_kernel(m: Monitor) -> None:
     shown = m["DenmarkS1"].summary()
-    answer = shown._answer("GET", "aoi/DenmarkS1?format=json")
-    assert (answer["status"], json.loads(answer["text"])["aoi"]) == (200, "DenmarkS1")
-    assert shown._answer("GET", "aoi/Nowhere")["status"] == 404
-    assert json.loads(shown._answer("PUT", "scene/1/retry")["text"])["code"] == "status-does-not-allow"
-    assert shown._answer("PUT", "scene/3/retry")["status"] == 200
+    status, body = shown._answer("GET", "aoi/DenmarkS1?format=json")
+    assert (status, json.loads(body)["aoi"]) == (200, "DenmarkS1")
+    assert shown._answer("GET", "aoi/Nowhere")[0] == 404
+    assert json.loads(shown._answer("PUT", "scene/1/retry")[1])["code"] == "status-does-not-allow"
+    assert shown._answer("PUT", "scene/3/retry")[0] == 200
     assert m.scene(3).history()["who"].tolist()[-1] == "Åse"

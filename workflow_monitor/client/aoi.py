@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 from workflow_monitor.client import looks
 from workflow_monitor.client.api import Api, Retried, Workload
 from workflow_monitor.client.errors import MonitorError, NotConfirmed
-from workflow_monitor.client.panels import panel
+from workflow_monitor.client.panels import Panels
 from workflow_monitor.client.submission import read_submission
 from workflow_monitor.client.watch import Bar, Summary, Watcher, watch, watch_async
 from workflow_monitor.domain.failures import FAILURES
@@ -34,7 +34,7 @@ LOOKED_AT = 500
 SHOWN = 5
 
 
-class AOI:
+class AOI(Panels):
     """A named ingestion. Its numbers are as they were when it was asked for; showing it, or `refresh`, asks again."""
 
     def __init__(self, api: Api, workload: Workload) -> None:
@@ -317,24 +317,6 @@ class AOI:
         from workflow_monitor.client import export  # noqa: PLC0415 - see scenes
 
         return export.to_parquet(self, folder)
-
-    # ---- panels
-
-    def summary(self) -> Any:  # noqa: ANN401 - a widget
-        """A panel with counts per status, rate and time left, live, and a button that retries all.
-
-        >>> aoi.summary()
-        <Summary DenmarkS1>
-        """
-        return panel("summary", self, self._api)
-
-    def failures_panel(self) -> Any:  # noqa: ANN401 - a widget
-        """A panel with the groups of failures, live, with buttons that retry a group or give it up.
-
-        >>> aoi.failures_panel()
-        <Failures DenmarkS1>
-        """
-        return panel("failures", self, self._api)
 
     # ---- looks
 

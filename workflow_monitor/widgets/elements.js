@@ -40,8 +40,8 @@ export function grouped(number) {
 }
 
 /** How many of what: `1 tile`, `2 tiles`. */
-export function counted(number, noun) {
-  return `${grouped(number)} ${noun}${number === 1 ? "" : "s"}`;
+export function counted(number, noun, many = `${noun}s`) {
+  return `${grouped(number)} ${number === 1 ? noun : many}`;
 }
 
 /** A moment in UTC, to the second. */

@@ -1,10 +1,10 @@
-import { confirmed, counted, element, grouped, utc } from "./elements.js";
-import { Panel } from "./panel.js";
+import { counted, element, grouped, utc } from "./elements.js";
+import { Panel, shown } from "./panel.js";
+import { repair } from "./repairs.js";
 
 const SHOWN_IDS = 30;
-const AT_ONCE = 6;
 
-class Failures extends Panel {
+export class FailuresPanel extends Panel {
   constructor(model, el) {
     super(model, el, "Failures");
     this.open = new Set();
@@ -69,43 +69,20 @@ class Failures extends Panel {
   }
 
   async repair(group, action) {
-    const number = counted(group.retry, group.kind);
-    const retry = action === "retry";
-    const question = retry
-      ? `Send ${number} with this failure to the workers again?`
-      : `Give up ${number} with this failure? The graph closes over them: what follows them goes on without.`;
-    if (!(await confirmed(this.root, question, retry ? "Retry" : "Give up"))) return;
+    const ids = group.ids.slice(0, group.retry);
+    // What is asked about stays as it is while it is worked on.
     this.busy = true;
-    const outcome = await this.each(group, action);
-    this.busy = false;
-    const refused = outcome.refused ? `; ${grouped(outcome.refused)} were not: ${outcome.reason}` : "";
-    this.say(`${counted(outcome.done, group.kind)} ${retry ? "retried" : "given up"}${refused}.`);
+    try {
+      if (!(await repair(this, group.kind, ids, action, " with this failure"))) return;
+    } finally {
+      this.busy = false;
+    }
     await this.refresh();
-  }
-
-  /** One request for each item, a few at a time; what goes wrong with one does not stop the others. */
-  async each(group, action) {
-    const left = group.ids.slice(0, group.retry);
-    const outcome = { done: 0, refused: 0, reason: "" };
-    const work = async () => {
-      while (left.length > 0) {
-        const answer = await this.put(`${group.kind}/${left.shift()}/${action}`);
-        if (answer.ok) outcome.done += 1;
-        else {
-          outcome.refused += 1;
-          outcome.reason = answer.body?.detail ?? `the server answered ${answer.status}`;
-        }
-        this.say(`${grouped(outcome.done + outcome.refused)} of ${grouped(group.retry)} …`);
-      }
-    };
-    await Promise.all(Array.from({ length: AT_ONCE }, work));
-    return outcome;
   }
 }
 
 export default {
   render({ model, el }) {
-    const started = new Failures(model, el).start();
-    return () => started.then((stop) => stop());
+    return shown(FailuresPanel, model, el);
   },
 };

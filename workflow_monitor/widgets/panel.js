@@ -42,14 +42,20 @@ export class Panel {
         this.heard(events);
         this.refreshSoon();
       },
-      back: () => this.refreshSoon(),
+      back: () => this.back(),
       away: () => this.away(),
     };
     const stop = this.server.follow(this.aoi, listener);
     return () => {
       stop();
       clearTimeout(this.timer);
+      this.root.remove();
     };
+  }
+
+  /** The server is there, and may know more than was heard. */
+  back() {
+    this.refreshSoon();
   }
 
   /** For panels that look at the events themselves. */
@@ -70,11 +76,15 @@ export class Panel {
       if (this.since !== null) this.say("");
       this.since = null;
       this.root.classList.remove("wm-away");
-      this.freshness.textContent = `as of ${utc(Date.now())}`;
+      this.isFresh();
     } catch (error) {
       if (!(error instanceof Unreachable)) throw error;
       this.away();
     }
+  }
+
+  isFresh() {
+    this.freshness.textContent = `as of ${utc(Date.now())}`;
   }
 
   away() {
@@ -87,7 +97,16 @@ export class Panel {
 
   /** The answer to a read; a refusal is shown. */
   async get(path) {
-    const answer = await this.server.request("GET", path);
+    return this.read(path);
+  }
+
+  /** The same as bytes. */
+  async getBytes(path) {
+    return this.read(path, true);
+  }
+
+  async read(path, asBytes = false) {
+    const answer = await this.server.request("GET", path, asBytes);
     if (answer.ok) return answer.body;
     if (answer.status >= 500) throw new Unreachable(answer.body?.detail);
     this.say(answer.body?.detail ?? `The server answered ${answer.status}.`);
@@ -112,4 +131,20 @@ export class Panel {
   status(name, text = name) {
     return element("span", { class: `wm-status wm-${name.toLowerCase()}` }, `${this.glyphs[name]} ${text}`);
   }
+}
+
+/** Show a kind of panel, and another one when its AOI is another; answers how to end it. */
+export function shown(Kind, model, el) {
+  let started = null;
+  const begin = () => {
+    const before = started;
+    // Two panels never follow at once: the one before has ended when the next begins.
+    started = Promise.resolve(before?.then((stop) => stop())).then(() => (model.get("aoi") ? new Kind(model, el).start() : () => {}));
+  };
+  begin();
+  model.on("change:aoi", begin);
+  return () => {
+    model.off("change:aoi", begin);
+    return started.then((stop) => stop());
+  };
 }

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import Any, ClassVar
 
 import anywidget
@@ -43,7 +44,7 @@ class Panel(anywidget.AnyWidget):
             cls._css = f"{_COLOURS}\n{(HERE / 'panel.css').read_text(encoding='utf-8')}"
         super().__init_subclass__(**arguments)
 
-    def __init__(self, aoi: AOI, api: Api) -> None:
+    def __init__(self, aoi: AOI, api: Api, **state: Any) -> None:  # noqa: ANN401 - traits of the subclass
         # First: what is refused below is closed, too.
         self._over = threading.Event()
         if not api.has_events:
@@ -52,7 +53,7 @@ class Panel(anywidget.AnyWidget):
         self._source = aoi
         self._api = api
         glyphs = {str(status): glyph for status, glyph in GLYPHS.items()}
-        super().__init__(aoi=aoi.name, instance=api.instance(), actor=api.connection.actor, glyphs=glyphs)
+        super().__init__(aoi=aoi.name, instance=api.instance(), actor=api.connection.actor, glyphs=glyphs, **state)
         self.on_msg(self._receive)
 
     def close(self) -> None:
@@ -64,23 +65,32 @@ class Panel(anywidget.AnyWidget):
 
     def _receive(self, _: object, message: dict[str, Any], __: object) -> None:
         if "ask" in message:
-            self.send({"answer": message["ask"], **self._answer(str(message["method"]), str(message["path"]))})
+            self._reply(message)
         elif "follow" in message and self._follower is None:
             # One for all views of this panel.
             self._follower = threading.Thread(target=self._follow, name="workflow-monitor-panel", daemon=True)
             self._follower.start()
 
-    def _answer(self, method: str, path: str) -> dict[str, Any]:
+    def _reply(self, message: dict[str, Any]) -> None:
+        status, body = self._answer(str(message["method"]), str(message["path"]))
+        answer = {"answer": message["ask"], "status": status}
+        if message.get("bytes") and status == HTTPStatus.OK:
+            self.send(answer, buffers=[body])
+        else:
+            self.send({**answer, "text": body.decode("utf-8", errors="replace")})
+
+    def _answer(self, method: str, path: str) -> tuple[int, bytes]:
+        """The status and the body of an answer, or what went wrong; 0 if there is none."""
         try:
             connection = self._api.connection
             answer = connection.get(path) if method == "GET" else connection.send(method, path)
         except (ServerUnreachable, AnswerLost) as error:
-            return {"status": 0, "text": str(error)}
+            return 0, str(error).encode()
         except Refused as error:
-            return {"status": error.status, "text": str(error)}
+            return error.status, str(error).encode()
         except MonitorError as error:
-            return {"status": 400, "text": str(error)}
-        return {"status": answer.status, "text": answer.text}
+            return HTTPStatus.BAD_REQUEST, str(error).encode()
+        return answer.status, answer.body
 
     def _follow(self) -> None:
         """Tell the front end that something has happened; a thread of the kernel does so while a cell runs."""
@@ -125,3 +135,9 @@ class Failures(Panel):
     """What failed, grouped by the shape of the message; a group is retried or given up at once."""
 
     module = "failures.js"
+
+
+class Graph(Panel):
+    """The dependency graph as lanes or as dot, with every item's neighbours, and repairs where the problem is."""
+
+    module = "graph.js"

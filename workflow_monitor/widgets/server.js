@@ -27,7 +27,7 @@ function ownRoot() {
 }
 
 function answerOf(status, text) {
-  let body = null;
+  let body;
   try {
     body = text === "" ? null : JSON.parse(text);
   } catch {
@@ -43,13 +43,13 @@ class Direct {
     this.actor = String.fromCharCode(...new TextEncoder().encode(model.get("actor")));
   }
 
-  async request(method, path) {
+  async request(method, path, asBytes = false) {
     const xsrf = document.cookie.match(/(?:^|; )_xsrf=([^;]*)/);
-    const headers = { Accept: "application/json", "X-Workflow-Monitor-Actor": this.actor };
+    const headers = { Accept: asBytes ? "*/*" : "application/json", "X-Workflow-Monitor-Actor": this.actor };
     if (xsrf) headers["X-XSRFToken"] = decodeURIComponent(xsrf[1]);
-    let answer;
     try {
-      answer = await fetch(this.root + path, { method, headers, credentials: "same-origin" });
+      const answer = await fetch(this.root + path, { method, headers, credentials: "same-origin" });
+      if (asBytes && answer.ok) return { status: answer.status, ok: true, body: await answer.arrayBuffer() };
       return answerOf(answer.status, await answer.text());
     } catch {
       throw new Unreachable("The server does not answer.");
@@ -118,29 +118,30 @@ class ThroughKernel {
     this.model = model;
     this.asked = new Map();
     this.listeners = new Set();
-    model.on("msg:custom", (message) => this.receive(message));
+    model.on("msg:custom", (message, buffers) => this.receive(message, buffers));
   }
 
-  receive(message) {
+  receive(message, buffers) {
     if (message.answer !== undefined) {
-      this.asked.get(message.answer)?.(message);
+      this.asked.get(message.answer)?.({ ...message, bytes: buffers?.[0] });
       this.asked.delete(message.answer);
     } else {
       for (const listener of this.listeners) listener[message.told](message.events);
     }
   }
 
-  request(method, path) {
+  request(method, path, asBytes = false) {
     const number = crypto.getRandomValues(new Uint32Array(1))[0];
     return new Promise((resolve, reject) => {
       const gone = () => reject(new Unreachable("The kernel does not answer; it is busy or gone."));
       const timer = setTimeout(gone, KERNEL_MS);
-      this.asked.set(number, ({ status, text }) => {
+      this.asked.set(number, ({ status, text, bytes }) => {
         clearTimeout(timer);
-        if (status) resolve(answerOf(status, text));
+        if (bytes) resolve({ status, ok: true, body: bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength) });
+        else if (status) resolve(answerOf(status, text));
         else reject(new Unreachable(text));
       });
-      this.model.send({ ask: number, method, path });
+      this.model.send({ ask: number, method, path, bytes: asBytes });
     });
   }
 

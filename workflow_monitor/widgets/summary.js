@@ -1,10 +1,10 @@
 import { confirmed, counted, duration, element, grouped } from "./elements.js";
-import { Panel } from "./panel.js";
+import { Panel, shown } from "./panel.js";
 
 const ORDER = ["DONE", "FAILED", "RETRY", "PENDING", "NEW"];
 const WINDOW_MS = 5 * 60 * 1000;
 
-class Summary extends Panel {
+export class SummaryPanel extends Panel {
   constructor(model, el) {
     super(model, el, "Summary");
     /** When items were done, of the last minutes. */
@@ -101,7 +101,6 @@ class Summary extends Panel {
 
 export default {
   render({ model, el }) {
-    const started = new Summary(model, el).start();
-    return () => started.then((stop) => stop());
+    return shown(SummaryPanel, model, el);
   },
 };
