@@ -14,6 +14,7 @@ from tests.running import DATE, START, Running, running
 from workflow_monitor.domain.commands import CreateAOI, DeleteAOI, Fail, Force, Ingest, Lease, Report, RetryAOI, SetData
 from workflow_monitor.domain.documents import read_scene
 from workflow_monitor.domain.model import Page, Result
+from workflow_monitor.domain.nodes import GraphPart, SceneNode, TileNode
 from workflow_monitor.domain.status import Cause, Kind, Status
 from workflow_monitor.store.duckdb import reader
 
@@ -168,7 +169,7 @@ def test_names_and_messages_come_out_as_they_went_in(engine: Running, hostile: s
     (batch,) = engine.store.reader.arrow(Kind.SCENE, [2], tuple(Status), None)
     (row,) = batch.to_pylist()
     assert (row["source_id"], row["aoi"], row["message"]) == (hostile,) * 3
-    with engine.store.reader.graph([2]) as graph:
+    with engine.store.reader.graph([2], GraphPart()) as graph:
         assert [node.source_id for node in graph.tiles()] == [hostile]
 
 
@@ -292,14 +293,14 @@ def test_the_graph_has_all_scenes_and_tiles_of_the_aois(engine: Running) -> None
     engine.ingest(AOI, new("a"), new("b", "a"))
     engine.ingest("Norway", new("n"))
     report(engine, Kind.SCENE, Status.DONE, 1)
-    with engine.store.reader.graph([1]) as graph:
+    with engine.store.reader.graph([1], GraphPart()) as graph:
         for _ in range(2):
             assert [tuple(node) for node in graph.scenes()] == [(1, "a", "DONE"), (2, "b", "PENDING")]
             assert [tuple(node) for node in graph.tiles()] == [
                 (1, 1, "T32UNG", "PENDING", None, True),
                 (2, 2, "T32UNG", "NEW", 1, False),
             ]
-    with engine.store.reader.graph([1, 2]) as graph:
+    with engine.store.reader.graph([1, 2], GraphPart()) as graph:
         assert [node.id for node in graph.scenes()] == [1, 2, 3]
 
 
@@ -453,7 +454,7 @@ def test_a_list_shows_one_state_while_others_write(engine: Running, monkeypatch:
 
 def test_two_lists_of_a_graph_show_one_state(engine: Running) -> None:
     grow(engine, 3)
-    with engine.store.reader.graph([1]) as graph:
+    with engine.store.reader.graph([1], GraphPart()) as graph:
         before = [node.id for node in graph.scenes()]
         report(engine, Kind.SCENE, Status.DONE, 1)
         engine.ingest(AOI, new("later"))
@@ -546,3 +547,77 @@ def test_many_threads_read_while_one_writes(engine: Running) -> None:
         for thread in threads:
             thread.join()
     assert wrong == []
+
+
+# ---- parts of the graph, and finding
+
+
+def part(engine: Running, *aois: int, **chosen: Any) -> tuple[list[int], list[tuple[int, int | None]]]:
+    """The scenes, and the tiles with what they follow."""
+    with engine.store.reader.graph(aois or [1], GraphPart(**chosen)) as graph:
+        tiles = [TileNode._make(node) for node in graph.tiles()]
+        return [SceneNode._make(node).id for node in graph.scenes()], [(tile.id, tile.previous) for tile in tiles]
+
+
+@pytest.fixture
+def chain(engine: Running) -> Running:
+    """Six scenes with a tile each, one after the other; the first four are DONE."""
+    engine.ingest(AOI, new("s1"), *[new(f"s{n}", f"s{n - 1}") for n in range(2, 7)])
+    for kind in Kind:
+        for number in range(1, 5):
+            report(engine, kind, Status.DONE, number)
+    return engine
+
+
+def test_the_neighbourhood_of_an_item(chain: Running) -> None:
+    assert part(chain, around=(Kind.TILE, 3), steps=0) == ([3], [(3, None)])
+    assert part(chain, around=(Kind.TILE, 3), steps=1) == ([2, 3, 4], [(2, None), (3, 2), (4, 3)])
+    assert part(chain, around=(Kind.SCENE, 3), steps=1) == ([3], [(3, None)])
+    assert part(chain, around=(Kind.SCENE, 3), steps=2)[1] == [(2, None), (3, 2), (4, 3)]
+    everything = part(chain)
+    assert part(chain, around=(Kind.TILE, 1), steps=50) == everything
+    assert len(everything[1]) == 6
+
+
+def test_what_is_done_is_folded_but_for_the_neighbours_of_what_is_not(chain: Running) -> None:
+    # tile 4 is before tile 5, which is NEW
+    assert part(chain, folded=True) == ([4, 5, 6], [(4, None), (5, 4), (6, 5)])
+    report(chain, Kind.SCENE, Status.DONE, 5, 6)
+    report(chain, Kind.TILE, Status.DONE, 5, 6)
+    assert part(chain, folded=True) == ([], [])
+    chain.do(Force(Kind.SCENE, 2, Status.RETRY))
+    assert part(chain, folded=True) == ([2], [(2, None)])
+    assert part(chain, folded=True, around=(Kind.TILE, 5), steps=1) == ([], [])
+
+
+def test_an_item_is_looked_for_in_its_own_aoi(chain: Running) -> None:
+    chain.do(CreateAOI("Norway"))
+    chain.ingest("Norway", new("n"))
+    reader = chain.store.reader
+    assert [reader.is_in([aoi], kind, 7) for kind in Kind for aoi in (1, 2)] == [False, True, False, True]
+    assert reader.is_in([1, 2], Kind.TILE, 7)
+    assert not reader.is_in([1, 2], Kind.TILE, 8)
+
+
+def found(engine: Running, text: str, limit: int = 20) -> tuple[int, list[tuple[str, int]]]:
+    total, items = engine.store.reader.find(1, text, limit)
+    return total, [(item.kind, item.id) for item in items]
+
+
+def test_finding_by_name_and_by_id(chain: Running) -> None:
+    assert found(chain, "S3") == (1, [("scene", 3)])
+    assert found(chain, "t32u") == (6, [("tile", n) for n in range(1, 7)])
+    assert found(chain, "t32u", 2) == (6, [("tile", 1), ("tile", 2)])
+    assert found(chain, "t5") == (1, [("tile", 5)])
+    assert found(chain, "s5") == (1, [("scene", 5)])
+    # as an id first, then what has it in its name
+    assert found(chain, "3")[1][:3] == [("scene", 3), ("tile", 3), ("tile", 1)]
+    assert found(chain, "nothing") == (0, [])
+    _, (tile,) = chain.store.reader.find(1, "t5", 1)
+    assert (tile.source_id, tile.scene_source_id, tile.status) == ("T32UNG", "s5", Status.NEW)
+
+
+@pytest.mark.parametrize("text", ["%", "_", "'", '"', "\\", "*"])
+def test_finding_takes_texts_as_they_are(engine: Running, text: str) -> None:
+    engine.ingest(AOI, new("plain"), new(f"with {text} in it"))
+    assert found(engine, text) == (1, [("scene", 2)])

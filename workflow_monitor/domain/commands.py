@@ -64,6 +64,17 @@ class Fail:
 
 
 @dataclass(frozen=True, slots=True)
+class Foresee:
+    """Look what giving an item up by force would do, and do nothing.
+
+    Answers the Changes that it would log, in order; ItemNotFound, StatusConflict.
+    """
+
+    kind: Kind
+    id: int
+
+
+@dataclass(frozen=True, slots=True)
 class Force:
     """Set the status of an item. Answers None; ItemNotFound, StatusConflict."""
 
@@ -137,6 +148,7 @@ Command = (
     | Report
     | Retry
     | Fail
+    | Foresee
     | Force
     | SetData
     | RetryAOI

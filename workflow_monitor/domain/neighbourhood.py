@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 from workflow_monitor.domain.model import Item, JobOrder, Scene, Tile
@@ -28,6 +28,10 @@ class Missing(Exception):
 
     def __bool__(self) -> bool:
         return any((self.scenes, self.tiles, self.tiles_of, self.followers_of, self.referrers_of))
+
+
+class _Undone(Exception):
+    """What was rehearsed is to be undone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +203,7 @@ class Neighbourhood:
     def attempt(self) -> Iterator[None]:
         """Do all within or, if it raises, nothing."""
         marks = len(self._undo), len(self._changes), len(self._jobs), len(self._withdrawn), self._next_seq
+        touched = len(self._touched)
         try:
             yield
         except BaseException:
@@ -206,7 +211,20 @@ class Neighbourhood:
             for item, name, value in reversed(self._undo[undo:]):
                 self._put(item, name, value)
             del self._undo[undo:], self._changes[changes:], self._jobs[jobs:], self._withdrawn[withdrawn:]
+            while len(self._touched) > touched:
+                self._touched.popitem()
+                self._status_before.popitem()
             raise
+
+    @contextmanager
+    def rehearsal(self) -> Iterator[list[Change]]:
+        """Do all within, list what it leaves in the log, and undo it."""
+        foreseen: list[Change] = []
+        with suppress(_Undone), self.attempt():
+            before = len(self._changes)
+            yield foreseen
+            foreseen += self._changes[before:]
+            raise _Undone
 
     def set(self, item: Item, **values: object) -> None:
         """Change fields of an item."""

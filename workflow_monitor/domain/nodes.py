@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import NamedTuple, Protocol
+
+from workflow_monitor.domain.status import Kind
 
 
 class SceneNode(NamedTuple):
@@ -26,6 +29,27 @@ class TileNode(NamedTuple):
     previous: int | None
     #: whether its scene is DONE
     scene_done: bool
+
+
+@dataclass(frozen=True, slots=True)
+class GraphPart:
+    """Which part of a graph is drawn: all of it, if nothing is said."""
+
+    #: an item, and by how many edges at most the others are away from it
+    around: tuple[Kind, int] | None = None
+    steps: int = 0
+    #: whether what is DONE is left out, but for the neighbours of what is not
+    folded: bool = False
+
+    def __str__(self) -> str:
+        """What is left out, in words; nothing if all is there."""
+        words = []
+        if self.around is not None:
+            kind, number = self.around
+            words.append(f"{kind} {number} and what is at most {self.steps} edges away")
+        if self.folded:
+            words.append("what is not DONE and its neighbours")
+        return f"Only {', of that '.join(words)}" if words else ""
 
 
 class GraphSource(Protocol):

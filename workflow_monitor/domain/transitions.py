@@ -20,7 +20,7 @@ from dataclasses import dataclass
 
 from workflow_monitor.domain.errors import ItemNotFound, StatusConflict
 from workflow_monitor.domain.model import Item, JobOrder, Result, Scene, Tile
-from workflow_monitor.domain.neighbourhood import Missing, Neighbourhood
+from workflow_monitor.domain.neighbourhood import Change, Missing, Neighbourhood
 from workflow_monitor.domain.status import AWAITING_RESULT, Cause, Kind, Status
 
 
@@ -107,6 +107,13 @@ def fail(hood: Neighbourhood, kind: Kind, number: int, *, by_force: bool) -> Non
             f"PUT /{kind}/{number}/fail/force fails it from any status."
         )
     _fail(hood, item, Cause.FORCE if by_force else Cause.FAIL)
+
+
+def foresee(hood: Neighbourhood, kind: Kind, number: int) -> list[Change]:
+    """What giving an item up by force would leave in the log; nothing is done."""
+    with hood.rehearsal() as changes:
+        fail(hood, kind, number, by_force=True)
+    return changes
 
 
 def force(hood: Neighbourhood, kind: Kind, number: int, status: Status) -> None:

@@ -16,6 +16,7 @@ from workflow_monitor.domain.commands import (
     ExpireLeases,
     Fail,
     Force,
+    Foresee,
     Ingest,
     Lease,
     RenewLease,
@@ -229,6 +230,10 @@ class Batch:
     @_do.register
     def _fail(self, command: Fail) -> None:
         self._decide(transitions.fail, command.kind, command.id, by_force=command.force)
+
+    @_do.register
+    def _foresee(self, command: Foresee) -> list[Change]:
+        return self._decide(transitions.foresee, command.kind, command.id)
 
     @_do.register
     def _force(self, command: Force) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from workflow_monitor.domain.commands import Command, Fail, Force, Report, Retry
+from workflow_monitor.domain.commands import Command, Fail, Force, Foresee, Report, Retry
 from workflow_monitor.domain.model import Tile
 from workflow_monitor.domain.neighbourhood import Missing, Neighbourhood
 from workflow_monitor.domain.status import Kind, Status
@@ -18,7 +18,7 @@ def _aims(commands: Iterable[Command]) -> Iterable[tuple[Kind, int, Status]]:
                 yield from ((result.kind, result.id, result.status) for result in results)
             case Retry(kind, number):
                 yield kind, number, Status.PENDING
-            case Fail(kind, number):
+            case Fail(kind, number) | Foresee(kind, number):
                 yield kind, number, Status.FAILED
             case Force(kind, number, status):
                 yield kind, number, status

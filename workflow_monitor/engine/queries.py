@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 from workflow_monitor.domain.errors import AOINotFound, ItemNotFound
 from workflow_monitor.domain.failures import FailureGroup, grouped
 from workflow_monitor.domain.model import AOI, Event, Overview, Page
+from workflow_monitor.domain.nodes import GraphPart
 from workflow_monitor.domain.patterns import compile_pattern, is_pattern
 from workflow_monitor.domain.status import QUEUES, Kind, Status
 from workflow_monitor.engine import columns
 from workflow_monitor.engine.columns import Columns
 from workflow_monitor.graph.dot import dot_lines
-from workflow_monitor.store.protocol import JobRow, Reader, Shape
+from workflow_monitor.store.protocol import FoundItem, JobRow, Reader, Shape
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-#: with an id beyond this there is nothing
-LARGEST_ID = 2**63 - 1
+WHOLE = GraphPart()
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,13 +134,27 @@ class Queries:
         """Scenes or tiles as Arrow record batches of one schema, at least one."""
         return self._reader.arrow(kind, self._matching(pattern), _statuses(status), page)
 
-    def dot(self, pattern: str) -> Iterator[str]:
-        """The dependency graph as dot text, in chunks of whole lines."""
-        return self._dot(pattern, self._matching(pattern))
+    def dot(self, pattern: str, part: GraphPart = WHOLE) -> Iterator[str]:
+        """The dependency graph, or a part of it, as dot text, in chunks of whole lines.
 
-    def _dot(self, name: str, aois: list[int]) -> Iterator[str]:
-        with self._reader.graph(aois) as graph:
-            yield from dot_lines(name, graph)
+        Raises ItemNotFound if the part is around an item that is not in these AOIs.
+        """
+        aois = self._matching(pattern)
+        if part.around is not None and not self._reader.is_in(aois, *part.around):
+            raise ItemNotFound(*part.around)
+        return self._dot(pattern, aois, part)
+
+    def _dot(self, name: str, aois: list[int], part: GraphPart) -> Iterator[str]:
+        with self._reader.graph(aois, part) as graph:
+            yield from dot_lines(name, graph, str(part))
+
+    def names(self, kind: Kind, ids: Sequence[int]) -> dict[int, str]:
+        """The source ids of scenes or tiles, as far as they are there."""
+        return self._reader.names(kind, ids)
+
+    def find(self, name: str, text: str, limit: int) -> tuple[int, list[FoundItem]]:
+        """How many scenes and tiles of an AOI have a text in their names, or are named by it; and the first of them."""
+        return self._reader.find(self._named(name), text, limit)
 
     def failures(self, name: str, limit: int | None = None) -> list[FailureGroup]:
         """What failed in an AOI, by the shape of the message; `limit` looks at so many of each kind and status."""
@@ -153,7 +168,7 @@ class Queries:
 
     def lanes(self, name: str) -> Columns:
         """The tiles of an AOI where they are in the dependency graph, drawn as lanes."""
-        return columns.lanes(*self._reader.lanes(self._named(name)), self._reader.tile_names)
+        return columns.lanes(*self._reader.lanes(self._named(name)), partial(self._reader.names, Kind.TILE))
 
     # ---- jobs and events
 

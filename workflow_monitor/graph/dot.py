@@ -44,12 +44,15 @@ _PICTURES = {
 _COLOURS = {str(status): colour for status, colour in COLOURS.items()}
 
 
-def dot_lines(name: str, source: GraphSource) -> Iterator[str]:
+def dot_lines(name: str, source: GraphSource, cut: str = "") -> Iterator[str]:
     """The whole graph as dot text, in chunks of whole lines; takes little memory however large it is.
 
-    `name` is shown as the title: that of the AOI, or the pattern that was asked for.
+    `name` is shown as the title: that of the AOI, or the pattern that was asked for. `cut` says what part of the graph
+    this is, if it is not all of it.
     """
     yield f"digraph {quoted_name(name)} {{\n"
+    if cut:
+        yield f'label="{label_text(cut)}" labelloc=t;\n'
     yield from _chunks(_scene_lines(source.scenes()))
     yield from _chunks(_tile_lines(source.tiles()))
     yield from _chunks(_edge_lines(source.tiles()))

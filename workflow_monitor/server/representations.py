@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from io import BytesIO
@@ -16,12 +16,14 @@ from workflow_monitor.domain.dates import rfc3339
 from workflow_monitor.domain.errors import FieldError, InvalidInput, quoted
 from workflow_monitor.domain.failures import FailureGroup
 from workflow_monitor.domain.model import Event, Overview
-from workflow_monitor.domain.status import Status
+from workflow_monitor.domain.status import Cause, Status
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from workflow_monitor.store.protocol import JobRow
+    from workflow_monitor.domain.neighbourhood import Change
+    from workflow_monitor.domain.status import Kind
+    from workflow_monitor.store.protocol import FoundItem, JobRow
 
 JSON = "application/json"
 TEXT = "text/plain; charset=utf-8"
@@ -31,6 +33,10 @@ ARROW = "application/vnd.apache.arrow.stream"
 DOT = "text/vnd.graphviz; charset=utf-8"
 SVG = "image/svg+xml"
 EVENTS = "text/event-stream"
+
+
+#: changes that are listed of what giving an item up would do; all are counted
+CONSEQUENCES = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,6 +231,41 @@ def failure_group(group: FailureGroup) -> dict[str, object]:
         "example": group.example,
         "ids": group.ids,
     }
+
+
+def found_item(item: FoundItem) -> dict[str, object]:
+    """A scene or tile that was looked for, as JSON has it."""
+    return {
+        "type": item.kind,
+        "id": item.id,
+        "source_id": item.source_id,
+        "scene_source_id": item.scene_source_id,
+        "date": item.acquired and time_text(item.acquired),
+        "status": item.status,
+    }
+
+
+def consequences_json(changes: Sequence[Change], names: Mapping[tuple[Kind, int], str]) -> dict[str, object]:
+    """What giving an item up would do, as JSON has it; `names` are the source ids."""
+    counts = {
+        "failed": sum(change.after is Status.FAILED for change in changes),
+        "pending": sum(change.after is Status.PENDING for change in changes),
+        "relinked": sum(change.cause is Cause.HAND_OVER for change in changes),
+    }
+    shown = [
+        {
+            "type": change.kind,
+            "id": change.id,
+            "source_id": names.get((change.kind, change.id), ""),
+            "from": change.before,
+            "to": change.after,
+            "cause": change.cause,
+            "PreviousID": change.previous,
+            "ReferenceID": change.reference,
+        }
+        for change in changes[:CONSEQUENCES]
+    ]
+    return {"total": len(changes), "counts": counts, "changes": shown}
 
 
 def event_json(event: Event) -> str:

@@ -110,6 +110,19 @@ def _repairs(kind: Kind) -> list[Route]:
         ),
         Route(
             "repair",
+            f"{path}/consequences",
+            repairs.Consequences,
+            {
+                "get": Operation(
+                    f"Tell what giving up a {kind} by force would do, and do nothing",
+                    {200: json_content("What would change, in order; the first 100 are listed.", "Consequences")},
+                    errors=(400, 404, 409),
+                )
+            },
+            of_kind,
+        ),
+        Route(
+            "repair",
             f"{path}/force/{{status}}",
             repairs.ForceStatus,
             put(f"Set the status of a {kind}", 404, 409),
@@ -201,9 +214,30 @@ _AOIS = [
             "get": Operation(
                 "Show the dependency graph",
                 {200: Content("The graph.", {forms.DOT: "Text", forms.SVG: "Text"})},
-                parameters=(_format("dot", "svg"),),
-                errors=(404, 422, 501),
+                parameters=(
+                    Parameter("around", "Only what is near a scene (`s12`) or tile (`t12`).", TEXT),
+                    Parameter("steps", "How many edges away at most.", NUMBER | {"maximum": 50, "default": 3}),
+                    Parameter("fold", "Only what is not DONE, with its neighbours.", {"type": "boolean"}),
+                    _format("dot", "svg"),
+                ),
+                errors=(400, 404, 422, 501),
                 description=f"{NAMED_AOI} Dot text is always whole; SVG has a limit of size and time.",
+            )
+        },
+    ),
+    Route(
+        "AOIs",
+        "/aoi/{aoi}/find",
+        aois.Find,
+        {
+            "get": Operation(
+                "Find scenes and tiles of an AOI by a part of their names, or by id",
+                {200: json_content("How many there are, and the first.", "Found")},
+                parameters=(
+                    Parameter("text", "Part of a name in any case, or an id: `12`, `s12`, `t12`.", TEXT),
+                    Parameter("limit", "How many are listed.", NUMBER | {"minimum": 1, "maximum": 1000, "default": 20}),
+                ),
+                errors=(400, 404),
             )
         },
     ),

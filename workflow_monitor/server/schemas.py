@@ -174,6 +174,37 @@ _OWN: dict[str, Schema] = {
             ids={"type": "array", "items": INTEGER},
         ),
     },
+    "Found": _object(
+        total=INTEGER,
+        items={
+            "type": "array",
+            "items": _object(
+                type={"enum": [*Kind]},
+                id=INTEGER,
+                source_id=TEXT,
+                scene_source_id={"type": ["string", "null"]},
+                date=MAYBE_TIME,
+                status=STATUS,
+            ),
+        },
+    ),
+    "Consequences": _object(
+        total=INTEGER,
+        counts=_object(failed=INTEGER, pending=INTEGER, relinked=INTEGER),
+        changes={
+            "type": "array",
+            "items": _object(
+                type={"enum": [*Kind]},
+                id=INTEGER,
+                source_id=TEXT,
+                to=STATUS,
+                cause={"enum": [*Cause]},
+                PreviousID=LINK,
+                ReferenceID=LINK,
+                **{"from": STATUS},
+            ),
+        },
+    ),
     "Event": _EVENT,
     "Events": _list("Event"),
 }

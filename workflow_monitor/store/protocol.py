@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 from workflow_monitor.domain.failures import Failure
 from workflow_monitor.domain.model import AOI, Event, JobOrder, LeasedJob, Page, Scene, Tile
 from workflow_monitor.domain.neighbourhood import Changes
-from workflow_monitor.domain.nodes import GraphSource
+from workflow_monitor.domain.nodes import GraphPart, GraphSource
 from workflow_monitor.domain.status import Kind, Status
 
 if TYPE_CHECKING:
@@ -46,6 +46,18 @@ class Payloads:
 
     scenes: dict[int, SceneToIngest]
     tiles: dict[int, TileToIngest]
+
+
+class FoundItem(NamedTuple):
+    """A scene or tile that was looked for."""
+
+    kind: Kind
+    id: int
+    source_id: str
+    #: of a tile
+    scene_source_id: str | None
+    acquired: datetime | None
+    status: Status
 
 
 class Snapshot(NamedTuple):
@@ -173,8 +185,8 @@ class Reader(Protocol):
 
     def leaf_tiles(self, aoi: int, shape: Shape) -> Iterator[list[str]]: ...
 
-    def graph(self, aois: Sequence[int]) -> AbstractContextManager[GraphSource]:
-        """The dependency graph of some AOIs, as long as the context lasts."""
+    def graph(self, aois: Sequence[int], part: GraphPart) -> AbstractContextManager[GraphSource]:
+        """The dependency graph of some AOIs, or a part of it, as long as the context lasts."""
 
     def footprints(self, kind: Kind, aoi: int) -> Snapshot:
         """The scenes or tiles of an AOI by id: (id, status, day, footprint as WKB); see Snapshot."""
@@ -182,8 +194,17 @@ class Reader(Protocol):
     def lanes(self, aoi: int) -> tuple[Snapshot, Snapshot]:
         """The tiles (id, scene, status, previous, day) and the scenes (id, status, day) of an AOI by id; see Snapshot."""
 
-    def tile_names(self, ids: Sequence[int]) -> dict[int, str]:
-        """The source ids of tiles, as far as they are there."""
+    def is_in(self, aois: Sequence[int], kind: Kind, number: int) -> bool:
+        """Whether a scene or tile belongs to one of some AOIs."""
+
+    def names(self, kind: Kind, ids: Sequence[int]) -> dict[int, str]:
+        """The source ids of scenes or tiles, as far as they are there."""
+
+    def find(self, aoi: int, text: str, limit: int) -> tuple[int, list[FoundItem]]:
+        """How many scenes and tiles of an AOI have a text in their names, or are named by it (`12`, `s12`, `t12`).
+
+        And the first of them: those named by their id, then scenes, then tiles.
+        """
 
     def backlog(self, queue: Kind) -> tuple[int, int]:
         """How many jobs wait, and how many are leased."""

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 from workflow_monitor.domain.commands import CreateAOI, DeleteAOI, RetryAOI
 from workflow_monitor.domain.documents import check_aoi_name
 from workflow_monitor.domain.errors import FieldError, InvalidInput, quoted
+from workflow_monitor.domain.nodes import GraphPart
 from workflow_monitor.domain.patterns import is_pattern
 from workflow_monitor.domain.status import Kind
 from workflow_monitor.graph.svg import render_svg
@@ -19,9 +22,16 @@ from workflow_monitor.server.representations import (
     SVG,
     TEXT,
     failure_group,
+    found_item,
     overview_json,
     overview_text,
 )
+
+#: edges that a part of the graph reaches from where it is asked for
+DEFAULT_STEPS = 3
+MOST_STEPS = 50
+DEFAULT_FOUND = 20
+MOST_FOUND = 1000
 
 
 class AOIs(Handler):
@@ -115,6 +125,32 @@ class Lanes(Handler):
         self.answer_text(await self.backend.run(packed, about, columns), COLUMNS)
 
 
+class Find(Handler):
+    """Scenes and tiles by a part of their name, or by id."""
+
+    _track_activity = False
+
+    @reads
+    async def get(self, aoi: str) -> None:
+        text = self.text("text") or ""
+        if not text:
+            raise InvalidInput("text is missing.", [FieldError("text", "expected a part of a name, or an id")])
+        limit = self.number("limit", DEFAULT_FOUND, MOST_FOUND, least=1)
+        queries = await self.queries()
+        total, items = await self.backend.run(queries.find, aoi, text, limit)
+        self.answer_json({"total": total, "items": [found_item(item) for item in items]})
+
+
+def _item(text: str) -> tuple[Kind, int]:
+    found = re.fullmatch(r"([st])([0-9]{1,18})", text, re.ASCII)
+    if found is None:
+        raise InvalidInput(
+            f"{quoted(text)} is no node of the graph.",
+            [FieldError("around", f"found {quoted(text)}, expected s and the id of a scene, or t and that of a tile")],
+        )
+    return (Kind.SCENE if found[1] == "s" else Kind.TILE), int(found[2])
+
+
 def _kind(text: str | None) -> Kind:
     kinds = {f"{kind}s": kind for kind in Kind}
     if text is None or text in kinds:
@@ -133,11 +169,17 @@ class Graph(Handler):
         """A picture that was made of names which anybody may have chosen can run nothing."""
         return "default-src 'none'; style-src 'unsafe-inline'; sandbox"
 
+    def _part(self) -> GraphPart:
+        around = self.text("around")
+        item = None if around is None else _item(around)
+        steps = self.number("steps", DEFAULT_STEPS, MOST_STEPS)
+        return GraphPart(item, steps if item else 0, folded=self.flag("fold"))
+
     @reads
     async def get(self, aoi: str) -> None:
         form = self.form(AS_DOT, AS_SVG)
         queries = await self.queries()
-        lines = await self.backend.run(queries.dot, aoi)
+        lines = await self.backend.run(queries.dot, aoi, self._part())
         if form is AS_SVG:
             picture = await self.backend.run(render_svg, lines, self.backend.limits.drawing)
             self.answer_text(picture, SVG)

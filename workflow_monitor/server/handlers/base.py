@@ -173,6 +173,28 @@ class Handler(APIHandler):
         """A parameter of the query as it was sent."""
         return self.get_query_argument(name, None, strip=False)
 
+    def number(self, name: str, default: int, most: int, *, least: int = 0) -> int:
+        """A parameter of the query that is a number within limits. Raises InvalidInput if it is none."""
+        text = self.text(name)
+        if text is None:
+            return default
+        if re.fullmatch(r"[0-9]{1,18}", text, re.ASCII) and least <= int(text) <= most:
+            return int(text)
+        raise InvalidInput(
+            f"{name} is no number from {least} to {most}.",
+            [FieldError(name, f"found {quoted(text)}, expected a number from {least} to {most}")],
+        )
+
+    def flag(self, name: str) -> bool:
+        """A parameter of the query that is true or false. Raises InvalidInput if it is neither."""
+        text = self.text(name)
+        if text not in {None, "true", "false"}:
+            raise InvalidInput(
+                f"{name} is neither true nor false.",
+                [FieldError(name, f"found {quoted(text)}, expected true or false")],
+            )
+        return text == "true"
+
     def form(self, *offers: Form) -> Form:
         """The form in which the client wants its answer."""
         self.set_header("Vary", "Accept")

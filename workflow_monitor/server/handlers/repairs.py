@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from workflow_monitor.domain.commands import Fail, Force, Retry, SetData
+from workflow_monitor.domain.commands import Fail, Force, Foresee, Retry, SetData
 from workflow_monitor.domain.documents import read_json
 from workflow_monitor.domain.errors import FieldError, InvalidInput
+from workflow_monitor.domain.neighbourhood import Change
 from workflow_monitor.domain.status import Kind, Status
-from workflow_monitor.server.handlers.base import Handler, item_id, writes
+from workflow_monitor.server.handlers.base import Handler, item_id, reads, writes
+from workflow_monitor.server.representations import CONSEQUENCES, consequences_json
 
 
 class RetryItem(Handler):
@@ -30,6 +32,23 @@ class FailItem(Handler):
     async def put(self, id: str) -> None:  # noqa: A002 - as the path has it
         await self.submit(Fail(self.kind, item_id(id, self.kind), force=self.force))
         self.answer_nothing(200)
+
+
+class Consequences(Handler):
+    """What giving it up would do; nothing is done."""
+
+    kind: Kind
+
+    @reads
+    async def get(self, id: str) -> None:  # noqa: A002 - as the path has it
+        changes: list[Change] = await self.submit(Foresee(self.kind, item_id(id, self.kind)))
+        queries = await self.queries()
+        names: dict[tuple[Kind, int], str] = {}
+        for kind in Kind:
+            ids = [change.id for change in changes[:CONSEQUENCES] if change.kind is kind]
+            found = await self.backend.run(queries.names, kind, ids)
+            names |= {(kind, number): name for number, name in found.items()}
+        self.answer_json(consequences_json(changes, names))
 
 
 class ForceStatus(Handler):

@@ -247,12 +247,61 @@ SELECT id, name FROM aoi ORDER BY name
 -- name: workloads
 SELECT aoi, of, status, items FROM workload WHERE items <> 0
 
+-- A part of the graph: $2 are the tiles and $4 the scenes to choose from, null for all; $3 folds what is DONE.
+
+-- name: part_of_graph
+WITH own AS (
+    SELECT t.id, t.scene, t.source_id, t.status, t.previous, s.status = 'DONE' AS scene_done
+    FROM tile AS t JOIN scene AS s ON s.id = t.scene
+    WHERE t.aoi IN (SELECT unnest($1::BIGINT[])) AND ($2::BIGINT[] IS NULL OR t.id IN (SELECT unnest($2::BIGINT[])))
+), open AS (
+    SELECT id, previous FROM own WHERE status <> 'DONE'
+), kept AS (
+    SELECT * FROM own
+    WHERE NOT $3 OR status <> 'DONE' OR NOT scene_done
+       OR previous IN (SELECT id FROM open) OR id IN (SELECT previous FROM open WHERE previous IS NOT NULL)
+)
+
 -- name: graph_scenes
-SELECT id, source_id, status FROM scene WHERE aoi IN (SELECT unnest($1::BIGINT[])) ORDER BY id
+{{part_of_graph}}
+SELECT id, source_id, status FROM scene
+WHERE aoi IN (SELECT unnest($1::BIGINT[]))
+  AND (id IN (SELECT scene FROM kept)
+       OR ($4::BIGINT[] IS NULL OR id IN (SELECT unnest($4::BIGINT[]))) AND (NOT $3 OR status <> 'DONE'))
+ORDER BY id
 
 -- name: graph_tiles
-SELECT t.id, t.scene, t.source_id, t.status, t.previous, s.status = 'DONE' FROM tile AS t JOIN scene AS s ON s.id = t.scene
-WHERE t.aoi IN (SELECT unnest($1::BIGINT[])) ORDER BY t.scene, t.id
+{{part_of_graph}}
+SELECT id, scene, source_id, status, CASE WHEN previous IN (SELECT id FROM kept) THEN previous END, scene_done
+FROM kept ORDER BY scene, id
+
+-- One edge further: the tiles at the end of an edge of scenes $1 or tiles $2, and their scenes.
+
+-- name: neighbours
+SELECT id, scene FROM tile
+WHERE scene IN (SELECT unnest($1::BIGINT[])) OR previous IN (SELECT unnest($2::BIGINT[]))
+   OR id IN (SELECT previous FROM tile WHERE id IN (SELECT unnest($2::BIGINT[])))
+
+-- name: scenes_of
+SELECT DISTINCT scene FROM tile WHERE id IN (SELECT unnest($1::BIGINT[]))
+
+-- name: scene_is_in
+SELECT id FROM scene WHERE id = $1 AND aoi IN (SELECT unnest($2::BIGINT[]))
+
+-- name: tile_is_in
+SELECT id FROM tile WHERE id = $1 AND aoi IN (SELECT unnest($2::BIGINT[]))
+
+-- name: find
+WITH found AS (
+    SELECT 'scene' AS kind, s.id, s.source_id, NULL AS scene_source_id, s.acquired, s.status, $3 IN ('', 's') AND s.id = $4 AS named
+    FROM scene AS s WHERE s.aoi = $1
+    UNION ALL
+    SELECT 'tile', t.id, t.source_id, s.source_id, s.acquired, t.status, $3 IN ('', 't') AND t.id = $4
+    FROM tile AS t JOIN scene AS s ON s.id = t.scene WHERE t.aoi = $1
+)
+SELECT kind, id, source_id, scene_source_id, acquired, status, count(*) OVER () FROM found
+WHERE named OR contains(lower(source_id), lower($2))
+ORDER BY named DESC, kind, id LIMIT $5
 
 -- What is drawn, as columns; the days are those since 1970-01-01, null without a date.
 
@@ -272,6 +321,9 @@ FROM tile AS t JOIN scene AS s ON s.id = t.scene WHERE t.aoi = $1 ORDER BY t.id
 
 -- name: scene_columns
 SELECT s.id, enum_code(s.status) AS status, {{day}} AS day FROM scene AS s WHERE s.aoi = $1 ORDER BY s.id
+
+-- name: scene_names
+SELECT id, source_id FROM scene WHERE id IN (SELECT unnest($1::BIGINT[]))
 
 -- name: tile_names
 SELECT id, source_id FROM tile WHERE id IN (SELECT unnest($1::BIGINT[]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
@@ -9,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from workflow_monitor.domain.failures import Failure
 from workflow_monitor.domain.model import Event, Page
-from workflow_monitor.domain.nodes import GraphSource, SceneNode, TileNode
+from workflow_monitor.domain.nodes import GraphPart, GraphSource, SceneNode, TileNode
 from workflow_monitor.domain.status import Cause, Kind, Status
-from workflow_monitor.store.protocol import JobRow, Shape, Snapshot
+from workflow_monitor.store.protocol import FoundItem, JobRow, Shape, Snapshot
 from workflow_monitor.store.sql import statements
 
 if TYPE_CHECKING:
@@ -131,9 +132,9 @@ class DuckDBReader:
             yield [document for (document,) in rows]
 
     @contextmanager
-    def graph(self, aois: Sequence[int]) -> Iterator[GraphSource]:
+    def graph(self, aois: Sequence[int], part: GraphPart) -> Iterator[GraphSource]:
         with self._snapshot() as cursor:
-            yield _Graph(cursor, list(aois))
+            yield _Graph(cursor, list(aois), part)
 
     # ---- what is drawn
 
@@ -145,8 +146,20 @@ class DuckDBReader:
         with self._snapshot() as cursor:
             return _snapshot_of(cursor, "tile_columns", aoi), _snapshot_of(cursor, "scene_columns", aoi)
 
-    def tile_names(self, ids: Sequence[int]) -> dict[int, str]:
-        return dict(self._rows("tile_names", list(ids)))
+    def is_in(self, aois: Sequence[int], kind: Kind, number: int) -> bool:
+        return bool(self._rows(f"{kind}_is_in", number, list(aois)))
+
+    def names(self, kind: Kind, ids: Sequence[int]) -> dict[int, str]:
+        return dict(self._rows(f"{kind}_names", list(ids)))
+
+    def find(self, aoi: int, text: str, limit: int) -> tuple[int, list[FoundItem]]:
+        letter, number = named_by_id(text)
+        rows = self._rows("find", aoi, text, letter, number, limit)
+        items = [
+            FoundItem(Kind(kind), found, source_id, scene, _aware(acquired), Status(status))
+            for kind, found, source_id, scene, acquired, status, _ in rows
+        ]
+        return (rows[0][-1] if rows else 0), items
 
     # ---- jobs and events
 
@@ -193,17 +206,39 @@ class DuckDBReader:
 class _Graph:
     """The dependency graph; see `domain.nodes.GraphSource`."""
 
-    def __init__(self, cursor: duckdb.DuckDBPyConnection, aois: list[int]) -> None:
+    def __init__(self, cursor: duckdb.DuckDBPyConnection, aois: list[int], part: GraphPart) -> None:
         self._cursor = cursor
-        self._aois = aois
+        self._scenes: list[int] | None = None
+        tiles: list[int] | None = None
+        if part.around is not None:
+            self._scenes, tiles = self._around(*part.around, part.steps)
+        self._values = aois, tiles, part.folded
 
     def scenes(self) -> Iterator[SceneNode]:
-        for rows in _chunks(self._cursor, "graph_scenes", self._aois):
+        for rows in _chunks(self._cursor, "graph_scenes", *self._values, self._scenes):
             yield from map(SceneNode._make, rows)
 
     def tiles(self) -> Iterator[TileNode]:
-        for rows in _chunks(self._cursor, "graph_tiles", self._aois):
+        for rows in _chunks(self._cursor, "graph_tiles", *self._values):
             yield from map(TileNode._make, rows)
+
+    def _around(self, kind: Kind, number: int, steps: int) -> tuple[list[int], list[int]]:
+        """Ids of the scenes and of the tiles that are at most so many edges away."""
+        scenes = {number} if kind is Kind.SCENE else set()
+        tiles = {number} if kind is Kind.TILE else set()
+        new_scenes, new_tiles = set(scenes), set(tiles)
+        for _ in range(steps):
+            reached = {tile for tile, _ in self._fetch("neighbours", list(new_scenes), list(new_tiles))} - tiles
+            beyond = {scene for (scene,) in self._fetch("scenes_of", list(new_tiles))} - scenes
+            if not reached and not beyond:
+                break
+            tiles |= reached
+            scenes |= beyond
+            new_scenes, new_tiles = beyond, reached
+        return sorted(scenes), sorted(tiles)
+
+    def _fetch(self, name: str, *values: object) -> list[tuple[Any, ...]]:
+        return self._cursor.execute(_SQL[name], values).fetchall()
 
 
 def _snapshot_of(cursor: duckdb.DuckDBPyConnection, name: str, aoi: int) -> Snapshot:
@@ -215,6 +250,16 @@ def _chunks(cursor: duckdb.DuckDBPyConnection, name: str, *values: object) -> It
     cursor.execute(_SQL[name], values)
     while rows := cursor.fetchmany(CHUNK):
         yield rows
+
+
+def named_by_id(text: str) -> tuple[str, int]:
+    """The item that a text names by its id: `s`, `t` or neither, and the number; ("-", 0) if it is no id.
+
+    >>> named_by_id("t12"), named_by_id("12"), named_by_id("T32UNG")
+    (('t', 12), ('', 12), ('-', 0))
+    """
+    found = re.fullmatch(r"([st]?)([0-9]{1,18})", text.lower(), re.ASCII)
+    return (found[1], int(found[2])) if found else ("-", 0)
 
 
 def _window(page: Page | None) -> tuple[int, int]:
