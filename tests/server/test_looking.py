@@ -40,7 +40,10 @@ class TestConsequences:
         await chain(add)
         await fetch("POST", "/results", [{"type": "scene", "id": 1, "status": "DONE"}])
         assert (await fetch("GET", "/scene/1/consequences")).problem(409)["code"] == "status-does-not-allow"
-        assert (await fetch("GET", "/tile/99/consequences")).problem(404)["code"] in {"scene-not-found", "tile-not-found"}
+        assert (await fetch("GET", "/tile/99/consequences")).problem(404)["code"] in {
+            "scene-not-found",
+            "tile-not-found",
+        }
         assert (await fetch("GET", "/tile/x/consequences")).problem(400)
 
 
@@ -74,7 +77,10 @@ class TestParts:
         await chain(add)
         await add("elsewhere", aoi="Als")
         for item in ("t99", "s4"):
-            assert (await fetch("GET", f"/aoi/Fyn/dot?around={item}")).problem(404)["code"] in {"scene-not-found", "tile-not-found"}
+            assert (await fetch("GET", f"/aoi/Fyn/dot?around={item}")).problem(404)["code"] in {
+                "scene-not-found",
+                "tile-not-found",
+            }
 
 
 class TestFind:

@@ -15,10 +15,11 @@ from workflow_monitor.domain.model import AOI, Event, Overview, Page
 from workflow_monitor.domain.nodes import GraphPart
 from workflow_monitor.domain.patterns import compile_pattern, is_pattern
 from workflow_monitor.domain.status import QUEUES, Kind, Status
+from workflow_monitor.domain.timeline import Timeline, timeline
 from workflow_monitor.engine import columns
 from workflow_monitor.engine.columns import Columns
 from workflow_monitor.graph.dot import dot_lines
-from workflow_monitor.store.protocol import FoundItem, JobRow, Reader, Shape
+from workflow_monitor.store.protocol import FoundItem, JobRow, Reader, RunningJob, Shape
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -169,6 +170,16 @@ class Queries:
     def lanes(self, name: str) -> Columns:
         """The tiles of an AOI where they are in the dependency graph, drawn as lanes."""
         return columns.lanes(*self._reader.lanes(self._named(name)), partial(self._reader.names, Kind.TILE))
+
+    def timeline(
+        self, name: str, since: datetime | None, until: datetime, steps: int, running: int
+    ) -> tuple[Timeline, int, list[RunningJob]]:
+        """Numbers per status over time; how many items are PENDING, and so many of them, those with workers first.
+
+        From `since`, or the first event that is kept, until `until`.
+        """
+        course = self._reader.course(self._named(name), since, until, steps, running)
+        return timeline(course.span, course.now, course.flows), course.pending, course.running
 
     # ---- jobs and events
 

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
     from workflow_monitor.domain.neighbourhood import Change
     from workflow_monitor.domain.status import Kind
-    from workflow_monitor.store.protocol import FoundItem, JobRow
+    from workflow_monitor.domain.timeline import Timeline
+    from workflow_monitor.store.protocol import FoundItem, JobRow, RunningJob
 
 JSON = "application/json"
 TEXT = "text/plain; charset=utf-8"
@@ -230,6 +231,34 @@ def failure_group(group: FailureGroup) -> dict[str, object]:
         "last": group.last and time_text(group.last),
         "example": group.example,
         "ids": group.ids,
+    }
+
+
+def timeline_json(found: Timeline, pending: int, running: Sequence[RunningJob]) -> dict[str, object]:
+    """Numbers over time and what is running, as JSON has it."""
+    span = found.span
+    numbers = {
+        f"{kind}s": {status.lower(): found.counts[kind][status] for status in OVERVIEW_ORDER} for kind in found.counts
+    }
+    jobs = [
+        {
+            "type": job.kind,
+            "id": job.id,
+            "source_id": job.source_id,
+            "attempt": job.attempt,
+            "since": time_text(job.since),
+            "leased": job.is_leased,
+            "worker": job.worker,
+        }
+        for job in running
+    ]
+    return {
+        "since": time_text(span.since),
+        "until": time_text(span.until),
+        "seconds": span.step.total_seconds(),
+        **numbers,
+        "finished": {f"{kind}s": done for kind, done in found.finished.items()},
+        "running": {"total": pending, "jobs": jobs},
     }
 
 

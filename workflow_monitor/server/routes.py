@@ -256,6 +256,25 @@ _AOIS = [
         },
     ),
     Route(
+        "events",
+        "/aoi/{aoi}/timeline",
+        aois.Timeline,
+        {
+            "get": Operation(
+                "Tell how many scenes and tiles were in each status over time, and what is running",
+                {200: json_content("Numbers at the end of each step; the first 100 of what is PENDING.", "Timeline")},
+                parameters=(
+                    Parameter("since", "From this time on; otherwise from the first event that is kept.", TIME),
+                    Parameter("until", "Before this time; otherwise until now.", TIME),
+                    Parameter(
+                        "steps", "In so many steps.", {"type": "integer", "minimum": 1, "maximum": 1000, "default": 120}
+                    ),
+                ),
+                errors=(400, 404),
+            )
+        },
+    ),
+    Route(
         "drawing",
         "/aoi/{aoi}/footprints",
         aois.Footprints,

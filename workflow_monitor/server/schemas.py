@@ -46,6 +46,8 @@ LINK: Schema = {"type": ["integer", "null"]}
 
 _COUNTS = _object(**dict.fromkeys(("new", "pending", "done", "retry", "failed", "total"), INTEGER))
 
+_NUMBERS: Schema = {"type": "array", "items": INTEGER}
+_SERIES = _object(**dict.fromkeys(("new", "pending", "done", "retry", "failed"), _NUMBERS))
 _SHORT_SCENE = _object(id=INTEGER, source_id=TEXT, aoi=TEXT, data=_ref("SceneData"))
 
 _OUTCOME = _object(
@@ -174,6 +176,29 @@ _OWN: dict[str, Schema] = {
             ids={"type": "array", "items": INTEGER},
         ),
     },
+    "Timeline": _object(
+        since=TIME,
+        until=TIME,
+        seconds={"type": "number"},
+        scenes=_SERIES,
+        tiles=_SERIES,
+        finished=_object(scenes=_NUMBERS, tiles=_NUMBERS),
+        running=_object(
+            total=INTEGER,
+            jobs={
+                "type": "array",
+                "items": _object(
+                    type={"enum": [*Kind]},
+                    id=INTEGER,
+                    source_id=TEXT,
+                    attempt=INTEGER,
+                    since=TIME,
+                    leased={"type": "boolean"},
+                    worker={"type": ["string", "null"]},
+                ),
+            },
+        ),
+    ),
     "Found": _object(
         total=INTEGER,
         items={

@@ -7,6 +7,7 @@ All times are UTC; all ids are positive and grow.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from workflow_monitor.domain.model import AOI, Event, JobOrder, LeasedJob, Page,
 from workflow_monitor.domain.neighbourhood import Changes
 from workflow_monitor.domain.nodes import GraphPart, GraphSource
 from workflow_monitor.domain.status import Kind, Status
+from workflow_monitor.domain.timeline import Flow, Span
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -58,6 +60,32 @@ class FoundItem(NamedTuple):
     scene_source_id: str | None
     acquired: datetime | None
     status: Status
+
+
+class RunningJob(NamedTuple):
+    """A scene or tile that is PENDING."""
+
+    kind: Kind
+    id: int
+    source_id: str
+    attempt: int
+    #: since when it waits for a worker, or is with one
+    since: datetime
+    is_leased: bool
+    worker: str | None
+
+
+class Course(NamedTuple):
+    """What happened to the items of an AOI, and what is."""
+
+    span: Span
+    #: how many there are in each status now
+    now: dict[Kind, Counter[Status]]
+    flows: list[Flow]
+    #: of all that is PENDING
+    pending: int
+    #: of these the first, those with a worker before those without
+    running: list[RunningJob]
 
 
 class Snapshot(NamedTuple):
@@ -217,6 +245,9 @@ class Reader(Protocol):
 
     def events(self, after: int, aoi: int | None, limit: int) -> list[Event]:
         """Events with a greater sequence number, of one AOI or all, in order."""
+
+    def course(self, aoi: int, since: datetime | None, until: datetime, steps: int, limit: int) -> Course:
+        """What happened in an AOI since a time, or its first event that is kept, in so many steps."""
 
     def event_bounds(self) -> tuple[int, int]:
         """The smallest and the greatest sequence number that is kept; zeros if there is none."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 
 from workflow_monitor.domain.commands import CreateAOI, DeleteAOI, RetryAOI
 from workflow_monitor.domain.documents import check_aoi_name
@@ -12,7 +13,7 @@ from workflow_monitor.domain.patterns import is_pattern
 from workflow_monitor.domain.status import Kind
 from workflow_monitor.graph.svg import render_svg
 from workflow_monitor.server.columns import COLUMNS, packed
-from workflow_monitor.server.handlers.base import Handler, reads, writes
+from workflow_monitor.server.handlers.base import Handler, moment, reads, writes
 from workflow_monitor.server.representations import (
     AS_DOT,
     AS_JSON,
@@ -25,11 +26,16 @@ from workflow_monitor.server.representations import (
     found_item,
     overview_json,
     overview_text,
+    timeline_json,
 )
 
 #: edges that a part of the graph reaches from where it is asked for
 DEFAULT_STEPS = 3
 MOST_STEPS = 50
+DEFAULT_TIME_STEPS = 120
+MOST_TIME_STEPS = 1000
+#: of what is PENDING
+SHOWN_RUNNING = 100
 DEFAULT_FOUND = 20
 MOST_FOUND = 1000
 
@@ -98,6 +104,22 @@ class Failures(Handler):
         queries = await self.queries()
         found = await self.backend.run(queries.failures, aoi, page.limit if page else None)
         self.answer_json([failure_group(group) for group in found])
+
+
+class Timeline(Handler):
+    """Numbers per status over time, and what is PENDING now."""
+
+    _track_activity = False
+
+    @reads
+    async def get(self, aoi: str) -> None:
+        steps = self.number("steps", DEFAULT_TIME_STEPS, MOST_TIME_STEPS, least=1)
+        since, until = moment("since", self.text("since")), moment("until", self.text("until")) or datetime.now(UTC)
+        if since is not None and since >= until:
+            raise InvalidInput("since is not before until.", [FieldError("since", "expected a time before until")])
+        queries = await self.queries()
+        found = await self.backend.run(queries.timeline, aoi, since, until, steps, SHOWN_RUNNING)
+        self.answer_json(timeline_json(*found))
 
 
 class Footprints(Handler):

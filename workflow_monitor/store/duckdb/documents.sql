@@ -222,6 +222,26 @@ WHERE e.aoi = $1 AND ($2::TIMESTAMP IS NULL OR e.time >= $2) AND ($3::TIMESTAMP 
   AND ($6::VARCHAR IS NULL OR e.after = $6::status)
 ORDER BY e.seq LIMIT $7 OFFSET $8
 
+-- name: first_event
+SELECT min(time) FROM event WHERE aoi = $1 AND type <> 'aoi'
+
+-- Transitions by step: $2 is the start, $3 the microseconds of a step, $4 the number of steps.
+
+-- name: flows
+SELECT least((epoch_us(time) - epoch_us($2::TIMESTAMP)) // $3, $4)::INTEGER AS step, type, before, after, count(*)
+FROM event
+WHERE aoi = $1 AND type <> 'aoi' AND time >= $2 AND before IS DISTINCT FROM after
+GROUP BY ALL
+
+-- name: pending_jobs
+SELECT j.kind, j.item, coalesce(s.source_id, t.source_id), j.attempt, j.published, j.lease IS NOT NULL, j.worker,
+       count(*) OVER ()
+FROM job AS j
+LEFT JOIN scene AS s ON j.kind = 'scene' AND s.id = j.item
+LEFT JOIN tile AS t ON j.kind = 'tile' AND t.id = j.item
+WHERE j.aoi = $1 AND j.withdrawn IS NULL
+ORDER BY j.lease IS NULL, j.published, j.id LIMIT $2
+
 -- name: failures
 WITH failed AS (
     SELECT 'scene' AS kind, id, status, message FROM scene WHERE aoi = $1 AND status IN ('RETRY', 'FAILED')
@@ -243,6 +263,9 @@ SELECT coalesce(min(seq), 0), coalesce(max(seq), 0) FROM event
 
 -- name: aois
 SELECT id, name FROM aoi ORDER BY name
+
+-- name: workload_of
+SELECT of, status, items FROM workload WHERE aoi = $1 AND items <> 0 AND of IN ('scenes', 'tiles')
 
 -- name: workloads
 SELECT aoi, of, status, items FROM workload WHERE items <> 0

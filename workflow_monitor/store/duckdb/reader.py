@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from workflow_monitor.domain.failures import Failure
 from workflow_monitor.domain.model import Event, Page
 from workflow_monitor.domain.nodes import GraphPart, GraphSource, SceneNode, TileNode
 from workflow_monitor.domain.status import Cause, Kind, Status
-from workflow_monitor.store.protocol import FoundItem, JobRow, Shape, Snapshot
+from workflow_monitor.domain.timeline import Flow, Span
+from workflow_monitor.store.protocol import Course, FoundItem, JobRow, RunningJob, Shape, Snapshot
 from workflow_monitor.store.sql import statements
 
 if TYPE_CHECKING:
@@ -29,6 +31,9 @@ _GEOARROW = {
     "ARROW:extension:name": "geoarrow.wkb",
     "ARROW:extension:metadata": '{"crs":"OGC:CRS84","crs_type":"authority_code"}',
 }
+#: what is shown of an AOI in which nothing has happened
+EMPTY_SPAN = timedelta(hours=1)
+SHORTEST_STEP = timedelta(milliseconds=1)
 _NO_LIMIT = 2**62
 _LARGEST = 2**63 - 1
 
@@ -184,6 +189,21 @@ class DuckDBReader:
     def events(self, after: int, aoi: int | None, limit: int) -> list[Event]:
         return [_event(row) for row in self._rows("events_after", after, aoi, limit)]
 
+    def course(self, aoi: int, since: datetime | None, until: datetime, steps: int, limit: int) -> Course:
+        with self._snapshot() as cursor:
+            first = _aware(cursor.execute(_SQL["first_event"], (aoi,)).fetchall()[0][0])
+            begin = since or first or until - EMPTY_SPAN
+            span = Span(min(begin, until - SHORTEST_STEP * steps), until, steps)
+            values = aoi, _naive(span.since), span.step // timedelta(microseconds=1), steps
+            flows = cursor.execute(_SQL["flows"], values).fetchall()
+            jobs = cursor.execute(_SQL["pending_jobs"], (aoi, limit)).fetchall()
+            workload = cursor.execute(_SQL["workload_of"], (aoi,)).fetchall()
+        now: dict[Kind, Counter[Status]] = {kind: Counter() for kind in Kind}
+        for of, status, items in workload:
+            now[Kind(of.removesuffix("s"))][Status(status)] += items
+        pending = jobs[0][-1] if jobs else 0
+        return Course(span, now, [_flow(row) for row in flows], pending, [_running(row) for row in jobs])
+
     def event_bounds(self) -> tuple[int, int]:
         oldest, newest = self._rows("event_bounds")[0]
         return oldest, newest
@@ -275,6 +295,16 @@ def _naive(moment: datetime | None) -> datetime | None:
 
 def _aware(moment: datetime | None) -> datetime | None:
     return None if moment is None else moment.replace(tzinfo=UTC)
+
+
+def _flow(row: tuple[Any, ...]) -> Flow:
+    step, kind, before, after, number = row
+    return Flow(step, Kind(kind), before and Status(before), Status(after), number)
+
+
+def _running(row: tuple[Any, ...]) -> RunningJob:
+    kind, item, source_id, attempt, published, is_leased, worker, _ = row
+    return RunningJob(Kind(kind), item, source_id, attempt, published.replace(tzinfo=UTC), is_leased, worker)
 
 
 def _job(row: tuple[Any, ...]) -> JobRow:

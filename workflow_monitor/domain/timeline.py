@@ -1,0 +1,67 @@
+"""How many scenes and tiles were in each status over time, told by what is known of now and of each transition."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from workflow_monitor.domain.status import Kind, Status
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A time in equal steps, from `since` to before `until`."""
+
+    since: datetime
+    until: datetime
+    steps: int
+
+    @property
+    def step(self) -> timedelta:
+        """How long a step is."""
+        return (self.until - self.since) / self.steps
+
+
+class Flow(NamedTuple):
+    """How many items went from one status to another in a step; those after the end are in step `steps`."""
+
+    step: int
+    kind: Kind
+    #: None of those that were added
+    before: Status | None
+    after: Status
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """For scenes and tiles: numbers in each status at the end of each step, and how many were done within it."""
+
+    span: Span
+    counts: Mapping[Kind, Mapping[Status, list[int]]]
+    finished: Mapping[Kind, list[int]]
+
+
+def timeline(span: Span, now: Mapping[Kind, Counter[Status]], flows: Iterable[Flow]) -> Timeline:
+    """Go back from the numbers of now, so that it does not matter whether the first events are still kept."""
+    changes: dict[Kind, list[Counter[Status]]] = {kind: [Counter() for _ in range(span.steps + 1)] for kind in Kind}
+    finished = {kind: [0] * span.steps for kind in Kind}
+    for flow in flows:
+        change = changes[flow.kind][flow.step]
+        change[flow.after] += flow.number
+        if flow.before is not None:
+            change[flow.before] -= flow.number
+        if flow.after is Status.DONE and flow.step < span.steps:
+            finished[flow.kind][flow.step] += flow.number
+    counts: dict[Kind, dict[Status, list[int]]] = {}
+    for kind in Kind:
+        counts[kind] = {status: [0] * span.steps for status in Status}
+        current = Counter(now[kind])
+        for step in reversed(range(span.steps)):
+            current.subtract(changes[kind][step + 1])
+            for status in Status:
+                counts[kind][status][step] = current[status]
+    return Timeline(span, counts, finished)
