@@ -38,6 +38,13 @@ class TestAOIs:
         for path in ("/aoi/", "/aoi"):
             assert (await fetch("GET", path)).json() == expected
         assert (await fetch("POST", "/aoi/Fyn")).problem(409)["code"] == "aoi-exists"
+        numbers = (await fetch("GET", "/aoi/?counts=true")).json()
+        assert [(one["ID"], one["status"], one["scenes"]["total"]) for one in numbers] == [
+            ("Als", "NEW", 0),
+            ("Fyn", "NEW", 0),
+        ]
+        assert set(numbers[0]["tiles"]) == {"new", "pending", "done", "retry", "failed", "total"}
+        assert (await fetch("GET", "/aoi/?counts=many")).problem(400)["errors"][0]["field"] == "counts"
         assert (await fetch("DELETE", "/aoi/Fyn")).status == 204
         assert (await fetch("DELETE", "/aoi/Fyn")).problem(404)["code"] == "aoi-not-found"
         assert (await fetch("GET", "/aoi/")).json() == expected[:1]

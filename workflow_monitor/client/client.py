@@ -13,6 +13,7 @@ from workflow_monitor.client.api import Api, Workload
 from workflow_monitor.client.errors import AOINotFound, MonitorError, NotFound
 from workflow_monitor.client.http import Connection, Patience
 from workflow_monitor.client.items import Scene, Tile
+from workflow_monitor.client.panels import maker
 from workflow_monitor.client.secret import Secret, split_address
 from workflow_monitor.domain.patterns import is_pattern
 from workflow_monitor.domain.status import Kind, Status
@@ -174,6 +175,15 @@ class Monitor:
         for end in ("first", "last"):
             frame[end] = pd.to_datetime(frame[end], utc=True).dt.as_unit("us")
         return frame.astype(dict.fromkeys(_COLUMNS[2:14], "int64") | {"progress": "float64"})
+
+    def dashboard(self) -> Any:  # noqa: ANN401 - a widget
+        """The panels of any AOI, with a list of all to choose from.
+
+        >>> m.dashboard()
+        <Dashboard DenmarkS1>
+        """
+        first = next(iter(self.names()), None)
+        return maker("dashboard")(self[first] if first is not None else None, self._api, chooses=True)
 
     def create(self, name: str) -> AOI:
         """Create an AOI. Raises AOIExists.

@@ -16,6 +16,15 @@ GROUP = "workflow_monitor.panels"
 Maker = Callable[..., Any]
 
 
+def maker(name: str) -> Maker:
+    """What makes the panel that is registered under a name. Raises MonitorError if there is none."""
+    known = entry_points(group=GROUP)
+    if name not in known.names:
+        raise MonitorError(f"There is no panel {name!r}. There are: {', '.join(sorted(known.names)) or 'none'}.")
+    make: Maker = known[name].load()
+    return make
+
+
 class Panels:
     """The panels of an AOI; what has none of its own methods is had by `panel`."""
 
@@ -27,11 +36,7 @@ class Panels:
         >>> aoi.panel("summary")
         <Summary DenmarkS1>
         """
-        known = entry_points(group=GROUP)
-        if name not in known.names:
-            raise MonitorError(f"There is no panel {name!r}. There are: {', '.join(sorted(known.names)) or 'none'}.")
-        make: Maker = known[name].load()
-        return make(self, self._api, **options)
+        return maker(name)(self, self._api, **options)
 
     def summary(self) -> Any:  # noqa: ANN401 - a widget
         """A panel with counts per status, rate and time left, live, and a button that retries all.
@@ -66,3 +71,19 @@ class Panels:
         <Failures DenmarkS1>
         """
         return self.panel("failures")
+
+    def timeline(self) -> Any:  # noqa: ANN401 - a widget
+        """A panel with the numbers per status over time, how many are done, and what is running now with how long.
+
+        >>> aoi.timeline()
+        <Timeline DenmarkS1>
+        """
+        return self.panel("timeline")
+
+    def dashboard(self) -> Any:  # noqa: ANN401 - a widget
+        """All panels of this AOI in one.
+
+        >>> aoi.dashboard()
+        <Dashboard DenmarkS1>
+        """
+        return self.panel("dashboard")

@@ -51,7 +51,7 @@ class Queries:
     def aois(self, pattern: str | None = None) -> list[tuple[str, Status]]:
         """Names and statuses of the AOIs (that match), by name."""
         matches = compile_pattern(pattern).matches if pattern is not None else lambda _: True
-        return [(aoi.name, aoi.status) for aoi in self._workloads() if matches(aoi.name)]
+        return [(aoi.name, aoi.status) for aoi in self.workloads() if matches(aoi.name)]
 
     def has_aoi(self, name: str) -> bool:
         """Whether there is an AOI of this name."""
@@ -59,14 +59,15 @@ class Queries:
 
     def overview(self, name: str) -> tuple[Overview, Status]:
         """The workload of an AOI, and its status."""
-        aoi = next((aoi for aoi in self._workloads() if aoi.name == name), None)
+        aoi = next((aoi for aoi in self.workloads() if aoi.name == name), None)
         if aoi is None:
             raise AOINotFound(name)
         roots, first, last = self._reader.roots(aoi.id)
         days = (moment.date() if moment else None for moment in (first, last))
         return Overview(aoi.scenes, aoi.tiles, roots, *days), aoi.status
 
-    def _workloads(self) -> list[AOI]:
+    def workloads(self) -> list[AOI]:
+        """All AOIs with their numbers, by name."""
         numbers: defaultdict[tuple[int, str], Counter[Status]] = defaultdict(Counter)
         for aoi, of, status, items in self._reader.workloads():
             numbers[aoi, of][status] = items

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from workflow_monitor.domain.dates import rfc3339
 from workflow_monitor.domain.errors import FieldError, InvalidInput, quoted
 from workflow_monitor.domain.failures import FailureGroup
-from workflow_monitor.domain.model import Event, Overview
+from workflow_monitor.domain.model import AOI, Event, Overview
 from workflow_monitor.domain.status import Cause, Status
 
 if TYPE_CHECKING:
@@ -183,6 +183,12 @@ def overview_text(overview: Overview) -> str:
         f"  To:   {overview.last or '-'}",
     ]
     return "\n".join(lines) + "\n"
+
+
+def aoi_json(aoi: AOI, *, with_counts: bool) -> dict[str, object]:
+    """An AOI in a list, as JSON has it."""
+    named: dict[str, object] = {"ID": aoi.name, "status": aoi.status}
+    return named | {"scenes": _counts(aoi.scenes), "tiles": _counts(aoi.tiles)} if with_counts else named
 
 
 def overview_json(aoi: str, status: Status, overview: Overview) -> dict[str, object]:

@@ -184,7 +184,12 @@ _AOIS = [
         aois.AOIs,
         {
             "get": Operation(
-                "List the AOIs", {200: json_content("By name.", "AOIs", [{"ID": "DenmarkDemoS2", "status": "PENDING"}])}
+                "List the AOIs",
+                {200: json_content("By name.", "AOIs", [{"ID": "DenmarkDemoS2", "status": "PENDING"}])},
+                parameters=(
+                    Parameter("counts", "With the numbers of scenes and tiles in each status.", {"type": "boolean"}),
+                ),
+                errors=(400,),
             )
         },
     ),

@@ -118,7 +118,7 @@ _OWN: dict[str, Schema] = {
     "Id": _object(id=INTEGER),
     "Ingested": _object(scenes=INTEGER, tiles=INTEGER, ids={"type": "object", "additionalProperties": INTEGER}),
     "ScenesToIngest": _list("SceneToIngest"),
-    "AOIs": {"type": "array", "items": _object(ID=TEXT, status=STATUS)},
+    "AOIs": {"type": "array", "items": _partly({"scenes": _COUNTS, "tiles": _COUNTS}, ID=TEXT, status=STATUS)},
     "Overview": _object(
         aoi=TEXT, status=STATUS, scenes=_COUNTS, tiles=_COUNTS, root_tiles=INTEGER, **{"from": DAY, "to": DAY}
     ),

@@ -10,6 +10,14 @@ export function element(tag, attributes = {}, ...children) {
   return made;
 }
 
+/** An element of an SVG picture. */
+export function shape(tag, attributes = {}, ...children) {
+  const made = document.createElementNS("http://www.w3.org/2000/svg", tag);
+  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
+  made.append(...children.flat());
+  return made;
+}
+
 /** Ask before something is done; resolves to whether the person means it. Enter says yes, Escape no. */
 export function confirmed(host, question, yes) {
   return new Promise((resolve) => {

@@ -17,6 +17,8 @@ export class GraphPanel extends Drawn {
   constructor(model, el) {
     super(model, el, "Dependency graph");
     this.selected = -1;
+    this.view = null;
+    this.isToFit = true;
     this.folded = false;
     this.around = null;
     this.legend = new Legend(this, GRAPH_ORDER, () => this.paintSoon());
@@ -69,7 +71,6 @@ export class GraphPanel extends Drawn {
   }
 
   async start() {
-    this.view = new LanesView(this.canvas, [], this.glyphs);
     const stop = await super.start();
     const resized = new ResizeObserver(() => this.paintSoon());
     resized.observe(this.canvas);
@@ -109,12 +110,8 @@ export class GraphPanel extends Drawn {
     const selected = this.selected >= 0 ? this.lanes.data.id[this.selected] : null;
     this.lanes = new Lanes(this.data);
     this.selected = selected === null ? -1 : this.lanes.find(selected);
-    if (isFirst) {
-      const colours = coloursOf(this.root, this.data.statuses);
-      this.view = new LanesView(this.canvas, colours, this.glyphs);
-    }
     this.narrowTo(this.around === null ? null : this.lanes.find(this.around));
-    if (isFirst) this.view.fit(this.lanes);
+    this.isToFit ||= isFirst;
   }
 
   narrowTo(at) {
@@ -122,7 +119,11 @@ export class GraphPanel extends Drawn {
   }
 
   paint() {
-    if (!this.lanes) return;
+    // In a tab that was not opened yet there are neither styles nor room.
+    if (!this.lanes || this.canvas.clientWidth === 0) return;
+    this.view ??= new LanesView(this.canvas, coloursOf(this.root, this.data.statuses), this.glyphs);
+    if (this.isToFit) this.view.fit(this.lanes);
+    this.isToFit = false;
     this.view.paint(this.lanes, this.legend.shown, this.selected);
     this.legend.tell(this.data.statuses, countedCodes(this.data.status, this.data.statuses.length));
   }
@@ -151,14 +152,14 @@ export class GraphPanel extends Drawn {
   reshape() {
     if (!this.lanes) return;
     this.narrowTo(this.around === null ? null : this.lanes.find(this.around));
-    this.view.fit(this.lanes);
+    this.isToFit = true;
     this.paintSoon();
     if (!this.picture.hidden) this.draw();
   }
 
   whole() {
     this.picture.style.removeProperty("--wm-scale");
-    this.view.fit(this.lanes);
+    this.isToFit = true;
     this.paintSoon();
   }
 
@@ -213,7 +214,7 @@ export class GraphPanel extends Drawn {
       for (const pressed of this.body.querySelectorAll('.wm-actions [aria-pressed="true"]')) if (pressed !== this.asDot) pressed.setAttribute("aria-pressed", "false");
       this.narrowTo(null);
     }
-    if (reveal) this.view.reveal(this.lanes, at);
+    if (reveal) this.view?.reveal(this.lanes, at);
     const { id, status, statuses, track, names } = this.data;
     this.say(`Tile ${id[at]}, ${statuses[status[at]]}, ${names[track[at]] ?? ""} ${this.data.days[this.lanes.rowOf[at]] ?? "no date"}`);
     this.paintSoon();
@@ -261,7 +262,7 @@ export class GraphPanel extends Drawn {
   }
 
   wheeled(event) {
-    if (!this.lanes) return;
+    if (!this.view) return;
     event.preventDefault();
     this.view.zoom(1.0015 ** -event.deltaY, event.offsetX, event.offsetY);
     this.paintSoon();
@@ -284,7 +285,7 @@ export class GraphPanel extends Drawn {
   }
 
   clicked({ offsetX, offsetY }) {
-    if (!this.lanes) return;
+    if (!this.view) return;
     const at = this.view.tileAt(this.lanes, offsetX, offsetY);
     if (at >= 0) {
       this.select(at);
@@ -298,7 +299,7 @@ export class GraphPanel extends Drawn {
   }
 
   hover({ offsetX, offsetY, buttons }) {
-    if (!this.lanes || buttons) return;
+    if (!this.view || buttons) return;
     const at = this.view.tileAt(this.lanes, offsetX, offsetY);
     const { id, status, statuses, days } = this.data;
     this.canvas.title = at < 0 ? "" : `tile ${id[at]}, ${statuses[status[at]]}, ${days[this.lanes.rowOf[at]] ?? "no date"}`;
@@ -306,7 +307,7 @@ export class GraphPanel extends Drawn {
 
   key(event) {
     const way = KEYS[event.key];
-    if (!this.lanes || this.lanes.length === 0) return;
+    if (!this.view || this.lanes.length === 0) return;
     if (event.key === "+" || event.key === "-") this.scale(event.key === "+" ? 1.5 : 1 / 1.5);
     else if (event.key === "Enter" && this.selected >= 0) this.card.show("tile", this.data.id[this.selected]).then(() => this.card.element.focus());
     else if (way) this.select(this.neighbour(way), true);

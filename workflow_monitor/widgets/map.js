@@ -20,7 +20,6 @@ export class MapPanel extends Drawn {
     super(model, el, "Map");
     this.kind = "scene";
     this.selected = new Set();
-    this.colours = coloursOf(this.root, MAP_ORDER);
     this.legend = new Legend(this, MAP_ORDER.toReversed(), () => this.paintSoon());
     this.card = new ItemCard(this, (kind, id) => this.go(kind, id));
     this.host = element("div", { class: "wm-map" });
@@ -63,7 +62,7 @@ export class MapPanel extends Drawn {
     this.ground?.redraw();
     this.map.on("click", (event) => this.clicked(event.latlng));
     const stop = await super.start();
-    const resized = new ResizeObserver(() => this.map.invalidateSize());
+    const resized = new ResizeObserver(() => this.sized());
     resized.observe(this.host);
     return () => {
       resized.disconnect();
@@ -72,6 +71,13 @@ export class MapPanel extends Drawn {
       this.map.off("click");
       stop();
     };
+  }
+
+  /** In a tab that was hidden there was no room before. */
+  sized() {
+    this.map.invalidateSize();
+    if (this.isToFit) this.fit();
+    this.paintSoon();
   }
 
   choose(kind) {
@@ -142,7 +148,7 @@ export class MapPanel extends Drawn {
   }
 
   paint() {
-    if (!this.data) return;
+    if (!this.data || !this.root.isConnected) return;
     this.canvas.redraw();
     const { statuses, status } = this.data;
     this.legend.tell(statuses, countedCodes(status, statuses.length));
@@ -152,6 +158,7 @@ export class MapPanel extends Drawn {
   paintFootprints(context, view) {
     if (!this.data) return;
     const { statuses, status } = this.data;
+    this.colours ??= coloursOf(this.root, MAP_ORDER);
     const groups = MAP_ORDER.map((name, position) => ({
       items: [],
       colour: this.colours[position],
@@ -241,7 +248,8 @@ export class MapPanel extends Drawn {
   }
 
   fit() {
-    const bounds = boundsOfAll(this.outlines);
+    this.isToFit = this.host.clientWidth === 0;
+    const bounds = this.outlines && !this.isToFit ? boundsOfAll(this.outlines) : null;
     if (bounds) this.map.fitBounds(bounds, { animate: false, padding: [10, 10] });
   }
 

@@ -28,7 +28,7 @@ class Map(Panel):
     map = traitlets.Instance(ipyleaflet.Map).tag(sync=True, **widget_serialization)
     with_land = traitlets.Bool(default_value=True).tag(sync=True)
 
-    def __init__(self, aoi: AOI, api: Api, basemap: Any = None) -> None:  # noqa: ANN401 - a dict or a layer of ipyleaflet
+    def __init__(self, aoi: AOI | None, api: Api, basemap: Any = None) -> None:  # noqa: ANN401 - a dict or a layer of ipyleaflet
         super().__init__(
             aoi,
             api,

@@ -6,21 +6,22 @@ const AWAY_MS = 2000;
 
 /** What panels have in common: a frame with a name, how fresh it is, and a place for what was done. */
 export class Panel {
-  constructor(model, el, title) {
+  constructor(model, el, title, aoi = model.get("aoi")) {
     this.model = model;
-    this.aoi = model.get("aoi");
+    /** Its name; empty for all. */
+    this.aoi = aoi;
     this.glyphs = model.get("glyphs");
     this.since = null;
     this.pause = REFRESH_MS;
     this.freshness = element("span", { class: "wm-freshness" }, "loading …");
     this.body = element("div");
     this.said = element("p", { class: "wm-said", role: "status", "aria-live": "polite" });
-    const heading = element("header", {}, element("h3", {}, element("bdi", {}, this.aoi)), element("span", {}, title));
+    const heading = element("header", {}, element("h3", {}, element("bdi", {}, this.aoi || "All AOIs")), element("span", {}, title));
     heading.append(this.freshness);
     // Keys that are typed here are not commands of the notebook.
     this.root = element(
       "section",
-      { class: "wm-panel", "data-lm-suppress-shortcuts": "true", "aria-label": `${title} of ${this.aoi}` },
+      { class: "wm-panel", "data-lm-suppress-shortcuts": "true", "aria-label": `${title} of ${this.aoi || "all AOIs"}` },
       heading,
       this.body,
       this.said,

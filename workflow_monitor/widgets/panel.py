@@ -6,7 +6,9 @@ Where the page does not come from the Jupyter server that the panel belongs to, 
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from datetime import UTC, datetime
+from html import escape
 from http import HTTPStatus
 from typing import Any, ClassVar
 
@@ -44,16 +46,16 @@ class Panel(anywidget.AnyWidget):
             cls._css = f"{_COLOURS}\n{(HERE / 'panel.css').read_text(encoding='utf-8')}"
         super().__init_subclass__(**arguments)
 
-    def __init__(self, aoi: AOI, api: Api, **state: Any) -> None:  # noqa: ANN401 - traits of the subclass
+    def __init__(self, aoi: AOI | None, api: Api, **state: Any) -> None:  # noqa: ANN401 - traits of the subclass
         # First: what is refused below is closed, too.
         self._over = threading.Event()
         if not api.has_events:
             raise NotSupported(f"Panels need a workflow monitor; this is a {api.name}. Its frames work: aoi.scenes().")
-        self._follower: threading.Thread | None = None
-        self._source = aoi
+        self._followers: dict[str, threading.Thread] = {}
         self._api = api
         glyphs = {str(status): glyph for status, glyph in GLYPHS.items()}
-        super().__init__(aoi=aoi.name, instance=api.instance(), actor=api.connection.actor, glyphs=glyphs, **state)
+        about = {"aoi": aoi.name if aoi else "", "instance": api.instance(), "actor": api.connection.actor}
+        super().__init__(**about, glyphs=glyphs, **state)
         self.on_msg(self._receive)
 
     def close(self) -> None:
@@ -66,10 +68,12 @@ class Panel(anywidget.AnyWidget):
     def _receive(self, _: object, message: dict[str, Any], __: object) -> None:
         if "ask" in message:
             self._reply(message)
-        elif "follow" in message and self._follower is None:
+        elif "follow" in message and message["follow"] not in self._followers:
             # One for all views of this panel.
-            self._follower = threading.Thread(target=self._follow, name="workflow-monitor-panel", daemon=True)
-            self._follower.start()
+            name = str(message["follow"])
+            follow = threading.Thread(target=self._follow, args=(name,), name="workflow-monitor-panel", daemon=True)
+            self._followers[name] = follow
+            follow.start()
 
     def _reply(self, message: dict[str, Any]) -> None:
         status, body = self._answer(str(message["method"]), str(message["path"]))
@@ -92,34 +96,54 @@ class Panel(anywidget.AnyWidget):
             return HTTPStatus.BAD_REQUEST, str(error).encode()
         return answer.status, answer.body
 
-    def _follow(self) -> None:
-        """Tell the front end that something has happened; a thread of the kernel does so while a cell runs."""
+    def _follow(self, name: str) -> None:
+        """Tell the front end what happens in an AOI; a thread of the kernel does so while a cell runs.
+
+        Of all AOIs (an empty name) it tells that something may have happened.
+        """
         while not self._over.is_set():
             try:
-                for event in self._source.events():
+                for event in self._events(name):
                     if self._over.is_set():
                         return
-                    self.send({"told": "heard", "events": [event]})
+                    self._tell(name, "heard", [event])
             except NotFound:
                 return
             except MonitorError:
-                self.send({"told": "away", "events": []})
+                self._tell(name, "away", [])
             self._over.wait(AGAIN)
-            self.send({"told": "back", "events": []})
+            self._tell(name, "back", [])
+
+    def _events(self, name: str) -> Iterator[dict[str, Any]]:
+        return iter(()) if not name else AOI(self._api, self._api.workload(name)).events()
+
+    def _tell(self, name: str, told: str, events: list[dict[str, Any]]) -> None:
+        self.send({"aoi": name, "told": told, "events": events})
 
     # ---- what is left in a saved notebook
 
     def _static_html(self) -> str:
         """What is shown where no panel can be: the last state, with its date."""
         now = datetime.now(UTC)
-        return f"<div><p>As of {now:%Y-%m-%d %H:%M:%S} UTC</p>{self._source._repr_html_()}</div>"
+        return f"<div><p>As of {now:%Y-%m-%d %H:%M:%S} UTC</p>{self._still()}</div>"
+
+    def _still(self) -> str:
+        """The state of now as HTML that needs nothing else."""
+        return self._shown_aoi()._repr_html_() if self.aoi else "<p>No AOI.</p>"
+
+    def _shown_aoi(self) -> AOI:
+        return AOI(self._api, self._api.workload(self.aoi))
 
     def _repr_mimebundle_(self, **arguments: Any) -> Bundle | None:  # noqa: ANN401 - IPython's
         bundle = super()._repr_mimebundle_(**arguments)
         if bundle is None:
             return None
         data, metadata = bundle
-        return {**data, "text/html": self._static_html(), "text/plain": str(self._source)}, metadata
+        try:
+            still, text = self._static_html(), str(self._shown_aoi()) if self.aoi else repr(self)
+        except MonitorError as error:
+            still, text = f"<p>{escape(str(error))}</p>", str(error)
+        return {**data, "text/html": still, "text/plain": text}, metadata
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.aoi}>"
@@ -135,6 +159,12 @@ class Failures(Panel):
     """What failed, grouped by the shape of the message; a group is retried or given up at once."""
 
     module = "failures.js"
+
+
+class Timeline(Panel):
+    """Numbers per status over time, how many are done, and what is running now with how long."""
+
+    module = "timeline.js"
 
 
 class Graph(Panel):

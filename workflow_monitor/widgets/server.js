@@ -57,7 +57,7 @@ class Direct {
   }
 
   follow(aoi, listener) {
-    return streamOf(`${this.root}aoi/${encodeURIComponent(aoi)}/events`).add(listener);
+    return streamOf(`${this.root}${aoi === "" ? "" : `aoi/${encodeURIComponent(aoi)}/`}events`).add(listener);
   }
 }
 
@@ -117,7 +117,7 @@ class ThroughKernel {
   constructor(model) {
     this.model = model;
     this.asked = new Map();
-    this.listeners = new Set();
+    this.listeners = new Map();
     model.on("msg:custom", (message, buffers) => this.receive(message, buffers));
   }
 
@@ -126,7 +126,7 @@ class ThroughKernel {
       this.asked.get(message.answer)?.({ ...message, bytes: buffers?.[0] });
       this.asked.delete(message.answer);
     } else {
-      for (const listener of this.listeners) listener[message.told](message.events);
+      for (const listener of this.listeners.get(message.aoi) ?? []) listener[message.told](message.events);
     }
   }
 
@@ -146,8 +146,9 @@ class ThroughKernel {
   }
 
   follow(aoi, listener) {
-    this.listeners.add(listener);
+    if (!this.listeners.has(aoi)) this.listeners.set(aoi, new Set());
+    this.listeners.get(aoi).add(listener);
     this.model.send({ follow: aoi });
-    return () => this.listeners.delete(listener);
+    return () => this.listeners.get(aoi).delete(listener);
   }
 }

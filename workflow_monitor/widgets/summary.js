@@ -1,7 +1,7 @@
+import { bar, BAR_ORDER } from "./bar.js";
 import { confirmed, counted, duration, element, grouped } from "./elements.js";
 import { Panel, shown } from "./panel.js";
 
-const ORDER = ["DONE", "FAILED", "RETRY", "PENDING", "NEW"];
 const WINDOW_MS = 5 * 60 * 1000;
 
 export class SummaryPanel extends Panel {
@@ -61,28 +61,17 @@ export class SummaryPanel extends Panel {
   }
 
   table(view) {
-    const head = ORDER.map((name) => element("th", { scope: "col" }, this.status(name)));
+    const head = BAR_ORDER.map((name) => element("th", { scope: "col" }, this.status(name)));
     const rows = ["scenes", "tiles"].flatMap((part) => {
       const counts = view[part];
-      const cells = ORDER.map((name) => element("td", {}, grouped(counts[name.toLowerCase()])));
+      const cells = BAR_ORDER.map((name) => element("td", {}, grouped(counts[name.toLowerCase()])));
       return [
         element("tr", {}, element("th", { scope: "row" }, part), element("td", {}, grouped(counts.total)), cells),
-        element("tr", { class: "wm-bar-row" }, element("td", { colspan: ORDER.length + 2 }, this.bar(part, counts))),
+        element("tr", { class: "wm-bar-row" }, element("td", { colspan: BAR_ORDER.length + 2 }, bar(part, counts))),
       ];
     });
     const first = element("tr", {}, element("td", {}), element("th", { scope: "col" }, "total"), head);
     return element("table", {}, element("thead", {}, first), element("tbody", {}, rows));
-  }
-
-  bar(part, counts) {
-    const parts = ORDER.filter((name) => counts[name.toLowerCase()] > 0);
-    const told = parts.map((name) => `${grouped(counts[name.toLowerCase()])} ${name.toLowerCase()}`).join(", ");
-    const segments = parts.map((name) => {
-      const style = `flex-grow:${counts[name.toLowerCase()]}`;
-      return element("span", { class: `wm-segment wm-${name.toLowerCase()}`, style });
-    });
-    const label = `${part}: ${told || "none"}`;
-    return element("div", { class: "wm-bar", role: "img", "aria-label": label, title: told }, segments);
   }
 
   async retryAll(waiting) {

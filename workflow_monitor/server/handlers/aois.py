@@ -22,6 +22,7 @@ from workflow_monitor.server.representations import (
     DOT,
     SVG,
     TEXT,
+    aoi_json,
     failure_group,
     found_item,
     overview_json,
@@ -45,9 +46,10 @@ class AOIs(Handler):
 
     @reads
     async def get(self) -> None:
+        with_counts = self.flag("counts")
         queries = await self.queries()
-        found = await self.backend.run(queries.aois, None)
-        self.answer_json([{"ID": name, "status": status} for name, status in found])
+        found = await self.backend.run(queries.workloads)
+        self.answer_json([aoi_json(aoi, with_counts=with_counts) for aoi in found])
 
 
 class AOI(Handler):
