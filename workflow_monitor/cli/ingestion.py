@@ -35,7 +35,7 @@ Tiles = Annotated[list[int] | None, typer.Option("--tile", help="The id of a til
 
 
 @contextmanager
-def _monitor(url: str | None, actor: str | None = None) -> Iterator[Monitor]:
+def reached(url: str | None, actor: str | None = None) -> Iterator[Monitor]:
     """The server; what goes wrong is said in a sentence."""
     try:
         with Monitor(url, actor=actor) as monitor:
@@ -51,7 +51,7 @@ def aois(
     url: URL = None,
 ) -> None:
     """List the AOIs: status, progress, how many scenes and tiles, what waits for a person."""
-    with _monitor(url) as m:
+    with reached(url) as m:
         found = m.workloads(pattern)
     if as_json:
         show_json([_document(one) for one in found])
@@ -69,7 +69,7 @@ def aois(
 
 def status(aoi: Name, as_json: AsJSON = False, url: URL = None) -> None:
     """Show an AOI: counts per status, a bar, and what failed most."""
-    with _monitor(url) as m:
+    with reached(url) as m:
         found = m[aoi]
         if as_json:
             show_json(_document(found.workload))
@@ -79,7 +79,7 @@ def status(aoi: Name, as_json: AsJSON = False, url: URL = None) -> None:
 
 def failures(aoi: Name, as_json: AsJSON = False, url: URL = None) -> None:
     """List what failed, grouped by the shape of the message."""
-    with _monitor(url) as m:
+    with reached(url) as m:
         found = m[aoi].failures()
     groups: list[Any] = found.astype(object).where(found.notna(), None).to_dict(orient="records")
     if as_json:
@@ -101,7 +101,7 @@ def retry(
     """Send what failed to the workers again: all of an AOI, or single scenes and tiles."""
     if (aoi is None) == (not scene and not tile):
         raise typer.BadParameter("Name an AOI, or scenes and tiles by --scene and --tile.")
-    with _monitor(url, actor) as m:
+    with reached(url, actor) as m:
         if aoi is None:
             _tell(m.retry(_Items(scene, tile).listed(), force=force), "sent to the workers again", as_json)
             return
@@ -127,7 +127,7 @@ def fail(
         raise typer.BadParameter("Name scenes and tiles by --scene and --tile.")
     if not yes:
         typer.confirm(f"Give up {chosen}? This cannot be undone.", abort=True, err=True)
-    with _monitor(url, actor) as m:
+    with reached(url, actor) as m:
         _tell(m.fail(chosen.listed(), force=force), "given up", as_json)
 
 
@@ -139,7 +139,7 @@ def watch(
     url: URL = None,
 ) -> None:
     """Show a progress bar until nothing moves. Ends with 1 when the time was over, 130 when it was interrupted."""
-    with _monitor(url) as m:
+    with reached(url) as m:
         summary = m[aoi].watch(interval=interval, timeout=timeout, progress=sys.stderr.isatty() and not as_json)
     if as_json:
         show_json(_summary(summary))
@@ -155,7 +155,7 @@ def export(
     url: URL = None,
 ) -> None:
     """Write scenes and tiles as GeoParquet, and the history as Parquet."""
-    with _monitor(url) as m:
+    with reached(url) as m:
         files = m[aoi].to_parquet(folder)
     if as_json:
         show_json([str(file) for file in files])

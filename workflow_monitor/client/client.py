@@ -176,6 +176,15 @@ class Monitor:
             frame[end] = pd.to_datetime(frame[end], utc=True).dt.as_unit("us")
         return frame.astype(dict.fromkeys(_COLUMNS[2:14], "int64") | {"progress": "float64"})
 
+    def environment(self) -> dict[str, str]:
+        """The variables by which another process of yours finds this server; the token is among them.
+
+        >>> sorted(m.environment())
+        ['WORKFLOW_MONITOR_TOKEN', 'WORKFLOW_MONITOR_URL']
+        """
+        secret = self._api.connection.token
+        return {discovery.URL: self.url} | ({discovery.TOKEN: secret.reveal()} if secret else {})
+
     def dashboard(self) -> Any:  # noqa: ANN401 - a widget
         """The panels of any AOI, with a list of all to choose from.
 

@@ -1,0 +1,69 @@
+"""`workflow-monitor dashboard`: the dashboard notebook as a web page, for people without a notebook."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import subprocess
+import sys
+import tempfile
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from workflow_monitor.cli.ingestion import URL, reached
+from workflow_monitor.demo.run import notebooks
+
+NOTEBOOK = "03_dashboard.ipynb"
+#: holds the template of the page, where Jupyter's programs look for such
+PAGE = Path(__file__).with_name("page")
+#: brings what only Notebook has, and complains elsewhere
+NOT_HERE = "@jupyter-notebook/lab-extension"
+
+
+def dashboard(
+    url: URL = None,
+    host: Annotated[
+        str, typer.Option(help="The address to listen at; 0.0.0.0 lets others in, with the token.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65_535, help="The port.")] = 8866,
+    browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the page in a browser.")] = True,
+) -> None:
+    """Serve the dashboard of all AOIs as a web page of its own, until it is interrupted.
+
+    Whoever has the token of the page sees the ingestions and can repair them. WORKFLOW_MONITOR_PAGE_TOKEN sets
+    it; otherwise it is made up and told.
+    """
+    if find_spec("voila") is None:
+        typer.echo(
+            "The page is served by Voilà, which is not installed: pip install 'workflow-monitor[dashboard]'", err=True
+        )
+        raise typer.Exit(1)
+    with reached(url) as m:
+        environment = {**os.environ, **m.environment()}
+    token = environment.pop("WORKFLOW_MONITOR_PAGE_TOKEN", "") or secrets.token_urlsafe(24)
+    with tempfile.TemporaryDirectory(prefix="workflow-monitor-") as folder:
+        _configure(Path(folder), host, port, token, browser=browser)
+        for name, place in (("JUPYTER_PATH", PAGE), ("JUPYTER_CONFIG_PATH", folder)):
+            environment[name] = os.pathsep.join(filter(None, [str(place), environment.get(name, "")]))
+        typer.echo(f"The dashboard is at http://{host}:{port}/?token={token}")
+        # Every user of the machine sees the arguments of a program: what is secret is in a file of ours alone.
+        command = [sys.executable, "-m", "voila", str(notebooks() / NOTEBOOK)]
+        try:
+            status = subprocess.run(command, env=environment, check=False).returncode  # noqa: S603 - ours alone
+        except KeyboardInterrupt:
+            status = 0
+    raise typer.Exit(status)
+
+
+def _configure(folder: Path, host: str, port: int, token: str, *, browser: bool) -> None:
+    """Write what Voilà is to know into a folder."""
+    voila = {"ip": host, "port": port, "open_browser": browser, "token": token}
+    page = {"template": "workflow-monitor", "strip_sources": True, "extension_denylist": [NOT_HERE]}
+    config = {"Voila": voila, "VoilaConfiguration": page}
+    file = folder / "voila.json"
+    file.touch(0o600)
+    file.write_text(json.dumps(config), encoding="utf-8")
