@@ -62,7 +62,7 @@ def live_server(
     (config / "jupyter_server_config.json").write_text(
         json.dumps(
             {
-                "ServerApp": {"jpserver_extensions": {"workflow_monitor": True, "jupyterlab": lab}},
+                "ServerApp": {"jpserver_extensions": {"workflow_monitor": True, "jupyterlab": lab, "notebook": lab}},
                 "WorkflowMonitor": traits,
             }
         )

@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import Browser, sync_playwright
 
 from tests.browser.lab import OPTIONS, Lab, running_lab
+from tests.client.serving import MESSAGE, call
 
 
 @pytest.fixture(autouse=True)
@@ -27,6 +28,13 @@ def browser(chromium: str) -> Iterator[Browser]:
         running = playwright.chromium.launch(executable_path=chromium, args=[*OPTIONS])
         yield running
         running.close()
+
+
+@pytest.fixture
+def one_scene_in_retry(lab: Lab) -> None:
+    """DenmarkS1 with scene 3 in RETRY, for a reason."""
+    call(lab.server, "PUT", "scene/3/force/PENDING")
+    call(lab.server, "POST", "results", [{"type": "scene", "id": 3, "status": "RETRY", "message": MESSAGE}])
 
 
 @pytest.fixture(scope="module")

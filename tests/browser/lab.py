@@ -7,11 +7,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import nbformat
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request
+from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request, expect
 
+from tests.client.serving import call
 from tests.live import TOKEN, LiveServer, live_server
 
 OPTIONS = (
@@ -19,6 +21,11 @@ OPTIONS = (
     *("--disable-component-update", "--disable-sync"),
 )
 START = 'from workflow_monitor import Monitor\nm = Monitor(actor="Åse 北")\naoi = m["DenmarkS1"]'
+#: what is there when the kernel is
+READY = {
+    "lab": "#jp-main-statusbar :text('| Idle')",
+    "notebook": '.jp-Notebook-ExecutionIndicator[data-status="idle"]',
+}
 #: What the browser says when a server is away, which it may be.
 AWAY = ("net::ERR_", "WebSocket connection", "Failed to load resource")
 
@@ -56,35 +63,57 @@ class Lab:
     browser: Browser
 
     @contextmanager
-    def notebook(self, *cells: str, theme: str = "light", width: int = 1000) -> Iterator[Page]:
-        """A page with a notebook of these cells, which have been run up to the last that shows a panel."""
+    def notebook(self, *cells: str, start: str = START, width: int = 1000, app: str = "lab") -> Iterator[Page]:
+        """A page with a notebook of these cells, all of which are being run; `app` is "lab" or "notebook"."""
         name = f"test-{len(list(self.folder.glob('*.ipynb')))}.ipynb"
         content = nbformat.v4.new_notebook(  # type: ignore[no-untyped-call]
-            cells=[nbformat.v4.new_code_cell(cell) for cell in (START, *cells)],  # type: ignore[no-untyped-call]
+            cells=[nbformat.v4.new_code_cell(cell) for cell in (start, *cells)],  # type: ignore[no-untyped-call]
             metadata={"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}},
         )
         nbformat.write(content, self.folder / name)  # type: ignore[no-untyped-call]
-        watch = Watch(urlsplit(self.server.base_url).netloc)
-        context = self.browser.new_context(viewport={"width": width, "height": 900}, color_scheme=theme)  # type: ignore[arg-type]
-        page = context.new_page()
-        watch.follow(page)
-        try:
-            page.goto(f"{self.server.base_url}lab/workspaces/{Path(name).stem}/tree/{name}?token={TOKEN}")
+        path = f"lab/workspaces/{Path(name).stem}/tree/{name}" if app == "lab" else f"notebooks/{name}"
+        with watched_page(self.browser, f"{self.server.base_url}{path}?token={TOKEN}", width) as page:
             page.wait_for_selector(".jp-Notebook .jp-CodeCell", timeout=60_000)
             # Before the kernel is there, "Run All Cells" does nothing.
-            page.wait_for_selector("#jp-main-statusbar :text('| Idle')", timeout=60_000)
+            page.wait_for_selector(READY[app], timeout=60_000)
             page.click('.lm-MenuBar-itemLabel:text-is("Run")')
             page.click('.lm-Menu-itemLabel:text-is("Run All Cells")')
             yield page
-        finally:
-            context.close()
-        assert watch.elsewhere == []
-        assert watch.errors == []
 
 
 @contextmanager
-def running_lab(folder: Path, store: Path, browser: Browser) -> Iterator[Lab]:
+def watched_page(browser: Browser, url: str, width: int = 1000) -> Iterator[Page]:
+    """A page that asks no other host and has no errors."""
+    watch = Watch(urlsplit(url).netloc)
+    context = browser.new_context(viewport={"width": width, "height": 900})
+    page = context.new_page()
+    watch.follow(page)
+    try:
+        page.goto(url)
+        yield page
+    finally:
+        context.close()
+    assert watch.elsewhere == []
+    assert watch.errors == []
+
+
+def panel(page: Page, title: str) -> Locator:
+    """A panel by its title, as soon as it is there."""
+    found = page.locator(f'.wm-panel[aria-label^="{title}"]')
+    expect(found).to_be_visible(timeout=60_000)
+    return found
+
+
+def status_of(lab: Lab, kind: str = "scene", number: int = 3) -> str:
+    """The status of a scene or tile on the server."""
+    document: dict[str, Any] = call(lab.server, "GET", f"{kind}/{number}")
+    return str(document["status"])
+
+
+@contextmanager
+def running_lab(folder: Path, store: Path | None, browser: Browser) -> Iterator[Lab]:
     """JupyterLab over a copy of a store."""
-    shutil.copy(store, folder / "workflow.duckdb")
+    if store is not None:
+        shutil.copy(store, folder / "workflow.duckdb")
     with live_server(folder, "/user/eva/", lab=True) as server:
         yield Lab(server, folder, browser)

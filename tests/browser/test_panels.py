@@ -4,37 +4,19 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, Locator, expect
 
-from tests.browser.lab import Lab, running_lab
-from tests.client.serving import MESSAGE, call
+from tests.browser.lab import Lab, panel, running_lab, status_of
+from tests.client.serving import call
 from tests.live import live_server
 
+pytestmark = pytest.mark.usefixtures("one_scene_in_retry")
+
 SUMMARY, FAILURES = "aoi.summary()", "aoi.failures_panel()"
-RETRY = {"type": "scene", "id": 3, "status": "RETRY", "message": MESSAGE}
 HOSTILE = '<img src=x onerror="alert(1)">\n</code><script>alert(2)</script>"\'\u202e' + "x" * 10_000
-
-
-@pytest.fixture(autouse=True)
-def _one_scene_in_retry(lab: Lab) -> None:
-    """Every test finds DenmarkS1 with scene 3 in RETRY, for a reason."""
-    call(lab.server, "PUT", "scene/3/force/PENDING")
-    call(lab.server, "POST", "results", [RETRY])
-
-
-def panel(page: Page, title: str) -> Locator:
-    found = page.locator(f'.wm-panel[aria-label^="{title}"]')
-    expect(found).to_be_visible(timeout=60_000)
-    return found
-
-
-def status_of(lab: Lab, scene: int = 3) -> str:
-    document: dict[str, Any] = call(lab.server, "GET", f"scene/{scene}")
-    return str(document["status"])
 
 
 def numbers(summary: Locator, part: str) -> list[str]:

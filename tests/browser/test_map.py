@@ -1,0 +1,142 @@
+"""The map in JupyterLab: footprints by status, filters, selection, and repairs on the spot."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import Locator, expect
+
+from tests.browser.lab import Lab, panel, status_of
+from tests.client.serving import call
+
+pytestmark = pytest.mark.usefixtures("one_scene_in_retry")
+
+MAP = "aoi.map()"
+PAINTED = """panes => {
+  const canvas = panes.querySelectorAll("canvas")[1];
+  const data = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
+  let painted = 0;
+  for (let at = 3; at < data.length; at += 4) if (data[at] > 0) painted += 1;
+  return painted;
+}"""
+
+
+def painted(shown: Locator) -> int:
+    """How many pixels have something of a footprint."""
+    number: int = shown.locator(".leaflet-overlay-pane").evaluate(PAINTED)
+    return number
+
+
+def ready(shown: Locator) -> Locator:
+    """The map when its footprints are drawn."""
+    expect(shown.locator(".wm-legend")).to_contain_text(re.compile(r"DONE\s*2"), timeout=20_000)
+    shown.page.wait_for_function(f"({PAINTED})(document.querySelector('.leaflet-overlay-pane')) > 1000")
+    return shown
+
+
+def next_failed(shown: Locator) -> Locator:
+    shown.get_by_role("button", name="Next that failed").click()
+    card = shown.locator(".leaflet-popup .wm-card")
+    expect(card.locator("h4")).to_be_visible()
+    return card
+
+
+def test_footprints_are_drawn_and_filtered_by_status_and_date(lab: Lab) -> None:
+    with lab.notebook(MAP) as page:
+        shown = ready(panel(page, "Map"))
+        assert shown.get_attribute("data-transport") == "Direct"
+        everything = painted(shown)
+        shown.get_by_label(re.compile("DONE")).uncheck()
+        page.wait_for_function(f"({PAINTED})(document.querySelector('.leaflet-overlay-pane')) < {everything}")
+        shown.get_by_label(re.compile("DONE")).check()
+        page.wait_for_function(f"({PAINTED})(document.querySelector('.leaflet-overlay-pane')) == {everything}")
+        before = shown.locator(".wm-dates span").inner_text()
+        shown.get_by_label("First date").press("End")
+        expect(shown.locator(".wm-dates span")).not_to_have_text(before)
+        page.wait_for_function(f"({PAINTED})(document.querySelector('.leaflet-overlay-pane')) < {everything}")
+
+
+def test_a_scene_is_retried_where_it_is_while_a_cell_runs(lab: Lab) -> None:
+    with lab.notebook(MAP, "import time; time.sleep(120)") as page:
+        shown = ready(panel(page, "Map"))
+        card = next_failed(shown)
+        expect(card).to_contain_text("badly formatted storage uri")
+        expect(card).to_contain_text(re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC"))
+        card.get_by_role("button", name="Retry …").click()
+        shown.locator("dialog").get_by_role("button", name="Retry").click()
+        expect(card).to_contain_text("PENDING")
+        assert status_of(lab) == "PENDING"
+        expect(shown.locator(".wm-legend")).to_contain_text(re.compile(r"RETRY\s*0"))
+        call(lab.server, "PUT", "scene/3/force/RETRY")
+        expect(card.get_by_role("button", name="Retry …")).to_be_visible(timeout=5_000)
+        expect(shown.locator(".wm-legend")).to_contain_text(re.compile(r"RETRY\s*1"))
+
+
+def test_a_scene_is_given_up_by_keyboard_after_the_kernel_has_died(lab: Lab) -> None:
+    with lab.notebook(MAP, "import os; os._exit(1)") as page:
+        shown = ready(panel(page, "Map"))
+        if (gone := page.get_by_role("button", name="Ok")).count():
+            gone.first.click()
+        shown.get_by_role("button", name="Next that failed").focus()
+        page.keyboard.press("Enter")
+        card = shown.locator(".leaflet-popup .wm-card")
+        card.get_by_role("button", name="Give up …").focus()
+        page.keyboard.press("Enter")
+        dialog = shown.locator("dialog")
+        expect(dialog).to_contain_text("6 items will be FAILED, this one among them")
+        page.keyboard.press("Enter")
+        expect(card).to_contain_text("FAILED")
+        assert status_of(lab) == "FAILED"
+    call(lab.server, "PUT", "scene/3/force/RETRY")
+
+
+def test_a_click_and_a_box_select(lab: Lab) -> None:
+    with lab.notebook(MAP) as page:
+        shown = ready(panel(page, "Map"))
+        ground = shown.locator(".leaflet-container")
+        frame = ground.bounding_box()
+        assert frame is not None
+        middle = frame["x"] + frame["width"] / 2, frame["y"] + frame["height"] / 2
+        page.mouse.click(*middle)
+        expect(shown.locator(".wm-chosen strong")).to_have_text(re.compile(r"^\d scenes? selected$"))
+        expect(shown.locator(".leaflet-popup h4")).to_have_text(re.compile("^S1"))
+        shown.get_by_role("button", name="Select by a box").click()
+        page.mouse.move(frame["x"] + 60, frame["y"] + 5)
+        page.mouse.down()
+        page.mouse.move(frame["x"] + frame["width"] - 5, frame["y"] + frame["height"] - 5, steps=5)
+        page.mouse.up()
+        expect(shown.locator(".wm-chosen strong")).to_have_text("4 scenes selected")
+        shown.locator(".wm-chosen").get_by_role("button", name="Retry 1 …").click()
+        shown.locator("dialog").get_by_role("button", name="Cancel").click()
+        assert status_of(lab) == "RETRY"
+
+
+def test_what_has_no_footprint_is_listed(lab: Lab) -> None:
+    with lab.notebook(MAP) as page:
+        shown = ready(panel(page, "Map"))
+        shown.get_by_label("What is shown").select_option("tile")
+        missing = shown.locator("details", has_text="20 tiles without a footprint")
+        missing.locator("summary").click()
+        missing.get_by_role("button", name=re.compile(r"tile 1$")).click()
+        expect(shown.locator(".leaflet-popup .wm-card")).to_contain_text("tile 1")
+
+
+def test_hostile_names_are_shown_and_never_run(lab: Lab) -> None:
+    name = '<img src=x onerror="alert(1)">_T32UNG_20220104T100000'
+    call(lab.server, "POST", "aoi/Hostile")
+    data = {"date": "2022-01-04T10:00:00Z", "tiles": {"T": {}}, "tags": {"<b>": "<script>alert(2)</script>"}}
+    scene = {"aoi": "Hostile", "source_id": name, "data": data, "tiles": {"T": {"data": {}}}}
+    number = call(lab.server, "POST", "aoi/Hostile/scene", scene)["id"]
+    failed = {
+        "type": "scene",
+        "id": number,
+        "status": "RETRY",
+        "message": "<script>alert(3)</script>\u202e" + "x" * 9000,
+    }
+    call(lab.server, "POST", "results", [failed])
+    with lab.notebook('m["Hostile"].map()') as page:
+        card = next_failed(panel(page, "Map"))
+        expect(card.locator("h4")).to_have_text(name)
+        expect(card.locator("pre")).to_contain_text("<script>alert(3)</script>")
+        assert card.locator("img, script").count() == 0
