@@ -68,7 +68,7 @@ def test_a_button_works_after_the_kernel_has_died(lab: Lab) -> None:
     with lab.notebook(SUMMARY, "import os; os._exit(1)") as page:
         summary = panel(page, "Summary")
         expect(summary.get_by_role("button", name="Retry all 1 …")).to_be_visible()
-        if (gone := page.get_by_role("button", name="Ok")).count():
+        if (gone := page.get_by_role("button", name="Ok", exact=True)).count():
             gone.first.click()
         retry_all(summary)
         expect(summary.get_by_text("Retried 1 scene")).to_be_visible()

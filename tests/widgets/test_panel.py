@@ -13,9 +13,12 @@ from workflow_monitor import Monitor
 from workflow_monitor.client import AOI
 from workflow_monitor.client.errors import MonitorError, NotSupported
 from workflow_monitor.client.geocube import GeocubeApi
+from workflow_monitor.widgets.dashboard import Dashboard
+from workflow_monitor.widgets.map import Map
 from workflow_monitor.widgets.modules import HERE, bundled
-from workflow_monitor.widgets.panel import Failures, Panel, Summary
+from workflow_monitor.widgets.panel import Failures, Graph, Panel, Summary, Timeline
 
+PANELS: list[type[Panel]] = [Summary, Map, Graph, Failures, Timeline, Dashboard]
 DECLARED = re.compile(r"^(?:export )?(?:async )?(?:function|class|const) (\w+)", re.MULTILINE)
 
 
@@ -25,22 +28,18 @@ def m(example_servers: Servers) -> Iterator[Monitor]:
         yield monitor
 
 
-@pytest.mark.parametrize("kind", [Summary, Failures])
+@pytest.mark.parametrize("kind", PANELS)
 def test_a_module_has_all_that_it_imports_once(kind: type[Panel]) -> None:
     text = bundled(kind.module)
     declared = DECLARED.findall(text)
     assert len(set(declared)) == len(declared)
-    assert {"element", "connect", "Panel"} <= set(declared)
+    assert {"element", "connect"} <= set(declared)
     assert re.findall(r"^import|^export (?!default)", text, re.MULTILINE) == []
     assert text.count("export default {") == 1
 
 
 def test_every_module_belongs_to_a_panel() -> None:
-    used = {
-        name
-        for kind in (Summary, Failures)
-        for name in re.findall(r"^// (\w+\.js)$", bundled(kind.module), re.MULTILINE)
-    }
+    used = {name for kind in PANELS for name in re.findall(r"^// (\w+\.js)$", bundled(kind.module), re.MULTILINE)}
     assert used == {path.name for path in HERE.glob("*.js")}
 
 
@@ -48,7 +47,7 @@ def test_a_panel_is_asked_for_by_name(m: Monitor) -> None:
     aoi = m["DenmarkS1"]
     assert isinstance(aoi.summary(), Summary)
     assert isinstance(aoi.panel("failures"), Failures)
-    with pytest.raises(MonitorError, match=r"There is no panel 'weather'\. There are: failures, "):
+    with pytest.raises(MonitorError, match=r"There is no panel 'weather'\. There are: dashboard, failures, "):
         aoi.panel("weather")
 
 
