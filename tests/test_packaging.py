@@ -104,13 +104,16 @@ def test_every_module_is_there_with_all_it_imports(run: Run) -> None:
     assert run("python", "-c", code) == ""
 
 
+PANELS = ["Dashboard", "Failures", "Graph", "Map", "Summary", "Timeline"]
+
+
 def test_stores_queues_and_panels_are_found_by_their_entry_points(run: Run) -> None:
     code = """if True:
         from importlib.metadata import entry_points
         for group in ("stores", "queues", "panels"):
             print(*[point.load().__name__ for point in entry_points(group=f"workflow_monitor.{group}")])
     """
-    assert run("python", "-c", code).split() == ["DuckDBStore", "LeaseQueue", "Failures", "Summary"]
+    assert run("python", "-c", code).split() == ["DuckDBStore", "LeaseQueue", *PANELS]
 
 
 def test_the_command_is_there(run: Run) -> None:

@@ -67,8 +67,11 @@ class Lab:
     browser: Browser
 
     @contextmanager
-    def notebook(self, *cells: str, start: str = START, width: int = 1000, app: str = "lab") -> Iterator[Page]:
-        """A page with a notebook of these cells, all of which are being run; `app` is "lab" or "notebook"."""
+    def notebook(self, *cells: str, start: str = START, app: str = "lab", script: str = "") -> Iterator[Page]:
+        """A page with a notebook of these cells, all of which are being run; `app` is "lab" or "notebook".
+
+        A `script` runs in the page before anything else.
+        """
         name = f"test-{len(list(self.folder.glob('*.ipynb')))}.ipynb"
         content = nbformat.v4.new_notebook(  # type: ignore[no-untyped-call]
             cells=[nbformat.v4.new_code_cell(cell) for cell in (start, *cells)],  # type: ignore[no-untyped-call]
@@ -76,7 +79,7 @@ class Lab:
         )
         nbformat.write(content, self.folder / name)  # type: ignore[no-untyped-call]
         path = f"lab/workspaces/{Path(name).stem}/tree/{name}" if app == "lab" else f"notebooks/{name}"
-        with watched_page(self.browser, f"{self.server.base_url}{path}?token={TOKEN}", width, OWN[app]) as page:
+        with watched_page(self.browser, f"{self.server.base_url}{path}?token={TOKEN}", OWN[app], script) as page:
             page.wait_for_selector(".jp-Notebook .jp-CodeCell", timeout=60_000)
             # Before the kernel is there, "Run All Cells" does nothing.
             page.wait_for_selector(READY[app], timeout=60_000)
@@ -96,12 +99,13 @@ def run_all(page: Page) -> None:
 
 
 @contextmanager
-def watched_page(browser: Browser, url: str, width: int = 1000, own: tuple[str, ...] = ()) -> Iterator[Page]:
+def watched_page(browser: Browser, url: str, own: tuple[str, ...] = (), script: str = "") -> Iterator[Page]:
     """A page that asks no other host and has no errors but its `own`."""
     watch = Watch(urlsplit(url).netloc)
-    context = browser.new_context(viewport={"width": width, "height": 900})
+    context = browser.new_context(viewport={"width": 1000, "height": 900})
     page = context.new_page()
     watch.follow(page)
+    page.add_init_script(script)
     try:
         page.goto(url)
         yield page

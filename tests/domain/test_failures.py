@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from workflow_monitor.domain.failures import FAILURES, Failure, grouped, shape
-from workflow_monitor.domain.status import Kind
+from workflow_monitor.domain.status import Kind, Status
 
 NOON = datetime(2022, 1, 4, 12, tzinfo=UTC)
 
@@ -65,3 +65,15 @@ def test_a_shape_is_one_short_line(message: str) -> None:
     folded = shape(message)
     assert 0 < len(folded) <= 500
     assert "\n" not in folded
+
+
+def test_dates_and_orbits_of_a_group() -> None:
+    days = [date(2022, 1, 9), None, date(2022, 1, 4)]
+    orbits = ["44", "117", "44"]
+    failed = [
+        Failure(Kind.TILE, n, Status.RETRY, "broken", None, day, orbit)
+        for n, (day, orbit) in enumerate(zip(days, orbits, strict=True), 1)
+    ]
+    (group,) = grouped([*failed, Failure(Kind.TILE, 4, Status.RETRY, "broken")])
+    assert (group.first_acquired, group.last_acquired) == (date(2022, 1, 4), date(2022, 1, 9))
+    assert group.orbits == {"44": 2, "117": 1}

@@ -386,6 +386,9 @@ class TestFailures:
             "last": history[1]["time"],
             "example": "exit status 1: /data/a/1",
             "ids": [1, 2],
+            "first_acquired": "2022-01-04",
+            "last_acquired": "2022-01-04",
+            "orbits": {},
         }
         assert (second["shape"], second["ids"]) == ("exit status 2: <path>", [3])
         assert [group["ids"] for group in (await fetch("GET", "/aoi/Fyn/failures?limit=1")).json()] == [[1]]

@@ -5,7 +5,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from typing import Any
+from xml.etree import ElementTree as ET
 
+import numpy as np
+import numpy.typing as npt
 import pytest
 
 from tests.client.serving import TOKEN, Servers
@@ -13,10 +17,13 @@ from workflow_monitor import Monitor
 from workflow_monitor.client import AOI
 from workflow_monitor.client.errors import MonitorError, NotSupported
 from workflow_monitor.client.geocube import GeocubeApi
+from workflow_monitor.client.looks import COLOURS
+from workflow_monitor.domain.status import Status
 from workflow_monitor.widgets.dashboard import Dashboard
 from workflow_monitor.widgets.map import Map
 from workflow_monitor.widgets.modules import HERE, bundled
 from workflow_monitor.widgets.panel import Failures, Graph, Panel, Summary, Timeline
+from workflow_monitor.widgets.stills import footprints_still, lanes_still
 
 PANELS: list[type[Panel]] = [Summary, Map, Graph, Failures, Timeline, Dashboard]
 DECLARED = re.compile(r"^(?:export )?(?:async )?(?:function|class|const) (\w+)", re.MULTILINE)
@@ -65,6 +72,44 @@ def test_a_saved_notebook_keeps_the_last_state_with_its_date(m: Monitor) -> None
     assert "badly formatted storage uri" in data["text/html"]
     assert data["text/plain"].startswith("DenmarkS1")
     assert "application/vnd.jupyter.widget-view+json" in data
+
+
+def test_a_saved_map_and_graph_are_pictures(m: Monitor) -> None:
+    aoi = m["DenmarkS1"]
+    shapes = {}
+    for name in ("map", "graph"):
+        text = aoi.panel(name)._static_html()
+        picture = ET.fromstring(re.search(r"<figure.*</figure>", text)[0])  # type: ignore[index]  # noqa: S314 - ours
+        shapes[name] = [shape.get("fill") for shape in picture[0]]
+        assert "As of" in text
+    assert len(shapes["map"]) == 4
+    # what needs a person comes last, and lies on top
+    assert shapes["map"][-1] == COLOURS[Status.RETRY]
+    assert len(shapes["graph"]) == 20
+    assert {COLOURS[Status.NEW], COLOURS[Status.PENDING]} == set(shapes["graph"])
+
+
+def test_a_still_of_too_many_keeps_what_needs_a_person() -> None:
+    about = {"statuses": [*Status], "days": ["2022-01-04"] * 50, "tracks": 100, "kind": "tile"}
+    status = np.full(5000, 2, dtype=np.uint8)
+    status[77] = 3
+    columns: dict[str, npt.NDArray[Any]] = {
+        "id": np.arange(5000),
+        "status": status,
+        "track": np.tile(np.arange(100), 50),
+        "first": np.arange(0, 5001, 100),
+    }
+    still = lanes_still(about, columns)
+    assert still.count("<rect") == 2000
+    assert "2,000 of 5,000 are shown" in still
+    assert COLOURS[Status.RETRY] in still
+
+
+def test_stills_of_nothing() -> None:
+    about = {"statuses": [*Status], "days": [], "tracks": 0, "kind": "scene"}
+    none = np.zeros(0, dtype=np.uint8)
+    assert "No tiles" in lanes_still(about, {"first": np.zeros(1, dtype=np.uint8), "status": none})
+    assert "No footprints" in footprints_still(about, {"positions": none, "status": none})
 
 
 def test_tokens_are_not_among_what_the_front_end_gets(m: Monitor) -> None:

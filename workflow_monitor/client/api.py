@@ -10,7 +10,7 @@ from datetime import date
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote
 
-from workflow_monitor.client import documents
+from workflow_monitor.client import columns, documents
 from workflow_monitor.client.errors import (
     MonitorError,
     NotRetriable,
@@ -23,6 +23,7 @@ from workflow_monitor.domain.model import Overview, Page
 from workflow_monitor.domain.status import Kind, Status
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
     import pyarrow as pa
 
 
@@ -168,6 +169,17 @@ class Api:
     def _repair(self, kind: Kind, number: int, action: str) -> None:
         check = f"Look at m.{kind}({number}) before you do it again."
         self._write("PUT", f"{kind}/{int(number)}/{action}", check=check)
+
+    # ---- what is drawn
+
+    def drawn(self, aoi: str, what: str) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
+        """The columns that are drawn of an AOI, `footprints` or `lanes`; see `read_columns`."""
+        path = f"aoi/{segment(aoi)}/{what}"
+        answer = self.connection.read(path, accept=columns.MEDIA_TYPE)
+        try:
+            return columns.read_columns(answer.body)
+        except ValueError as error:
+            raise UnexpectedAnswer(f"{path}: {error}.") from error
 
     # ---- failures and events
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 
 from workflow_monitor.domain.status import Kind, Status
 
@@ -63,12 +63,16 @@ class Failure:
     status: Status
     message: str
     since: datetime | None = None
+    #: when the scene was acquired, and in which relative orbit, if its tags tell
+    acquired: date | None = None
+    orbit: str | None = None
 
 
 @dataclass(slots=True)
 class FailureGroup:
     """Scenes or tiles that failed in the same way; `since` and `last` are the first and the last time.
 
+    `first_acquired` and `last_acquired` are the dates of their scenes, `orbits` how many are of each relative orbit.
     The first `retry` of the `ids` are those in RETRY.
     """
 
@@ -80,6 +84,9 @@ class FailureGroup:
     since: datetime | None = None
     last: datetime | None = None
     ids: list[int] = field(default_factory=list)
+    first_acquired: date | None = None
+    last_acquired: date | None = None
+    orbits: dict[str, int] = field(default_factory=dict)
 
     @property
     def count(self) -> int:
@@ -94,6 +101,11 @@ class FailureGroup:
         if failure.since is not None:
             self.since = min(self.since or failure.since, failure.since)
             self.last = max(self.last or failure.since, failure.since)
+        if failure.acquired is not None:
+            self.first_acquired = min(self.first_acquired or failure.acquired, failure.acquired)
+            self.last_acquired = max(self.last_acquired or failure.acquired, failure.acquired)
+        if failure.orbit is not None:
+            self.orbits[failure.orbit] = self.orbits.get(failure.orbit, 0) + 1
 
 
 def grouped(failures: Iterable[Failure]) -> list[FailureGroup]:

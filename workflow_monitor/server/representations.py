@@ -237,6 +237,9 @@ def failure_group(group: FailureGroup) -> dict[str, object]:
         "last": group.last and time_text(group.last),
         "example": group.example,
         "ids": group.ids,
+        "first_acquired": group.first_acquired and group.first_acquired.isoformat(),
+        "last_acquired": group.last_acquired and group.last_acquired.isoformat(),
+        "orbits": group.orbits,
     }
 
 

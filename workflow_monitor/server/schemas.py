@@ -174,6 +174,9 @@ _OWN: dict[str, Schema] = {
             last=MAYBE_TIME,
             example=TEXT,
             ids={"type": "array", "items": INTEGER},
+            first_acquired=DAY,
+            last_acquired=DAY,
+            orbits={"type": "object", "additionalProperties": INTEGER},
         ),
     },
     "Timeline": _object(

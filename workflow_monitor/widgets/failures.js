@@ -3,6 +3,7 @@ import { Panel, shown } from "./panel.js";
 import { repair } from "./repairs.js";
 
 const SHOWN_IDS = 30;
+const SHOWN_ORBITS = 8;
 
 export class FailuresPanel extends Panel {
   constructor(model, el) {
@@ -48,6 +49,7 @@ export class FailuresPanel extends Panel {
       summary,
       element("p", {}, group.since ? `since ${utc(group.since)}, last ${utc(group.last)}` : ""),
       element("pre", {}, element("bdi", {}, group.example || "(no message)")),
+      element("p", {}, datesOf(group)),
       element("p", {}, this.ids(group)),
       element("p", { class: "wm-actions" }, this.button(group, "retry", key), this.button(group, "fail", key)),
     );
@@ -79,6 +81,15 @@ export class FailuresPanel extends Panel {
     }
     await this.refresh();
   }
+}
+
+/** Which dates and orbits the failures are of. */
+function datesOf({ first_acquired: first, last_acquired: last, orbits }) {
+  const dates = first === null ? "" : `acquired ${first === last ? first : `${first} to ${last}`}`;
+  const most = Object.entries(orbits).sort((a, b) => b[1] - a[1]);
+  const told = most.slice(0, SHOWN_ORBITS).map(([orbit, number]) => `${orbit} (${grouped(number)})`);
+  const orbit = told.length ? `relative orbit ${told.join(", ")}${most.length > SHOWN_ORBITS ? " …" : ""}` : "";
+  return [dates, orbit].filter(Boolean).join("; ");
 }
 
 export default {

@@ -11,6 +11,7 @@ from ipywidgets import Layout, widget_serialization
 from workflow_monitor.client import AOI
 from workflow_monitor.client.api import Api
 from workflow_monitor.widgets.panel import Panel
+from workflow_monitor.widgets.stills import footprints_still
 
 HEIGHT = "420px"
 #: of a map before it knows what it shows: the world
@@ -41,6 +42,9 @@ class Map(Panel):
             ),
             with_land=basemap is None,
         )
+
+    def _still(self) -> str:
+        return super()._still() + (footprints_still(*self._api.drawn(self.aoi, "footprints")) if self.aoi else "")
 
     def close(self) -> None:
         """Take the map away, too."""

@@ -20,6 +20,7 @@ from workflow_monitor.client.api import Api
 from workflow_monitor.client.errors import AnswerLost, MonitorError, NotFound, NotSupported, Refused, ServerUnreachable
 from workflow_monitor.client.looks import COLOURS, GLYPHS
 from workflow_monitor.widgets.modules import HERE, bundled
+from workflow_monitor.widgets.stills import lanes_still
 
 #: Seconds between looks for a server that has gone.
 AGAIN = 2.0
@@ -171,3 +172,6 @@ class Graph(Panel):
     """The dependency graph as lanes or as dot, with every item's neighbours, and repairs where the problem is."""
 
     module = "graph.js"
+
+    def _still(self) -> str:
+        return super()._still() + (lanes_still(*self._api.drawn(self.aoi, "lanes")) if self.aoi else "")

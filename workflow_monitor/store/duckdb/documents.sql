@@ -244,9 +244,9 @@ ORDER BY j.lease IS NULL, j.published, j.id LIMIT $2
 
 -- name: failures
 WITH failed AS (
-    SELECT 'scene' AS kind, id, status, message FROM scene WHERE aoi = $1 AND status IN ('RETRY', 'FAILED')
+    SELECT 'scene' AS kind, id, status, message, id AS scene FROM scene WHERE aoi = $1 AND status IN ('RETRY', 'FAILED')
     UNION ALL
-    SELECT 'tile', id, status, message FROM tile WHERE aoi = $1 AND status IN ('RETRY', 'FAILED')
+    SELECT 'tile', id, status, message, scene FROM tile WHERE aoi = $1 AND status IN ('RETRY', 'FAILED')
 ),
 chosen AS (FROM failed QUALIFY row_number() OVER (PARTITION BY kind, status ORDER BY id) <= $2),
 began AS (
@@ -254,8 +254,8 @@ began AS (
     WHERE aoi = $1 AND type <> 'aoi' AND after IN ('RETRY', 'FAILED') AND before IS DISTINCT FROM after
     GROUP BY type, item
 )
-SELECT c.kind, c.id, c.status, c.message, b.since
-FROM chosen c LEFT JOIN began b ON b.type = c.kind AND b.item = c.id
+SELECT c.kind, c.id, c.status, c.message, b.since, s.acquired::DATE, json_extract_string(s.data, '$.tags.relativeOrbit')
+FROM chosen AS c JOIN scene AS s ON s.id = c.scene LEFT JOIN began AS b ON b.type = c.kind AND b.item = c.id
 ORDER BY c.kind, c.id
 
 -- name: event_bounds

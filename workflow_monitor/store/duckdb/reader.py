@@ -183,7 +183,8 @@ class DuckDBReader:
     def failures(self, aoi: int, limit: int | None) -> list[Failure]:
         rows = self._rows("failures", aoi, _NO_LIMIT if limit is None else limit)
         return [
-            Failure(Kind(kind), item, Status(status), text, _aware(since)) for kind, item, status, text, since in rows
+            Failure(Kind(kind), item, Status(status), text, _aware(since), acquired, orbit)
+            for kind, item, status, text, since, acquired, orbit in rows
         ]
 
     def events(self, after: int, aoi: int | None, limit: int) -> list[Event]:
