@@ -16,6 +16,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +70,7 @@ def megabytes() -> float:
         for process in psutil.Process().children(recursive=True)
         if "--type=renderer" in " ".join(process.cmdline())
     ]
-    return max(renderers) / 1e6
+    return float(max(renderers)) / 1e6
 
 
 def drag(page: Page, selector: str) -> float:
@@ -84,7 +85,13 @@ def drag(page: Page, selector: str) -> float:
         page.mouse.move(x + 3 * (step % 20), y + 2 * (step % 20))
     times: list[float] = page.evaluate("() => frames")
     page.mouse.up()
-    return statistics.median(after - before for before, after in zip(times, times[1:], strict=False))
+    return statistics.median(after - before for before, after in pairwise(times))
+
+
+def note(ours: set[str], event: dict[str, Any]) -> None:
+    """Remember a request to the workflow server; the page has others, as when it saves the notebook."""
+    if "/workflow-monitor/" in event["request"]["url"]:
+        ours.add(event["requestId"])
 
 
 def bytes_per_change(page: Page, client: httpx.Client) -> float:
@@ -92,8 +99,13 @@ def bytes_per_change(page: Page, client: httpx.Client) -> float:
     session = page.context.new_cdp_session(page)
     session.send("Network.enable")
     received: list[int] = []
+    ours: set[str] = set()
+    session.on("Network.requestWillBeSent", lambda event: note(ours, event))
     session.on("Network.eventSourceMessageReceived", lambda event: received.append(len(event["data"])))
-    session.on("Network.dataReceived", lambda event: received.append(int(event["dataLength"])))
+    session.on(
+        "Network.dataReceived",
+        lambda event: received.append(int(event["dataLength"])) if event["requestId"] in ours else None,
+    )
     for number in range(CHANGES):
         client.put(f"/scene/{1 + number // 2}/force/{'RETRY' if number % 2 == 0 else 'PENDING'}").raise_for_status()
     page.wait_for_timeout(2000)
