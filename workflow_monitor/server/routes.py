@@ -6,7 +6,7 @@ from workflow_monitor.domain.status import Kind
 from workflow_monitor.server import columns
 from workflow_monitor.server import representations as forms
 from workflow_monitor.server.description import Content, Operation, Parameter, Route, json_content
-from workflow_monitor.server.handlers import aois, events, jobs, pages, repairs, results, scenes, tiles
+from workflow_monitor.server.handlers import aois, events, jobs, pages, repairs, results, scenes, tiles, views
 
 NUMBER = {"type": "integer", "minimum": 0}
 TEXT = {"type": "string"}
@@ -214,7 +214,7 @@ _AOIS = [
     Route(
         "AOIs",
         "/aoi/{aoi}/dot",
-        aois.Graph,
+        views.Graph,
         {
             "get": Operation(
                 "Show the dependency graph",
@@ -233,7 +233,7 @@ _AOIS = [
     Route(
         "AOIs",
         "/aoi/{aoi}/find",
-        aois.Find,
+        views.Find,
         {
             "get": Operation(
                 "Find scenes and tiles of an AOI by a part of their names, or by id",
@@ -263,7 +263,7 @@ _AOIS = [
     Route(
         "events",
         "/aoi/{aoi}/timeline",
-        aois.Timeline,
+        views.Timeline,
         {
             "get": Operation(
                 "Tell how many scenes and tiles were in each status over time, and what is running",
@@ -282,7 +282,7 @@ _AOIS = [
     Route(
         "drawing",
         "/aoi/{aoi}/footprints",
-        aois.Footprints,
+        views.Footprints,
         {
             "get": Operation(
                 "Give the footprints of an AOI to those who draw them",
@@ -295,7 +295,7 @@ _AOIS = [
     Route(
         "drawing",
         "/aoi/{aoi}/lanes",
-        aois.Lanes,
+        views.Lanes,
         {
             "get": Operation(
                 "Give the tiles of an AOI, a track for each place and a row for each date, to those who draw them",
