@@ -27,6 +27,8 @@ READY = {
     "lab": "#jp-main-statusbar :text('| Idle')",
     "notebook": '.jp-Notebook-ExecutionIndicator[data-status="idle"]',
 }
+#: what JupyterLab's own code throws when a widget of ipyleaflet tells a dead kernel where the map is
+GONE = ("Cannot send",)
 BEGUN = "() => /\\[[*1]\\]/.test(document.querySelector('.jp-InputPrompt')?.textContent)"
 #: errors that a page has without any panel
 OWN = {"lab": (), "notebook": ("Cannot read properties of undefined (reading 'schema')",)}
@@ -45,13 +47,17 @@ class Watch:
     def follow(self, page: Page) -> None:
         page.on("request", self._requested)
         page.on("console", self._said)
-        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        page.on("pageerror", lambda error: self._failed(str(error)))
         page.on("dialog", lambda dialog: self.errors.append(f"a dialog: {dialog.message}"))
 
     def _requested(self, request: Request) -> None:
         parts = urlsplit(request.url)
         if parts.scheme in {"http", "https", "ws", "wss"} and parts.netloc != self.host:
             self.elsewhere.append(request.url)
+
+    def _failed(self, error: str) -> None:
+        if error not in GONE:
+            self.errors.append(error)
 
     def _said(self, message: ConsoleMessage) -> None:
         if message.type == "error" and not any(word in message.text for word in AWAY):

@@ -36,6 +36,7 @@ def ready(shown: Locator) -> Locator:
 
 
 def next_failed(shown: Locator) -> Locator:
+    expect(shown.locator(".wm-legend")).to_contain_text(re.compile(r"RETRY\s*[1-9]"))
     shown.get_by_role("button", name="Next that failed").click()
     card = shown.locator(".leaflet-popup .wm-card")
     expect(card.locator("h4")).to_be_visible()
@@ -140,3 +141,44 @@ def test_hostile_names_are_shown_and_never_run(lab: Lab) -> None:
         expect(card.locator("h4")).to_have_text(name)
         expect(card.locator("pre")).to_contain_text("<script>alert(3)</script>")
         assert card.locator("img, script").count() == 0
+
+
+def one_scene(lab: Lab, aoi: str, kind: str, coordinates: object) -> None:
+    """An AOI of one scene with a footprint."""
+    call(lab.server, "POST", f"aoi/{aoi}")
+    data = {
+        "date": "2022-01-04T10:00:00Z",
+        "tiles": {"T": {}},
+        "geometry": {"type": kind, "coordinates": coordinates},
+    }
+    call(
+        lab.server,
+        "POST",
+        f"aoi/{aoi}/scene",
+        {"aoi": aoi, "source_id": "s", "data": data, "tiles": {"T": {"data": {}}}},
+    )
+
+
+def test_a_footprint_across_the_antimeridian_is_one(lab: Lab) -> None:
+    west = [[[178.0, -18.0], [180.0, -18.0], [180.0, -16.0], [178.0, -16.0], [178.0, -18.0]]]
+    east = [[[-180.0, -18.0], [-178.0, -18.0], [-178.0, -16.0], [-180.0, -16.0], [-180.0, -18.0]]]
+    one_scene(lab, "Fiji", "MultiPolygon", [west, east])
+    with lab.notebook('m["Fiji"].map()') as page:
+        shown = panel(page, "Map of Fiji")
+        # Both sides of the antimeridian together fill the map; in the whole world they would be two dots.
+        page.wait_for_function(f"({PAINTED})(document.querySelector('.leaflet-overlay-pane')) > 50000")
+        frame = shown.locator(".leaflet-container").bounding_box()
+        assert frame is not None
+        for side in (-40, 40):
+            shown.get_by_role("button", name="Whole AOI").click()
+            page.mouse.click(frame["x"] + frame["width"] / 2 + side, frame["y"] + frame["height"] / 2 + 20)
+            expect(shown.locator(".wm-chosen strong")).to_have_text("1 scene selected")
+            page.locator(".leaflet-popup-close-button").click()
+
+
+def test_a_footprint_around_a_pole(lab: Lab) -> None:
+    ring = [[-135.0, 70.0], [-45.0, 70.0], [45.0, 70.0], [135.0, 70.0], [-135.0, 70.0]]
+    one_scene(lab, "Pole", "Polygon", [ring])
+    with lab.notebook('m["Pole"].map()') as page:
+        panel(page, "Map of Pole")
+        page.wait_for_function(f"({PAINTED})(document.querySelector('.leaflet-overlay-pane')) > 5000")

@@ -202,3 +202,13 @@ def test_the_analysis_runs_on_an_ingestion_without_scenes(demo: Demo, kernel: Bl
     assert outputs.texts["load"].startswith("0 scenes, 0 tiles, 1 events")
     assert set(outputs.pictures) == set(PLOTS)
     assert colours_of(outputs.pictures["map"])[0] < 5
+
+
+# --- the dashboard
+
+
+@pytest.mark.usefixtures("demo")
+def test_the_dashboard_notebook_shows_the_panels(kernel: BlockingKernelClient) -> None:
+    outputs = run(kernel, ROOT / "notebooks" / "03_dashboard.ipynb")
+    assert outputs.texts["dashboard"].split()[0] in {"DenmarkS1", "DenmarkS2", EXAMPLE}
+

@@ -38,9 +38,7 @@ def dashboard(
     it; otherwise it is made up and told.
     """
     if find_spec("voila") is None:
-        typer.echo(
-            "The page is served by Voilà, which is not installed: pip install 'workflow-monitor[dashboard]'", err=True
-        )
+        typer.echo("The page is served by Voilà, which is not installed: pip install voila", err=True)
         raise typer.Exit(1)
     with reached(url) as m:
         environment = {**os.environ, **m.environment()}

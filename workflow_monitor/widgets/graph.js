@@ -29,6 +29,8 @@ export class GraphPanel extends Drawn {
     );
     this.canvas = element("canvas", { class: "wm-lanes", tabindex: "0", role: "application", "aria-label": `Tiles of ${this.aoi} by place and date. Arrow keys go along the links.` });
     this.picture = element("div", { class: "wm-dot", hidden: true, tabindex: "0", "aria-label": "The graph as Graphviz draws it" });
+    const hint = "Choose a tile by a click or with the arrow keys, or a date for its scenes.";
+    this.card.element.append(element("p", { class: "wm-hint" }, hint));
     const beside = element("div", { class: "wm-beside" }, this.card.element);
     this.body.append(this.tools(), this.legend.element, element("div", { class: "wm-graph" }, element("div", { class: "wm-view" }, this.canvas, this.picture), beside));
     this.listen();
@@ -164,7 +166,7 @@ export class GraphPanel extends Drawn {
   }
 
   scale(factor) {
-    if (this.picture.hidden) this.view.zoom(factor);
+    if (this.picture.hidden) this.view?.zoom(factor);
     else this.picture.style.setProperty("--wm-scale", Number(this.picture.style.getPropertyValue("--wm-scale") || 1) * factor);
     this.paintSoon();
   }
@@ -221,6 +223,7 @@ export class GraphPanel extends Drawn {
   }
 
   nextFailed() {
+    if (!this.lanes) return null;
     const wanted = ["RETRY", "FAILED"].map((name) => this.code(name));
     const { status, id } = this.data;
     for (let step = 1; step <= this.lanes.length; step += 1) {

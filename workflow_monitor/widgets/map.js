@@ -14,6 +14,8 @@ const SHOWN_AT_ONCE = 60;
 /** Drawn in this order: what needs a person comes last and lies on top. */
 const MAP_ORDER = ["DONE", "NEW", "PENDING", "FAILED", "RETRY"];
 const MAP_START_MS = 20_000;
+/** Parts of the globe's circumference in which footprints are looked for. */
+const BINS = 72;
 
 export class MapPanel extends Drawn {
   constructor(model, el) {
@@ -237,6 +239,7 @@ export class MapPanel extends Drawn {
   }
 
   nextFailed() {
+    if (!this.outlines) return null;
     const wanted = ["RETRY", "FAILED"].map((name) => this.code(name));
     const start = this.selected.size === 1 ? positionOf(this.data.id, [...this.selected][0]) + 1 : 0;
     for (let step = 0; step < this.outlines.length; step += 1) {
@@ -317,17 +320,15 @@ function degrees(x, y) {
 
 /** The least bounds of all footprints, which may go across the antimeridian; null if there are none. */
 function boundsOfAll(outlines) {
-  const isTaken = new Array(72).fill(false);
+  const isTaken = new Array(BINS).fill(false);
   let [north, south] = [Infinity, -Infinity];
-  for (let at = 0; at < outlines.length; at += 1) {
-    if (!outlines.has(at)) continue;
-    const [west, top, east, bottom] = outlines.bounds.subarray(4 * at, 4 * at + 4);
-    for (let bin = Math.floor(west * 72); bin <= Math.min(71, east * 72); bin += 1) isTaken[bin] = true;
+  const rings = Array.from({ length: outlines.rings }, (_, ring) => outlines.boundsOfRings(ring, ring + 1));
+  for (const [west, top, east, bottom] of rings) {
+    for (let bin = Math.floor(west * BINS); bin <= Math.min(BINS - 1, east * BINS); bin += 1) isTaken[bin] = true;
     [north, south] = [Math.min(north, top), Math.max(south, bottom)];
   }
-  if (south < north) return null;
-  const gap = largestGap(isTaken);
-  const [west, east] = extent(outlines, (gap.end % 72) / 72);
+  if (rings.length === 0) return null;
+  const [west, east] = extent(rings, (largestGap(isTaken).end % BINS) / BINS);
   return [degrees(west, south), degrees(east, north)];
 }
 
@@ -342,14 +343,12 @@ function largestGap(isTaken) {
   return best;
 }
 
-/** West and east of all footprints, counted from a meridian on. */
-function extent(outlines, from) {
+/** West and east of all rings, counted from a meridian on. */
+function extent(rings, from) {
   let [west, east] = [Infinity, -Infinity];
-  for (let at = 0; at < outlines.length; at += 1) {
-    if (!outlines.has(at)) continue;
-    const shift = outlines.bounds[4 * at] < from - 1e-9 ? 1 : 0;
-    west = Math.min(west, outlines.bounds[4 * at] + shift);
-    east = Math.max(east, outlines.bounds[4 * at + 2] + shift);
+  for (const [left, , right] of rings) {
+    const shift = left < from - 1e-9 ? 1 : 0;
+    [west, east] = [Math.min(west, left + shift), Math.max(east, right + shift)];
   }
   return [west, east];
 }

@@ -32,15 +32,23 @@ export class Outlines {
     return this.firstRing.length - 1;
   }
 
+  get rings() {
+    return this.firstPosition.length - 1;
+  }
+
   has(item) {
     return this.firstRing[item + 1] > this.firstRing[item];
   }
 
-  /** West, north, east, south. */
+  /** West, north, east, south of an item. */
   boundsOf(item) {
+    return this.boundsOfRings(this.firstRing[item], this.firstRing[item + 1]);
+  }
+
+  /** The same of some rings: the parts of an item may be on both sides of the antimeridian. */
+  boundsOfRings(first, end) {
     const found = [Infinity, Infinity, -Infinity, -Infinity];
-    const end = this.firstPosition[this.firstRing[item + 1]];
-    for (let at = this.firstPosition[this.firstRing[item]]; at < end; at += 1) {
+    for (let at = this.firstPosition[first]; at < this.firstPosition[end]; at += 1) {
       const x = this.places[2 * at];
       const y = this.places[2 * at + 1];
       if (x < found[0]) found[0] = x;

@@ -7,7 +7,7 @@ const RANGES = [["all", "since it began"], ["15", "15 minutes"], ["60", "hour"],
 const MINUTE_MS = 60_000;
 const TICK_MS = 10_000;
 const TIME_STEPS = 100;
-const [WIDTH, HEIGHT, BARS, LEFT, BELOW] = [800, 190, 60, 56, 20];
+const [WIDTH, HEIGHT, BARS, LEFT, BELOW] = [800, 190, 60, 66, 20];
 
 export class TimelinePanel extends Panel {
   constructor(model, el) {
@@ -96,7 +96,7 @@ export class TimelinePanel extends Panel {
   axes(most) {
     const text = (x, y, words, anchor = "end") => shape("text", { x, y, "text-anchor": anchor }, words);
     const line = (y) => shape("line", { class: "wm-axis", x1: LEFT, x2: WIDTH, y1: y, y2: y });
-    const perMinute = (number) => `${((number * 60) / this.found.seconds).toFixed(1)}/min`;
+    const perMinute = (number) => `${rate(number, this.found.seconds)}/min`;
     const times = [0, 0.5, 1].map((share, number) => {
       const [since, until] = [Date.parse(this.found.since), Date.parse(this.found.until)];
       const x = LEFT + (WIDTH - LEFT) * share;
@@ -127,9 +127,9 @@ export class TimelinePanel extends Panel {
     const at = this.at ?? TIME_STEPS - 1;
     const counts = this.found[this.of.value];
     const when = Date.parse(this.found.since) + (at + 1) * this.found.seconds * 1000;
-    const done = (this.found.finished[this.of.value][at] * 60) / this.found.seconds;
+    const done = rate(this.found.finished[this.of.value][at], this.found.seconds);
     const numbers = STACK.toReversed().map((name) => this.status(name, `${name} ${grouped(counts[name.toLowerCase()][at])}`));
-    this.told.replaceChildren(element("span", {}, utc(when)), ...numbers, element("span", {}, `${done.toFixed(1)} done per minute`));
+    this.told.replaceChildren(element("span", {}, utc(when)), ...numbers, element("span", {}, `${done} done per minute`));
     this.cursor?.setAttribute("visibility", this.at === null ? "hidden" : "visible");
     for (const end of ["x1", "x2"]) this.cursor?.setAttribute(end, this.x(at));
   }
@@ -158,6 +158,12 @@ export class TimelinePanel extends Panel {
     const table = element("div", { class: "wm-scroll", tabindex: "0" }, element("table", { class: "wm-running" }, element("tbody", {}, rows)));
     this.running.replaceChildren(element("details", { open: isOpen }, element("summary", {}, title), table));
   }
+}
+
+/** So many in so many seconds, as a number per minute. */
+function rate(number, seconds) {
+  const found = (number * 60) / seconds;
+  return found < 10 ? found.toFixed(1) : grouped(Math.round(found));
 }
 
 /** Patterns that tell apart what colours do not for everybody. */
