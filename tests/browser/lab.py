@@ -31,7 +31,13 @@ READY = {
 GONE = ("Cannot send",)
 BEGUN = "() => /\\[[*1]\\]/.test(document.querySelector('.jp-InputPrompt')?.textContent)"
 #: errors that a page has without any panel
-OWN = {"lab": (), "notebook": ("Cannot read properties of undefined (reading 'schema')",)}
+OWN = {
+    "lab": (),
+    "notebook": (
+        "Cannot read properties of undefined (reading 'schema')",
+        "Command 'filebrowser:open-path' not registered.",
+    ),
+}
 #: What the browser says when a server is away, which it may be.
 AWAY = ("net::ERR_", "WebSocket connection", "Failed to load resource")
 
@@ -127,6 +133,12 @@ def panel(page: Page, title: str) -> Locator:
     found = page.locator(f'.wm-panel[aria-label^="{title}"]')
     expect(found).to_be_visible(timeout=60_000)
     return found
+
+
+def dismiss(page: Page) -> None:
+    """Answer what JupyterLab says when a kernel has died, if it says so."""
+    if (gone := page.get_by_role("button", name="Ok", exact=True)).count():
+        gone.first.click()
 
 
 def status_of(lab: Lab, kind: str = "scene", number: int = 3) -> str:

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.lab import Lab, panel, running_lab, status_of, watched_page
+from tests.browser.lab import Lab, dismiss, panel, running_lab, status_of, watched_page
 from tests.client.serving import call
 from tests.live import TOKEN, free_port
 
@@ -55,6 +55,14 @@ def test_any_aoi_is_chosen_while_a_cell_runs(lab: Lab) -> None:
         tab(page, "Failures")
         retry_the_failure(page)
         assert status_of(lab) == "PENDING"
+
+
+def test_any_aoi_is_chosen_after_the_kernel_has_died(lab: Lab) -> None:
+    with lab.notebook(ALL, "import os; os._exit(1)") as page:
+        expect(panel(page, "Map of DenmarkS1")).to_be_visible()
+        dismiss(page)
+        choose(page, "DenmarkS2")
+        expect(panel(page, "Summary of DenmarkS2").locator("tbody th").first).to_have_text("scenes")
 
 
 @pytest.mark.usefixtures("one_scene_in_retry")

@@ -41,6 +41,7 @@ def test_a_tile_is_chosen_and_given_up_by_force_knowing_what_it_does(lab: Lab) -
         number = int(re.search(r"tile (\d+)", card.inner_text())[1])  # type: ignore[index]
         expect(card.get_by_text("Scene:")).to_be_visible()
         expect(card.get_by_text("Next:")).to_be_visible()
+        expect(card).to_contain_text("job waits for a worker since")
         card.get_by_role("button", name="Give up by force …").click()
         dialog = shown.locator("dialog")
         expect(dialog).to_contain_text("Give up tile")
@@ -94,6 +95,10 @@ def test_dot_shows_the_same_and_repairs_too(lab: Lab) -> None:
         shown.get_by_role("button", name="Dot", exact=True).click()
         picture = shown.locator(".wm-dot svg")
         expect(picture.locator("g.node")).to_have_count(24, timeout=20_000)
+        shown.get_by_label(re.compile("RETRY")).uncheck()
+        expect(picture.locator(".wm-faint")).to_have_count(1)
+        shown.get_by_label(re.compile("RETRY")).check()
+        expect(picture.locator(".wm-faint")).to_have_count(0)
         node = picture.locator('[data-item="s3"]')
         node.focus()
         page.keyboard.press("Enter")

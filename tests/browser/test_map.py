@@ -7,7 +7,7 @@ import re
 import pytest
 from playwright.sync_api import Locator, expect
 
-from tests.browser.lab import Lab, panel, status_of
+from tests.browser.lab import Lab, dismiss, panel, status_of
 from tests.client.serving import call
 
 pytestmark = pytest.mark.usefixtures("one_scene_in_retry")
@@ -77,8 +77,7 @@ def test_a_scene_is_retried_where_it_is_while_a_cell_runs(lab: Lab) -> None:
 def test_a_scene_is_given_up_by_keyboard_after_the_kernel_has_died(lab: Lab) -> None:
     with lab.notebook(MAP, "import os; os._exit(1)") as page:
         shown = ready(panel(page, "Map"))
-        if (gone := page.get_by_role("button", name="Ok", exact=True)).count():
-            gone.first.click()
+        dismiss(page)
         shown.get_by_role("button", name="Next that failed").focus()
         page.keyboard.press("Enter")
         card = shown.locator(".leaflet-popup .wm-card")

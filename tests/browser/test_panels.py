@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, Locator, expect
 
-from tests.browser.lab import Lab, panel, running_lab, status_of
+from tests.browser.lab import Lab, dismiss, panel, running_lab, status_of
 from tests.client.serving import call
 from tests.live import live_server
 
@@ -68,8 +68,7 @@ def test_a_button_works_after_the_kernel_has_died(lab: Lab) -> None:
     with lab.notebook(SUMMARY, "import os; os._exit(1)") as page:
         summary = panel(page, "Summary")
         expect(summary.get_by_role("button", name="Retry all 1 …")).to_be_visible()
-        if (gone := page.get_by_role("button", name="Ok", exact=True)).count():
-            gone.first.click()
+        dismiss(page)
         retry_all(summary)
         expect(summary.get_by_text("Retried 1 scene")).to_be_visible()
         assert status_of(lab) == "PENDING"

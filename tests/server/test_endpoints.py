@@ -358,6 +358,14 @@ class TestWork:
         problem = (await fetch("POST", "/jobs/processor/lease", body)).problem(400)
         assert [error["field"] for error in problem["errors"]] == [field]
 
+    async def test_the_job_of_an_item(self, fetch: Fetch, add: Add) -> None:
+        for name in ("s1", "s2"):
+            await add(name)
+        jobs = (await fetch("GET", "/jobs/downloader?item=2")).json()["jobs"]
+        assert [job["payload"]["source_id"] for job in jobs] == ["s2"]
+        assert (await fetch("GET", "/jobs/downloader?item=3")).json()["jobs"] == []
+        assert (await fetch("GET", "/jobs/downloader?item=x")).problem(400)["errors"][0]["field"] == "id"
+
     async def test_other_queues_and_states(self, fetch: Fetch) -> None:
         for method, path in (("GET", ""), ("POST", "/lease"), ("PUT", "/lease/x")):
             assert (await fetch(method, f"/jobs/other{path}", {})).problem(404)["code"] == "queue-not-found"

@@ -184,13 +184,13 @@ class Queries:
 
     # ---- jobs and events
 
-    def jobs(self, queue: str, state: str | None = None, page: Page | None = None) -> JobList:
-        """A queue with its jobs, `queued`, `leased` or both.
+    def jobs(self, queue: str, state: str | None = None, page: Page | None = None, item: int | None = None) -> JobList:
+        """A queue with its jobs, `queued`, `leased` or both; of one scene or tile, if an `item` is named.
 
         `queued` also shows those that were withdrawn before anybody took them, until they are trimmed.
         """
         kind = QUEUES[queue]
-        return JobList(*self._reader.backlog(kind), self._reader.jobs(kind, state or "", page))
+        return JobList(*self._reader.backlog(kind), self._reader.jobs(kind, state or "", page, item))
 
     def events(self, after: int, name: str | None, limit: int) -> list[Event]:
         """The events after a sequence number, of one AOI or of all; none of an AOI that is not there."""

@@ -387,6 +387,7 @@ _WORK = [
                 {200: json_content("The backlog, and the jobs.", "Queue")},
                 parameters=(
                     Parameter("state", "Only those that wait, or are leased.", {"enum": list(jobs.STATES)}),
+                    Parameter("item", "Only those of the scene or tile of this id.", NUMBER),
                     *PAGE,
                 ),
                 errors=(400, 404),

@@ -237,8 +237,8 @@ class Reader(Protocol):
     def backlog(self, queue: Kind) -> tuple[int, int]:
         """How many jobs wait, and how many are leased."""
 
-    def jobs(self, queue: Kind, state: str, page: Page | None) -> Iterator[list[JobRow]]:
-        """Jobs by id: `queued` (with those that were withdrawn before anybody took them), `leased`, or both if ""."""
+    def jobs(self, queue: Kind, state: str, page: Page | None, item: int | None = None) -> Iterator[list[JobRow]]:
+        """Jobs, all or of an item, by id: `queued` (with those that were withdrawn before anybody took them), `leased`, or both if ""."""
 
     def failures(self, aoi: int, limit: int | None) -> list[Failure]:
         """What is in RETRY or FAILED in an AOI, by id; of each kind and status at most so many."""

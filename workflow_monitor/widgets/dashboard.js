@@ -79,11 +79,15 @@ class Dashboard {
   async choose(name) {
     const manager = this.model.widget_manager;
     const models = await Promise.all(Object.values(this.model.get("panels")).map((reference) => manager.get_model(reference.replace("IPY_MODEL_", ""))));
-    for (const model of [this.model, ...models]) {
-      model.set("aoi", name);
-      model.save_changes();
-    }
+    for (const model of [this.model, ...models]) model.set("aoi", name);
     this.aois.list();
+    for (const model of [this.model, ...models]) {
+      try {
+        model.save_changes();
+      } catch {
+        // The kernel has gone; the panels do without.
+      }
+    }
   }
 }
 

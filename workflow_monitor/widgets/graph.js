@@ -21,7 +21,7 @@ export class GraphPanel extends Drawn {
     this.isToFit = true;
     this.folded = false;
     this.around = null;
-    this.legend = new Legend(this, GRAPH_ORDER, () => this.paintSoon());
+    this.legend = new Legend(this, GRAPH_ORDER, () => (this.picture.hidden ? this.paintSoon() : this.fade()));
     this.card = new ItemCard(
       this,
       (kind, id) => this.go(kind, id),
@@ -194,8 +194,21 @@ export class GraphPanel extends Drawn {
     }
     if (this.folded) parameters.set("fold", "true");
     const answer = await this.server.request("GET", `${this.path}/dot?${parameters}`, true);
-    if (answer.ok) this.picture.replaceChildren(drawing(answer.body, (kind, id) => this.go(kind, id)));
-    else this.picture.replaceChildren(element("p", {}, `${answer.body?.detail ?? answer.status} Fold what is done, or choose a tile and its neighbours.`));
+    if (answer.ok) {
+      this.picture.replaceChildren(drawing(answer.body, (kind, id) => this.go(kind, id)));
+      this.fade();
+    } else this.picture.replaceChildren(element("p", {}, `${answer.body?.detail ?? answer.status} Fold what is done, or choose a tile and its neighbours.`));
+  }
+
+  /** What the legend hides is faint in the picture, as what it is linked with would be cut off otherwise. */
+  fade() {
+    const { statuses, status, scene_id: scenes, scene_status: ofScenes } = this.data;
+    for (const node of this.picture.querySelectorAll("[data-item]")) {
+      const id = Number(node.dataset.item.slice(1));
+      const isScene = node.dataset.item[0] === "s";
+      const code = isScene ? ofScenes[positionOf(scenes, id)] : status[this.lanes.find(id)];
+      node.classList.toggle("wm-faint", !this.legend.shown.has(statuses[code]));
+    }
   }
 
   // ---- going to an item

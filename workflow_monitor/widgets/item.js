@@ -18,12 +18,13 @@ export class ItemCard {
   /** Show an item; answers its feature, null if it is not there. */
   async show(kind, id) {
     this.shown = { kind, id };
-    const paths = [`${kind}/${id}?format=geojson`, `${this.panel.path}/history?type=${kind}&id=${id}`];
+    const queue = kind === "scene" ? "downloader" : "processor";
+    const paths = [`${kind}/${id}?format=geojson`, `${this.panel.path}/history?type=${kind}&id=${id}`, `jobs/${queue}?item=${id}`];
     if (kind === "scene") paths.push(`scene/${id}/tiles`);
-    const [feature, events, tiles] = await Promise.all(paths.map((path) => this.panel.get(path)));
+    const [feature, events, queued, tiles] = await Promise.all(paths.map((path) => this.panel.get(path)));
     if (this.shown?.kind !== kind || this.shown.id !== id || !feature) return null;
     const focused = this.element.contains(document.activeElement) ? document.activeElement.dataset.key : null;
-    this.element.replaceChildren(...this.parts(kind, feature.properties, events ?? [], tiles ?? []));
+    this.element.replaceChildren(...this.parts(kind, feature.properties, events ?? [], queued?.jobs ?? [], tiles ?? []));
     if (focused) this.element.querySelector(`[data-key="${focused}"]`)?.focus();
     return feature;
   }
@@ -34,7 +35,7 @@ export class ItemCard {
     if (events.some((event) => event.type === kind && event.id === id)) this.show(kind, id);
   }
 
-  parts(kind, item, events, tiles) {
+  parts(kind, item, events, jobs, tiles) {
     const parts = [
       element("h4", {}, element("bdi", {}, item.source_id)),
       element(
@@ -46,6 +47,7 @@ export class ItemCard {
           item.date.startsWith("0001") ? "no date" : utc(item.date),
           `handed out ${counted(item.attempt, "time")}`,
           `${counted(item.RetryCountDown, "retry", "retries")} left`,
+          ...jobs.map(jobOf),
         ].map((fact) => element("span", {}, fact)),
       ),
       item.message ? element("pre", {}, element("bdi", {}, item.message)) : "",
@@ -111,6 +113,12 @@ export class ItemCard {
     ];
     return confirmed(this.panel.root, `Give up ${kind} ${item.source_id}? ${effects.filter(Boolean).join("; ")}.`, "Give up");
   }
+}
+
+/** Where the job of an item is; names of workers are texts that anybody may have chosen. */
+function jobOf({ state, published, worker, expires }) {
+  if (state !== "leased") return `job waits for a worker since ${utc(published)}`;
+  return element("span", {}, "job is with ", element("bdi", {}, worker || "a worker"), `, until ${utc(expires)}`);
 }
 
 function tagsOf(tags) {

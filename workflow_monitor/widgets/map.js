@@ -219,7 +219,7 @@ export class MapPanel extends Drawn {
   /** Open the card of an item, at a place on the map, or in its middle. */
   async open(kind, id, place) {
     const shownItem = this.card.show(kind, id);
-    const at = kind === this.kind ? positionOf(this.data.id, id) : -1;
+    const at = this.positionOfItem(kind, id);
     const where = place ?? (at >= 0 && this.outlines.has(at) ? this.middle(at) : this.map.getCenter());
     await shownItem;
     this.map.openPopup(this.card.element, where, { maxWidth: 380, minWidth: 240, className: "wm-popup" });
@@ -227,10 +227,15 @@ export class MapPanel extends Drawn {
   }
 
   go(kind, id) {
-    const at = kind === this.kind ? positionOf(this.data.id, id) : -1;
+    const at = this.positionOfItem(kind, id);
     if (at >= 0 && this.outlines.has(at)) this.map.setView(this.middle(at), this.map.getZoom(), { animate: false });
     if (kind === this.kind) this.select([id]);
     return this.open(kind, id);
+  }
+
+  /** Where an item is in the columns; -1 if it is not among what is shown. */
+  positionOfItem(kind, id) {
+    return this.data && kind === this.kind ? positionOf(this.data.id, id) : -1;
   }
 
   middle(at) {

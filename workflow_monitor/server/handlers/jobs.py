@@ -11,7 +11,7 @@ from workflow_monitor.domain.documents import read_json
 from workflow_monitor.domain.errors import FieldError, InvalidInput, NotFound, quoted
 from workflow_monitor.domain.fields import prepared, read_fields
 from workflow_monitor.domain.status import QUEUES
-from workflow_monitor.server.handlers.base import ACTOR_LENGTH, Handler, reads, writes
+from workflow_monitor.server.handlers.base import ACTOR_LENGTH, Handler, item_id, reads, writes
 from workflow_monitor.server.representations import JSON, Framing, framed, job_json, json_text, time_text
 
 LEASABLE = 1_000
@@ -58,8 +58,10 @@ class Jobs(Handler):
         if state not in (None, *STATES):
             expected = f"found {quoted(state)}, expected {' or '.join(STATES)}"
             raise InvalidInput("There is no such state of a job.", [FieldError("state", expected)])
+        text = self.text("item")
+        item = None if text is None else item_id(text, QUEUES[queue])
         queries = await self.queries()
-        found = await self.backend.run(queries.jobs, queue, state, self.page())
+        found = await self.backend.run(queries.jobs, queue, state, self.page(), item)
         opening = f'{{"queued":{found.queued},"leased":{found.leased},"jobs":['
         texts = ([job_json(job) for job in chunk] for chunk in found.jobs)
         await self.answer_parts(framed(texts, Framing(JSON, opening, ",", "]}")), JSON)

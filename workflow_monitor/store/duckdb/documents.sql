@@ -201,6 +201,7 @@ SELECT id FROM job
 WHERE kind = $1 AND CASE $2 WHEN 'queued' THEN lease IS NULL
                             WHEN 'leased' THEN lease IS NOT NULL AND withdrawn IS NULL
                             ELSE withdrawn IS NULL END
+  AND ($5::BIGINT IS NULL OR item = $5)
 ORDER BY id LIMIT $3 OFFSET $4
 
 -- name: backlog

@@ -172,9 +172,9 @@ class DuckDBReader:
         queued, leased = self._rows("backlog", queue)[0]
         return queued, leased
 
-    def jobs(self, queue: Kind, state: str, page: Page | None) -> Iterator[list[JobRow]]:
+    def jobs(self, queue: Kind, state: str, page: Page | None, item: int | None = None) -> Iterator[list[JobRow]]:
         with self._snapshot() as cursor:
-            rows = cursor.execute(_SQL["job_ids"], (queue, state, *_window(page))).fetchall()
+            rows = cursor.execute(_SQL["job_ids"], (queue, state, *_window(page), item)).fetchall()
             ids = [number for (number,) in rows]
             for start in range(0, len(ids), CHUNK):
                 part = ids[start : start + CHUNK]
