@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 from xml.etree import ElementTree as ET
 
+import ipyleaflet
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -56,6 +57,19 @@ def test_a_panel_is_asked_for_by_name(m: Monitor) -> None:
     assert isinstance(aoi.panel("failures"), Failures)
     with pytest.raises(MonitorError, match=r"There is no panel 'weather'\. There are: dashboard, failures, "):
         aoi.panel("weather")
+
+
+def test_a_map_asks_no_other_host_unless_it_is_given_a_basemap(m: Monitor) -> None:
+    aoi = m["DenmarkS1"]
+    assert (aoi.map().map.layers, aoi.map().with_land) == ((), True)
+    layer = ipyleaflet.TileLayer(url="https://tiles.example.org/{z}/{x}/{y}.png")
+    for basemap, url in (
+        (layer, layer.url),
+        (ipyleaflet.basemaps.OpenStreetMap.Mapnik, "https://tile.openstreetmap.org"),
+    ):
+        shown = aoi.map(basemap)
+        assert shown.map.layers[0].url.startswith(url)
+        assert not shown.with_land
 
 
 def test_a_geocube_server_has_no_panels(m: Monitor) -> None:

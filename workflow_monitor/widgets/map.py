@@ -18,6 +18,10 @@ HEIGHT = "420px"
 ZOOM = 1
 
 
+def _layer(basemap: Any) -> ipyleaflet.Layer:  # noqa: ANN401 - as Map takes it
+    return basemap if isinstance(basemap, ipyleaflet.Layer) else ipyleaflet.basemap_to_tiles(basemap)
+
+
 class Map(Panel):
     """Footprints by status, with a legend that filters, dates, selection, and repairs where the problem is.
 
@@ -34,7 +38,7 @@ class Map(Panel):
             aoi,
             api,
             map=ipyleaflet.Map(
-                layers=() if basemap is None else (ipyleaflet.basemap_to_tiles(basemap),),
+                layers=() if basemap is None else (_layer(basemap),),
                 zoom=ZOOM,
                 center=(0, 0),
                 scroll_wheel_zoom=True,
