@@ -104,6 +104,13 @@ def test_every_module_is_there_with_all_it_imports(run: Run) -> None:
     assert run("python", "-c", code) == ""
 
 
+def test_the_notebooks_come_along(run: Run) -> None:
+    code = (
+        "from workflow_monitor.demo.run import notebooks; print(*sorted(path.name for path in notebooks().iterdir()))"
+    )
+    assert run("python", "-c", code).split() == sorted(path.name for path in (ROOT / "notebooks").glob("*.ipynb"))
+
+
 PANELS = ["Dashboard", "Failures", "Graph", "Map", "Summary", "Timeline"]
 
 

@@ -10,6 +10,7 @@ import secrets
 import shlex
 import shutil
 import signal
+import sysconfig
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -154,9 +155,9 @@ def prepare(folder: Path, fresh: bool) -> Path:
 
 
 def notebooks() -> Path:
-    """Where the notebooks are: in the package when it was installed from a wheel, else beside it in the checkout."""
-    packaged = Path(__file__).with_name("notebooks")
-    return packaged if packaged.is_dir() else Path(__file__).resolve().parents[2] / "notebooks"
+    """Where the notebooks are: beside the package in a checkout, else where its wheel has put them."""
+    beside = Path(__file__).resolve().parents[2] / "notebooks"
+    return beside if beside.is_dir() else Path(sysconfig.get_path("data"), "share", "workflow-monitor", "notebooks")
 
 
 # --- the ingestions
