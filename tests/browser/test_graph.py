@@ -22,19 +22,20 @@ def ready(shown: Locator) -> Locator:
     return shown
 
 
-def colours(shown: Locator) -> int:
-    """How many colours the canvas has."""
-    number: int = shown.locator("canvas").evaluate(
+def drawn(shown: Locator) -> None:
+    """Wait until the canvas has more than one colour."""
+    canvas = shown.locator("canvas").element_handle()
+    shown.page.wait_for_function(
         """canvas => new Set(new Uint32Array(
-          canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data.buffer)).size"""
+          canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data.buffer)).size > 2""",
+        arg=canvas,
     )
-    return number
 
 
 def test_a_tile_is_chosen_and_given_up_by_force_knowing_what_it_does(lab: Lab) -> None:
     with lab.notebook(GRAPH, "import time; time.sleep(120)") as page:
         shown = ready(panel(page, "Dependency graph"))
-        assert colours(shown) > 2
+        drawn(shown)
         shown.locator("canvas").click(position=FIRST)
         card = shown.locator(".wm-card")
         expect(card).to_contain_text(re.compile(r"tile \d+"))

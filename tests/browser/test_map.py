@@ -14,7 +14,8 @@ pytestmark = pytest.mark.usefixtures("one_scene_in_retry")
 
 MAP = "aoi.map()"
 PAINTED = """panes => {
-  const canvas = panes.querySelectorAll("canvas")[1];
+  const canvas = panes?.querySelectorAll("canvas")[1];
+  if (!canvas) return 0;
   const data = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
   let painted = 0;
   for (let at = 3; at < data.length; at += 4) if (data[at] > 0) painted += 1;

@@ -30,15 +30,17 @@ def test_geopandas_reads_what_was_written(m: Monitor, tmp_path: Path) -> None:
 
 def test_duckdb_reads_what_was_written(m: Monitor, tmp_path: Path) -> None:
     m["DenmarkS1"].to_parquet(tmp_path)
-    scenes, tiles = (duckdb.read_parquet(str(tmp_path / name)) for name in FILES[:2])
-    joined = tiles.set_alias("t").join(scenes.set_alias("s"), "t.scene = s.id")
-    found = joined.aggregate("s.status::VARCHAR AS status, count(*)").order("status").fetchall()
+    with duckdb.connect() as connection:
+        scenes, tiles = (connection.read_parquet(str(tmp_path / name)) for name in FILES[:2])
+        joined = tiles.set_alias("t").join(scenes.set_alias("s"), "t.scene = s.id")
+        found = joined.aggregate("s.status::VARCHAR AS status, count(*)").order("status").fetchall()
     assert found == [("DONE", 10), ("PENDING", 5), ("RETRY", 5)]
 
 
 def columns(path: Path) -> list[object]:
-    table = duckdb.read_parquet(str(path))
-    return list(zip(table.columns, table.types, strict=True))
+    with duckdb.connect() as connection:
+        table = connection.read_parquet(str(path))
+        return list(zip(table.columns, table.types, strict=True))
 
 
 def test_an_empty_aoi_has_files_of_the_same_columns(m: Monitor, tmp_path: Path) -> None:
