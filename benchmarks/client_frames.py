@@ -20,31 +20,15 @@ import time
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import httpx
 
-from benchmarks.responsiveness import AOI, TILES_PER_SCENE, fill, scene
+from benchmarks.ingestion import AOI, TILES_PER_SCENE, fill, scene_on_earth
 from tests.live import live_server
 
 LIMIT = 3.0
 ARROW = "application/vnd.apache.arrow.stream"
 WAYS = ("pyarrow", "client")
-
-
-def scene_on_earth(number: int) -> dict[str, Any]:
-    """The scene of this number with a footprint that no other has."""
-    document = scene(number)
-    west, south = (number % 1000) * 0.3 - 170, (number // 1000) * 0.4 - 60
-    ring = [
-        [west, south],
-        [west + 2.5, south + 0.4],
-        [west + 2.2, south + 2.1],
-        [west - 0.3, south + 1.7],
-        [west, south],
-    ]
-    document["data"]["geometry"] = {"type": "Polygon", "coordinates": [ring]}
-    return document
 
 
 def read_with_pyarrow(url: str, token: str, what: str) -> Callable[[], int]:

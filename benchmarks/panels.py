@@ -24,8 +24,7 @@ import httpx
 import psutil
 from playwright.sync_api import Page, sync_playwright
 
-from benchmarks.client_frames import scene_on_earth
-from benchmarks.responsiveness import AOI, TILES_PER_SCENE, fill
+from benchmarks.ingestion import AOI, TILES_PER_SCENE, fill, scene_on_earth
 from tests.browser.lab import OPTIONS, Lab
 from tests.live import live_server
 

@@ -16,46 +16,15 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import httpx
 
+from benchmarks.ingestion import AOI, fill
 from tests.live import live_server
 
-AOI = "responsiveness"
-TILES_PER_SCENE = 5
 LIMIT_MS = 50
 ASKED = {"overview": f"/aoi/{AOI}", "tile": "/tile/77", "page of scenes": f"/aoi/{AOI}/scenes?limit=100", "up?": "/"}
-
-
-def scene(number: int) -> dict[str, Any]:
-    """A scene of the chain that its number says, with tiles that follow those of the scene before."""
-    track, date = divmod(number, 100)
-    tiles = {}
-    for index in range(TILES_PER_SCENE):
-        link = {"tile": f"t{index}", "scene": f"s{track}_{date - 1}", "root": f"s{track}_0"} if date else None
-        tiles[f"t{index}"] = {
-            "previous_tile_id": link["tile"] if link else "",
-            "previous_scene_id": link["scene"] if link else "",
-            "reference_tile_id": link["tile"] if link else "",
-            "reference_scene_id": link["root"] if link else "",
-            "data": {"swath_id": "IW1", "tile_nr": index, "graph_name": "S1BackscatterCoherence", "is_retriable": True},
-        }
-    listed = {name: {"swath_id": "IW1", "tile_nr": 1} for name in tiles}
-    day = datetime(2022, 1, 4, 10, 34, 31, tzinfo=UTC) + timedelta(days=5 * date)
-    data = {"date": day.isoformat(), "tiles": listed, "graph_name": "S1Preprocessing"}
-    return {"source_id": f"s{track}_{date}", "aoi": AOI, "data": data, "tiles": tiles, "retry_count": 1}
-
-
-def fill(client: httpx.Client, tiles: int, scene: Callable[[int], dict[str, Any]] = scene) -> None:
-    """Make the AOI, of scenes by their numbers."""
-    client.post(f"/aoi/{AOI}").raise_for_status()
-    scenes = tiles // TILES_PER_SCENE
-    for start in range(0, scenes, 2000):
-        body = [scene(number) for number in range(start, min(start + 2000, scenes))]
-        client.post(f"/aoi/{AOI}/scenes", json=body, timeout=120).raise_for_status()
 
 
 @contextmanager

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,7 +49,13 @@ def free_port() -> int:
 
 @contextmanager
 def live_server(
-    folder: Path, base_url: str = "/", *, port: int = 0, lab: bool = False, **options: object
+    folder: Path,
+    base_url: str = "/",
+    *,
+    port: int = 0,
+    lab: bool = False,
+    extensions: Mapping[str, bool] | None = None,
+    **options: object,
 ) -> Iterator[LiveServer]:
     """Start a server whose state is in a folder, with JupyterLab if it is asked for. It ends with the context.
 
@@ -58,11 +64,12 @@ def live_server(
     port = port or free_port()
     config = folder / "config"
     config.mkdir(parents=True, exist_ok=True)
+    enabled = {"workflow_monitor": True, "jupyterlab": lab, "notebook": lab, **(extensions or {})}
     traits = {"store_url": f"duckdb:///{folder / 'workflow.duckdb'}", **options}
     (config / "jupyter_server_config.json").write_text(
         json.dumps(
             {
-                "ServerApp": {"jpserver_extensions": {"workflow_monitor": True, "jupyterlab": lab, "notebook": lab}},
+                "ServerApp": {"jpserver_extensions": enabled},
                 "WorkflowMonitor": traits,
             }
         )

@@ -1,0 +1,222 @@
+"""Ingesting, reporting and repairing."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from itertools import count, islice
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import duckdb
+import msgspec
+import orjson
+
+from benchmarks.ingestion import AOI, TILES_PER_SCENE, batches, scene, scene_on_earth
+from benchmarks.speed.figures import Figure, Goal, milliseconds, percentile, timed
+from benchmarks.speed.site import Request, Send, Site
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+T = TypeVar("T")
+
+#: results of one request
+BATCH = 1_000
+SMALL_AOIS = 200
+#: of the scenes, and of the tiles that are worked on
+RETRIED_SCENES, RETRIED_TILES = 0.01, 0.02
+#: what is retried at once
+BROKEN_SCENES, BROKEN_TILES = 2_000, 20_000
+LONG_CHAIN = 1_000
+_encode = msgspec.json.encode
+
+
+def small_aois(site: Site) -> None:
+    """The AOIs that are there beside."""
+    for number in range(SMALL_AOIS):
+        site.json("POST", f"/aoi/small-{number}")
+        site.json("POST", f"/aoi/small-{number}/scenes", [scene(index, f"small-{number}") for index in range(4)])
+
+
+def ingest(site: Site) -> list[Figure]:
+    """The whole AOI in batches."""
+    site.json("POST", f"/aoi/{AOI}")
+    site.forget_peak()
+    bodies = (orjson.dumps(batch) for batch in batches(site.tiles // TILES_PER_SCENE, scene_on_earth))
+    seconds = 0.0
+    for body in bodies:
+        seconds += timed(lambda body=body: site.client.post(f"/aoi/{AOI}/scenes", content=body).raise_for_status())  # type: ignore[misc]
+    peak = site.peak_memory()
+    scenes, tiles = site.table(f"/aoi/{AOI}/scenes"), site.table(f"/aoi/{AOI}/tiles")
+    limit = "DuckDB's insert of the same rows from Arrow"
+    return [
+        Figure("ingest all, in batches", "s", [seconds], Goal(below=60), limit, [_insert(scenes, tiles)]),
+        Figure("memory of the server meanwhile", "MB", [peak], Goal(below=1500)),
+    ]
+
+
+def _insert(scenes: pa.Table, tiles: pa.Table) -> float:
+    with TemporaryDirectory() as folder, duckdb.connect(str(Path(folder) / "limit.duckdb")) as connection:
+        connection.execute("SET memory_limit = '1GB'; SET threads = 2")
+        connection.register("scenes", scenes)
+        connection.register("tiles", tiles)
+
+        def insert() -> None:
+            connection.execute("BEGIN; CREATE TABLE scene AS FROM scenes; CREATE TABLE tile AS FROM tiles; COMMIT")
+            connection.execute("CHECKPOINT")
+
+        return timed(insert)
+
+
+def ingest_one_by_one(site: Site) -> Figure:
+    """Scenes, each in a request of its own."""
+    name = "one-by-one"
+    site.json("POST", f"/aoi/{name}")
+    roots = [_rooted(scene(number, name)) for number in range(site.calls)]
+    rates, limits = [], []
+    for part in _parts(roots, 3):
+        limits.append(site.rate((("POST", site.empty, body) for body in part), 8))
+        rates.append(site.rate((("POST", f"/aoi/{name}/scene", body) for body in part), 8))
+    return Figure("ingest one by one, 8 connections", "scenes/s", rates, Goal(above=1000), "empty handler", limits)
+
+
+def _rooted(document: dict[str, Any]) -> bytes:
+    """The scene without links, so that the order in which they arrive does not matter."""
+    for tile in document["tiles"].values():
+        tile.update(previous_tile_id="", previous_scene_id="", reference_tile_id="", reference_scene_id="")
+    return orjson.dumps(document)
+
+
+def report_scenes(site: Site) -> Figure:
+    """That the scenes are done, some not."""
+    chance = random.Random(1)
+    ids = site.table(f"/aoi/{AOI}/scenes")["id"].to_pylist()
+    results = [(number, _status(chance, RETRIED_SCENES)) for number in ids]
+    rates = [_report(site, "scene", part) for part in _batches(results)]
+    return Figure("results of scenes, batches of 1,000", "results/s", rates, Goal(above=20_000))
+
+
+def report_tiles(site: Site) -> Figure:
+    """That tiles are done, wave after wave along the chains."""
+    rates: list[float] = []
+    limits: list[float] = []
+    with TemporaryDirectory() as folder, duckdb.connect(str(Path(folder) / "limit.duckdb")) as connection:
+        connection.execute("CREATE TABLE event (seq BIGINT, item BIGINT, status VARCHAR, message VARCHAR)")
+        tiles = site.table(f"/aoi/{AOI}/tiles")  # noqa: F841 - DuckDB finds it by its name
+        connection.execute("CREATE TABLE tile AS FROM tiles")
+        for part in islice(_pending(site), 60):
+            rates.append(_report(site, "tile", part))
+            limits.append(len(part) / timed(lambda part=part: _write_rows(connection, [number for number, _ in part])))  # type: ignore[misc]
+    limit = "a DuckDB transaction that writes the same rows"
+    return Figure("results of tiles, batches of 1,000", "results/s", rates, Goal(above=20_000), limit, limits)
+
+
+def _pending(site: Site) -> Iterator[list[tuple[int, str]]]:
+    """Tiles that wait for their result, with one, in batches, as long as there are."""
+    chance = random.Random(2)
+    while ids := site.table(f"/aoi/{AOI}/tiles?status=PENDING&limit=20000")["id"].to_pylist():
+        yield from _batches([(number, _status(chance, RETRIED_TILES)) for number in ids])
+
+
+def _write_rows(connection: duckdb.DuckDBPyConnection, ids: list[int]) -> None:
+    """What a batch of results changes: the tiles, those that follow them, an event for each."""
+    connection.execute("BEGIN")
+    for status, numbers in (("DONE", ids), ("PENDING", [number + TILES_PER_SCENE for number in ids])):
+        connection.execute("UPDATE tile SET status = ? WHERE id IN (SELECT unnest(?))", [status, numbers])
+        connection.execute("INSERT INTO event SELECT unnest(?), unnest(?), ?, 'x'", [numbers, numbers, status])
+    connection.execute("COMMIT")
+
+
+def _status(chance: random.Random, retried: float) -> str:
+    return "RETRY" if chance.random() < retried else "DONE"
+
+
+def _report(site: Site, kind: str, part: Sequence[tuple[int, str]]) -> float:
+    """Results per second of one request."""
+    body = _encode(
+        [{"type": kind, "id": item, "status": status, "message": _message(item, status)} for item, status in part]
+    )
+    seconds = timed(lambda: site.client.post("/results", content=body).raise_for_status())
+    return len(part) / seconds
+
+
+def _message(item: int, status: str) -> str:
+    return "" if status == "DONE" else f"downloading product {item}: connection reset after {item % 97} s"
+
+
+def report_one_by_one(site: Site) -> Figure:
+    """Results of tiles, each in a request of its own."""
+    ids = [item for part in islice(_pending(site), 20) for item, _ in part][: 3 * site.calls]
+    rates, limits = [], []
+    for part in _parts(ids, 3):
+        requests = [_result(item) for item in part]
+        limits.append(site.rate((("POST", site.empty, body) for _, _, body in requests), 64))
+        rates.append(site.rate(requests, 64))
+    goal = Goal(above=0.7, of_limit=True)
+    return Figure("results one by one, 64 connections", "results/s", rates, goal, "empty handler", limits)
+
+
+def _result(item: int) -> Request:
+    return "POST", "/results", _encode([{"type": "tile", "id": item, "status": "DONE", "message": ""}])
+
+
+def work_on(site: Site) -> list[Figure]:
+    """Workers that report a result and take their next job, 200 times a second."""
+    lease = _encode({"max": 1, "seconds": 3600, "worker": "w"})
+    ids = [item for part in islice(_pending(site), 10) for item, _ in part][: max(200, site.calls // 2)]
+
+    def task(item: int) -> object:
+        async def do(send: Send) -> None:
+            await send(*_result(item))
+            await send("POST", "/jobs/processor/lease", lease)
+
+        return do
+
+    took = site.paced((task(item) for item in ids), 200)  # type: ignore[misc]
+    return [
+        Figure("result, then the next job leased, at 200/s: median", "ms", took),
+        Figure(
+            "result, then the next job leased, at 200/s: p99", "ms", [percentile(took, 99)], Goal(below=25)
+        ),
+    ]
+
+
+def retry_all(site: Site) -> Figure:
+    """Everything in RETRY of an AOI that is always of the same size, after it has failed again."""
+    name = "broken"
+    site.json("POST", f"/aoi/{name}")
+    total = BROKEN_SCENES + BROKEN_TILES // TILES_PER_SCENE
+    numbers = site.json("POST", f"/aoi/{name}/scenes", [scene(number, name, 1) for number in range(total)])
+    ids = list(numbers["ids"].values())
+    for part in _batches([(item, "DONE") for item in ids[BROKEN_SCENES:]]):
+        _report(site, "scene", part)
+    tiles = site.table(f"/aoi/{name}/tiles?status=PENDING")["id"].to_pylist()
+    seconds = []
+    for _ in range(5):
+        for kind, failing in (("scene", ids[:BROKEN_SCENES]), ("tile", tiles)):
+            for part in _batches([(item, "RETRY") for item in failing]):
+                _report(site, kind, part)
+        seconds.append(timed(lambda: site.json("PUT", f"/aoi/{name}/retry")))
+    return Figure(f"retry of {BROKEN_SCENES:,} scenes and {len(tiles):,} tiles", "s", seconds, Goal(below=1))
+
+
+def fail_in_the_middle(site: Site) -> Figure:
+    """Scenes in the middle of a chain of 1,000."""
+    name = "chain"
+    site.json("POST", f"/aoi/{name}")
+    numbers = site.json("POST", f"/aoi/{name}/scenes", [scene(number, name, LONG_CHAIN) for number in range(LONG_CHAIN)])
+    ids = list(numbers["ids"].values())
+    middle = count(ids[LONG_CHAIN // 2])
+    took = milliseconds(lambda: site.json("PUT", f"/scene/{next(middle)}/fail/force"), 20)
+    return Figure("fail a scene in a chain of 1,000", "ms", took, Goal(below=50))
+
+
+def _batches(items: Sequence[tuple[int, str]]) -> Iterator[Sequence[tuple[int, str]]]:
+    return (items[start : start + BATCH] for start in range(0, len(items), BATCH))
+
+
+def _parts(items: list[T], number: int) -> Iterator[list[T]]:
+    size = max(1, len(items) // number)
+    return (items[start : start + size] for start in range(0, size * number, size))
