@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from tests.model import SCENE, Item, Job, Key, Link, Model, NewScene
 from workflow_monitor.domain.commands import Command, Ingest
 from workflow_monitor.domain.documents import read_scene
 from workflow_monitor.domain.model import Event
-from workflow_monitor.domain.status import Kind, Status, aoi_status
+from workflow_monitor.domain.status import Kind, Status
 from workflow_monitor.engine.workflow import Workflow
 from workflow_monitor.queues.lease import LeaseQueue
 from workflow_monitor.store import open_store
@@ -79,17 +80,14 @@ class Running:
 
     def snapshot(self) -> Snapshot:
         reader = self.store.reader
-        names = dict(reader.aois())
-        work: dict[str, dict[int, dict[Status, int]]] = {"scenes": {}, "tiles": {}, "tiles of done scenes": {}}
-        for aoi, of, status, number in reader.workloads():
-            if number:
-                work[of].setdefault(aoi, {})[status] = number
+        aois = reader.aois()
+        names = {aoi.id: aoi.name for aoi in aois}
         items = dict(self._items(names))
         queued, leased = self._jobs("queued"), {job for job, _ in self._jobs("leased")}
         return Snapshot(
             {
-                name: (_status(counts := [work[of].get(number, {}) for of in work]), *counts)  # type: ignore[misc]
-                for number, name in names.items()
+                aoi.name: (aoi.status, _there(aoi.scenes), _there(aoi.tiles), _there(aoi.tiles_of_done_scenes))
+                for aoi in aois
             },
             items,
             {job for job, _ in queued},
@@ -136,8 +134,8 @@ def _job(kind: Kind, row: JobRow) -> Job:
     return Job(kind, message["id"], row.attempt, *ends)
 
 
-def _status(counts: Sequence[dict[Status, int]]) -> Status:
-    return aoi_status(*counts)
+def _there(counts: Counter[Status]) -> dict[Status, int]:
+    return {status: number for status, number in counts.items() if number}
 
 
 def snapshot_of(model: Model) -> Snapshot:

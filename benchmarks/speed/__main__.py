@@ -59,7 +59,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("--size", type=int, nargs="+", default=[10_000, 100_000], help="tiles of the AOI")
     parser.add_argument("--calls", type=int, default=3_000, help="requests of what is quick")
-    parser.add_argument("--out", type=Path, help="folder for report.md and report.png; without it the report is printed")
+    parser.add_argument(
+        "--out", type=Path, help="folder for report.md and report.png; without it the report is printed"
+    )
     parser.add_argument("--keep", type=Path, help="folder to keep the stores in, and to find those of before")
     parser.add_argument("--only", default="", help="a part of the name of a case, over a store that was kept")
     options = parser.parse_args()

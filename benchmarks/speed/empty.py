@@ -31,4 +31,4 @@ def _jupyter_server_extension_points() -> list[dict[str, str]]:
 
 
 def _load_jupyter_server_extension(app: ServerApp) -> None:
-    app.web_app.add_handlers(".*$", [(app.base_url.rstrip("/") + PATH, Empty)])
+    app.web_app.add_handlers(".*$", [(app.base_url.rstrip("/") + PATH, Empty)])  # type: ignore[no-untyped-call]

@@ -57,7 +57,7 @@ def table(figures: list[Figure]) -> Iterator[str]:
         limit = f"{figure.limit}: {number(sum(figure.limits) / len(figure.limits))}" if figure.limits else ""
         ratio = f"{figure.ratio:.2f}" if figure.ratio is not None else ""
         goal = figure.goal.told(figure.unit) if figure.goal else ""
-        cells = [figure.name, f"{number(figure.median)} {figure.unit}", f"{number(low)} – {number(high)}"]
+        cells = [figure.name, f"{number(figure.median)} {figure.unit}", f"{number(low)} to {number(high)}"]
         yield f"| {' | '.join([*cells, goal, reached, limit, ratio])} |"
 
 
@@ -84,11 +84,11 @@ def plot(run: Run, path: Path) -> None:
     import matplotlib as mpl
 
     mpl.use("agg")
-    from matplotlib import pyplot
+    import matplotlib.pyplot as plt
 
     names = [figure.name for figure in next(iter(run.values())) if "MB more" not in figure.unit]
     rows = -(-len(names) // COLUMNS)
-    drawing, axes = pyplot.subplots(rows, COLUMNS, figsize=(3 * COLUMNS, 2.1 * rows), sharex=True, squeeze=False)
+    drawing, axes = plt.subplots(rows, COLUMNS, figsize=(3 * COLUMNS, 2.1 * rows), sharex=True, squeeze=False)
     for axis, name in zip(axes.flat, names, strict=False):
         found = {size: one for size, figures in run.items() for one in figures if one.name == name}
         axis.loglog(list(found), [one.cost() for one in found.values()], marker="o", markersize=3)

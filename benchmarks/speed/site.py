@@ -99,7 +99,8 @@ class Site:
             await asyncio.gather(*(one_connection() for _ in range(connections)))
             return counted / (perf_counter() - started)
 
-        return asyncio.run(self._session(connections, work))
+        found: float = asyncio.run(self._session(connections, work))
+        return found
 
     def paced(self, tasks: Iterable[Callable[[Send], Awaitable[None]]], per_second: float) -> list[float]:
         """The milliseconds that each task took, begun at even intervals whether or not those before it are done."""
@@ -119,7 +120,8 @@ class Site:
             await asyncio.gather(*(one(task, begun + number / per_second) for number, task in enumerate(tasks)))
             return took
 
-        return asyncio.run(self._session(200, work))
+        found: list[float] = asyncio.run(self._session(200, work))
+        return found
 
     def _whole(self, path: str) -> str:
         return path if path.startswith("http") else f"{self.server.url}{path}"

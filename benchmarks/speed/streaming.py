@@ -68,7 +68,7 @@ def _follow(port: int, token: str, path: str, pipe: Connection) -> None:
         pipe.send("ready")
         last = await loop.run_in_executor(None, pipe.recv)
         deadline = loop.time() + 20
-        while loop.time() < deadline and any(reader.last < last for reader in readers):
+        while loop.time() < deadline and any(reader.last < last for reader in readers):  # noqa: ASYNC110 - each reader has its own end
             await asyncio.sleep(0.05)
         gaps = sum(reader.gaps for reader in readers)
         lacking = sum(reader.last < last for reader in readers)
@@ -98,7 +98,7 @@ def followers(site: Site) -> list[Figure]:
     parent.send(newest)
     late, gaps, lacking = parent.recv()
     process.join()
-    assert not gaps and not lacking, f"{gaps} gaps, {lacking} readers without the last event"
+    assert (gaps, lacking) == (0, 0), f"{gaps} gaps, {lacking} readers without the last event"
     name = f"{READERS} readers of the events, {TRANSITIONS:,} transitions/s"
     return [
         Figure(f"{name}: how late, median", "s", late),

@@ -113,7 +113,7 @@ def report_tiles(site: Site) -> Figure:
     return Figure("results of tiles, batches of 1,000", "results/s", rates, Goal(above=20_000), limit, limits)
 
 
-def _pending(site: Site) -> Iterator[list[tuple[int, str]]]:
+def _pending(site: Site) -> Iterator[Sequence[tuple[int, str]]]:
     """Tiles that wait for their result, with one, in batches, as long as there are."""
     chance = random.Random(2)
     while ids := site.table(f"/aoi/{AOI}/tiles?status=PENDING&limit=20000")["id"].to_pylist():
@@ -177,9 +177,7 @@ def work_on(site: Site) -> list[Figure]:
     took = site.paced((task(item) for item in ids), 200)  # type: ignore[misc]
     return [
         Figure("result, then the next job leased, at 200/s: median", "ms", took),
-        Figure(
-            "result, then the next job leased, at 200/s: p99", "ms", [percentile(took, 99)], Goal(below=25)
-        ),
+        Figure("result, then the next job leased, at 200/s: p99", "ms", [percentile(took, 99)], Goal(below=25)),
     ]
 
 
@@ -206,7 +204,9 @@ def fail_in_the_middle(site: Site) -> Figure:
     """Scenes in the middle of a chain of 1,000."""
     name = "chain"
     site.json("POST", f"/aoi/{name}")
-    numbers = site.json("POST", f"/aoi/{name}/scenes", [scene(number, name, LONG_CHAIN) for number in range(LONG_CHAIN)])
+    numbers = site.json(
+        "POST", f"/aoi/{name}/scenes", [scene(number, name, LONG_CHAIN) for number in range(LONG_CHAIN)]
+    )
     ids = list(numbers["ids"].values())
     middle = count(ids[LONG_CHAIN // 2])
     took = milliseconds(lambda: site.json("PUT", f"/scene/{next(middle)}/fail/force"), 20)

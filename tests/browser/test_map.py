@@ -67,9 +67,9 @@ def test_a_scene_is_retried_where_it_is_while_a_cell_runs(lab: Lab) -> None:
         expect(card).to_contain_text(re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC"))
         card.get_by_role("button", name="Retry …").click()
         shown.locator("dialog").get_by_role("button", name="Retry").click()
+        expect(shown.locator(".wm-legend")).to_contain_text(re.compile(r"RETRY\s*0"))
         expect(card).to_contain_text("PENDING")
         assert status_of(lab) == "PENDING"
-        expect(shown.locator(".wm-legend")).to_contain_text(re.compile(r"RETRY\s*0"))
         call(lab.server, "PUT", "scene/3/force/RETRY")
         expect(card.get_by_role("button", name="Retry …")).to_be_visible(timeout=5_000)
         expect(shown.locator(".wm-legend")).to_contain_text(re.compile(r"RETRY\s*1"))

@@ -85,7 +85,7 @@ async def test_stopping_lets_others_have_the_store(fetch: Fetch, jp_serverapp: A
     await extension.stop_extension()
     await extension.stop_extension()
     store = open_store(f"duckdb:///{store_path}")
-    assert [name for _, name in store.reader.aois()] == ["Fyn"]
+    assert [aoi.name for aoi in store.reader.aois()] == ["Fyn"]
     store.close()
     assert (await fetch("GET", "/aoi/")).problem(503)["detail"] == "The server is shutting down."
     assert (await fetch("POST", "/aoi/Als")).problem(503)

@@ -13,7 +13,7 @@ from tests.model import Link, NewScene
 from tests.running import DATE, START, Running, running
 from workflow_monitor.domain.commands import CreateAOI, DeleteAOI, Fail, Force, Ingest, Lease, Report, RetryAOI, SetData
 from workflow_monitor.domain.documents import read_scene
-from workflow_monitor.domain.model import Page, Result
+from workflow_monitor.domain.model import Page, Result, Roots
 from workflow_monitor.domain.nodes import GraphPart, SceneNode, TileNode
 from workflow_monitor.domain.status import Cause, Kind, Status
 from workflow_monitor.store.duckdb import reader
@@ -63,7 +63,7 @@ def report(engine: Running, kind: Kind, status: Status, *ids: int, message: str 
 
 
 def items(engine: Running, kind: Kind = Kind.SCENE, *statuses: Status, page: Page | None = None) -> list[int]:
-    aois = [number for number, _ in engine.store.reader.aois()]
+    aois = [aoi.id for aoi in engine.store.reader.aois()]
     return numbers(engine.store.reader.items(kind, aois, statuses or tuple(Status), page, "document"))
 
 
@@ -280,12 +280,12 @@ def test_roots_and_leaves(engine: Running) -> None:
     (root, _) = texts(engine.store.reader.root_tiles(1, "short"))
     assert list(root) == ["id", "source_id", "scene", "data"]
     moment = START.replace(hour=10, minute=34, second=31, microsecond=24_000)
-    assert engine.store.reader.roots(1) == (2, moment, moment)
+    assert engine.store.reader.roots(1) == Roots(2, moment, moment)
     report(engine, Kind.SCENE, Status.FAILED, 1)
     assert numbers(engine.store.reader.root_tiles(1, "short")) == [2, 4]
     report(engine, Kind.SCENE, Status.FAILED, 3)
     assert numbers(engine.store.reader.leaf_tiles(1, "short")) == [2, 4]
-    assert engine.store.reader.roots(99) == (0, None, None)
+    assert engine.store.reader.roots(99) == Roots(0, None, None)
 
 
 def test_the_graph_has_all_scenes_and_tiles_of_the_aois(engine: Running) -> None:

@@ -145,6 +145,17 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
+class Roots:
+    """Where the graph of an AOI begins and ends."""
+
+    #: number of root tiles
+    number: int
+    #: when (UTC) the earliest scene of a root tile was acquired, and the latest of a leaf tile
+    first: datetime | None
+    last: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class Overview:
     """The workload of an AOI."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -51,43 +50,33 @@ class Queries:
     def aois(self, pattern: str | None = None) -> list[tuple[str, Status]]:
         """Names and statuses of the AOIs (that match), by name."""
         matches = compile_pattern(pattern).matches if pattern is not None else lambda _: True
-        return [(aoi.name, aoi.status) for aoi in self.workloads() if matches(aoi.name)]
+        return [(aoi.name, aoi.status) for aoi in self._reader.aois() if matches(aoi.name)]
 
     def has_aoi(self, name: str) -> bool:
         """Whether there is an AOI of this name."""
-        return any(known == name for _, known in self._reader.aois())
+        return self._reader.aoi(name) is not None
 
     def overview(self, name: str) -> tuple[Overview, Status]:
         """The workload of an AOI, and its status."""
-        aoi = next((aoi for aoi in self.workloads() if aoi.name == name), None)
-        if aoi is None:
-            raise AOINotFound(name)
-        roots, first, last = self._reader.roots(aoi.id)
-        days = (moment.date() if moment else None for moment in (first, last))
-        return Overview(aoi.scenes, aoi.tiles, roots, *days), aoi.status
+        aoi = self._named(name)
+        roots = self._reader.roots(aoi.id)
+        days = (moment.date() if moment else None for moment in (roots.first, roots.last))
+        return Overview(aoi.scenes, aoi.tiles, roots.number, *days), aoi.status
 
     def workloads(self) -> list[AOI]:
         """All AOIs with their numbers, by name."""
-        numbers: defaultdict[tuple[int, str], Counter[Status]] = defaultdict(Counter)
-        for aoi, of, status, items in self._reader.workloads():
-            numbers[aoi, of][status] = items
-        parts = ("scenes", "tiles", "tiles of done scenes")
-        return [AOI(number, name, *(numbers[number, of] for of in parts)) for number, name in self._reader.aois()]
+        return self._reader.aois()
 
     def _matching(self, pattern: str) -> list[int]:
         if not is_pattern(pattern):
-            found = [number for number, name in self._reader.aois() if name == pattern]
-            if not found:
-                raise AOINotFound(pattern)
-            return found
+            return [self._named(pattern).id]
         matches = compile_pattern(pattern).matches
-        return [number for number, name in self._reader.aois() if matches(name)]
+        return [aoi.id for aoi in self._reader.aois() if matches(aoi.name)]
 
-    def _named(self, name: str) -> int:
-        for number, known in self._reader.aois():
-            if known == name:
-                return number
-        raise AOINotFound(name)
+    def _named(self, name: str) -> AOI:
+        if (aoi := self._reader.aoi(name)) is None:
+            raise AOINotFound(name)
+        return aoi
 
     # ---- scenes and tiles, as JSON texts
 
@@ -124,11 +113,11 @@ class Queries:
 
     def root_tiles(self, name: str, shape: Shape = "short") -> Iterator[list[str]]:
         """The tiles, not FAILED, with neither previous nor reference tile, by id."""
-        return self._reader.root_tiles(self._named(name), shape)
+        return self._reader.root_tiles(self._named(name).id, shape)
 
     def leaf_tiles(self, name: str, shape: Shape = "short") -> Iterator[list[str]]:
         """The tiles, not FAILED, that no tile follows, by id."""
-        return self._reader.leaf_tiles(self._named(name), shape)
+        return self._reader.leaf_tiles(self._named(name).id, shape)
 
     def arrow(
         self, kind: Kind, pattern: str, status: Status | None = None, page: Page | None = None
@@ -156,21 +145,21 @@ class Queries:
 
     def find(self, name: str, text: str, limit: int) -> tuple[int, list[FoundItem]]:
         """How many scenes and tiles of an AOI have a text in their names, or are named by it; and the first of them."""
-        return self._reader.find(self._named(name), text, limit)
+        return self._reader.find(self._named(name).id, text, limit)
 
     def failures(self, name: str, limit: int | None = None) -> list[FailureGroup]:
         """What failed in an AOI, by the shape of the message; `limit` looks at so many of each kind and status."""
-        return grouped(self._reader.failures(self._named(name), limit))
+        return grouped(self._reader.failures(self._named(name).id, limit))
 
     # ---- what is drawn
 
     def footprints(self, kind: Kind, name: str) -> Columns:
         """The scenes or tiles of an AOI with the outlines of their footprints."""
-        return columns.footprints(kind, self._reader.footprints(kind, self._named(name)))
+        return columns.footprints(kind, self._reader.footprints(kind, self._named(name).id))
 
     def lanes(self, name: str) -> Columns:
         """The tiles of an AOI where they are in the dependency graph, drawn as lanes."""
-        return columns.lanes(*self._reader.lanes(self._named(name)), partial(self._reader.names, Kind.TILE))
+        return columns.lanes(*self._reader.lanes(self._named(name).id), partial(self._reader.names, Kind.TILE))
 
     def timeline(
         self, name: str, since: datetime | None, until: datetime, steps: int, running: int
@@ -179,7 +168,7 @@ class Queries:
 
         From `since`, or the first event that is kept, until `until`.
         """
-        course = self._reader.course(self._named(name), since, until, steps, running)
+        course = self._reader.course(self._named(name).id, since, until, steps, running)
         return timeline(course.span, course.now, course.flows), course.pending, course.running
 
     # ---- jobs and events
@@ -196,8 +185,8 @@ class Queries:
         """The events after a sequence number, of one AOI or of all; none of an AOI that is not there."""
         if name is None:
             return self._reader.events(after, None, limit)
-        found = [number for number, known in self._reader.aois() if known == name]
-        return self._reader.events(after, found[0], limit) if found else []
+        aoi = self._reader.aoi(name)
+        return [] if aoi is None else self._reader.events(after, aoi.id, limit)
 
     def oldest_event(self) -> int:
         """The smallest sequence number that is kept, 0 if there is none."""
@@ -219,7 +208,7 @@ class Queries:
         page: Page | None = None,
     ) -> Iterator[list[Event]]:
         """The events of an AOI in order: from `since` to before `until`, of a kind, of an item, to a status."""
-        return self._reader.history(self._named(name), since, until, kind, item, status, page)
+        return self._reader.history(self._named(name).id, since, until, kind, item, status, page)
 
 
 def _statuses(status: Status | None) -> tuple[Status, ...]:

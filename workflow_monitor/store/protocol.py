@@ -15,7 +15,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 from workflow_monitor.domain.failures import Failure
-from workflow_monitor.domain.model import AOI, Event, JobOrder, LeasedJob, Page, Scene, Tile
+from workflow_monitor.domain.model import AOI, Event, JobOrder, LeasedJob, Page, Roots, Scene, Tile
 from workflow_monitor.domain.neighbourhood import Changes
 from workflow_monitor.domain.nodes import GraphPart, GraphSource
 from workflow_monitor.domain.status import Kind, Status
@@ -182,14 +182,13 @@ class Reader(Protocol):
     Iterators give chunks of some hundred kilobytes; they may be moved between threads, and closed early.
     """
 
-    def aois(self) -> list[tuple[int, str]]:
-        """Numbers and names, by name."""
+    def aois(self) -> list[AOI]:
+        """All the AOIs with their workloads, by name; nobody else changes them."""
 
-    def workloads(self) -> list[tuple[int, str, Status, int]]:
-        """(AOI, "scenes" | "tiles" | "tiles of done scenes", status, number of items) where there are any."""
+    def aoi(self, name: str) -> AOI | None:
+        """The AOI of a name."""
 
-    def roots(self, aoi: int) -> tuple[int, datetime | None, datetime | None]:
-        """The number of root tiles, when their earliest scene and when the latest scene of a leaf tile was acquired."""
+    def roots(self, aoi: int) -> Roots: ...
 
     def scene(self, number: int, shape: Shape) -> str | None: ...
 

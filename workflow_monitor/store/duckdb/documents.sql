@@ -161,7 +161,11 @@ SELECT {{tile_feature}} {{of_tiles}} WHERE {{is_leaf}} ORDER BY t.id
 SELECT count(*), min(s.acquired) {{of_tiles}} WHERE {{is_root}}
 
 -- name: last_leaf
-SELECT max(s.acquired) {{of_tiles}} WHERE {{is_leaf}}
+-- among the $2 latest scenes, and how many those are
+WITH latest AS (SELECT id, acquired FROM scene WHERE aoi = $1 AND acquired IS NOT NULL ORDER BY acquired DESC LIMIT $2),
+own AS (SELECT t.id, l.acquired FROM tile AS t JOIN latest AS l ON l.id = t.scene WHERE t.status <> 'FAILED'),
+followed AS (SELECT previous FROM tile WHERE previous IN (SELECT id FROM own))
+SELECT (SELECT max(acquired) FROM own WHERE id NOT IN (SELECT previous FROM followed)), (SELECT count(*) FROM latest)
 
 -- The message of a job. A job that is still wanted shows the links of its tile as they are now.
 
@@ -174,13 +178,18 @@ WITH wanted AS (
            CASE WHEN j.reference IS NULL THEN NULL WHEN i.job = j.id THEN i.reference ELSE j.reference END
                AS reference_now
     FROM wanted AS j LEFT JOIN tile AS i ON j.kind = 'tile' AND i.id = j.item
-), linked AS (
-    SELECT t.id, {{tile_short}} AS document {{of_tiles}}
-    WHERE t.id IN (
+), near AS MATERIALIZED (
+    SELECT * FROM tile WHERE id IN (
         SELECT item FROM named WHERE kind = 'tile'
         UNION SELECT previous_now FROM named WHERE previous_now IS NOT NULL
         UNION SELECT reference_now FROM named WHERE reference_now IS NOT NULL
     )
+), theirs AS MATERIALIZED (
+    -- by themselves: joined at once, DuckDB would read the data of all scenes
+    SELECT * FROM scene WHERE id IN (SELECT scene FROM near)
+), linked AS (
+    SELECT t.id, {{tile_short}} AS document
+    FROM near AS t JOIN theirs AS s ON s.id = t.scene JOIN aoi AS a ON a.id = t.aoi
 ), scenes AS (
     SELECT s.id, {{scene_short}} AS document {{of_scenes}} WHERE s.id IN (SELECT item FROM named WHERE kind = 'scene')
 )
@@ -262,14 +271,8 @@ ORDER BY c.kind, c.id
 -- name: event_bounds
 SELECT coalesce(min(seq), 0), coalesce(max(seq), 0) FROM event
 
--- name: aois
-SELECT id, name FROM aoi ORDER BY name
-
 -- name: workload_of
 SELECT of, status, items FROM workload WHERE aoi = $1 AND items <> 0 AND of IN ('scenes', 'tiles')
-
--- name: workloads
-SELECT aoi, of, status, items FROM workload WHERE items <> 0
 
 -- A part of the graph: $2 are the tiles and $4 the scenes to choose from, null for all; $3 folds what is DONE.
 

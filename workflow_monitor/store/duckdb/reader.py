@@ -7,10 +7,10 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from workflow_monitor.domain.failures import Failure
-from workflow_monitor.domain.model import Event, Page
+from workflow_monitor.domain.model import AOI, Event, Page, Roots
 from workflow_monitor.domain.nodes import GraphPart, GraphSource, SceneNode, TileNode
 from workflow_monitor.domain.status import Cause, Kind, Status
 from workflow_monitor.domain.timeline import Flow, Span
@@ -20,6 +20,8 @@ from workflow_monitor.store.sql import statements
 if TYPE_CHECKING:
     import duckdb
     import pyarrow as pa
+
+    from workflow_monitor.store.directory import Directory
 
 _SQL = statements("workflow_monitor.store.duckdb", "documents.sql")
 #: documents per chunk: some hundred kilobytes
@@ -44,8 +46,11 @@ class DuckDBReader:
     Each call, and each iterator that a call answers, has a cursor of its own and sees one state of the store.
     """
 
-    def __init__(self, open_cursor: Callable[[], AbstractContextManager[duckdb.DuckDBPyConnection]]) -> None:
+    def __init__(
+        self, open_cursor: Callable[[], AbstractContextManager[duckdb.DuckDBPyConnection]], directory: Directory
+    ) -> None:
         self._open_cursor = open_cursor
+        self._directory = directory
 
     def _rows(self, name: str, *values: object) -> list[tuple[Any, ...]]:
         with self._open_cursor() as cursor:
@@ -66,15 +71,28 @@ class DuckDBReader:
 
     # ---- AOIs
 
-    def aois(self) -> list[tuple[int, str]]:
-        return self._rows("aois")
+    def aois(self) -> list[AOI]:
+        return self._directory.aois()
 
-    def workloads(self) -> list[tuple[int, str, Status, int]]:
-        return [(aoi, of, Status(status), items) for aoi, of, status, items in self._rows("workloads")]
+    def aoi(self, name: str) -> AOI | None:
+        return self._directory.named(name)
 
-    def roots(self, aoi: int) -> tuple[int, datetime | None, datetime | None]:
-        number, first = self._rows("roots", aoi)[0]
-        return number, _aware(first), _aware(self._rows("last_leaf", aoi)[0][0])
+    def roots(self, aoi: int) -> Roots:
+        return self._directory.roots(aoi, lambda: self._find_roots(aoi))
+
+    def _find_roots(self, aoi: int) -> Roots:
+        with self._snapshot() as cursor:
+            number, first = cursor.execute(_SQL["roots"], (aoi,)).fetchall()[0]
+            return Roots(number, _aware(first), _aware(self._last_leaf(cursor, aoi)))
+
+    def _last_leaf(self, cursor: duckdb.DuckDBPyConnection, aoi: int) -> datetime | None:
+        """When the latest scene of a leaf tile was acquired: it is nearly always among the latest scenes."""
+        among = 100
+        while True:
+            last, scenes = cursor.execute(_SQL["last_leaf"], (aoi, among)).fetchall()[0]
+            if last is not None or scenes < among:
+                return cast("datetime | None", last)
+            among *= 100
 
     # ---- scenes and tiles
 

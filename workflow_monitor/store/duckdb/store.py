@@ -54,9 +54,9 @@ class DuckDBStore:
             raise
         if wal is not None:
             wal.keep_private()
-        self.reader = DuckDBReader(self._reading)
         self._connection = Connection(self._instance.cursor(), self.path, wal)
         self.writer = DuckDBWriter(self._connection)
+        self.reader = DuckDBReader(self._reading, self.writer.directory)
 
     def _open(self, memory_limit: str, threads: int) -> duckdb.DuckDBPyConnection:
         """The instance, of a file that is made if it is not there; none is left if that fails."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from workflow_monitor.domain.model import AOI, Event, JobOrder, LeasedJob, Scene, Tile
 from workflow_monitor.domain.neighbourhood import Changes
 from workflow_monitor.domain.status import Kind, Status
+from workflow_monitor.store.directory import Directory
 from workflow_monitor.store.protocol import Numbers, Payloads
 from workflow_monitor.store.sql import statements
 
@@ -29,6 +30,8 @@ class DuckDBWriter:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        #: what readers see of the AOIs
+        self.directory = Directory(self.aois())
 
     def _rows(self, name: str, *values: object) -> list[tuple[Any, ...]]:
         return self._connection.execute(_SQL[name], [_bound(value) for value in values])
@@ -42,10 +45,12 @@ class DuckDBWriter:
         self._connection.execute("BEGIN TRANSACTION")
         try:
             yield
+            self._connection.commit()
         except BaseException:
             self._connection.roll_back()
+            self.directory.roll_back()
             raise
-        self._connection.commit()
+        self.directory.commit()
 
     # ---- reading what is to be changed
 
@@ -94,11 +99,13 @@ class DuckDBWriter:
     def create_aoi(self, number: int, name: str, at: datetime) -> None:
         self._run("create_aoi", number, name, at)
         self._run("create_workload", number)
+        self.directory.count([AOI(number, name)])
 
     def delete_aoi(self, number: int) -> None:
         self._keep_numbers()
         for part in ("aoi", "workload", "scenes", "tiles", "jobs", "events"):
             self._run(f"delete_{part}", number)
+        self.directory.delete(number)
 
     def log_aoi(self, event: Event) -> None:
         self._run("insert_aoi_event", event.seq, event.time, event.id, event.after, event.cause, event.who, event.aoi)
@@ -122,6 +129,7 @@ class DuckDBWriter:
             # after the new ones: of these, too, some may have been withdrawn already
             self._run("withdraw_jobs", changes.withdrawn, at)
         self._save_workloads(aois)
+        self.directory.reshape(changes.reshaped)
 
     def _insert_scenes(self, scenes: Sequence[Scene], payloads: Payloads) -> None:
         given = [payloads.scenes[scene.id] for scene in scenes]
@@ -146,6 +154,7 @@ class DuckDBWriter:
         rows = [(aoi.id, of, str(status), _part(aoi, of)[status]) for aoi in aois for of in _PARTS for status in Status]
         if rows:
             self._run("set_workload", *(list(column) for column in zip(*rows, strict=True)))
+        self.directory.count(aois)
 
     def data(self, kind: Kind, number: int) -> str | None:
         rows = self._rows(f"{kind}_data", number)

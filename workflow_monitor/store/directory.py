@@ -1,0 +1,92 @@
+"""The AOIs with their workloads as of the last commit, in memory: what nearly every request asks for first.
+
+The writer thread notes what a transaction changes, and has it appear at the commit; any thread reads.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from threading import Lock
+from typing import NamedTuple
+
+from workflow_monitor.domain.model import AOI, Roots
+
+
+class _Shape(NamedTuple):
+    """What is known of the graph of an AOI, for as long as nothing comes, goes or is linked anew."""
+
+    version: int
+    roots: Roots
+
+
+class Directory:
+    """The AOIs by number and by name."""
+
+    def __init__(self, aois: Iterable[AOI]) -> None:
+        self._lock = Lock()
+        self._by_id = {aoi.id: aoi for aoi in aois}
+        self._by_name = {aoi.name: aoi for aoi in self._by_id.values()}
+        self._versions: Counter[int] = Counter()
+        self._shapes: dict[int, _Shape] = {}
+        self._forget_notes()
+
+    def _forget_notes(self) -> None:
+        self._noted: dict[int, AOI | None] = {}
+        self._reshaped: set[int] = set()
+
+    # ---- what is read
+
+    def aois(self) -> list[AOI]:
+        """All of them by name."""
+        with self._lock:
+            return [self._by_name[name] for name in sorted(self._by_name)]
+
+    def named(self, name: str) -> AOI | None:
+        """The AOI of a name, if there is one."""
+        return self._by_name.get(name)
+
+    def roots(self, number: int, find: Callable[[], Roots]) -> Roots:
+        """The ends of the graph of an AOI, looked for only if it has got another shape since."""
+        with self._lock:
+            version, known = self._versions[number], self._shapes.get(number)
+        if known is not None and known.version == version:
+            return known.roots
+        roots = find()
+        with self._lock:
+            self._shapes[number] = _Shape(version, roots)
+        return roots
+
+    # ---- what a transaction changes
+
+    def count(self, aois: Iterable[AOI]) -> None:
+        """Note the workloads of AOIs, which may be new ones."""
+        for aoi in aois:
+            parts = (aoi.scenes.copy(), aoi.tiles.copy(), aoi.tiles_of_done_scenes.copy())
+            self._noted[aoi.id] = AOI(aoi.id, aoi.name, *parts)
+
+    def delete(self, number: int) -> None:
+        """Note that an AOI is gone."""
+        self._noted[number] = None
+        self._reshaped.add(number)
+
+    def reshape(self, aois: Iterable[int]) -> None:
+        """Note that tiles of AOIs have come, gone, or been linked or dated anew."""
+        self._reshaped.update(aois)
+
+    def commit(self) -> None:
+        """Let what was noted appear."""
+        with self._lock:
+            for number, aoi in self._noted.items():
+                old = self._by_id.pop(number, None)
+                if aoi is not None:
+                    self._by_id[number] = aoi
+                    self._by_name[aoi.name] = aoi
+                elif old is not None:
+                    del self._by_name[old.name]
+            self._versions.update(self._reshaped)
+        self._forget_notes()
+
+    def roll_back(self) -> None:
+        """Forget what was noted."""
+        self._forget_notes()
