@@ -29,19 +29,22 @@ export class Drawn extends Panel {
   async show() {
     if (!this.stale) return;
     this.stale = false;
-    this.late = [];
+    const late = [];
+    this.late = late;
+    // Once others are asked for, these are dropped when they arrive.
+    const areWanted = () => this.late === late;
     try {
       const buffer = await this.getBytes(this.source());
-      if (buffer === null) return;
+      if (buffer === null || !areWanted()) return;
       this.data = unpacked(buffer);
       this.take();
-      for (const event of this.late) if (event.seq > this.data.seq) this.note(event);
+      for (const event of late) if (event.seq > this.data.seq) this.note(event);
       this.paintSoon();
     } catch (error) {
-      this.stale = true;
+      if (areWanted()) this.stale = true;
       throw error;
     } finally {
-      this.late = null;
+      if (areWanted()) this.late = null;
     }
   }
 
