@@ -8,7 +8,7 @@ PYTHON ?=
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format types check wheel wheel-test clean
+.PHONY: help demo test bench lint format types check wheel wheel-test clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-18s %s\n", $$1, $$2}'
@@ -20,6 +20,10 @@ demo: ## JupyterLab on a live example ingestion, with simulated workers (ARGS="-
 test: ## all tests (ARGS="-k retry" for some)
 	@scripts/bootstrap demo test lint
 	@.venv/bin/python -m pytest --numprocesses $(WORKERS) --dist loadfile $(ARGS)
+
+bench: ## how fast it is, over HTTP (ARGS="--size 10000 1000000 --out folder")
+	@scripts/bootstrap demo test lint
+	@.venv/bin/python -m benchmarks.speed $(ARGS)
 
 lint: ## formatting, style and the layers of the package
 	@scripts/bootstrap demo test lint
