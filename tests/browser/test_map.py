@@ -41,7 +41,13 @@ def next_failed(shown: Locator) -> Locator:
     shown.get_by_role("button", name="Next that failed").click()
     card = shown.locator(".leaflet-popup .wm-card")
     expect(card.locator("h4")).to_be_visible()
+    still(shown)
     return card
+
+
+def still(shown: Locator) -> None:
+    """Wait until the map has moved to make room for a card: what moves under the mouse is not clicked."""
+    expect(shown.locator(".leaflet-pan-anim")).to_have_count(0)
 
 
 def test_footprints_are_drawn_and_filtered_by_status_and_date(lab: Lab) -> None:
@@ -173,6 +179,8 @@ def test_a_footprint_across_the_antimeridian_is_one(lab: Lab) -> None:
             shown.get_by_role("button", name="Whole AOI").click()
             page.mouse.click(frame["x"] + frame["width"] / 2 + side, frame["y"] + frame["height"] / 2 + 20)
             expect(shown.locator(".wm-chosen strong")).to_have_text("1 scene selected")
+            expect(page.locator(".leaflet-popup-close-button")).to_be_visible()
+            still(shown)
             page.locator(".leaflet-popup-close-button").click()
 
 
