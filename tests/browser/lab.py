@@ -29,6 +29,15 @@ READY = {
 }
 #: what JupyterLab's own code throws when a widget of ipyleaflet tells a dead kernel where the map is
 GONE = ("Cannot send",)
+#: lets its kernel die as soon as there is a file of this name: not before the panels are there
+MORTAL = """
+import os, pathlib, threading, time
+def wait_for_death():
+    while not pathlib.Path("die").exists():
+        time.sleep(0.05)
+    os._exit(1)
+threading.Thread(target=wait_for_death, daemon=True).start()
+"""
 BEGUN = "() => /\\[[*1]\\]/.test(document.querySelector('.jp-InputPrompt')?.textContent)"
 #: errors that a page has without any panel
 OWN = {
@@ -135,10 +144,14 @@ def panel(page: Page, title: str) -> Locator:
     return found
 
 
-def dismiss(page: Page) -> None:
-    """Answer what JupyterLab says when a kernel has died, if it says so."""
-    if (gone := page.get_by_role("button", name="Ok", exact=True)).count():
-        gone.first.click()
+def kill_kernel(lab: Lab, page: Page) -> None:
+    """Let the kernel of a notebook with the cell `MORTAL` die, and answer what JupyterLab says of it."""
+    signal = lab.folder / "die"
+    signal.touch()
+    try:
+        page.get_by_role("button", name="Ok", exact=True).first.click()
+    finally:
+        signal.unlink()
 
 
 def status_of(lab: Lab, kind: str = "scene", number: int = 3) -> str:

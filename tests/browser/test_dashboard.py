@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.lab import Lab, dismiss, panel, running_lab, status_of, watched_page
+from tests.browser.lab import MORTAL, Lab, kill_kernel, panel, running_lab, status_of, watched_page
 from tests.client.serving import call
 from tests.live import TOKEN, free_port
 
@@ -58,9 +58,9 @@ def test_any_aoi_is_chosen_while_a_cell_runs(lab: Lab) -> None:
 
 
 def test_any_aoi_is_chosen_after_the_kernel_has_died(lab: Lab) -> None:
-    with lab.notebook(ALL, "import os; os._exit(1)") as page:
+    with lab.notebook(ALL, MORTAL) as page:
         expect(panel(page, "Map of DenmarkS1")).to_be_visible()
-        dismiss(page)
+        kill_kernel(lab, page)
         choose(page, "DenmarkS2")
         expect(panel(page, "Summary of DenmarkS2").locator("tbody th").first).to_have_text("scenes")
 

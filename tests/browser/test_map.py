@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 
 import pytest
-from playwright.sync_api import Locator, expect
+from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.lab import Lab, dismiss, panel, status_of
+from tests.browser.lab import MORTAL, Lab, kill_kernel, panel, status_of
 from tests.client.serving import call
 
 pytestmark = pytest.mark.usefixtures("one_scene_in_retry")
@@ -29,10 +29,15 @@ def painted(shown: Locator) -> int:
     return number
 
 
+def await_painted(page: Page, condition: str) -> None:
+    """Wait until the number of such pixels is as it should be."""
+    page.wait_for_function(f"({PAINTED})(document.querySelector('.leaflet-overlay-pane')) {condition}")
+
+
 def ready(shown: Locator) -> Locator:
     """The map when its footprints are drawn."""
     expect(shown.locator(".wm-legend")).to_contain_text(re.compile(r"DONE\s*2"), timeout=20_000)
-    shown.page.wait_for_function(f"({PAINTED})(document.querySelector('.leaflet-overlay-pane')) > 1000")
+    await_painted(shown.page, "> 1000")
     return shown
 
 
@@ -56,13 +61,13 @@ def test_footprints_are_drawn_and_filtered_by_status_and_date(lab: Lab) -> None:
         assert shown.get_attribute("data-transport") == "Direct"
         everything = painted(shown)
         shown.get_by_label(re.compile("DONE")).uncheck()
-        page.wait_for_function(f"({PAINTED})(document.querySelector('.leaflet-overlay-pane')) < {everything}")
+        await_painted(page, f"< {everything}")
         shown.get_by_label(re.compile("DONE")).check()
-        page.wait_for_function(f"({PAINTED})(document.querySelector('.leaflet-overlay-pane')) == {everything}")
+        await_painted(page, f"== {everything}")
         before = shown.locator(".wm-dates span").inner_text()
         shown.get_by_label("First date").press("End")
         expect(shown.locator(".wm-dates span")).not_to_have_text(before)
-        page.wait_for_function(f"({PAINTED})(document.querySelector('.leaflet-overlay-pane')) < {everything}")
+        await_painted(page, f"< {everything}")
 
 
 def test_a_scene_is_retried_where_it_is_while_a_cell_runs(lab: Lab) -> None:
@@ -82,9 +87,9 @@ def test_a_scene_is_retried_where_it_is_while_a_cell_runs(lab: Lab) -> None:
 
 
 def test_a_scene_is_given_up_by_keyboard_after_the_kernel_has_died(lab: Lab) -> None:
-    with lab.notebook(MAP, "import os; os._exit(1)") as page:
+    with lab.notebook(MAP, MORTAL) as page:
         shown = ready(panel(page, "Map"))
-        dismiss(page)
+        kill_kernel(lab, page)
         shown.get_by_role("button", name="Next that failed").focus()
         page.keyboard.press("Enter")
         card = shown.locator(".leaflet-popup .wm-card")
@@ -172,7 +177,7 @@ def test_a_footprint_across_the_antimeridian_is_one(lab: Lab) -> None:
     with lab.notebook('m["Fiji"].map()') as page:
         shown = panel(page, "Map of Fiji")
         # Both sides of the antimeridian together fill the map; in the whole world they would be two dots.
-        page.wait_for_function(f"({PAINTED})(document.querySelector('.leaflet-overlay-pane')) > 50000")
+        await_painted(page, "> 50000")
         frame = shown.locator(".leaflet-container").bounding_box()
         assert frame is not None
         for side in (-40, 40):
@@ -189,4 +194,4 @@ def test_a_footprint_around_a_pole(lab: Lab) -> None:
     one_scene(lab, "Pole", "Polygon", [ring])
     with lab.notebook('m["Pole"].map()') as page:
         panel(page, "Map of Pole")
-        page.wait_for_function(f"({PAINTED})(document.querySelector('.leaflet-overlay-pane')) > 5000")
+        await_painted(page, "> 5000")

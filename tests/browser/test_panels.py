@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, Locator, expect
 
-from tests.browser.lab import Lab, dismiss, panel, running_lab, status_of
+from tests.browser.lab import MORTAL, Lab, kill_kernel, panel, running_lab, status_of
 from tests.client.serving import call
 from tests.live import live_server
 
@@ -65,10 +65,10 @@ def test_a_button_works_while_a_cell_runs_and_asks_first(lab: Lab) -> None:
 
 
 def test_a_button_works_after_the_kernel_has_died(lab: Lab) -> None:
-    with lab.notebook(SUMMARY, "import os; os._exit(1)") as page:
+    with lab.notebook(SUMMARY, MORTAL) as page:
         summary = panel(page, "Summary")
         expect(summary.get_by_role("button", name="Retry all 1 …")).to_be_visible()
-        dismiss(page)
+        kill_kernel(lab, page)
         retry_all(summary)
         expect(summary.get_by_text("Retried 1 scene")).to_be_visible()
         assert status_of(lab) == "PENDING"

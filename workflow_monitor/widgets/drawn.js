@@ -29,22 +29,20 @@ export class Drawn extends Panel {
   async show() {
     if (!this.stale) return;
     this.stale = false;
-    const late = [];
-    this.late = late;
-    // Once others are asked for, these are dropped when they arrive.
-    const areWanted = () => this.late === late;
+    this.late = [];
     try {
       const buffer = await this.getBytes(this.source());
-      if (buffer === null || !areWanted()) return;
+      // What is out of date when it arrives is asked for again.
+      if (buffer === null || this.stale) return;
       this.data = unpacked(buffer);
       this.take();
-      for (const event of late) if (event.seq > this.data.seq) this.note(event);
+      for (const event of this.late) if (event.seq > this.data.seq) this.note(event);
       this.paintSoon();
     } catch (error) {
-      if (areWanted()) this.stale = true;
+      this.stale = true;
       throw error;
     } finally {
-      if (areWanted()) this.late = null;
+      this.late = null;
     }
   }
 

@@ -66,9 +66,25 @@ export class Panel {
     this.timer ??= setTimeout(() => this.refresh(), this.pause);
   }
 
-  async refresh() {
+  /** Show what is there now; one at a time, so that no older answer replaces a newer one. */
+  refresh() {
     clearTimeout(this.timer);
     this.timer = null;
+    this.isAsked = true;
+    this.refreshing ??= this.refreshAsAsked().finally(() => {
+      this.refreshing = null;
+    });
+    return this.refreshing;
+  }
+
+  async refreshAsAsked() {
+    while (this.isAsked) {
+      this.isAsked = false;
+      await this.refreshOnce();
+    }
+  }
+
+  async refreshOnce() {
     const begun = performance.now();
     try {
       await this.show();
