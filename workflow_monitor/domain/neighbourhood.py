@@ -56,7 +56,7 @@ class Change:
     def reshapes(self) -> bool:
         """Whether the graph has another shape, or other dates, after it."""
         is_about_failed = (self.before is Status.FAILED) != (self.after is Status.FAILED)
-        return is_about_failed or self.cause in (Cause.HAND_OVER, Cause.DATA)
+        return self.before is None or is_about_failed or self.cause in (Cause.HAND_OVER, Cause.DATA)
 
 
 @dataclass(slots=True)
@@ -389,8 +389,7 @@ class Changes:
     @property
     def reshaped(self) -> set[int]:
         """The AOIs in which tiles have come or gone (what is FAILED is gone), or been linked or dated anew."""
-        added = {item.aoi for items in (self.new_scenes, self.new_tiles) for item in items}
-        return added | {change.aoi for change in self.log if change.reshapes}
+        return {change.aoi for change in self.log if change.reshapes}
 
     def __bool__(self) -> bool:
         return bool(self.new_scenes or self.new_tiles or self.scenes or self.tiles or self.log)

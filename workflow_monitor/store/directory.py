@@ -29,11 +29,7 @@ class Directory:
         self._by_name = {aoi.name: aoi for aoi in self._by_id.values()}
         self._versions: Counter[int] = Counter()
         self._shapes: dict[int, _Shape] = {}
-        self._forget_notes()
-
-    def _forget_notes(self) -> None:
-        self._noted: dict[int, AOI | None] = {}
-        self._reshaped: set[int] = set()
+        self.begin()
 
     # ---- what is read
 
@@ -58,6 +54,11 @@ class Directory:
         return roots
 
     # ---- what a transaction changes
+
+    def begin(self) -> None:
+        """Start without notes; those of a transaction that was not committed are forgotten."""
+        self._noted: dict[int, AOI | None] = {}
+        self._reshaped: set[int] = set()
 
     def count(self, aois: Iterable[AOI]) -> None:
         """Note the workloads of AOIs, which may be new ones."""
@@ -85,8 +86,3 @@ class Directory:
                 elif old is not None:
                     del self._by_name[old.name]
             self._versions.update(self._reshaped)
-        self._forget_notes()
-
-    def roll_back(self) -> None:
-        """Forget what was noted."""
-        self._forget_notes()

@@ -55,7 +55,11 @@ class DuckDBStore:
         if wal is not None:
             wal.keep_private()
         self._connection = Connection(self._instance.cursor(), self.path, wal)
-        self.writer = DuckDBWriter(self._connection)
+        try:
+            self.writer = DuckDBWriter(self._connection)
+        except BaseException:
+            self.close()
+            raise
         self.reader = DuckDBReader(self._reading, self.writer.directory)
 
     def _open(self, memory_limit: str, threads: int) -> duckdb.DuckDBPyConnection:

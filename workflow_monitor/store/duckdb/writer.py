@@ -43,13 +43,13 @@ class DuckDBWriter:
     def transaction(self) -> Iterator[None]:
         """Commit what is done within, on disk, or nothing of it."""
         self._connection.execute("BEGIN TRANSACTION")
+        self.directory.begin()
         try:
             yield
-            self._connection.commit()
         except BaseException:
             self._connection.roll_back()
-            self.directory.roll_back()
             raise
+        self._connection.commit()
         self.directory.commit()
 
     # ---- reading what is to be changed
