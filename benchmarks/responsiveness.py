@@ -21,6 +21,7 @@ from pathlib import Path
 import httpx
 
 from benchmarks.ingestion import AOI, fill
+from benchmarks.speed.figures import percentile
 from tests.live import live_server
 
 LIMIT_MS = 50
@@ -66,8 +67,9 @@ def report(title: str, found: dict[str, list[float]]) -> None:
     """Print medians and the slow end."""
     print(f"\n{title}\n\n| asked | median ms | p99 ms | slowest ms | times |\n| --- | --- | --- | --- | --- |")
     for name, values in found.items():
-        p99 = statistics.quantiles(values, n=100)[98] if len(values) > 1 else values[0]
-        print(f"| {name} | {statistics.median(values):.1f} | {p99:.1f} | {max(values):.1f} | {len(values)} |")
+        print(
+            f"| {name} | {statistics.median(values):.1f} | {percentile(values, 99):.1f} | {max(values):.1f} | {len(values)} |"
+        )
 
 
 def main() -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import aiohttp
 import httpx
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 ARROW = "application/vnd.apache.arrow.stream"
 #: method, path below the endpoints, body
 Request = tuple[str, str, bytes | None]
+Send = Callable[..., Awaitable[bytes]]
+Task = Callable[[Send], Awaitable[None]]
+T = TypeVar("T")
 
 
 @dataclass
@@ -63,6 +66,10 @@ class Site:
         answer.raise_for_status()
         return answer.json() if answer.content else None
 
+    def post(self, path: str, content: bytes) -> None:
+        """Send a body that is ready made."""
+        self.client.post(path, content=content).raise_for_status()
+
     def read(self, path: str, accept: str = "application/json") -> tuple[float, int]:
         """Read an answer and keep nothing of it: seconds until its first byte, and its length."""
         started, first, length = perf_counter(), 0.0, 0
@@ -99,10 +106,9 @@ class Site:
             await asyncio.gather(*(one_connection() for _ in range(connections)))
             return counted / (perf_counter() - started)
 
-        found: float = asyncio.run(self._session(connections, work))
-        return found
+        return asyncio.run(self._session(connections, work))
 
-    def paced(self, tasks: Iterable[Callable[[Send], Awaitable[None]]], per_second: float) -> list[float]:
+    def paced(self, tasks: Iterable[Task], per_second: float) -> list[float]:
         """The milliseconds that each task took, begun at even intervals whether or not those before it are done."""
 
         async def work(session: aiohttp.ClientSession) -> list[float]:
@@ -111,7 +117,7 @@ class Site:
             async def send(method: str, path: str, body: bytes | None = None) -> bytes:
                 return await _send(session, method, self._whole(path), body)
 
-            async def one(task: Callable[[Send], Awaitable[None]], due: float) -> None:
+            async def one(task: Task, due: float) -> None:
                 await asyncio.sleep(max(0.0, due - perf_counter()))
                 await task(send)
                 took.append((perf_counter() - due) * 1e3)
@@ -120,20 +126,16 @@ class Site:
             await asyncio.gather(*(one(task, begun + number / per_second) for number, task in enumerate(tasks)))
             return took
 
-        found: list[float] = asyncio.run(self._session(200, work))
-        return found
+        return asyncio.run(self._session(200, work))
 
     def _whole(self, path: str) -> str:
         return path if path.startswith("http") else f"{self.server.url}{path}"
 
-    async def _session(self, connections: int, work: Callable[[aiohttp.ClientSession], Awaitable[Any]]) -> Any:  # noqa: ANN401
+    async def _session(self, connections: int, work: Callable[[aiohttp.ClientSession], Awaitable[T]]) -> T:
         headers = {"Authorization": f"token {self.server.token}", "Content-Type": "application/json"}
         connector = aiohttp.TCPConnector(limit=connections)
         async with aiohttp.ClientSession(headers=headers, connector=connector) as session:
             return await work(session)
-
-
-Send = Callable[..., Awaitable[bytes]]
 
 
 async def _send(session: aiohttp.ClientSession, method: str, url: str, body: bytes | None) -> bytes:

@@ -8,6 +8,7 @@ import re
 import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from multiprocessing.connection import Connection
 
 from benchmarks.ingestion import scene
@@ -61,9 +62,9 @@ def _follow(port: int, token: str, path: str, pipe: Connection) -> None:
 
     async def follow() -> None:
         loop = asyncio.get_running_loop()
-        readers = [Reader(request) for _ in range(READERS)]
-        for reader in readers:
-            await loop.create_connection(lambda reader=reader: reader, "127.0.0.1", port)  # type: ignore[misc]
+        readers = [
+            (await loop.create_connection(partial(Reader, request), "127.0.0.1", port))[1] for _ in range(READERS)
+        ]
         await asyncio.sleep(2)
         pipe.send("ready")
         last = await loop.run_in_executor(None, pipe.recv)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Sequence
+from functools import partial
 from itertools import count, islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import duckdb
 import msgspec
@@ -15,7 +16,7 @@ import orjson
 
 from benchmarks.ingestion import AOI, TILES_PER_SCENE, batches, scene, scene_on_earth
 from benchmarks.speed.figures import Figure, Goal, milliseconds, percentile, timed
-from benchmarks.speed.site import Request, Send, Site
+from benchmarks.speed.site import Request, Send, Site, Task
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -47,7 +48,7 @@ def ingest(site: Site) -> list[Figure]:
     bodies = (orjson.dumps(batch) for batch in batches(site.tiles // TILES_PER_SCENE, scene_on_earth))
     seconds = 0.0
     for body in bodies:
-        seconds += timed(lambda body=body: site.client.post(f"/aoi/{AOI}/scenes", content=body).raise_for_status())  # type: ignore[misc]
+        seconds += timed(partial(site.post, f"/aoi/{AOI}/scenes", body))
     peak = site.peak_memory()
     scenes, tiles = site.table(f"/aoi/{AOI}/scenes"), site.table(f"/aoi/{AOI}/tiles")
     limit = "DuckDB's insert of the same rows from Arrow"
@@ -74,19 +75,13 @@ def ingest_one_by_one(site: Site) -> Figure:
     """Scenes, each in a request of its own."""
     name = "one-by-one"
     site.json("POST", f"/aoi/{name}")
-    roots = [_rooted(scene(number, name)) for number in range(site.calls)]
+    # without links, so that the order in which they arrive does not matter
+    roots = [orjson.dumps(scene(number, name, 1)) for number in range(site.calls)]
     rates, limits = [], []
     for part in _parts(roots, 3):
         limits.append(site.rate((("POST", site.empty, body) for body in part), 8))
         rates.append(site.rate((("POST", f"/aoi/{name}/scene", body) for body in part), 8))
     return Figure("ingest one by one, 8 connections", "scenes/s", rates, Goal(above=1000), "empty handler", limits)
-
-
-def _rooted(document: dict[str, Any]) -> bytes:
-    """The scene without links, so that the order in which they arrive does not matter."""
-    for tile in document["tiles"].values():
-        tile.update(previous_tile_id="", previous_scene_id="", reference_tile_id="", reference_scene_id="")
-    return orjson.dumps(document)
 
 
 def report_scenes(site: Site) -> Figure:
@@ -104,11 +99,11 @@ def report_tiles(site: Site) -> Figure:
     limits: list[float] = []
     with TemporaryDirectory() as folder, duckdb.connect(str(Path(folder) / "limit.duckdb")) as connection:
         connection.execute("CREATE TABLE event (seq BIGINT, item BIGINT, status VARCHAR, message VARCHAR)")
-        tiles = site.table(f"/aoi/{AOI}/tiles")  # noqa: F841 - DuckDB finds it by its name
+        connection.register("tiles", site.table(f"/aoi/{AOI}/tiles"))
         connection.execute("CREATE TABLE tile AS FROM tiles")
         for part in islice(_pending(site), 60):
             rates.append(_report(site, "tile", part))
-            limits.append(len(part) / timed(lambda part=part: _write_rows(connection, [number for number, _ in part])))  # type: ignore[misc]
+            limits.append(len(part) / timed(partial(_write_rows, connection, [number for number, _ in part])))
     limit = "a DuckDB transaction that writes the same rows"
     return Figure("results of tiles, batches of 1,000", "results/s", rates, Goal(above=20_000), limit, limits)
 
@@ -138,8 +133,7 @@ def _report(site: Site, kind: str, part: Sequence[tuple[int, str]]) -> float:
     body = _encode(
         [{"type": kind, "id": item, "status": status, "message": _message(item, status)} for item, status in part]
     )
-    seconds = timed(lambda: site.client.post("/results", content=body).raise_for_status())
-    return len(part) / seconds
+    return len(part) / timed(partial(site.post, "/results", body))
 
 
 def _message(item: int, status: str) -> str:
@@ -167,14 +161,14 @@ def work_on(site: Site) -> list[Figure]:
     lease = _encode({"max": 1, "seconds": 3600, "worker": "w"})
     ids = [item for part in islice(_pending(site), 10) for item, _ in part][: max(200, site.calls // 2)]
 
-    def task(item: int) -> object:
+    def task(item: int) -> Task:
         async def do(send: Send) -> None:
             await send(*_result(item))
             await send("POST", "/jobs/processor/lease", lease)
 
         return do
 
-    took = site.paced((task(item) for item in ids), 200)  # type: ignore[misc]
+    took = site.paced((task(item) for item in ids), 200)
     return [
         Figure("result, then the next job leased, at 200/s: median", "ms", took),
         Figure("result, then the next job leased, at 200/s: p99", "ms", [percentile(took, 99)], Goal(below=25)),

@@ -1,0 +1,32 @@
+"""The benchmarks run: a small size of all that is measured. How long it takes is not judged here."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+
+
+def test_everything_is_measured_and_reported(tmp_path: Path) -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "benchmarks.speed",
+        "--size",
+        "500",
+        "1000",
+        "--calls",
+        "60",
+        "--out",
+        str(tmp_path),
+    ]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=900, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    report = (tmp_path / "report.md").read_text()
+    tables = report.split("\n## ")[1:]
+    assert [table.partition("\n")[0] for table in tables] == ["500 tiles", "1,000 tiles", "Medians against size"]
+    rows = [table.count("\n| ") for table in tables]
+    assert rows[0] == rows[1] == rows[2] > 40
+    assert (tmp_path / "report.png").read_bytes().startswith(b"\x89PNG")
