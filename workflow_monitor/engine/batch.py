@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from functools import singledispatchmethod
 from typing import TypeVar
@@ -103,13 +103,14 @@ class Batch:
         self._queue = queue
         self._now = now
         self._payloads = Payloads({}, {})
-        self._fresh: dict[tuple[int, str], int] = {}
+        self._names = ingestion.Names()
         self.events: list[Event] = []
 
-    def foresee(self, commands: Iterable[Command]) -> None:
+    def foresee(self, commands: Sequence[Command]) -> None:
         """Load at once what the commands are going to need, as far as that can be told."""
         for stage in foresight.STAGES:
             self._graph.load(stage(self._graph.hood, commands))
+        self._names.look_up(self._graph, [command for command in commands if isinstance(command, Ingest)])
 
     def carry_out(self, command: Command, who: str) -> object:
         """Do what a command says, whole or not at all, and answer what it promises; WorkflowError."""
@@ -134,7 +135,6 @@ class Batch:
         aois = [self._graph.aois_by_id[number] for number in changes.workload]
         self._writer.save(changes, self._payloads, aois, self._now)
         self._payloads = Payloads({}, {})
-        self._fresh.clear()
         self.events += [self._event(change) for change in changes.log]
 
     def _event(self, change: Change) -> Event:
@@ -183,6 +183,7 @@ class Batch:
         self.save()
         self._writer.delete_aoi(aoi.id)
         self._graph.forget()
+        self._names = ingestion.Names()
         del self._graph.aois[aoi.name], self._graph.aois_by_id[aoi.id]
         self._log_aoi(aoi, None, Cause.DELETE)
 
@@ -209,14 +210,14 @@ class Batch:
 
     @_do.register
     def _ingest(self, command: Ingest) -> list[int]:
-        growth = ingestion.plan(self._graph, self._fresh, command)
+        growth = ingestion.plan(self._graph, self._names, command)
         self._graph.next_scene += len(growth.payloads.scenes)
         self._graph.next_tile += len(growth.payloads.tiles)
         for scene, tiles in growth.scenes:
             transitions.ingest(self._graph.hood, scene, tiles)
         self._payloads.scenes.update(growth.payloads.scenes)
         self._payloads.tiles.update(growth.payloads.tiles)
-        self._fresh.update(growth.names)
+        self._names.add(growth.names)
         return [scene.id for scene, _ in growth.scenes]
 
     @_do.register

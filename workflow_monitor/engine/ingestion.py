@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import count
 from typing import TYPE_CHECKING
@@ -32,26 +33,54 @@ class Growth:
     names: dict[tuple[int, str], int] = field(default_factory=dict)
 
 
-def plan(graph: Graph, fresh: Mapping[tuple[int, str], int], command: Ingest) -> Growth:
-    """What a command adds; `fresh` are the scenes of this batch that are not stored yet. Nothing is changed.
+class Names:
+    """The ids of scenes by AOI and source id, None of those that are known not to be there."""
+
+    def __init__(self) -> None:
+        self._ids: dict[tuple[int, str], int | None] = {}
+
+    def look_up(self, graph: Graph, commands: Iterable[Ingest]) -> None:
+        """Ask the store for the scenes that these commands name, with one question for each AOI."""
+        wanted: defaultdict[int, set[str]] = defaultdict(set)
+        for command in commands:
+            if (aoi := graph.aois.get(command.aoi)) is not None:
+                names = _new(command) | _linked(command)
+                wanted[aoi.id].update(name for name in names if (aoi.id, name) not in self._ids)
+        for number, names in wanted.items():
+            if names:
+                found = graph.writer.scenes_named(number, names)
+                self._ids.update({(number, name): found.get(name) for name in names})
+
+    def add(self, ids: Mapping[tuple[int, str], int]) -> None:
+        """Take in scenes that are new."""
+        self._ids.update(ids)
+
+    def known(self, aoi: int, names: Iterable[str]) -> dict[str, int]:
+        """The ids of those that are there."""
+        return {name: number for name in names if (number := self._ids.get((aoi, name))) is not None}
+
+
+def _new(command: Ingest) -> set[str]:
+    return {scene.source_id for scene in command.scenes}
+
+
+def _linked(command: Ingest) -> set[str]:
+    links = (link for scene in command.scenes for tile in scene.tiles for link in (tile.previous, tile.reference))
+    return {link.scene for link in links if link is not None}
+
+
+def plan(graph: Graph, names: Names, command: Ingest) -> Growth:
+    """What a command adds; `names` are of all that this batch has added or asked for. The graph is not changed.
 
     Raises AOINotFound, SceneExists, InvalidInput if a link leads nowhere, Conflict if it leads to a FAILED tile.
     """
     aoi = graph.aoi(command.aoi)
-    linked = {
-        link.scene
-        for scene in command.scenes
-        for tile in scene.tiles
-        for link in (tile.previous, tile.reference)
-        if link is not None
-    }
-    names = {scene.source_id for scene in command.scenes}
-    known = graph.writer.scenes_named(aoi.id, names | linked)
-    known |= {name: number for (owner, name), number in fresh.items() if owner == aoi.id and name in names | linked}
-    if existing := {name: known[name] for name in names if name in known}:
+    names.look_up(graph, [command])
+    if existing := names.known(aoi.id, _new(command)):
         raise SceneExists(aoi.name, existing)
+    linked_scenes = set(names.known(aoi.id, _linked(command)).values())
     growth = _numbered(graph, aoi, command)
-    _resolve(graph, aoi, command, growth, {known[name] for name in linked if name in known})
+    _resolve(graph, aoi, command, growth, linked_scenes)
     return growth
 
 
