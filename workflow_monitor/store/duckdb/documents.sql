@@ -1,58 +1,59 @@
 -- The documents of the REST interface, as JSON text made by the database: `data` is JSON already.
--- In all of these `a` is the AOI, `s` the scene, `t` the tile.
+-- In all of these `a` is the AOI, `s` the scene, `t` the tile. Each is a list of parts for `concat`, which DuckDB plans
+-- in half the time of a chain of `||`.
 
 -- name: scene_date
 coalesce(rtrim(rtrim(strftime(s.acquired, '%Y-%m-%dT%H:%M:%S.%f'), '0'), '.') || 'Z', '0001-01-01T00:00:00Z')
 
 -- name: scene_short
-'{"id":' || s.id || ',"source_id":' || to_json(s.source_id)::VARCHAR || ',"aoi":' || to_json(a.name)::VARCHAR
-|| ',"data":' || s.data || '}'
+'{"id":', s.id, ',"source_id":', to_json(s.source_id)::VARCHAR, ',"aoi":', to_json(a.name)::VARCHAR,
+',"data":', s.data, '}'
 
 -- name: scene_document
-'{"id":' || s.id || ',"source_id":' || to_json(s.source_id)::VARCHAR || ',"aoi":' || to_json(a.name)::VARCHAR
-|| ',"data":' || s.data || ',"status":"' || s.status || '","message":' || to_json(s.message)::VARCHAR
-|| ',"RetryCountDown":' || s.countdown || ',"attempt":' || s.attempt || '}'
+'{"id":', s.id, ',"source_id":', to_json(s.source_id)::VARCHAR, ',"aoi":', to_json(a.name)::VARCHAR,
+',"data":', s.data, ',"status":"', s.status, '","message":', to_json(s.message)::VARCHAR,
+',"RetryCountDown":', s.countdown, ',"attempt":', s.attempt, '}'
 
 -- name: scene_feature
-'{"type":"Feature","id":' || s.id || ',"geometry":' || coalesce(s.geometry, 'null')
-|| ',"properties":{"id":' || s.id || ',"source_id":' || to_json(s.source_id)::VARCHAR
-|| ',"aoi":' || to_json(a.name)::VARCHAR || ',"date":"' || {{scene_date}} || '","status":"' || s.status
-|| '","message":' || to_json(s.message)::VARCHAR || ',"RetryCountDown":' || s.countdown
-|| ',"attempt":' || s.attempt || ',"geometry_origin":' || coalesce(to_json(s.geometry_origin)::VARCHAR, 'null')
-|| ',"tags":' || coalesce(json_extract(s.data, '$.tags')::VARCHAR, '{}') || ',"data":' || s.data || '}}'
+'{"type":"Feature","id":', s.id, ',"geometry":', coalesce(s.geometry, 'null'),
+',"properties":{"id":', s.id, ',"source_id":', to_json(s.source_id)::VARCHAR,
+',"aoi":', to_json(a.name)::VARCHAR, ',"date":"', {{scene_date}}, '","status":"', s.status,
+'","message":', to_json(s.message)::VARCHAR, ',"RetryCountDown":', s.countdown,
+',"attempt":', s.attempt, ',"geometry_origin":', coalesce(to_json(s.geometry_origin)::VARCHAR, 'null'),
+',"tags":', coalesce(json_extract(s.data, '$.tags')::VARCHAR, '{}'), ',"data":', s.data, '}}'
 
 -- name: scene_brief
-'{"id":' || s.id || ',"source_id":' || to_json(s.source_id)::VARCHAR || ',"aoi":' || to_json(a.name)::VARCHAR
-|| ',"data":{"date":"' || {{scene_date}} || '","graph_name":"","graph_config":null,"record_id":"","metadata":null,'
-|| '"is_retriable":false,"storage_uri":""}}'
+'{"id":', s.id, ',"source_id":', to_json(s.source_id)::VARCHAR, ',"aoi":', to_json(a.name)::VARCHAR,
+',"data":{"date":"', {{scene_date}}, '","graph_name":"","graph_config":null,"record_id":"","metadata":null,',
+'"is_retriable":false,"storage_uri":""}}'
 
 -- name: tile_state
-',"data":' || t.data || ',"status":"' || t.status || '","message":' || to_json(t.message)::VARCHAR
-|| ',"PreviousID":' || coalesce(t.previous::VARCHAR, 'null')
-|| ',"ReferenceID":' || coalesce(t.reference::VARCHAR, 'null')
-|| ',"RetryCountDown":' || t.countdown || ',"attempt":' || t.attempt || '}'
+',"data":', t.data, ',"status":"', t.status, '","message":', to_json(t.message)::VARCHAR,
+',"PreviousID":', coalesce(t.previous::VARCHAR, 'null'),
+',"ReferenceID":', coalesce(t.reference::VARCHAR, 'null'),
+',"RetryCountDown":', t.countdown, ',"attempt":', t.attempt, '}'
 
 -- name: tile_document
-'{"id":' || t.id || ',"source_id":' || to_json(t.source_id)::VARCHAR || ',"scene":' || {{scene_brief}} || {{tile_state}}
+'{"id":', t.id, ',"source_id":', to_json(t.source_id)::VARCHAR, ',"scene":', {{scene_brief}}, {{tile_state}}
 
 -- name: tile_whole
-'{"id":' || t.id || ',"source_id":' || to_json(t.source_id)::VARCHAR || ',"scene":' || {{scene_short}} || {{tile_state}}
+'{"id":', t.id, ',"source_id":', to_json(t.source_id)::VARCHAR, ',"scene":', {{scene_short}}, {{tile_state}}
 
 -- name: tile_short
-'{"id":' || t.id || ',"source_id":' || to_json(t.source_id)::VARCHAR || ',"scene":' || {{scene_short}}
-|| ',"data":' || t.data || '}'
+'{"id":', t.id, ',"source_id":', to_json(t.source_id)::VARCHAR, ',"scene":', {{scene_short}},
+',"data":', t.data, '}'
 
 -- name: tile_feature
-'{"type":"Feature","id":' || t.id || ',"geometry":' || coalesce(t.geometry, s.geometry, 'null')
-|| ',"properties":{"id":' || t.id || ',"source_id":' || to_json(t.source_id)::VARCHAR
-|| ',"aoi":' || to_json(a.name)::VARCHAR || ',"scene":' || s.id || ',"scene_source_id":' || to_json(s.source_id)::VARCHAR
-|| ',"date":"' || {{scene_date}} || '","status":"' || t.status || '","message":' || to_json(t.message)::VARCHAR
-|| ',"PreviousID":' || coalesce(t.previous::VARCHAR, 'null')
-|| ',"ReferenceID":' || coalesce(t.reference::VARCHAR, 'null')
-|| ',"RetryCountDown":' || t.countdown || ',"attempt":' || t.attempt
-|| ',"geometry_origin":' || CASE WHEN t.geometry IS NOT NULL THEN to_json(t.geometry_origin)::VARCHAR
-                                 WHEN s.geometry IS NOT NULL THEN '"scene"' ELSE 'null' END
-|| ',"data":' || t.data || '}}'
+'{"type":"Feature","id":', t.id, ',"geometry":', coalesce(t.geometry, s.geometry, 'null'),
+',"properties":{"id":', t.id, ',"source_id":', to_json(t.source_id)::VARCHAR,
+',"aoi":', to_json(a.name)::VARCHAR, ',"scene":', s.id, ',"scene_source_id":', to_json(s.source_id)::VARCHAR,
+',"date":"', {{scene_date}}, '","status":"', t.status, '","message":', to_json(t.message)::VARCHAR,
+',"PreviousID":', coalesce(t.previous::VARCHAR, 'null'),
+',"ReferenceID":', coalesce(t.reference::VARCHAR, 'null'),
+',"RetryCountDown":', t.countdown, ',"attempt":', t.attempt,
+',"geometry_origin":', CASE WHEN t.geometry IS NOT NULL THEN to_json(t.geometry_origin)::VARCHAR
+                                 WHEN s.geometry IS NOT NULL THEN '"scene"' ELSE 'null' END,
+',"data":', t.data, '}}'
 
 -- name: no_tile
 '{"id":0,"source_id":"","scene":{"id":0,"source_id":"","aoi":"","data":{"date":"0001-01-01T00:00:00Z",'
@@ -66,16 +67,16 @@ FROM scene AS s JOIN aoi AS a ON a.id = s.aoi
 FROM tile AS t JOIN scene AS s ON s.id = t.scene JOIN aoi AS a ON a.id = t.aoi
 
 -- name: scene
-SELECT {{scene_document}} {{of_scenes}} WHERE s.id = $1
+SELECT concat({{scene_document}}) {{of_scenes}} WHERE s.id = $1
 
 -- name: scene_as_feature
-SELECT {{scene_feature}} {{of_scenes}} WHERE s.id = $1
+SELECT concat({{scene_feature}}) {{of_scenes}} WHERE s.id = $1
 
 -- name: tile
-SELECT {{tile_whole}} {{of_tiles}} WHERE t.id = $1
+SELECT concat({{tile_whole}}) {{of_tiles}} WHERE t.id = $1
 
 -- name: tile_as_feature
-SELECT {{tile_feature}} {{of_tiles}} WHERE t.id = $1
+SELECT concat({{tile_feature}}) {{of_tiles}} WHERE t.id = $1
 
 -- name: scene_exists
 SELECT 1 FROM scene WHERE id = $1
@@ -106,16 +107,16 @@ ORDER BY t.id
 {{of_tiles}} WHERE {{tiles_chosen}}
 
 -- name: scenes_as_document
-SELECT {{scene_document}} {{scenes_within}}
+SELECT concat({{scene_document}}) {{scenes_within}}
 
 -- name: scenes_as_feature
-SELECT {{scene_feature}} {{scenes_within}}
+SELECT concat({{scene_feature}}) {{scenes_within}}
 
 -- name: tiles_as_document
-SELECT {{tile_document}} {{tiles_within}}
+SELECT concat({{tile_document}}) {{tiles_within}}
 
 -- name: tiles_as_feature
-SELECT {{tile_feature}} {{tiles_within}}
+SELECT concat({{tile_feature}}) {{tiles_within}}
 
 -- name: scenes_as_arrow
 SELECT s.id, s.source_id, a.name AS aoi, s.status, s.message, s.countdown AS "RetryCountDown",
@@ -133,10 +134,10 @@ FROM tile AS t JOIN scene AS s ON s.id = t.scene JOIN aoi AS a ON a.id = t.aoi L
 WHERE {{tiles_chosen}}
 
 -- name: tiles_of_scene_as_document
-SELECT {{tile_document}} {{of_tiles}} WHERE t.scene = $1 ORDER BY t.id
+SELECT concat({{tile_document}}) {{of_tiles}} WHERE t.scene = $1 ORDER BY t.id
 
 -- name: tiles_of_scene_as_feature
-SELECT {{tile_feature}} {{of_tiles}} WHERE t.scene = $1 ORDER BY t.id
+SELECT concat({{tile_feature}}) {{of_tiles}} WHERE t.scene = $1 ORDER BY t.id
 
 -- name: is_root
 t.aoi = $1 AND t.status <> 'FAILED' AND t.previous IS NULL AND t.reference IS NULL
@@ -146,16 +147,16 @@ t.aoi = $1 AND t.status <> 'FAILED'
 AND NOT EXISTS (SELECT 1 FROM tile AS f WHERE f.aoi = $1 AND f.previous = t.id)
 
 -- name: root_tiles_as_short
-SELECT {{tile_short}} {{of_tiles}} WHERE {{is_root}} ORDER BY t.id
+SELECT concat({{tile_short}}) {{of_tiles}} WHERE {{is_root}} ORDER BY t.id
 
 -- name: root_tiles_as_feature
-SELECT {{tile_feature}} {{of_tiles}} WHERE {{is_root}} ORDER BY t.id
+SELECT concat({{tile_feature}}) {{of_tiles}} WHERE {{is_root}} ORDER BY t.id
 
 -- name: leaf_tiles_as_short
-SELECT {{tile_short}} {{of_tiles}} WHERE {{is_leaf}} ORDER BY t.id
+SELECT concat({{tile_short}}) {{of_tiles}} WHERE {{is_leaf}} ORDER BY t.id
 
 -- name: leaf_tiles_as_feature
-SELECT {{tile_feature}} {{of_tiles}} WHERE {{is_leaf}} ORDER BY t.id
+SELECT concat({{tile_feature}}) {{of_tiles}} WHERE {{is_leaf}} ORDER BY t.id
 
 -- name: roots
 SELECT count(*), min(s.acquired) {{of_tiles}} WHERE {{is_root}}
@@ -188,10 +189,10 @@ WITH wanted AS (
     -- by themselves: joined at once, DuckDB would read the data of all scenes
     SELECT * FROM scene WHERE id IN (SELECT scene FROM near)
 ), linked AS (
-    SELECT t.id, {{tile_short}} AS document
+    SELECT t.id, concat({{tile_short}}) AS document
     FROM near AS t JOIN theirs AS s ON s.id = t.scene JOIN aoi AS a ON a.id = t.aoi
 ), scenes AS (
-    SELECT s.id, {{scene_short}} AS document {{of_scenes}} WHERE s.id IN (SELECT item FROM named WHERE kind = 'scene')
+    SELECT s.id, concat({{scene_short}}) AS document {{of_scenes}} WHERE s.id IN (SELECT item FROM named WHERE kind = 'scene')
 )
 SELECT j.id, j.attempt, j.published, j.withdrawn, j.lease, j.worker, j.expires,
        CASE WHEN j.kind = 'scene' THEN scenes.document
