@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
 
 from workflow_monitor.domain.model import Event
 
 #: How many events wait for a slow follower before it is told to read them from the store instead.
 BUFFERED_EVENTS = 2_000
+#: How many encoded parts of the feed are kept for others who follow the same events.
+KEPT_PARTS = 64
 
 
 class Subscription:
@@ -72,6 +74,8 @@ class Feed:
         self._capacity = capacity
         self._lock = threading.Lock()
         self._followers: dict[asyncio.AbstractEventLoop, set[Subscription]] = {}
+        #: by the AOI that is followed, the first and the last event
+        self._parts: OrderedDict[tuple[str | None, int, int], bytes] = OrderedDict()
 
     def publish(self, events: Sequence[Event]) -> None:
         """Pass on events that have been committed; called by the writer thread, in the order of the commits."""
@@ -96,6 +100,19 @@ class Feed:
     def close(self) -> None:
         """Let all the followers know that no more will come than what was published."""
         self._call_in_each_loop(self._end)
+
+    def encoded(self, aoi: str | None, events: Sequence[Event], encode: Callable[[Sequence[Event]], bytes]) -> bytes:
+        """What `encode` makes of events that have arrived, made once for all who follow the same AOI."""
+        key = aoi, events[0].seq, events[-1].seq
+        with self._lock:
+            part = self._parts.get(key)
+        if part is None:
+            part = encode(events)
+            with self._lock:
+                self._parts[key] = part
+                if len(self._parts) > KEPT_PARTS:
+                    self._parts.popitem(last=False)
+        return part
 
     @property
     def followers(self) -> int:

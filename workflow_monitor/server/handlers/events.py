@@ -13,6 +13,7 @@ from workflow_monitor.domain.model import Event
 from workflow_monitor.domain.status import Kind
 from workflow_monitor.engine.feed import Subscription
 from workflow_monitor.engine.queries import Queries
+from workflow_monitor.server.backend import Engine
 from workflow_monitor.server.handlers.base import Handler, item_id, moment, reads, status_named
 from workflow_monitor.server.problems import TooManyStreams
 from workflow_monitor.server.representations import AS_JSON, AS_NDJSON, EVENTS, event_json
@@ -44,7 +45,7 @@ class Events(Handler):
         subscription = engine.feed.subscribe(loop, aoi)
         self.backend.streams += 1
         try:
-            await self._stream(engine.queries, subscription, after)
+            await self._stream(engine, subscription, after)
         except (StreamClosedError, TimeoutError):
             self.log.debug("%s: the client has gone, or reads too slowly", self.request.path)
             self.break_off()
@@ -62,12 +63,12 @@ class Events(Handler):
             raise InvalidInput(f"{name} is not the number of an event.", [FieldError(name, message)])
         return None
 
-    async def _stream(self, queries: Queries, subscription: Subscription, after: int | None) -> None:
+    async def _stream(self, engine: Engine, subscription: Subscription, after: int | None) -> None:
         self.set_header("Content-Type", EVENTS)
         self.set_header("Cache-Control", "no-cache")
         self.set_header("X-Accel-Buffering", "no")
         await self._send(GREETING)
-        async with aclosing(self._parts(queries, subscription, after)) as parts:
+        async with aclosing(self._parts(engine, subscription, after)) as parts:
             async for part in parts:
                 await self._send(part)
 
@@ -76,8 +77,9 @@ class Events(Handler):
         async with asyncio.timeout(self.backend.limits.slow_reader):
             await self.flush()
 
-    async def _parts(self, queries: Queries, subscription: Subscription, after: int | None) -> AsyncGenerator[bytes]:
+    async def _parts(self, engine: Engine, subscription: Subscription, after: int | None) -> AsyncGenerator[bytes]:
         """What to send: first what the store has beyond `after`, then what the feed brings, without gap or repeat."""
+        queries = engine.queries
         oldest, newest = await self.backend.run(lambda: (queries.oldest_event(), queries.newest_event()))
         last = newest if after is None else after
         if last > newest or 0 < last < oldest - 1:
@@ -96,7 +98,7 @@ class Events(Handler):
             fresh = [] if missed else [event for event in arrived if event.seq > last]
             if fresh:
                 last = fresh[-1].seq
-                yield _sent(fresh)
+                yield engine.feed.encoded(subscription.aoi, fresh, _sent)
             if subscription.closed:
                 return
 
