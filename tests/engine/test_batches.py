@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from typing import Any
@@ -9,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.model import DONE, FAILED, NEW, PENDING, RETRY, SCENE, TILE, Key, Link, NewScene
-from tests.running import Running, ingestion, running
+from tests.running import START, Running, differences, ingestion, running
 from workflow_monitor.domain.commands import (
     Command,
     CreateAOI,
@@ -24,6 +26,7 @@ from workflow_monitor.domain.commands import (
 from workflow_monitor.domain.errors import AOINotFound, Conflict, InvalidInput, SceneExists, StatusConflict
 from workflow_monitor.domain.model import Result
 from workflow_monitor.domain.status import Kind, Status
+from workflow_monitor.store.duckdb.writer import MANY
 
 ROOT = Link("A", "tile")
 A = NewScene("A", 0, {"tile": None})
@@ -200,3 +203,42 @@ def test_a_long_chain_goes_through_in_one_report(engine: Running) -> None:
     )
     assert {outcome.outcome for outcome in report.result()} == {"applied"}
     assert statuses(engine) == [DONE] * 2 * length
+
+
+def test_workers_that_ask_at_once_get_jobs_in_the_order_in_which_they_asked(engine: Running) -> None:
+    scenes = engine.ingest("Denmark", *[NewScene(f"S{number}", 0, {"tile": None}) for number in range(4)])
+    commands = Lease("downloader", 1, 10, "a"), Lease("processor", 5, 10, "b"), Lease("downloader", 5, 20, "c")
+    *leases, report = at_once(engine, *commands, Report([result(SCENE, scenes[1], DONE)]))
+    first, tile, rest = (future.result() for future in leases)
+    assert report.result()[0].status is DONE
+    ids = [[json.loads(job.payload)["id"] for job in jobs] for jobs in (first, tile, rest)]
+    assert ids == [scenes[:1], [2], scenes[2:]]
+    assert [(job.expires - START).total_seconds() for job in (*first, *tile, *rest)] == [10, 10, 20, 20]
+    rows = [row for kind in Kind for rows in engine.store.reader.jobs(kind, "leased", None) for row in rows]
+    taken = {job.id: job.lease for job in (*first, *tile, *rest)}
+    assert {row.id: row.lease for row in rows} == taken
+    assert Counter(row.worker for row in rows) == {"a": 1, "b": 1, "c": 2}
+
+
+def test_many_at_once_are_stored_as_few_are() -> None:
+    """From some hundred rows on the store takes them by another way."""
+    scenes = [NewScene(f"S{number}", number % 3, {"tile": _after(number), "other": None}) for number in range(2 * MANY)]
+    taken = []
+    for size in (len(scenes), 7):
+        with running() as engine:
+            engine.do(CreateAOI("Denmark"))
+            for start in range(0, len(scenes), size):
+                engine.ingest("Denmark", *scenes[start : start + size])
+            for start in range(0, len(scenes), size):
+                of_part = range(start, min(start + size, len(scenes)))
+                engine.do(Report([result(SCENE, number + 1, RETRY if number % 5 == 0 else DONE) for number in of_part]))
+            events = Counter(
+                (event.type, event.id, event.before, event.after, event.cause) for event in engine.events()
+            )
+            taken.append((engine.snapshot(), events))
+    assert differences(taken[0][0], taken[1][0]) == []
+    assert taken[0][1] == taken[1][1]
+
+
+def _after(number: int) -> tuple[Link, Link] | None:
+    return (Link(f"S{number - 1}", "tile"), Link("S0", "tile")) if number else None

@@ -4,7 +4,7 @@ import json
 import random
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -26,7 +26,7 @@ from workflow_monitor.domain.commands import (
     TrimHistory,
 )
 from workflow_monitor.domain.errors import LeaseLost
-from workflow_monitor.domain.model import JobOrder, LeasedJob, Result
+from workflow_monitor.domain.model import JobOrder, LeasedJob, Offer, Result
 from workflow_monitor.domain.status import Cause, Kind, Status
 from workflow_monitor.domain.transitions import Outcome
 from workflow_monitor.engine.workflow import Workflow
@@ -305,9 +305,9 @@ class Outbox:
         self.expiries: dict[str, datetime] = {}
         self.asked = 0
 
-    def lease(self, queue: Kind, leases: Any, worker: str, until: datetime) -> list[LeasedJob]:
-        self.expiries |= dict.fromkeys(leases, until)
-        return [LeasedJob(1, "{}", 1, name, until) for name in leases]
+    def lease(self, queue: Kind, offers: Sequence[Offer]) -> list[LeasedJob]:
+        self.expiries |= {offer.lease: offer.until for offer in offers}
+        return [LeasedJob(1, "{}", 1, offer.lease, offer.until) for offer in offers]
 
     def renew(self, queue: Kind, lease: str, now: datetime, until: datetime) -> bool:
         if lease not in self.expiries:
@@ -329,7 +329,7 @@ def test_the_store_is_asked_for_overdue_jobs_only_when_there_may_be_some() -> No
     queue = LeaseQueue(outbox, iter("abc").__next__)
     assert queue.next_expiry is None
     assert queue.overdue(now) == ()
-    queue.lease(Lease("downloader", 2, 60, "w"), now)
+    queue.lease([Lease("downloader", 2, 60, "w")], now)
     assert queue.next_expiry == now + timedelta(seconds=60)
     assert queue.overdue(now + timedelta(seconds=59)) == ()
     assert outbox.asked == 0
@@ -344,6 +344,6 @@ def test_the_store_is_asked_for_overdue_jobs_only_when_there_may_be_some() -> No
 
 def test_leases_cannot_be_guessed() -> None:
     outbox = Outbox()
-    names = [job.lease for job in LeaseQueue(outbox).lease(Lease("downloader", 100, 60, "w"), START)]
+    names = [job.lease for job in LeaseQueue(outbox).lease([Lease("downloader", 100, 60, "w")], START)[0]]
     assert len(set(names)) == 100
     assert min(map(len, names)) >= 20

@@ -107,6 +107,15 @@ class JobOrder:
 
 
 @dataclass(frozen=True, slots=True)
+class Offer:
+    """What a worker takes a job under, until when (UTC)."""
+
+    lease: str
+    worker: str
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class LeasedJob:
     """A job that a worker has taken."""
 

@@ -257,10 +257,10 @@ class Batch:
 
     # ---- jobs
 
-    @_do.register
-    def _lease(self, command: Lease) -> list[LeasedJob]:
+    def lease(self, commands: Sequence[Lease]) -> list[list[LeasedJob]]:
+        """Give jobs to all who ask, at once: what their messages say is then looked up once."""
         self.save()
-        return self._queue.lease(command, self._now)
+        return self._queue.lease(commands, self._now)
 
     @_do.register
     def _renew(self, command: RenewLease) -> datetime:

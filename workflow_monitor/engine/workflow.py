@@ -11,7 +11,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from workflow_monitor.domain.commands import Command, ExpireLeases
+from workflow_monitor.domain.commands import Command, ExpireLeases, Lease
 from workflow_monitor.domain.errors import StoreUnavailable, WorkflowError
 from workflow_monitor.domain.model import Event
 from workflow_monitor.engine.batch import KEPT, Batch, Graph
@@ -157,16 +157,18 @@ class Workflow:
         if len(self._graph.hood) > KEPT:
             self._graph.forget()
         batch = Batch(self._graph, self._queue, self._clock())
-        answers: list[object] = []
+        answers: list[object] = [None] * len(orders)
+        leases: dict[int, Lease] = {}
         with self._store.writer.transaction():
             batch.foresee([order.command for order in orders])
-            for order in orders:
-                try:
-                    answers.append(batch.carry_out(order.command, order.who))
-                except StoreUnavailable:
-                    raise
-                except WorkflowError as refusal:
-                    answers.append(refusal)
+            for place, order in enumerate(orders):
+                if isinstance(order.command, Lease):
+                    leases[place] = order.command
+                else:
+                    answers[place] = _answer(batch, order)
+            # last, which is as good an order as any: none of these commands was answered before another came
+            for place, jobs in zip(leases, batch.lease(list(leases.values())) if leases else (), strict=True):
+                answers[place] = jobs
             batch.save()
         return answers, batch.events
 
@@ -174,6 +176,16 @@ class Workflow:
         self._is_stale = True
         for order in orders:
             _resolve(order.future, error)
+
+
+def _answer(batch: Batch, order: _Order) -> object:
+    """What a command answers, or why it is refused."""
+    try:
+        return batch.carry_out(order.command, order.who)
+    except StoreUnavailable:
+        raise
+    except WorkflowError as refusal:
+        return refusal
 
 
 def _resolve(future: Future[object], answer: object) -> None:

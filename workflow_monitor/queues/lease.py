@@ -5,18 +5,19 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Protocol
 
 from workflow_monitor.domain.commands import Lease, RenewLease
 from workflow_monitor.domain.errors import LeaseLost
-from workflow_monitor.domain.model import JobOrder, LeasedJob
+from workflow_monitor.domain.model import JobOrder, LeasedJob, Offer
 from workflow_monitor.domain.status import QUEUES, Kind
 
 
 class Outbox(Protocol):
     """The jobs as a store keeps them; see `store.protocol.Writer`."""
 
-    def lease(self, queue: Kind, leases: Sequence[str], worker: str, until: datetime) -> list[LeasedJob]: ...
+    def lease(self, queue: Kind, offers: Sequence[Offer]) -> list[LeasedJob]: ...
 
     def renew(self, queue: Kind, lease: str, now: datetime, until: datetime) -> bool: ...
 
@@ -42,12 +43,21 @@ class LeaseQueue:
     def next_expiry(self) -> datetime | None:
         return self._next_expiry
 
-    def lease(self, command: Lease, now: datetime) -> list[LeasedJob]:
-        until = now + timedelta(seconds=command.seconds)
-        leases = [self._new_lease() for _ in range(command.limit)]
-        jobs = self._outbox.lease(QUEUES[command.queue], leases, command.worker, until)
-        if jobs and (self._next_expiry is None or until < self._next_expiry):
-            self._next_expiry = until
+    def lease(self, commands: Sequence[Lease], now: datetime) -> list[list[LeasedJob]]:
+        queues = {command.queue for command in commands}
+        taken = {name: iter(self._take(name, commands, now)) for name in queues}
+        return [list(islice(taken[command.queue], command.limit)) for command in commands]
+
+    def _take(self, queue: str, commands: Sequence[Lease], now: datetime) -> list[LeasedJob]:
+        offers = [
+            Offer(self._new_lease(), command.worker, now + timedelta(seconds=command.seconds))
+            for command in commands
+            if command.queue == queue
+            for _ in range(command.limit)
+        ]
+        jobs = self._outbox.lease(QUEUES[queue], offers)
+        known = [] if self._next_expiry is None else [self._next_expiry]
+        self._next_expiry = min((*known, *(job.expires for job in jobs)), default=None)
         return jobs
 
     def renew(self, command: RenewLease, now: datetime) -> datetime:

@@ -20,8 +20,8 @@ class JobQueue(Protocol):
     def next_expiry(self) -> datetime | None:
         """When the next lease runs out."""
 
-    def lease(self, command: Lease, now: datetime) -> list[LeasedJob]:
-        """Give jobs to a worker."""
+    def lease(self, commands: Sequence[Lease], now: datetime) -> list[list[LeasedJob]]:
+        """Give jobs to workers, in the order in which they asked: to each what its command asks for, as far as there is."""
 
     def renew(self, command: RenewLease, now: datetime) -> datetime:
         """Prolong a lease and answer when it runs out now; LeaseLost."""

@@ -15,7 +15,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 from workflow_monitor.domain.failures import Failure
-from workflow_monitor.domain.model import AOI, Event, JobOrder, LeasedJob, Page, Roots, Scene, Tile
+from workflow_monitor.domain.model import AOI, Event, JobOrder, LeasedJob, Offer, Page, Roots, Scene, Tile
 from workflow_monitor.domain.neighbourhood import Changes
 from workflow_monitor.domain.nodes import GraphPart, GraphSource
 from workflow_monitor.domain.status import Kind, Status
@@ -160,8 +160,8 @@ class Writer(Protocol):
 
     def set_tile_data(self, number: int, data: TileData) -> None: ...
 
-    def lease(self, queue: Kind, leases: Sequence[str], worker: str, until: datetime) -> list[LeasedJob]:
-        """Take the oldest jobs that nobody has, at most one for each of the given leases."""
+    def lease(self, queue: Kind, offers: Sequence[Offer]) -> list[LeasedJob]:
+        """Give the oldest jobs that nobody has, in order, one for each offer as long as there are any."""
 
     def renew(self, queue: Kind, lease: str, now: datetime, until: datetime) -> bool:
         """Prolong a lease that is in force; False if there is none."""

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 
 from workflow_monitor.domain.errors import StoreUnavailable
 from workflow_monitor.store.duckdb.wal import WriteAheadLog
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 log = logging.getLogger(__name__)
 
@@ -63,6 +66,14 @@ class Connection:
         except TROUBLE as error:
             self.is_broken = self.is_broken or isinstance(error, FATAL)
             raise trouble(self._path, error) from error
+
+    def execute_over(self, given: pa.Table, statement: str) -> None:
+        """Run a statement that reads these rows as the table `given`; StoreUnavailable as `execute`."""
+        self._cursor.register("given", given)
+        try:
+            self.execute(statement)
+        finally:
+            self._cursor.unregister("given")
 
     def commit(self) -> None:
         """Put the transaction on disk, or leave nothing of it."""

@@ -39,9 +39,14 @@ coalesce(rtrim(rtrim(strftime(s.acquired, '%Y-%m-%dT%H:%M:%S.%f'), '0'), '.') ||
 -- name: tile_whole
 '{"id":', t.id, ',"source_id":', to_json(t.source_id)::VARCHAR, ',"scene":', {{scene_short}}, {{tile_state}}
 
--- name: tile_short
-'{"id":', t.id, ',"source_id":', to_json(t.source_id)::VARCHAR, ',"scene":', {{scene_short}},
+-- name: tile_head
+'{"id":', t.id, ',"source_id":', to_json(t.source_id)::VARCHAR, ',"scene":'
+
+-- name: tile_tail
 ',"data":', t.data, '}'
+
+-- name: tile_short
+{{tile_head}}, {{scene_short}}, {{tile_tail}}
 
 -- name: tile_feature
 '{"type":"Feature","id":', t.id, ',"geometry":', coalesce(t.geometry, s.geometry, 'null'),
@@ -54,11 +59,6 @@ coalesce(rtrim(rtrim(strftime(s.acquired, '%Y-%m-%dT%H:%M:%S.%f'), '0'), '.') ||
 ',"geometry_origin":', CASE WHEN t.geometry IS NOT NULL THEN to_json(t.geometry_origin)::VARCHAR
                                  WHEN s.geometry IS NOT NULL THEN '"scene"' ELSE 'null' END,
 ',"data":', t.data, '}}'
-
--- name: no_tile
-'{"id":0,"source_id":"","scene":{"id":0,"source_id":"","aoi":"","data":{"date":"0001-01-01T00:00:00Z",'
-|| '"graph_name":"","graph_config":null,"record_id":"","metadata":null,"is_retriable":false,"storage_uri":""}},'
-|| '"data":{"swath_id":"","tile_nr":0,"graph_name":"","is_retriable":false}}'
 
 -- name: of_scenes
 FROM scene AS s JOIN aoi AS a ON a.id = s.aoi
@@ -170,40 +170,21 @@ SELECT (SELECT max(acquired) FROM own WHERE id NOT IN (SELECT previous FROM foll
 
 -- The message of a job. A job that is still wanted shows the links of its tile as they are now.
 
--- name: job_messages
-WITH wanted AS (
-    SELECT * FROM job
-    WHERE kind = $1 AND id IN (SELECT unnest($2::BIGINT[]))
-), named AS (
-    SELECT j.*, CASE WHEN i.job = j.id THEN i.previous ELSE j.previous END AS previous_now,
-           CASE WHEN j.reference IS NULL THEN NULL WHEN i.job = j.id THEN i.reference ELSE j.reference END
-               AS reference_now
-    FROM wanted AS j LEFT JOIN tile AS i ON j.kind = 'tile' AND i.id = j.item
-), near AS MATERIALIZED (
-    SELECT * FROM tile WHERE id IN (
-        SELECT item FROM named WHERE kind = 'tile'
-        UNION SELECT previous_now FROM named WHERE previous_now IS NOT NULL
-        UNION SELECT reference_now FROM named WHERE reference_now IS NOT NULL
-    )
-), theirs AS MATERIALIZED (
-    -- by themselves: joined at once, DuckDB would read the data of all scenes
-    SELECT * FROM scene WHERE id IN (SELECT scene FROM near)
-), linked AS (
-    SELECT t.id, concat({{tile_short}}) AS document
-    FROM near AS t JOIN theirs AS s ON s.id = t.scene JOIN aoi AS a ON a.id = t.aoi
-), scenes AS (
-    SELECT s.id, concat({{scene_short}}) AS document {{of_scenes}} WHERE s.id IN (SELECT item FROM named WHERE kind = 'scene')
-)
-SELECT j.id, j.attempt, j.published, j.withdrawn, j.lease, j.worker, j.expires,
-       CASE WHEN j.kind = 'scene' THEN scenes.document
-            ELSE left(own.document, -1) || ',"tile_previous":' || coalesce(before.document, {{no_tile}})
-                 || ',"tile_reference":' || coalesce(root.document, {{no_tile}}) || '}' END AS message
-FROM named AS j
-LEFT JOIN scenes ON j.kind = 'scene' AND scenes.id = j.item
-LEFT JOIN linked AS own ON j.kind = 'tile' AND own.id = j.item
-LEFT JOIN linked AS before ON before.id = j.previous_now
-LEFT JOIN linked AS root ON root.id = j.reference_now
-ORDER BY j.id
+-- name: named_jobs
+SELECT j.id, j.attempt, j.published, j.withdrawn, j.lease, j.worker, j.expires, j.item,
+       CASE WHEN i.job = j.id THEN i.previous ELSE j.previous END AS previous,
+       CASE WHEN j.reference IS NULL THEN NULL WHEN i.job = j.id THEN i.reference ELSE j.reference END AS reference
+FROM job AS j LEFT JOIN tile AS i ON j.kind = 'tile' AND i.id = j.item
+WHERE j.kind = $1 AND j.id IN (SELECT unnest($2::BIGINT[])) ORDER BY j.id
+
+-- name: short_scenes
+-- by themselves: joined at once, DuckDB would read the data of all scenes
+WITH s AS MATERIALIZED (SELECT * FROM scene WHERE id IN (SELECT unnest($1::BIGINT[])))
+SELECT s.id, concat({{scene_short}}) FROM s JOIN aoi AS a ON a.id = s.aoi
+
+-- name: tiles_without_scene
+SELECT t.id, t.scene, concat({{tile_head}}), concat({{tile_tail}}) FROM tile AS t
+WHERE t.id IN (SELECT unnest($1::BIGINT[]))
 
 -- name: job_ids
 -- $2: 'queued' (also what was withdrawn before anybody took it), 'leased' or '' for both, without the withdrawn

@@ -14,6 +14,7 @@ from workflow_monitor.domain.model import AOI, Event, Page, Roots
 from workflow_monitor.domain.nodes import GraphPart, GraphSource, SceneNode, TileNode
 from workflow_monitor.domain.status import Cause, Kind, Status
 from workflow_monitor.domain.timeline import Flow, Span
+from workflow_monitor.store.duckdb.messages import aware, jobs_with_messages
 from workflow_monitor.store.protocol import Course, FoundItem, JobRow, RunningJob, Shape, Snapshot
 from workflow_monitor.store.sql import statements
 
@@ -83,7 +84,7 @@ class DuckDBReader:
     def _find_roots(self, aoi: int) -> Roots:
         with self._snapshot() as cursor:
             number, first = cursor.execute(_SQL["roots"], (aoi,)).fetchall()[0]
-            return Roots(number, _aware(first), _aware(self._last_leaf(cursor, aoi)))
+            return Roots(number, aware(first), aware(self._last_leaf(cursor, aoi)))
 
     def _last_leaf(self, cursor: duckdb.DuckDBPyConnection, aoi: int) -> datetime | None:
         """When the latest scene of a leaf tile was acquired: it is nearly always among the latest scenes."""
@@ -179,7 +180,7 @@ class DuckDBReader:
         letter, number = named_by_id(text)
         rows = self._rows("find", aoi, text, letter, number, limit)
         items = [
-            FoundItem(Kind(kind), found, source_id, scene, _aware(acquired), Status(status))
+            FoundItem(Kind(kind), found, source_id, scene, aware(acquired), Status(status))
             for kind, found, source_id, scene, acquired, status, _ in rows
         ]
         return (rows[0][-1] if rows else 0), items
@@ -192,16 +193,19 @@ class DuckDBReader:
 
     def jobs(self, queue: Kind, state: str, page: Page | None, item: int | None = None) -> Iterator[list[JobRow]]:
         with self._snapshot() as cursor:
-            rows = cursor.execute(_SQL["job_ids"], (queue, state, *_window(page), item)).fetchall()
-            ids = [number for (number,) in rows]
+
+            def execute(statement: str, values: Sequence[object]) -> list[tuple[Any, ...]]:
+                return cursor.execute(statement, values).fetchall()
+
+            ids = [number for (number,) in execute(_SQL["job_ids"], (queue, state, *_window(page), item))]
             for start in range(0, len(ids), CHUNK):
                 part = ids[start : start + CHUNK]
-                yield [_job(row) for row in cursor.execute(_SQL["job_messages"], (queue, part)).fetchall()]
+                yield jobs_with_messages(execute, queue, part)
 
     def failures(self, aoi: int, limit: int | None) -> list[Failure]:
         rows = self._rows("failures", aoi, _NO_LIMIT if limit is None else limit)
         return [
-            Failure(Kind(kind), item, Status(status), text, _aware(since), acquired, orbit)
+            Failure(Kind(kind), item, Status(status), text, aware(since), acquired, orbit)
             for kind, item, status, text, since, acquired, orbit in rows
         ]
 
@@ -210,7 +214,7 @@ class DuckDBReader:
 
     def course(self, aoi: int, since: datetime | None, until: datetime, steps: int, limit: int) -> Course:
         with self._snapshot() as cursor:
-            first = _aware(cursor.execute(_SQL["first_event"], (aoi,)).fetchall()[0][0])
+            first = aware(cursor.execute(_SQL["first_event"], (aoi,)).fetchall()[0][0])
             begin = since or first or until - EMPTY_SPAN
             span = Span(min(begin, until - SHORTEST_STEP * steps), until, steps)
             values = aoi, _naive(span.since), span.step // timedelta(microseconds=1), steps
@@ -312,10 +316,6 @@ def _naive(moment: datetime | None) -> datetime | None:
     return None if moment is None else moment.astimezone(UTC).replace(tzinfo=None)
 
 
-def _aware(moment: datetime | None) -> datetime | None:
-    return None if moment is None else moment.replace(tzinfo=UTC)
-
-
 def _flow(row: tuple[Any, ...]) -> Flow:
     step, kind, before, after, number = row
     return Flow(step, Kind(kind), before and Status(before), Status(after), number)
@@ -324,12 +324,6 @@ def _flow(row: tuple[Any, ...]) -> Flow:
 def _running(row: tuple[Any, ...]) -> RunningJob:
     kind, item, source_id, attempt, published, is_leased, worker, _ = row
     return RunningJob(Kind(kind), item, source_id, attempt, published.replace(tzinfo=UTC), is_leased, worker)
-
-
-def _job(row: tuple[Any, ...]) -> JobRow:
-    number, attempt, published, withdrawn, lease, worker, expires, message = row
-    times = _aware(withdrawn), lease, worker, _aware(expires)
-    return JobRow(number, attempt, published.replace(tzinfo=UTC), *times, message)
 
 
 def _event(row: tuple[Any, ...]) -> Event:

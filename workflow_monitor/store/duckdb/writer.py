@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from workflow_monitor.domain.model import AOI, Event, JobOrder, LeasedJob, Scene, Tile
+import pyarrow as pa
+
+from workflow_monitor.domain.model import AOI, Event, JobOrder, LeasedJob, Offer, Scene, Tile
 from workflow_monitor.domain.neighbourhood import Changes
 from workflow_monitor.domain.status import Kind, Status
 from workflow_monitor.store.directory import Directory
+from workflow_monitor.store.duckdb.messages import jobs_with_messages
 from workflow_monitor.store.protocol import Numbers, Payloads
 from workflow_monitor.store.sql import statements
 
@@ -20,7 +23,8 @@ if TYPE_CHECKING:
     from workflow_monitor.store.duckdb.connection import Connection
 
 _SQL = statements("workflow_monitor.store.duckdb", "writer.sql")
-_DOCUMENTS = statements("workflow_monitor.store.duckdb", "documents.sql")
+#: rows from which on columns are handed over as Arrow: DuckDB takes Python lists apart value by value
+MANY = 300
 _STATUS = {str(status): status for status in Status}
 _KIND = {str(kind): kind for kind in Kind}
 
@@ -38,6 +42,14 @@ class DuckDBWriter:
 
     def _run(self, name: str, *values: object) -> None:
         self._rows(name, *values)
+
+    def _write(self, name: str, columns: Mapping[str, Sequence[object]]) -> None:
+        """Run a statement over the rows `given`: these columns, in the order of the values of the statement."""
+        rows = list(columns.values())
+        if len(rows[0]) < MANY:
+            self._run(name, *rows)
+        else:
+            self._connection.execute_over(pa.table(dict(columns)), _SQL[f"{name}_given"])
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -117,14 +129,15 @@ class DuckDBWriter:
             self._insert_scenes(changes.new_scenes, payloads)
         if changes.new_tiles:
             self._insert_tiles(changes.new_tiles, payloads)
+        time = _bound(at)
         if changes.scenes:
-            self._run("update_scenes", *_columns(changes.scenes, ("id", *_STATE)))
+            self._write("update_scenes", _named_columns(changes.scenes, ("id", *_STATE)))
         if changes.tiles:
-            self._run("update_tiles", *_columns(changes.tiles, ("id", *_STATE, "previous", "reference")))
+            self._write("update_tiles", _named_columns(changes.tiles, ("id", *_STATE, "previous", "reference")))
         if changes.log:
-            self._run("insert_events", *_columns(changes.log, _EVENT), at)
+            self._write("insert_events", _named_columns(changes.log, _EVENT) | {"time": [time] * len(changes.log)})
         if changes.jobs:
-            self._run("insert_jobs", *_columns(changes.jobs, _JOB), at)
+            self._write("insert_jobs", _named_columns(changes.jobs, _JOB) | {"published": [time] * len(changes.jobs)})
         if changes.withdrawn:
             # after the new ones: of these, too, some may have been withdrawn already
             self._run("withdraw_jobs", changes.withdrawn, at)
@@ -133,22 +146,15 @@ class DuckDBWriter:
 
     def _insert_scenes(self, scenes: Sequence[Scene], payloads: Payloads) -> None:
         given = [payloads.scenes[scene.id] for scene in scenes]
-        self._run(
-            "insert_scenes",
-            *_columns(scenes, ("id", "aoi", "source_id", *_STATE)),
-            [_bound(scene.date) for scene in given],
-            [scene.data for scene in given],
-            *_geometries(given),
-        )
+        columns = _named_columns(scenes, ("id", "aoi", "source_id", *_STATE))
+        columns |= {"acquired": [_bound(scene.date) for scene in given], "data": [scene.data for scene in given]}
+        self._write("insert_scenes", columns | _geometries(given))
 
     def _insert_tiles(self, tiles: Sequence[Tile], payloads: Payloads) -> None:
         given = [payloads.tiles[tile.id] for tile in tiles]
-        self._run(
-            "insert_tiles",
-            *_columns(tiles, ("id", "aoi", "scene", "source_id", "previous", "reference", *_STATE)),
-            [tile.data for tile in given],
-            *_geometries(given),
-        )
+        columns = _named_columns(tiles, ("id", "aoi", "scene", "source_id", "previous", "reference", *_STATE))
+        columns |= {"data": [tile.data for tile in given]}
+        self._write("insert_tiles", columns | _geometries(given))
 
     def _save_workloads(self, aois: Sequence[AOI]) -> None:
         rows = [(aoi.id, of, str(status), _part(aoi, of)[status]) for aoi in aois for of in _PARTS for status in Status]
@@ -169,13 +175,18 @@ class DuckDBWriter:
 
     # ---- jobs
 
-    def lease(self, queue: Kind, leases: Sequence[str], worker: str, until: datetime) -> list[LeasedJob]:
-        ids = [number for (number,) in self._rows("waiting_jobs", queue, len(leases))]
+    def lease(self, queue: Kind, offers: Sequence[Offer]) -> list[LeasedJob]:
+        ids = [number for (number,) in self._rows("waiting_jobs", queue, len(offers))]
         if not ids:
             return []
-        self._run("lease_jobs", ids, list(leases[: len(ids)]), worker, until)
-        rows = self._connection.execute(_DOCUMENTS["job_messages"], (queue, ids))
-        return [LeasedJob(row[0], row[7], row[1], row[4], until) for row in rows]
+        given = offers[: len(ids)]
+        untils = [_bound(offer.until) for offer in given]
+        self._run("lease_jobs", ids, *_columns(given, ("lease", "worker")), untils)
+        jobs = jobs_with_messages(self._connection.execute, queue, ids)
+        return [
+            LeasedJob(job.id, job.message, job.attempt, offer.lease, offer.until)
+            for job, offer in zip(jobs, given, strict=True)
+        ]
 
     def renew(self, queue: Kind, lease: str, now: datetime, until: datetime) -> bool:
         return bool(self._rows("renew_lease", queue, lease, now, until))
@@ -216,13 +227,18 @@ def _columns(items: Sequence[object], names: Sequence[str]) -> list[list[object]
     return [[getattr(item, name) for item in items] for name in names]
 
 
+def _named_columns(items: Sequence[object], names: Sequence[str]) -> dict[str, list[object]]:
+    return dict(zip(names, _columns(items, names), strict=True))
+
+
 def _geometry(geometry: Geometry | None) -> tuple[str | None, bytes | None, str | None]:
     return (None, None, None) if geometry is None else (geometry.geojson, geometry.wkb, geometry.origin)
 
 
-def _geometries(items: Sequence[SceneToIngest] | Sequence[TileToIngest]) -> list[list[object]]:
+def _geometries(items: Sequence[SceneToIngest] | Sequence[TileToIngest]) -> dict[str, list[object]]:
     rows = [_geometry(item.geometry) for item in items]
-    return [list(column) for column in zip(*rows, strict=True)]
+    columns = [list(column) for column in zip(*rows, strict=True)]
+    return dict(zip(("geometry", "footprint", "geometry_origin"), columns, strict=True))
 
 
 def _scene(row: tuple[Any, ...]) -> Scene:

@@ -81,49 +81,95 @@ DELETE FROM job WHERE aoi = $1
 -- name: delete_events
 DELETE FROM event WHERE aoi = $1 AND type <> 'aoi'
 
--- name: insert_scenes
+-- name: insert_scenes_given
 INSERT INTO scene
-SELECT unnest($1::BIGINT[]), unnest($2::BIGINT[]), unnest($3::VARCHAR[]), unnest($4::VARCHAR[])::status,
-       unnest($5::VARCHAR[]), unnest($6::BIGINT[]), unnest($7::BIGINT[]), unnest($8::BIGINT[]),
-       unnest($9::TIMESTAMP[]), unnest($10::VARCHAR[]), unnest($11::VARCHAR[]), unnest($12::BLOB[]),
-       unnest($13::VARCHAR[])
+SELECT id, aoi, source_id, status::status, message, countdown, attempt, job, acquired, data, geometry, footprint,
+       geometry_origin
+FROM given
+
+-- name: insert_scenes
+WITH given AS (
+SELECT unnest($1::BIGINT[]) AS id, unnest($2::BIGINT[]) AS aoi, unnest($3::VARCHAR[]) AS source_id,
+       unnest($4::VARCHAR[]) AS status, unnest($5::VARCHAR[]) AS message, unnest($6::BIGINT[]) AS countdown,
+       unnest($7::BIGINT[]) AS attempt, unnest($8::BIGINT[]) AS job, unnest($9::TIMESTAMP[]) AS acquired,
+       unnest($10::VARCHAR[]) AS data, unnest($11::VARCHAR[]) AS geometry, unnest($12::BLOB[]) AS footprint,
+       unnest($13::VARCHAR[]) AS geometry_origin
+)
+{{insert_scenes_given}}
+
+-- name: insert_tiles_given
+INSERT INTO tile
+SELECT id, aoi, scene, source_id, previous, reference, status::status, message, countdown, attempt, job, data, geometry,
+       footprint, geometry_origin
+FROM given
 
 -- name: insert_tiles
-INSERT INTO tile
-SELECT unnest($1::BIGINT[]), unnest($2::BIGINT[]), unnest($3::BIGINT[]), unnest($4::VARCHAR[]),
-       unnest($5::BIGINT[]), unnest($6::BIGINT[]), unnest($7::VARCHAR[])::status, unnest($8::VARCHAR[]),
-       unnest($9::BIGINT[]), unnest($10::BIGINT[]), unnest($11::BIGINT[]), unnest($12::VARCHAR[]),
-       unnest($13::VARCHAR[]), unnest($14::BLOB[]), unnest($15::VARCHAR[])
+WITH given AS (
+SELECT unnest($1::BIGINT[]) AS id, unnest($2::BIGINT[]) AS aoi, unnest($3::BIGINT[]) AS scene,
+       unnest($4::VARCHAR[]) AS source_id, unnest($5::BIGINT[]) AS previous, unnest($6::BIGINT[]) AS reference,
+       unnest($7::VARCHAR[]) AS status, unnest($8::VARCHAR[]) AS message, unnest($9::BIGINT[]) AS countdown,
+       unnest($10::BIGINT[]) AS attempt, unnest($11::BIGINT[]) AS job, unnest($12::VARCHAR[]) AS data,
+       unnest($13::VARCHAR[]) AS geometry, unnest($14::BLOB[]) AS footprint,
+       unnest($15::VARCHAR[]) AS geometry_origin
+)
+{{insert_tiles_given}}
+
+-- name: update_scenes_given
+UPDATE scene SET status = given.status::status, message = given.message, countdown = given.countdown,
+                 attempt = given.attempt, job = given.job
+FROM given WHERE scene.id = given.id
 
 -- name: update_scenes
-UPDATE scene SET status = new.status, message = new.message, countdown = new.countdown, attempt = new.attempt,
-                 job = new.job
-FROM (SELECT unnest($1::BIGINT[]) AS id, unnest($2::VARCHAR[])::status AS status, unnest($3::VARCHAR[]) AS message,
-             unnest($4::BIGINT[]) AS countdown, unnest($5::BIGINT[]) AS attempt, unnest($6::BIGINT[]) AS job) AS new
-WHERE scene.id = new.id
+WITH given AS (
+SELECT unnest($1::BIGINT[]) AS id, unnest($2::VARCHAR[]) AS status, unnest($3::VARCHAR[]) AS message,
+       unnest($4::BIGINT[]) AS countdown, unnest($5::BIGINT[]) AS attempt, unnest($6::BIGINT[]) AS job
+)
+{{update_scenes_given}}
+
+-- name: update_tiles_given
+UPDATE tile SET status = given.status::status, message = given.message, countdown = given.countdown,
+                attempt = given.attempt, job = given.job, previous = given.previous, reference = given.reference
+FROM given WHERE tile.id = given.id
 
 -- name: update_tiles
-UPDATE tile SET status = new.status, message = new.message, countdown = new.countdown, attempt = new.attempt,
-                job = new.job, previous = new.previous, reference = new.reference
-FROM (SELECT unnest($1::BIGINT[]) AS id, unnest($2::VARCHAR[])::status AS status, unnest($3::VARCHAR[]) AS message,
-             unnest($4::BIGINT[]) AS countdown, unnest($5::BIGINT[]) AS attempt, unnest($6::BIGINT[]) AS job,
-             unnest($7::BIGINT[]) AS previous, unnest($8::BIGINT[]) AS reference) AS new
-WHERE tile.id = new.id
+WITH given AS (
+SELECT unnest($1::BIGINT[]) AS id, unnest($2::VARCHAR[]) AS status, unnest($3::VARCHAR[]) AS message,
+       unnest($4::BIGINT[]) AS countdown, unnest($5::BIGINT[]) AS attempt, unnest($6::BIGINT[]) AS job,
+       unnest($7::BIGINT[]) AS previous, unnest($8::BIGINT[]) AS reference
+)
+{{update_tiles_given}}
+
+-- name: insert_events_given
+INSERT INTO event
+SELECT seq, time, aoi, kind, id, before::status, after::status, cause, who, message, attempt, countdown, previous,
+       reference, NULL
+FROM given
 
 -- name: insert_events
-INSERT INTO event
-SELECT unnest($1::BIGINT[]), $14::TIMESTAMP, unnest($2::BIGINT[]), unnest($3::VARCHAR[]), unnest($4::BIGINT[]),
-       unnest($5::VARCHAR[])::status, unnest($6::VARCHAR[])::status, unnest($7::VARCHAR[]), unnest($8::VARCHAR[]),
-       unnest($9::VARCHAR[]), unnest($10::BIGINT[]), unnest($11::BIGINT[]), unnest($12::BIGINT[]),
-       unnest($13::BIGINT[]), NULL
+WITH given AS (
+SELECT unnest($1::BIGINT[]) AS seq, unnest($2::BIGINT[]) AS aoi, unnest($3::VARCHAR[]) AS kind,
+       unnest($4::BIGINT[]) AS id, unnest($5::VARCHAR[]) AS before, unnest($6::VARCHAR[]) AS after,
+       unnest($7::VARCHAR[]) AS cause, unnest($8::VARCHAR[]) AS who, unnest($9::VARCHAR[]) AS message,
+       unnest($10::BIGINT[]) AS attempt, unnest($11::BIGINT[]) AS countdown, unnest($12::BIGINT[]) AS previous,
+       unnest($13::BIGINT[]) AS reference, unnest($14::TIMESTAMP[]) AS time
+)
+{{insert_events_given}}
 
 -- name: insert_aoi_event
 INSERT INTO event VALUES ($1, $2, $3, 'aoi', $3, NULL, $4, $5, $6, '', 0, 0, NULL, NULL, $7)
 
--- name: insert_jobs
+-- name: insert_jobs_given
 INSERT INTO job
-SELECT unnest($1::BIGINT[]), unnest($2::VARCHAR[])::kind, unnest($3::BIGINT[]), unnest($4::BIGINT[]),
-       unnest($5::BIGINT[]), unnest($6::BIGINT[]), unnest($7::BIGINT[]), $8::TIMESTAMP, NULL, NULL, NULL, NULL
+SELECT id, kind::kind, item, aoi, attempt, previous, reference, published, NULL, NULL, NULL, NULL
+FROM given
+
+-- name: insert_jobs
+WITH given AS (
+SELECT unnest($1::BIGINT[]) AS id, unnest($2::VARCHAR[]) AS kind, unnest($3::BIGINT[]) AS item,
+       unnest($4::BIGINT[]) AS aoi, unnest($5::BIGINT[]) AS attempt, unnest($6::BIGINT[]) AS previous,
+       unnest($7::BIGINT[]) AS reference, unnest($8::TIMESTAMP[]) AS published
+)
+{{insert_jobs_given}}
 
 -- name: withdraw_jobs
 UPDATE job SET withdrawn = $2 WHERE id IN (SELECT unnest($1::BIGINT[])) AND withdrawn IS NULL
@@ -150,8 +196,9 @@ UPDATE tile SET data = $2 WHERE id = $1
 SELECT id FROM job WHERE kind = $1 AND withdrawn IS NULL AND lease IS NULL ORDER BY id LIMIT $2
 
 -- name: lease_jobs
-UPDATE job SET lease = new.lease, worker = $3, expires = $4
-FROM (SELECT unnest($1::BIGINT[]) AS id, unnest($2::VARCHAR[]) AS lease) AS new
+UPDATE job SET lease = new.lease, worker = new.worker, expires = new.expires
+FROM (SELECT unnest($1::BIGINT[]) AS id, unnest($2::VARCHAR[]) AS lease, unnest($3::VARCHAR[]) AS worker,
+             unnest($4::TIMESTAMP[]) AS expires) AS new
 WHERE job.id = new.id
 
 -- name: renew_lease
