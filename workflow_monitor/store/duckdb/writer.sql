@@ -81,95 +81,97 @@ DELETE FROM job WHERE aoi = $1
 -- name: delete_events
 DELETE FROM event WHERE aoi = $1 AND type <> 'aoi'
 
--- name: insert_scenes_given
+-- name: insert_scenes_head
 INSERT INTO scene
 SELECT id, aoi, source_id, status::status, message, countdown, attempt, job, acquired, data, geometry, footprint,
        geometry_origin
-FROM given
 
 -- name: insert_scenes
-WITH given AS (
-SELECT unnest($1::BIGINT[]) AS id, unnest($2::BIGINT[]) AS aoi, unnest($3::VARCHAR[]) AS source_id,
-       unnest($4::VARCHAR[]) AS status, unnest($5::VARCHAR[]) AS message, unnest($6::BIGINT[]) AS countdown,
-       unnest($7::BIGINT[]) AS attempt, unnest($8::BIGINT[]) AS job, unnest($9::TIMESTAMP[]) AS acquired,
-       unnest($10::VARCHAR[]) AS data, unnest($11::VARCHAR[]) AS geometry, unnest($12::BLOB[]) AS footprint,
-       unnest($13::VARCHAR[]) AS geometry_origin
-)
-{{insert_scenes_given}}
+{{insert_scenes_head}}
+FROM (SELECT unnest($1::BIGINT[]) AS id, unnest($2::BIGINT[]) AS aoi, unnest($3::VARCHAR[]) AS source_id,
+             unnest($4::VARCHAR[]) AS status, unnest($5::VARCHAR[]) AS message, unnest($6::BIGINT[]) AS countdown,
+             unnest($7::BIGINT[]) AS attempt, unnest($8::BIGINT[]) AS job, unnest($9::TIMESTAMP[]) AS acquired,
+             unnest($10::VARCHAR[]) AS data, unnest($11::VARCHAR[]) AS geometry, unnest($12::BLOB[]) AS footprint,
+             unnest($13::VARCHAR[]) AS geometry_origin) AS given
 
--- name: insert_tiles_given
+-- name: insert_scenes_given
+{{insert_scenes_head}} FROM given
+
+-- name: insert_tiles_head
 INSERT INTO tile
 SELECT id, aoi, scene, source_id, previous, reference, status::status, message, countdown, attempt, job, data, geometry,
        footprint, geometry_origin
-FROM given
 
 -- name: insert_tiles
-WITH given AS (
-SELECT unnest($1::BIGINT[]) AS id, unnest($2::BIGINT[]) AS aoi, unnest($3::BIGINT[]) AS scene,
-       unnest($4::VARCHAR[]) AS source_id, unnest($5::BIGINT[]) AS previous, unnest($6::BIGINT[]) AS reference,
-       unnest($7::VARCHAR[]) AS status, unnest($8::VARCHAR[]) AS message, unnest($9::BIGINT[]) AS countdown,
-       unnest($10::BIGINT[]) AS attempt, unnest($11::BIGINT[]) AS job, unnest($12::VARCHAR[]) AS data,
-       unnest($13::VARCHAR[]) AS geometry, unnest($14::BLOB[]) AS footprint,
-       unnest($15::VARCHAR[]) AS geometry_origin
-)
-{{insert_tiles_given}}
+{{insert_tiles_head}}
+FROM (SELECT unnest($1::BIGINT[]) AS id, unnest($2::BIGINT[]) AS aoi, unnest($3::BIGINT[]) AS scene,
+             unnest($4::VARCHAR[]) AS source_id, unnest($5::BIGINT[]) AS previous, unnest($6::BIGINT[]) AS reference,
+             unnest($7::VARCHAR[]) AS status, unnest($8::VARCHAR[]) AS message, unnest($9::BIGINT[]) AS countdown,
+             unnest($10::BIGINT[]) AS attempt, unnest($11::BIGINT[]) AS job, unnest($12::VARCHAR[]) AS data,
+             unnest($13::VARCHAR[]) AS geometry, unnest($14::BLOB[]) AS footprint,
+             unnest($15::VARCHAR[]) AS geometry_origin) AS given
 
--- name: update_scenes_given
+-- name: insert_tiles_given
+{{insert_tiles_head}} FROM given
+
+-- name: update_scenes_head
 UPDATE scene SET status = given.status::status, message = given.message, countdown = given.countdown,
                  attempt = given.attempt, job = given.job
-FROM given WHERE scene.id = given.id
 
 -- name: update_scenes
-WITH given AS (
-SELECT unnest($1::BIGINT[]) AS id, unnest($2::VARCHAR[]) AS status, unnest($3::VARCHAR[]) AS message,
-       unnest($4::BIGINT[]) AS countdown, unnest($5::BIGINT[]) AS attempt, unnest($6::BIGINT[]) AS job
-)
-{{update_scenes_given}}
+{{update_scenes_head}}
+FROM (SELECT unnest($1::BIGINT[]) AS id, unnest($2::VARCHAR[]) AS status, unnest($3::VARCHAR[]) AS message,
+             unnest($4::BIGINT[]) AS countdown, unnest($5::BIGINT[]) AS attempt, unnest($6::BIGINT[]) AS job) AS given
+WHERE scene.id = given.id
 
--- name: update_tiles_given
+-- name: update_scenes_given
+{{update_scenes_head}} FROM given WHERE scene.id = given.id
+
+-- name: update_tiles_head
 UPDATE tile SET status = given.status::status, message = given.message, countdown = given.countdown,
                 attempt = given.attempt, job = given.job, previous = given.previous, reference = given.reference
-FROM given WHERE tile.id = given.id
 
 -- name: update_tiles
-WITH given AS (
-SELECT unnest($1::BIGINT[]) AS id, unnest($2::VARCHAR[]) AS status, unnest($3::VARCHAR[]) AS message,
-       unnest($4::BIGINT[]) AS countdown, unnest($5::BIGINT[]) AS attempt, unnest($6::BIGINT[]) AS job,
-       unnest($7::BIGINT[]) AS previous, unnest($8::BIGINT[]) AS reference
-)
-{{update_tiles_given}}
+{{update_tiles_head}}
+FROM (SELECT unnest($1::BIGINT[]) AS id, unnest($2::VARCHAR[]) AS status, unnest($3::VARCHAR[]) AS message,
+             unnest($4::BIGINT[]) AS countdown, unnest($5::BIGINT[]) AS attempt, unnest($6::BIGINT[]) AS job,
+             unnest($7::BIGINT[]) AS previous, unnest($8::BIGINT[]) AS reference) AS given
+WHERE tile.id = given.id
 
--- name: insert_events_given
+-- name: update_tiles_given
+{{update_tiles_head}} FROM given WHERE tile.id = given.id
+
+-- name: insert_events_head
 INSERT INTO event
 SELECT seq, time, aoi, kind, id, before::status, after::status, cause, who, message, attempt, countdown, previous,
        reference, NULL
-FROM given
 
 -- name: insert_events
-WITH given AS (
-SELECT unnest($1::BIGINT[]) AS seq, unnest($2::BIGINT[]) AS aoi, unnest($3::VARCHAR[]) AS kind,
-       unnest($4::BIGINT[]) AS id, unnest($5::VARCHAR[]) AS before, unnest($6::VARCHAR[]) AS after,
-       unnest($7::VARCHAR[]) AS cause, unnest($8::VARCHAR[]) AS who, unnest($9::VARCHAR[]) AS message,
-       unnest($10::BIGINT[]) AS attempt, unnest($11::BIGINT[]) AS countdown, unnest($12::BIGINT[]) AS previous,
-       unnest($13::BIGINT[]) AS reference, unnest($14::TIMESTAMP[]) AS time
-)
-{{insert_events_given}}
+{{insert_events_head}}
+FROM (SELECT unnest($1::BIGINT[]) AS seq, unnest($2::BIGINT[]) AS aoi, unnest($3::VARCHAR[]) AS kind,
+             unnest($4::BIGINT[]) AS id, unnest($5::VARCHAR[]) AS before, unnest($6::VARCHAR[]) AS after,
+             unnest($7::VARCHAR[]) AS cause, unnest($8::VARCHAR[]) AS who, unnest($9::VARCHAR[]) AS message,
+             unnest($10::BIGINT[]) AS attempt, unnest($11::BIGINT[]) AS countdown, unnest($12::BIGINT[]) AS previous,
+             unnest($13::BIGINT[]) AS reference, unnest($14::TIMESTAMP[]) AS time) AS given
+
+-- name: insert_events_given
+{{insert_events_head}} FROM given
 
 -- name: insert_aoi_event
 INSERT INTO event VALUES ($1, $2, $3, 'aoi', $3, NULL, $4, $5, $6, '', 0, 0, NULL, NULL, $7)
 
--- name: insert_jobs_given
+-- name: insert_jobs_head
 INSERT INTO job
 SELECT id, kind::kind, item, aoi, attempt, previous, reference, published, NULL, NULL, NULL, NULL
-FROM given
 
 -- name: insert_jobs
-WITH given AS (
-SELECT unnest($1::BIGINT[]) AS id, unnest($2::VARCHAR[]) AS kind, unnest($3::BIGINT[]) AS item,
-       unnest($4::BIGINT[]) AS aoi, unnest($5::BIGINT[]) AS attempt, unnest($6::BIGINT[]) AS previous,
-       unnest($7::BIGINT[]) AS reference, unnest($8::TIMESTAMP[]) AS published
-)
-{{insert_jobs_given}}
+{{insert_jobs_head}}
+FROM (SELECT unnest($1::BIGINT[]) AS id, unnest($2::VARCHAR[]) AS kind, unnest($3::BIGINT[]) AS item,
+             unnest($4::BIGINT[]) AS aoi, unnest($5::BIGINT[]) AS attempt, unnest($6::BIGINT[]) AS previous,
+             unnest($7::BIGINT[]) AS reference, unnest($8::TIMESTAMP[]) AS published) AS given
+
+-- name: insert_jobs_given
+{{insert_jobs_head}} FROM given
 
 -- name: withdraw_jobs
 UPDATE job SET withdrawn = $2 WHERE id IN (SELECT unnest($1::BIGINT[])) AND withdrawn IS NULL
