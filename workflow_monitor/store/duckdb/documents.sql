@@ -82,25 +82,24 @@ SELECT concat({{tile_feature}}) {{of_tiles}} WHERE t.id = $1
 SELECT 1 FROM scene WHERE id = $1
 
 -- The lists: first the ids ($1 ids of AOIs, $2 statuses, $3 limit, $4 offset), then the documents by ranges of ids
--- ($3 first, $4 last), which DuckDB finds by its zone maps.
+-- ($3 first, $4 last), which DuckDB finds by its zone maps. Ids come in the order in which rows were added, which DuckDB
+-- keeps (`preserve_insertion_order`) and which is theirs: to sort them would read all of them for each page.
 
 -- name: scene_ids
-SELECT id FROM scene WHERE aoi IN (SELECT unnest($1::BIGINT[])) AND status IN (SELECT unnest($2::VARCHAR[])::status)
-ORDER BY id LIMIT $3 OFFSET $4
+SELECT id FROM scene WHERE list_contains($1::BIGINT[], aoi) AND list_contains($2::status[], status)
+LIMIT $3 OFFSET $4
 
 -- name: tile_ids
-SELECT id FROM tile WHERE aoi IN (SELECT unnest($1::BIGINT[])) AND status IN (SELECT unnest($2::VARCHAR[])::status)
-ORDER BY id LIMIT $3 OFFSET $4
+SELECT id FROM tile WHERE list_contains($1::BIGINT[], aoi) AND list_contains($2::status[], status)
+LIMIT $3 OFFSET $4
 
 -- name: scenes_within
 {{of_scenes}}
-WHERE s.aoi IN (SELECT unnest($1::BIGINT[])) AND s.status IN (SELECT unnest($2::VARCHAR[])::status)
-  AND s.id BETWEEN $3 AND $4
+WHERE list_contains($1::BIGINT[], s.aoi) AND list_contains($2::status[], s.status) AND s.id BETWEEN $3 AND $4
 ORDER BY s.id
 
 -- name: tiles_chosen
-t.aoi IN (SELECT unnest($1::BIGINT[])) AND t.status IN (SELECT unnest($2::VARCHAR[])::status)
-AND t.id BETWEEN $3 AND $4
+list_contains($1::BIGINT[], t.aoi) AND list_contains($2::status[], t.status) AND t.id BETWEEN $3 AND $4
 ORDER BY t.id
 
 -- name: tiles_within

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from workflow_monitor.store.directory import Directory
 
 _SQL = statements("workflow_monitor.store.duckdb", "documents.sql")
-#: documents per chunk: some hundred kilobytes
-CHUNK = 1_000
+#: documents per chunk: some megabytes
+CHUNK = 5_000
 #: rows per Arrow batch
 BATCH = 20_000
 #: https://geoarrow.org/extension-types: WKB in longitude and latitude
