@@ -3,12 +3,14 @@
 # How many tests run at once, and what else pytest is told: make test ARGS="-k retry"
 WORKERS ?= 2
 ARGS ?=
+# How much make torture does, of what it does at most
+FACTOR ?= 1
 # The Python to make .venv with: make test PYTHON=python3.12
 PYTHON ?=
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench lint format types check wheel wheel-test clean
+.PHONY: help demo test torture bench lint format types check wheel wheel-test clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-18s %s\n", $$1, $$2}'
@@ -20,6 +22,10 @@ demo: ## JupyterLab on a live example ingestion, with simulated workers (ARGS="-
 test: ## all tests (ARGS="-k retry" for some)
 	@scripts/bootstrap demo test lint
 	@.venv/bin/python -m pytest --numprocesses $(WORKERS) --dist loadfile $(ARGS)
+
+torture: ## the tests of what docs/promises says, for hours (ARGS="-k kill"; FACTOR=0.1 for a tenth of it)
+	@scripts/bootstrap demo test lint
+	@WORKFLOW_MONITOR_TORTURE=$(FACTOR) .venv/bin/python -m pytest -m torture $(ARGS)
 
 bench: ## how fast it is, over HTTP (ARGS="--size 10000 1000000 --out folder")
 	@scripts/bootstrap demo test lint

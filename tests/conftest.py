@@ -17,6 +17,7 @@ from typing import TypeVar
 import pytest
 
 from tests.client.serving import Servers, seed
+from tests.effort import FACTOR
 
 pytest_plugins = ["pytest_jupyter.jupyter_server"]
 
@@ -75,6 +76,22 @@ def _without_skip(report: Report) -> Report:
         report.outcome = "failed"
         report.longrepr = f"left out, though WORKFLOW_MONITOR_REQUIRE_ALL is set: {reason}"
     return report
+
+
+# --- what tests have counted is shown at the end
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    counted = [
+        (report.nodeid, report.user_properties)
+        for reports in terminalreporter.stats.values()
+        for report in reports
+        if isinstance(report, pytest.TestReport) and report.when == "call" and report.user_properties
+    ]
+    if FACTOR and counted:
+        terminalreporter.section("figures")
+        for nodeid, properties in counted:
+            terminalreporter.line(f"{nodeid}: {', '.join(f'{name} {value}' for name, value in properties)}")
 
 
 # --- tests marked `alone` run while the other workers of pytest-xdist wait

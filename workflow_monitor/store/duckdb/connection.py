@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import duckdb
 
 from workflow_monitor.domain.errors import StoreUnavailable
+from workflow_monitor.store.duckdb.backups import way_back
 from workflow_monitor.store.duckdb.wal import WriteAheadLog
 
 if TYPE_CHECKING:
@@ -22,16 +24,22 @@ FATAL = (duckdb.FatalException, duckdb.InternalException)
 TROUBLE = (duckdb.IOException, duckdb.OutOfMemoryException, *FATAL)
 
 _FULL = ("no space", "disk full", "not enough space", "file too large", "quota exceeded")
+_DAMAGED = ("corrupt", "could not read", "checksum")
 NOTHING_STORED = "Nothing of this request was stored."
 
 
-def first_line(error: Exception) -> str:
+def is_trouble(error: duckdb.Error) -> bool:
+    """Whether the machine is to blame. A block that is damaged is told as an error of no kind."""
+    return isinstance(error, TROUBLE) or type(error) is duckdb.Error
+
+
+def first_line(error: BaseException) -> str:
     """What an error says first, as a sentence."""
     lines = str(error).strip().splitlines() or [type(error).__name__]
     return lines[0].rstrip(".") + "."
 
 
-def is_full(error: Exception) -> bool:
+def is_full(error: BaseException) -> bool:
     """Whether an error tells that there is no more room on the disk, or in the user's share of it."""
     text = str(error).lower()
     return any(sign in text for sign in _FULL)
@@ -44,8 +52,8 @@ def trouble(path: str, error: Exception, outcome: str = NOTHING_STORED) -> Store
         advice = "The disk is full: free some space. "
     elif "read-only" in str(error).lower() or "permission denied" in str(error).lower():
         advice = "The file cannot be written: check its permissions and those of its folder. "
-    elif "corrupt" in str(error).lower():
-        advice = "The file is damaged: move it and its .wal file aside and restore a backup. "
+    elif any(sign in str(error).lower() for sign in _DAMAGED):
+        advice = f"The file is damaged. {way_back(Path(path))} "
     return StoreUnavailable(f"The store {path} failed: {first_line(error)} {advice}{outcome}")
 
 
@@ -63,17 +71,25 @@ class Connection:
         """Run a statement and fetch all its rows; StoreUnavailable if the file or the machine fails."""
         try:
             return self._cursor.execute(statement, values or None).fetchall()
-        except TROUBLE as error:
+        except duckdb.Error as error:
+            if not is_trouble(error):
+                raise
             self.is_broken = self.is_broken or isinstance(error, FATAL)
             raise trouble(self._path, error) from error
 
-    def execute_over(self, given: pa.Table, statement: str) -> None:
+    def execute_over(self, given: pa.Table, statement: str) -> list[tuple[Any, ...]]:
         """Run a statement that reads these rows as the table `given`; StoreUnavailable as `execute`."""
         self._cursor.register("given", given)
         try:
-            self.execute(statement)
+            return self.execute(statement)
         finally:
             self._cursor.unregister("given")
+
+    def fault(self, what: str) -> StoreUnavailable:
+        """What to raise if the store does not hold what it has to; it is opened anew then."""
+        self.is_broken = True
+        log.error("The store %s does not hold what it has to: %s", self._path, what)
+        return StoreUnavailable(f"The store {self._path} does not hold what it has to: {what}. {NOTHING_STORED}")
 
     def commit(self) -> None:
         """Put the transaction on disk, or leave nothing of it."""

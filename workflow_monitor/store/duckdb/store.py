@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import re
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -12,15 +13,19 @@ from pathlib import Path
 import duckdb
 
 from workflow_monitor.domain.errors import StoreUnavailable, quoted
-from workflow_monitor.store.duckdb.connection import FATAL, TROUBLE, Connection, first_line, is_full, trouble
+from workflow_monitor.store.duckdb.backups import way_back
+from workflow_monitor.store.duckdb.connection import FATAL, Connection, first_line, is_full, is_trouble, trouble
 from workflow_monitor.store.duckdb.lock import OwnerLock
+from workflow_monitor.store.duckdb.mark import HighWaterMark, Progress, lost
 from workflow_monitor.store.duckdb.reader import DuckDBReader
 from workflow_monitor.store.duckdb.schema import migrate
 from workflow_monitor.store.duckdb.wal import WriteAheadLog
 from workflow_monitor.store.duckdb.writer import DuckDBWriter
+from workflow_monitor.store.sql import statements
 
 log = logging.getLogger(__name__)
 
+_SQL = statements("workflow_monitor.store.duckdb", "writer.sql")
 #: also what an in-memory store is called in messages
 MEMORY = ":memory:"
 #: a log of more bytes is written into the file
@@ -43,27 +48,34 @@ class DuckDBStore:
     ) -> None:
         self.path = _path(url)
         self._lock: OwnerLock | None = None
+        self._mark: HighWaterMark | None = None
+        self._is_closed = False
         wal: WriteAheadLog | None = None
         try:
             if self.path != MEMORY:
                 self._lock = _own(Path(self.path))
+                self._mark = HighWaterMark(Path(self.path))
                 wal = WriteAheadLog(Path(self.path), checkpoint_bytes)
             self._instance = self._open(memory_limit, threads)
+            self._connection = Connection(self._instance.cursor(), self.path, wal)
+            try:
+                self.writer = DuckDBWriter(self._connection, self._note)
+                self._settle()
+            except BaseException as error:
+                self._instance.close()
+                if isinstance(error, StoreUnavailable) and error.__cause__ is not None:
+                    raise _cannot_open(self.path, error.__cause__) from error
+                raise
         except BaseException:
             self._release()
             raise
         if wal is not None:
             wal.keep_private()
-        self._connection = Connection(self._instance.cursor(), self.path, wal)
-        try:
-            self.writer = DuckDBWriter(self._connection)
-        except BaseException:
-            self.close()
-            raise
         self.reader = DuckDBReader(self._reading, self.writer.directory)
 
     def _open(self, memory_limit: str, threads: int) -> duckdb.DuckDBPyConnection:
         """The instance, of a file that is made if it is not there; none is left if that fails."""
+        mark = self._read_mark()
         settings: dict[str, str | bool | int | float | list[str]] = {
             "memory_limit": memory_limit,
             "threads": str(threads),
@@ -79,13 +91,14 @@ class DuckDBStore:
         try:
             instance = duckdb.connect(self.path, config=settings)
             try:
+                # what is refused is left as it is
+                instance.execute("PRAGMA disable_checkpoint_on_shutdown")
                 if is_new:
                     Path(self.path).chmod(0o600)
                 if is_settled:
                     _check_whole(Path(self.path), instance)
                 migrate(instance, self.path)
-                instance.execute("SET enable_external_access = false")
-                instance.execute("SET lock_configuration = true")
+                self._check_mark(instance, mark)
             except BaseException:
                 instance.close()
                 raise
@@ -95,6 +108,55 @@ class DuckDBStore:
             raise _cannot_open(self.path, error) from error
         return instance
 
+    def _settle(self) -> None:
+        """Let it be written into when it is closed, and nobody reach for other files or change that."""
+        for statement in (
+            "PRAGMA enable_checkpoint_on_shutdown",
+            "SET enable_external_access = false",
+            "SET lock_configuration = true",
+        ):
+            self._instance.execute(statement)
+
+    def _read_mark(self) -> Progress | None:
+        """How far the store had come; StoreUnavailable if there is no file that could have come so far."""
+        if self._mark is None:
+            return None
+        store = Path(self.path)
+        try:
+            mark = self._mark.read()
+        except StoreUnavailable as error:
+            raise StoreUnavailable(f"The store {store} cannot be opened: {error.detail} {_go_on(store)}") from None
+        except OSError as error:
+            raise _cannot_open(self.path, error) from error
+        if mark is not None and mark.transactions and not store.exists():
+            raise StoreUnavailable(
+                f"The store {store} cannot be opened: the file is gone, with the {mark.transactions} transactions that "
+                f"{self._mark.path} tells of. Put it back. {way_back(store)} To start anew, remove {self._mark.path}."
+            )
+        return mark
+
+    def _check_mark(self, instance: duckdb.DuckDBPyConnection, mark: Progress | None) -> None:
+        """Raise StoreUnavailable if something is lost that was acknowledged; from now on the mark is held."""
+        if self._mark is None:
+            return
+        *progress, complete = instance.execute(_SQL["progress"]).fetchall()[0]
+        found = Progress(*progress)
+        if reason := lost(found, mark, complete=complete):
+            raise StoreUnavailable(
+                f"The store {self.path} cannot be opened: {reason}. It was left as it is. {_go_on(Path(self.path))}"
+            )
+        self._mark.open(found)
+
+    def _note(self, progress: Progress) -> None:
+        """Move the mark on. What was committed stays so, whatever comes of it."""
+        if self._mark is not None:
+            try:
+                self._mark.write(progress)
+            except OSError as error:
+                log.warning(
+                    "%s, which tells how far the store has come, could not be written: %s", self._mark.path, error
+                )
+
     @contextmanager
     def _reading(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """A cursor of its own for whoever reads; StoreUnavailable if the file or the machine fails meanwhile."""
@@ -103,7 +165,9 @@ class DuckDBStore:
                 yield cursor
         except duckdb.ConnectionException as error:
             raise StoreUnavailable(f"The store {self.path} has been closed.") from error
-        except TROUBLE as error:
+        except duckdb.Error as error:
+            if not is_trouble(error):
+                raise
             if isinstance(error, FATAL):
                 self._connection.is_broken = True
             raise trouble(self.path, error, "It could not be read.") from error
@@ -114,7 +178,13 @@ class DuckDBStore:
         return self._connection.is_broken
 
     def close(self) -> None:
-        """Write everything into the file and let others have it."""
+        """Write everything into the file and let others have it; more than once does no harm."""
+        if self._is_closed:
+            return
+        self._is_closed = True
+        if not self.is_broken:
+            with suppress(StoreUnavailable):  # on a full disk the mark has to do
+                self.writer.complete()
         self._connection.close()
         try:
             self._instance.close()
@@ -125,6 +195,8 @@ class DuckDBStore:
         self._release()
 
     def _release(self) -> None:
+        if self._mark is not None:
+            self._mark.close()
         if self._lock is not None:
             self._lock.release()
             self._lock = None
@@ -198,6 +270,10 @@ def _check_whole(store: Path, instance: duckdb.DuckDBPyConnection) -> None:
         raise OSError(f"the file has {found} bytes of at least {expected}")
 
 
+def _go_on(store: Path) -> str:
+    return f"{way_back(store)} To go on with what is there: workflow-monitor restore {shlex.quote(str(store))} --as-is"
+
+
 def _remove(store: Path) -> None:
     """Leave nothing of a file that could not be made whole."""
     for path in (store, _log_of(store)):
@@ -205,7 +281,7 @@ def _remove(store: Path) -> None:
             path.unlink(missing_ok=True)
 
 
-def _cannot_open(path: str, error: Exception) -> StoreUnavailable:
+def _cannot_open(path: str, error: BaseException) -> StoreUnavailable:
     text = first_line(error)
     if is_full(error):
         advice = "The disk is full: free some space, or choose another file by store_url."
@@ -218,9 +294,8 @@ def _cannot_open(path: str, error: Exception) -> StoreUnavailable:
     elif Path(path).exists() and not os.access(path, os.R_OK | os.W_OK):
         advice = "Make the file writable, or choose another one by store_url."
     elif Path(path).exists():
-        advice = (
-            "The file, or the log beside it, is damaged or no DuckDB file. It was left as it is: move it and its .wal "
-            "file aside and restore a backup, or choose another file by store_url."
+        advice = "The file, or the log beside it, is damaged or no DuckDB file. It was left as it is. " + way_back(
+            Path(path)
         )
     else:
         advice = "Check its folder, or choose another file by store_url."

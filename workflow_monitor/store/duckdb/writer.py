@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import secrets
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from workflow_monitor.domain.model import AOI, Event, JobOrder, LeasedJob, Offer
 from workflow_monitor.domain.neighbourhood import Changes
 from workflow_monitor.domain.status import Kind, Status
 from workflow_monitor.store.directory import Directory
+from workflow_monitor.store.duckdb.mark import Progress
 from workflow_monitor.store.duckdb.messages import jobs_with_messages
 from workflow_monitor.store.protocol import Numbers, Payloads
 from workflow_monitor.store.sql import statements
@@ -32,8 +34,13 @@ _KIND = {str(kind): kind for kind in Kind}
 class DuckDBWriter:
     """The write side of the store; see `store.protocol.Writer`."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, note: Callable[[Progress], None] = lambda _: None) -> None:
         self._connection = connection
+        #: told of each transaction that changed something, once it is on disk
+        self._note = note
+        *progress, _ = self._rows("progress")[0]
+        self._progress = Progress(*progress)
+        self._has_changed = False
         #: what readers see of the AOIs
         self.directory = Directory(self.aois())
 
@@ -42,27 +49,61 @@ class DuckDBWriter:
 
     def _run(self, name: str, *values: object) -> None:
         self._rows(name, *values)
+        self._has_changed = True
+
+    def _update(self, name: str, ids: Sequence[object], *values: object) -> None:
+        """Change rows by their ids, all of them."""
+        self._check(name, self._rows(name, ids, *values)[0][0], len(ids))
 
     def _write(self, name: str, columns: Mapping[str, Sequence[object]]) -> None:
         """Run a statement over the rows `given`: these columns, in the order of the values of the statement."""
         rows = list(columns.values())
         if len(rows[0]) < MANY:
-            self._run(name, *rows)
+            written = self._rows(name, *rows)
         else:
-            self._connection.execute_over(pa.table(dict(columns)), _SQL[f"{name}_given"])
+            written = self._connection.execute_over(pa.table(dict(columns)), _SQL[f"{name}_given"])
+        self._check(name, written[0][0], len(rows[0]))
+
+    def _check(self, name: str, written: int, wanted: int) -> None:
+        """Rows that cannot be found have been lost, and nothing may be built on that."""
+        if written != wanted:
+            raise self._connection.fault(f"{name.replace('_', ' ')} found {written} of {wanted}")
+        self._has_changed = True
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Commit what is done within, on disk, or nothing of it."""
         self._connection.execute("BEGIN TRANSACTION")
         self.directory.begin()
+        self._has_changed = False
         try:
             yield
+            progress = self._advance()
         except BaseException:
             self._connection.roll_back()
             raise
         self._connection.commit()
         self.directory.commit()
+        if progress != self._progress:
+            self._progress = progress
+            self._note(progress)
+
+    def _advance(self) -> Progress:
+        """Number the transaction, if it has changed something."""
+        if not self._has_changed:
+            return self._progress
+        store, transactions, _ = self._progress
+        progress = Progress(store, transactions + 1, secrets.randbits(63))
+        self._run("advance", progress.transactions, progress.token)
+        return progress
+
+    def complete(self) -> None:
+        """Note in the file that it holds all that was acknowledged: nothing is written after this."""
+        *_, is_complete = self._rows("progress")[0]
+        if not is_complete:
+            self._connection.execute("BEGIN TRANSACTION")
+            self._run("complete")
+            self._connection.commit()
 
     # ---- reading what is to be changed
 
@@ -181,7 +222,7 @@ class DuckDBWriter:
             return []
         given = offers[: len(ids)]
         untils = [_bound(offer.until) for offer in given]
-        self._run("lease_jobs", ids, *_columns(given, ("lease", "worker")), untils)
+        self._update("lease_jobs", ids, *_columns(given, ("lease", "worker")), untils)
         jobs = jobs_with_messages(self._connection.execute, queue, ids)
         return [
             LeasedJob(job.id, job.message, job.attempt, offer.lease, offer.until)
@@ -189,7 +230,9 @@ class DuckDBWriter:
         ]
 
     def renew(self, queue: Kind, lease: str, now: datetime, until: datetime) -> bool:
-        return bool(self._rows("renew_lease", queue, lease, now, until))
+        is_renewed = bool(self._rows("renew_lease", queue, lease, now, until))
+        self._has_changed = self._has_changed or is_renewed
+        return is_renewed
 
     def overdue(self, now: datetime) -> list[JobOrder]:
         return [JobOrder(row[0], _KIND[row[1]], *row[2:]) for row in self._rows("overdue_jobs", now)]
@@ -202,6 +245,7 @@ class DuckDBWriter:
         self._keep_numbers()
         self._run("trim_jobs", withdrawn_before)
         if events_before is not None:
+            self._run("note_trimmed", events_before)
             self._run("trim_events", events_before)
 
 

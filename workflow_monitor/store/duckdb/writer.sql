@@ -9,6 +9,15 @@ FROM used_numbers AS used
 -- name: keep_numbers
 UPDATE used_numbers SET aoi = $1, scene = $2, tile = $3, seq = $4
 
+-- name: progress
+SELECT store::VARCHAR, transactions, token, complete FROM progress
+
+-- name: advance
+UPDATE progress SET transactions = $1, token = $2, complete = false
+
+-- name: complete
+UPDATE progress SET complete = true
+
 -- name: aois
 SELECT id, name FROM aoi ORDER BY name
 
@@ -216,6 +225,9 @@ SELECT min(expires) FROM job WHERE lease IS NOT NULL AND withdrawn IS NULL
 
 -- name: trim_jobs
 DELETE FROM job WHERE withdrawn IS NOT NULL AND (lease IS NOT NULL OR withdrawn < $1)
+
+-- name: note_trimmed
+UPDATE progress SET trimmed = greatest(trimmed, coalesce((SELECT max(seq) FROM event WHERE time < $1), 0))
 
 -- name: trim_events
 DELETE FROM event WHERE time < $1
