@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -32,11 +33,14 @@ class LiveServer:
         """Where the endpoints start, without a slash at the end."""
         return f"{self.base_url}workflow-monitor"
 
-    def answers(self) -> bool:
-        request = urllib.request.Request(f"{self.url}/", headers={"Authorization": f"token {self.token}"})
+    def answers(self, path: str = "") -> bool:
+        """Whether it answers, that of a path even if it is 503."""
+        request = urllib.request.Request(f"{self.url}/{path}", headers={"Authorization": f"token {self.token}"})
         try:
             with urllib.request.urlopen(request, timeout=5) as answer:
                 return bool(answer.status == 200)
+        except urllib.error.HTTPError as error:
+            return bool(path) and error.code == 503
         except OSError:
             return False
 
@@ -55,11 +59,12 @@ def live_server(
     port: int = 0,
     lab: bool = False,
     extensions: Mapping[str, bool] | None = None,
+    awaits: str = "",
     **options: object,
 ) -> Iterator[LiveServer]:
     """Start a server whose state is in a folder, with JupyterLab if it is asked for. It ends with the context.
 
-    `options` are traits of WorkflowMonitor.
+    `options` are traits of WorkflowMonitor; it is there when it answers, be it that the store is not, at `awaits`.
     """
     port = port or free_port()
     config = folder / "config"
@@ -93,16 +98,16 @@ def live_server(
         process = subprocess.Popen(command, env=environment, stdout=output, stderr=output, stdin=subprocess.DEVNULL)
     server = LiveServer(f"http://127.0.0.1:{port}{base_url}", TOKEN, process, log)
     try:
-        _await(server)
+        _await(server, awaits)
         yield server
     finally:
         process.terminate()
         process.wait(30)
 
 
-def _await(server: LiveServer) -> None:
+def _await(server: LiveServer, path: str) -> None:
     deadline = time.monotonic() + START_SECONDS
-    while not server.answers():
+    while not server.answers(path):
         assert server.process.poll() is None, server.log.read_text()[-3000:]
         assert time.monotonic() < deadline, server.log.read_text()[-3000:]
         time.sleep(0.05)

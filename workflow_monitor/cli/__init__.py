@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from workflow_monitor import __version__
+from workflow_monitor.cli.backups import backup, restore
 from workflow_monitor.cli.dashboard import dashboard
 from workflow_monitor.cli.demo import demo
 from workflow_monitor.cli.ingestion import aois, export, fail, failures, retry, status, watch
@@ -32,7 +33,7 @@ def _workflow_monitor(
     """
 
 
-for _command in (aois, status, failures, retry, fail, watch, export, dashboard, demo):
+for _command in (aois, status, failures, retry, fail, watch, export, backup, restore, dashboard, demo):
     app.command()(_command)
 
 

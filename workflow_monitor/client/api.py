@@ -19,7 +19,7 @@ from workflow_monitor.client.errors import (
 )
 from workflow_monitor.client.http import ARROW, Answer, Connection, Params
 from workflow_monitor.domain.failures import FailureGroup
-from workflow_monitor.domain.model import Overview, Page
+from workflow_monitor.domain.model import Backup, Overview, Page
 from workflow_monitor.domain.status import Kind, Status
 
 if TYPE_CHECKING:
@@ -77,6 +77,12 @@ class Api:
     def instance(self) -> str:
         """Which server this is: another one, or the same after it was started anew, tells another name."""
         return documents.read(documents.RootDocument, self.connection.read("", params={"format": "json"}).body).instance
+
+    def back_up(self) -> Backup:
+        """Have a backup of the store made."""
+        answer = self._write("POST", "backups", check="Look at the folder of the backups on the server.")
+        found = documents.read(documents.BackupDocument, answer.body)
+        return Backup(found.file, found.made, found.bytes)
 
     # ---- AOIs
 

@@ -15,6 +15,7 @@ from workflow_monitor.client.http import Connection, Patience
 from workflow_monitor.client.items import Scene, Tile
 from workflow_monitor.client.panels import maker
 from workflow_monitor.client.secret import Secret, split_address
+from workflow_monitor.domain.model import Backup
 from workflow_monitor.domain.patterns import is_pattern
 from workflow_monitor.domain.status import Kind, Status
 
@@ -203,6 +204,14 @@ class Monitor:
         """
         self._api.create(name)
         return self[name]
+
+    def backup(self) -> Backup:
+        """Have the server make a backup of its store while it goes on; answers the file on the server.
+
+        >>> m.backup()
+        Backup(file='....duckdb', made=datetime.datetime(...), bytes=...)
+        """
+        return self._api.back_up()
 
     # ---- scenes and tiles
 

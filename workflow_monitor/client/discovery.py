@@ -14,7 +14,7 @@ from urllib.parse import urlsplit, urlunsplit
 from jupyter_core.paths import jupyter_runtime_dir
 
 from workflow_monitor.client.api import ROOT_ANSWER, Api
-from workflow_monitor.client.errors import MonitorError, ServerNotFound
+from workflow_monitor.client.errors import MonitorError, ServerFailed, ServerNotFound
 from workflow_monitor.client.geocube import GeocubeApi
 from workflow_monitor.client.http import LOOPBACK, Answer, Connection
 from workflow_monitor.client.refusals import ACCESS
@@ -137,6 +137,8 @@ def find(connect: Connect, around: Surroundings) -> Api:
     raise ServerNotFound(f"No workflow server was found. {_LINE} Looked at:", looked_at)
 
 
+#: in the answer of a server that has been found, but has no store at the moment
+_WITHOUT_STORE = b'"code":"store-unavailable"'
 _LINE = f'Name it: Monitor("https://host/…/", token="…"), or set {URL} and {TOKEN}.'
 
 
@@ -144,6 +146,11 @@ def _tried(connect: Connect, place: Place, looked_at: list[str]) -> Api | None:
     why = ""
     try:
         return open_api(connect, place.url, place.token)
+    except ServerFailed as error:
+        if error.code == "store-unavailable":
+            # It is there, and says what has to be done.
+            raise
+        why = str(error).split("\n", 1)[0]
     except MonitorError as error:
         why = str(error).split("\n", 1)[0]
     looked_at.append(f"{place.url}, {place.why}: {why}")
@@ -158,6 +165,8 @@ def open_api(connect: Connect, url: str, token: Secret | None) -> Api:
         connection = connect(root, token)
         try:
             answer = connection.get("", accept="text/plain")
+            if _WITHOUT_STORE in answer.body:
+                connection.checked(answer, "")
         except MonitorError as error:
             refused = error
         else:

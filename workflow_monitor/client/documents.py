@@ -55,6 +55,14 @@ class IngestedDocument(msgspec.Struct):
     ids: dict[str, int]
 
 
+class BackupDocument(msgspec.Struct):
+    """A backup of the store; the file is on the server."""
+
+    file: str
+    made: datetime
+    bytes: int
+
+
 class IdDocument(msgspec.Struct):
     """The id that a scene got."""
 

@@ -26,7 +26,7 @@ from workflow_monitor.client.errors import (
 from workflow_monitor.client.http import JSON, Params, unsupported
 from workflow_monitor.domain.failures import FAILURES, Failure, FailureGroup, grouped
 from workflow_monitor.domain.mgrs_square import square_of_product
-from workflow_monitor.domain.model import Overview, Page
+from workflow_monitor.domain.model import Backup, Overview, Page
 from workflow_monitor.domain.patterns import is_pattern
 from workflow_monitor.domain.status import Kind, Status
 
@@ -43,6 +43,10 @@ class GeocubeApi(Api):
 
     name = "Geocube workflow server"
     has_events = False
+
+    def back_up(self) -> Backup:
+        """Not from here."""
+        raise unsupported("its database is backed up where it is", "pg_dump makes a backup of it.")
 
     # ---- AOIs
 

@@ -178,6 +178,17 @@ class Overview:
 
 
 @dataclass(frozen=True, slots=True)
+class Backup:
+    """A copy of the whole store, as it was at one moment."""
+
+    #: its path on the server
+    file: str
+    #: when it was made, UTC
+    made: datetime
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class Page:
     """A part of a list: page `number`, counted from 0, of `limit` items each."""
 

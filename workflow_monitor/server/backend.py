@@ -14,6 +14,7 @@ from typing import Any, Protocol, TypeVar
 
 from workflow_monitor.domain.commands import Command, TrimHistory
 from workflow_monitor.domain.errors import StoreUnavailable, WorkflowError
+from workflow_monitor.domain.model import Backup
 from workflow_monitor.engine.feed import Feed
 from workflow_monitor.engine.queries import Queries
 from workflow_monitor.engine.workflow import Workflow
@@ -26,11 +27,15 @@ T = TypeVar("T")
 SERVER = "workflow-monitor"
 
 
-class Closeable(Protocol):
+class OpenStore(Protocol):
     """The store, as far as this room knows it."""
 
     @property
     def is_broken(self) -> bool: ...
+
+    def back_up(self, keep: int) -> Backup: ...
+
+    def backups(self) -> list[Backup]: ...
 
     def close(self) -> None: ...
 
@@ -39,7 +44,7 @@ class Closeable(Protocol):
 class Engine:
     """What answers requests, over one open store."""
 
-    store: Closeable
+    store: OpenStore
     workflow: Workflow
     queries: Queries
     feed: Feed
@@ -66,6 +71,8 @@ class Limits:
     trim_interval: float = 3600.0
     keep_jobs: float = 86400.0
     keep_events: float | None = None
+    #: how many backups are kept
+    keep_backups: int = 7
 
 
 @dataclass(slots=True)

@@ -62,6 +62,7 @@ class WorkflowMonitor(ExtensionApp):
     keep_events_days = Float(
         None, min=0.0, allow_none=True, help="How long events are remembered; None keeps all."
     ).tag(config=True)
+    keep_backups = Int(7, min=1, help="How many backups are kept.").tag(config=True)
     announce = Bool(True, help=f"Tell kernels the URL of the server by {URL_VARIABLE}.").tag(config=True)
 
     backend: Backend
@@ -102,6 +103,7 @@ class WorkflowMonitor(ExtensionApp):
             drawing=self.drawing_seconds,
             retry_opening=self.retry_opening_seconds,
             keep_jobs=self.keep_jobs_days * day,
+            keep_backups=self.keep_backups,
             keep_events=None if self.keep_events_days is None else self.keep_events_days * day,
         )
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from workflow_monitor.domain.dates import rfc3339
 from workflow_monitor.domain.errors import FieldError, InvalidInput, quoted
 from workflow_monitor.domain.failures import FailureGroup
-from workflow_monitor.domain.model import AOI, Event, Overview
+from workflow_monitor.domain.model import AOI, Backup, Event, Overview
 from workflow_monitor.domain.status import Cause, Status
 
 if TYPE_CHECKING:
@@ -223,6 +223,11 @@ def time_text(moment: datetime) -> str:
     '2022-01-04T10:34:31Z'
     """
     return rfc3339(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+
+
+def backup_document(backup: Backup) -> dict[str, object]:
+    """A backup, as JSON has it."""
+    return {"file": backup.file, "made": time_text(backup.made), "bytes": backup.bytes}
 
 
 def failure_group(group: FailureGroup) -> dict[str, object]:

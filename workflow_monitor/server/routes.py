@@ -6,7 +6,7 @@ from workflow_monitor.domain.status import Kind
 from workflow_monitor.server import columns
 from workflow_monitor.server import representations as forms
 from workflow_monitor.server.description import Content, Operation, Parameter, Route, json_content
-from workflow_monitor.server.handlers import aois, events, jobs, pages, repairs, results, scenes, tiles, views
+from workflow_monitor.server.handlers import aois, backups, events, jobs, pages, repairs, results, scenes, tiles, views
 
 NUMBER = {"type": "integer", "minimum": 0}
 TEXT = {"type": "string"}
@@ -423,6 +423,29 @@ _WORK = [
     ),
 ]
 
+_BACKUP = {
+    "file": "/srv/workflow.duckdb.backups/20220104T103431Z.duckdb",
+    "made": "2022-01-04T10:34:31Z",
+    "bytes": 3420160,
+}
+
+_BACKUPS = [
+    Route(
+        "server",
+        "/backups",
+        backups.Backups,
+        {
+            "get": Operation("List the backups", {200: json_content("The last first.", "Backups", [_BACKUP])}),
+            "post": Operation(
+                "Make a backup",
+                {201: json_content("It was made, and read again.", "Backup", _BACKUP)},
+                errors=(409,),
+                description="Of one moment, while everything goes on. The oldest are forgotten, beyond `keep_backups`.",
+            ),
+        },
+    ),
+]
+
 _RESUME = (
     Parameter("Last-Event-ID", "Go on after this event; browsers send it by themselves.", NUMBER, "header"),
     Parameter("after", "The same, for those who cannot send headers.", NUMBER),
@@ -467,6 +490,7 @@ _EVENTS = [
 
 ROUTES: tuple[Route, ...] = (
     *_SERVER,
+    *_BACKUPS,
     *_AOIS,
     *_INGESTION,
     *_listings(Kind.SCENE, "Scenes"),

@@ -115,6 +115,8 @@ _OWN: dict[str, Schema] = {
     "Object": {"type": "object"},
     "Status": {"type": "string", "enum": list(Status)},
     "Problem": _PROBLEM,
+    "Backup": _object(file=TEXT, made=TIME, bytes=INTEGER),
+    "Backups": _list("Backup"),
     "Id": _object(id=INTEGER),
     "Ingested": _object(scenes=INTEGER, tiles=INTEGER, ids={"type": "object", "additionalProperties": INTEGER}),
     "ScenesToIngest": _list("SceneToIngest"),

@@ -15,7 +15,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 from workflow_monitor.domain.failures import Failure
-from workflow_monitor.domain.model import AOI, Event, JobOrder, LeasedJob, Offer, Page, Roots, Scene, Tile
+from workflow_monitor.domain.model import AOI, Backup, Event, JobOrder, LeasedJob, Offer, Page, Roots, Scene, Tile
 from workflow_monitor.domain.neighbourhood import Changes
 from workflow_monitor.domain.nodes import GraphPart, GraphSource
 from workflow_monitor.domain.status import Kind, Status
@@ -276,6 +276,16 @@ class Store(Protocol):
     @property
     def is_broken(self) -> bool:
         """Whether it has to be opened anew."""
+
+    def back_up(self, keep: int) -> Backup:
+        """Copy one committed state to where it can be restored from, and keep so many of such copies.
+
+        Any thread may call it, while others read and write. Conflict if this store cannot do that, or is at it;
+        StoreUnavailable if it did not succeed, and then there is no new copy.
+        """
+
+    def backups(self) -> list[Backup]:
+        """The copies there are, the last first."""
 
     def close(self) -> None:
         """Put everything on disk and let others have it."""

@@ -1,24 +1,34 @@
-"""Where the backups of a store are, and how one gets back to them."""
+"""Backups of a store: where they are, how one is made while the store is read and written, and how one gets back to them."""
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
-from datetime import UTC, datetime
+import shutil
+import threading
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import duckdb
+
+from workflow_monitor.domain.errors import Conflict, StoreUnavailable
+from workflow_monitor.domain.model import Backup
+from workflow_monitor.store.duckdb.mark import sync_folder
+from workflow_monitor.store.duckdb.soundness import unsound
+from workflow_monitor.store.sql import statements
+
+_SQL = statements("workflow_monitor.store.duckdb", "backups.sql")
 _NAME = re.compile(r"(\d{8}T\d{6}Z)\.duckdb")
 _TIME = "%Y%m%dT%H%M%SZ"
+#: what has to stay free on the disk beside a backup
+RESERVE = 32 * 2**20
 
 
 def folder_of(store: Path) -> Path:
     """The folder with the backups of a store."""
     return store.with_name(store.name + ".backups")
-
-
-def backup_at(store: Path, moment: datetime) -> Path:
-    """The file of the backup that is made at a time."""
-    return folder_of(store) / f"{moment.astimezone(UTC).strftime(_TIME)}.duckdb"
 
 
 def made_at(backup: Path) -> datetime | None:
@@ -27,20 +37,111 @@ def made_at(backup: Path) -> datetime | None:
     return datetime.strptime(found[1], _TIME).replace(tzinfo=UTC) if found else None
 
 
-def listed(store: Path) -> list[Path]:
+def listed(store: Path) -> list[Backup]:
     """The backups of a store, the last first."""
     try:
-        return sorted((file for file in folder_of(store).iterdir() if _NAME.fullmatch(file.name)), reverse=True)
+        files = sorted(folder_of(store).iterdir(), reverse=True)
     except OSError:
         return []
+    return [Backup(str(file), made, file.stat().st_size) for file in files if (made := made_at(file))]
 
 
 def way_back(store: Path) -> str:
     """What to do about a store that cannot be used: the command that restores its last backup."""
     command = f"workflow-monitor restore {shlex.quote(str(store))}"
     for last in listed(store):
-        return f"To keep it aside and restore the last backup, of {made_at(last):%Y-%m-%d %H:%M} UTC: {command}"
+        return f"To keep it aside and restore the last backup, of {last.made:%Y-%m-%d %H:%M} UTC: {command}"
     return (
         f"There is no backup in {folder_of(store)}. To keep it aside and restore one from elsewhere: "
         f"{command} --backup FILE; or choose another file by store_url."
     )
+
+
+class Backups:
+    """Makes the backups of a store, one at a time."""
+
+    def __init__(self, store: Path) -> None:
+        self._store = store
+        self._folder = folder_of(store)
+        self._at_it = threading.Lock()
+
+    def make(self, cursor: duckdb.DuckDBPyConnection, keep: int) -> Backup:
+        """Make one through a cursor of its own; Conflict if another is being made, OSError, duckdb.Error."""
+        if not self._at_it.acquire(blocking=False):
+            raise Conflict("A backup is being made; wait for it.")
+        try:
+            self._folder.mkdir(mode=0o700, exist_ok=True)
+            self._check_room()
+            new = self._folder / "unfinished"
+            _remove(new)
+            try:
+                _copy(cursor, new)
+            except BaseException:
+                _remove(new)
+                raise
+            made = self._put_in_place(new)
+        finally:
+            self._at_it.release()
+        self._forget(keep)
+        return made
+
+    def _check_room(self) -> None:
+        needed = sum(file.stat().st_size for file in _with_log(self._store) if file.exists()) + RESERVE
+        free = shutil.disk_usage(self._folder).free
+        if free < needed:
+            raise StoreUnavailable(
+                f"There is too little room for a backup in {self._folder}: {free // 2**20} MB are free, "
+                f"{needed // 2**20} MB are needed. Free some space, or let the folder be a link to another disk."
+            )
+
+    def _put_in_place(self, new: Path) -> Backup:
+        with new.open("rb") as file:
+            os.fsync(file.fileno())
+        made = datetime.now(UTC).replace(microsecond=0)
+        for last in listed(self._store)[:1]:
+            made = max(made, last.made + timedelta(seconds=1))
+        backup = self._folder / f"{made.strftime(_TIME)}.duckdb"
+        new.replace(backup)
+        sync_folder(self._folder)
+        return Backup(str(backup), made, backup.stat().st_size)
+
+    def _forget(self, keep: int) -> None:
+        for old in listed(self._store)[keep:]:
+            with suppress(OSError):
+                Path(old.file).unlink()
+
+
+def _with_log(file: Path) -> tuple[Path, Path]:
+    return file, file.with_name(file.name + ".wal")
+
+
+def _remove(backup: Path) -> None:
+    for file in _with_log(backup):
+        file.unlink(missing_ok=True)
+
+
+def _copy(cursor: duckdb.DuckDBPyConnection, new: Path) -> None:
+    """Copy what is committed into a new file, and read it again."""
+    (statement,) = cursor.execute(_SQL["copy_statement"]).fetchall()[0]
+    (database,) = cursor.execute(_SQL["use_statement"]).fetchall()[0]
+    cursor.execute(_SQL["attach"], (str(new),))
+    new.chmod(0o600)
+    try:
+        cursor.execute("BEGIN TRANSACTION")
+        cursor.execute(statement)
+        cursor.execute(_SQL["complete"])
+        cursor.execute("COMMIT")
+        cursor.execute(_SQL["checkpoint"])
+    finally:
+        with suppress(duckdb.Error):
+            cursor.execute("ROLLBACK")
+        cursor.execute(_SQL["detach"])
+    cursor.execute(_SQL["attach_to_read"], (str(new),))
+    try:
+        cursor.execute(_SQL["use"])
+        wrong = unsound(cursor)
+    finally:
+        cursor.execute(database)
+        cursor.execute(_SQL["detach"])
+    if wrong:
+        raise StoreUnavailable(f"The backup does not hang together, so it was not kept: {wrong[0]}")

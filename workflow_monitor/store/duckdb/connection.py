@@ -45,7 +45,7 @@ def is_full(error: BaseException) -> bool:
     return any(sign in text for sign in _FULL)
 
 
-def trouble(path: str, error: Exception, outcome: str = NOTHING_STORED) -> StoreUnavailable:
+def trouble(path: str, error: BaseException, outcome: str = NOTHING_STORED) -> StoreUnavailable:
     """What to tell of a failure of the file system or of DuckDB itself."""
     advice = ""
     if is_full(error):

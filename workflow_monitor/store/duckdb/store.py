@@ -12,8 +12,9 @@ from pathlib import Path
 
 import duckdb
 
-from workflow_monitor.domain.errors import StoreUnavailable, quoted
-from workflow_monitor.store.duckdb.backups import way_back
+from workflow_monitor.domain.errors import Conflict, StoreUnavailable, quoted
+from workflow_monitor.domain.model import Backup
+from workflow_monitor.store.duckdb.backups import Backups, folder_of, listed, way_back
 from workflow_monitor.store.duckdb.connection import FATAL, Connection, first_line, is_full, is_trouble, trouble
 from workflow_monitor.store.duckdb.lock import OwnerLock
 from workflow_monitor.store.duckdb.mark import HighWaterMark, Progress, lost
@@ -49,11 +50,12 @@ class DuckDBStore:
         self.path = _path(url)
         self._lock: OwnerLock | None = None
         self._mark: HighWaterMark | None = None
+        self._backups = None if self.path == MEMORY else Backups(Path(self.path))
         self._is_closed = False
         wal: WriteAheadLog | None = None
         try:
             if self.path != MEMORY:
-                self._lock = _own(Path(self.path))
+                self._lock = own(Path(self.path))
                 self._mark = HighWaterMark(Path(self.path))
                 wal = WriteAheadLog(Path(self.path), checkpoint_bytes)
             self._instance = self._open(memory_limit, threads)
@@ -87,7 +89,7 @@ class DuckDBStore:
         }
         is_new = self.path != MEMORY and not Path(self.path).exists()
         # before it has replayed a log, DuckDB counts only the blocks that have to be in the file
-        is_settled = self.path != MEMORY and not _size(_log_of(Path(self.path)))
+        is_settled = self.path != MEMORY and not _size(log_of(Path(self.path)))
         try:
             instance = duckdb.connect(self.path, config=settings)
             try:
@@ -110,12 +112,11 @@ class DuckDBStore:
 
     def _settle(self) -> None:
         """Let it be written into when it is closed, and nobody reach for other files or change that."""
-        for statement in (
-            "PRAGMA enable_checkpoint_on_shutdown",
-            "SET enable_external_access = false",
-            "SET lock_configuration = true",
-        ):
-            self._instance.execute(statement)
+        self._instance.execute("PRAGMA enable_checkpoint_on_shutdown")
+        if self.path != MEMORY:
+            self._instance.execute("SET allowed_directories = [$1]", [f"{folder_of(Path(self.path))}/"])
+        self._instance.execute("SET enable_external_access = false")
+        self._instance.execute("SET lock_configuration = true")
 
     def _read_mark(self) -> Progress | None:
         """How far the store had come; StoreUnavailable if there is no file that could have come so far."""
@@ -158,7 +159,7 @@ class DuckDBStore:
                 )
 
     @contextmanager
-    def _reading(self) -> Iterator[duckdb.DuckDBPyConnection]:
+    def _reading(self, outcome: str = "It could not be read.") -> Iterator[duckdb.DuckDBPyConnection]:
         """A cursor of its own for whoever reads; StoreUnavailable if the file or the machine fails meanwhile."""
         try:
             with self._instance.cursor() as cursor:
@@ -170,7 +171,21 @@ class DuckDBStore:
                 raise
             if isinstance(error, FATAL):
                 self._connection.is_broken = True
-            raise trouble(self.path, error, "It could not be read.") from error
+            raise trouble(self.path, error, outcome) from error
+
+    def back_up(self, keep: int) -> Backup:
+        """A backup of one committed state, beside the file; see `store.protocol.Store`."""
+        if self._backups is None:
+            raise Conflict("The store is kept in memory only (store_url): there is nothing to restore into.")
+        try:
+            with self._reading("No backup was made.") as cursor:
+                return self._backups.make(cursor, keep)
+        except OSError as error:
+            raise trouble(self.path, error, "No backup was made.") from error
+
+    def backups(self) -> list[Backup]:
+        """The backups there are, the last first."""
+        return [] if self._backups is None else listed(Path(self.path))
 
     @property
     def is_broken(self) -> bool:
@@ -218,7 +233,8 @@ def _path(url: str) -> str:
     return os.path.realpath("/" + found.lstrip("/"))
 
 
-def _own(path: Path) -> OwnerLock:
+def own(path: Path) -> OwnerLock:
+    """Own the store at a path, whose folder is made if need be; StoreUnavailable if that cannot be."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         system = _file_system(path.parent)
@@ -251,7 +267,8 @@ def _file_system(folder: Path, mounts: str | None = None) -> str:
     return found
 
 
-def _log_of(store: Path) -> Path:
+def log_of(store: Path) -> Path:
+    """The write-ahead log of a store."""
     return store.with_name(store.name + ".wal")
 
 
@@ -276,7 +293,7 @@ def _go_on(store: Path) -> str:
 
 def _remove(store: Path) -> None:
     """Leave nothing of a file that could not be made whole."""
-    for path in (store, _log_of(store)):
+    for path in (store, log_of(store)):
         with suppress(OSError):
             path.unlink(missing_ok=True)
 

@@ -1,0 +1,25 @@
+"""Backups of the store."""
+
+from __future__ import annotations
+
+from workflow_monitor.server.handlers.base import Handler, reads, writes
+from workflow_monitor.server.representations import backup_document
+
+
+class Backups(Handler):
+    """The backups of the store. Where they are is no matter of requests: no path is ever taken from one."""
+
+    _track_activity = False
+
+    @reads
+    async def get(self) -> None:
+        engine = await self.backend.engine()
+        found = await self.backend.run(engine.store.backups)
+        self.answer_json([backup_document(backup) for backup in found])
+
+    @writes
+    async def post(self) -> None:
+        engine = await self.backend.engine()
+        made = await self.backend.run(engine.store.back_up, self.backend.limits.keep_backups)
+        self.set_status(201)
+        self.answer_json(backup_document(made))
