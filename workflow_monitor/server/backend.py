@@ -18,6 +18,7 @@ from workflow_monitor.domain.model import Backup
 from workflow_monitor.engine.feed import Feed
 from workflow_monitor.engine.queries import Queries
 from workflow_monitor.engine.workflow import Workflow
+from workflow_monitor.server.workers import Workers
 
 log = logging.getLogger(__name__)
 
@@ -82,6 +83,7 @@ class Backend:
     open_engine: Callable[[], Engine]
     limits: Limits = field(default_factory=Limits)
     threads: int = 4
+    workers: Workers = field(default_factory=lambda: Workers(""))
     #: streams of events that are open
     streams: int = 0
     #: tells this server from others, and from itself after it was started anew

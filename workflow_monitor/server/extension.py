@@ -10,7 +10,7 @@ from typing import Any
 from jupyter_core.paths import jupyter_data_dir
 from jupyter_server.extension.application import ExtensionApp
 from jupyter_server.serverapp import ServerApp
-from traitlets import Bool, Float, Int, Unicode
+from traitlets import Bool, Float, Int, TraitError, Unicode, default
 
 from workflow_monitor.domain.errors import StoreUnavailable
 from workflow_monitor.engine.feed import Feed
@@ -23,11 +23,13 @@ from workflow_monitor.server.handlers.pages import Unknown
 from workflow_monitor.server.openapi import openapi
 from workflow_monitor.server.representations import json_text
 from workflow_monitor.server.routes import ROUTES
+from workflow_monitor.server.workers import Workers, fault_of_token
 from workflow_monitor.store import open_store
 
 QUEUE_GROUP = "workflow_monitor.queues"
 #: Kernels find the server of their Jupyter by this; there is no token in it.
 URL_VARIABLE = "WORKFLOW_MONITOR_URL"
+WORKER_TOKEN_VARIABLE = "WORKFLOW_MONITOR_WORKER_TOKEN"  # noqa: S105 - the name of it
 MEBIBYTE = 2**20
 
 
@@ -63,13 +65,22 @@ class WorkflowMonitor(ExtensionApp):
         None, min=0.0, allow_none=True, help="How long events are remembered; None keeps all."
     ).tag(config=True)
     keep_backups = Int(7, min=1, help="How many backups are kept.").tag(config=True)
+    worker_token = Unicode(
+        help="A token of the workers' own, which leases jobs, renews leases and reports results, and opens nothing else; "
+        f"without it they need that of Jupyter. By default the variable {WORKER_TOKEN_VARIABLE}.",
+    ).tag(config=True)
     announce = Bool(True, help=f"Tell kernels the URL of the server by {URL_VARIABLE}.").tag(config=True)
 
     backend: Backend
 
+    @default("worker_token")
+    def _worker_token_default(self) -> str:
+        return os.environ.get(WORKER_TOKEN_VARIABLE, "")
+
     def initialize_settings(self) -> None:
         """Open the store; Jupyter starts also without it."""
-        self.backend = Backend(self._open_engine, self._limits(), self.reader_threads)
+        workers = Workers(self._checked_worker_token())
+        self.backend = Backend(self._open_engine, self._limits(), self.reader_threads, workers)
         self.backend.open()
 
     def initialize_handlers(self) -> None:
@@ -91,6 +102,14 @@ class WorkflowMonitor(ExtensionApp):
         """Finish what was begun and let others have the store."""
         if hasattr(self, "backend"):
             await self.backend.close()
+
+    def _checked_worker_token(self) -> str:
+        fault = fault_of_token(self.worker_token)
+        if self.worker_token and self.worker_token == self.settings["identity_provider"].token:
+            fault = "is the token of the Jupyter server, which opens everything; expected another"
+        if fault:
+            raise TraitError(f"WorkflowMonitor.worker_token {fault}.")
+        return self.worker_token
 
     def _limits(self) -> Limits:
         day = 86_400

@@ -12,6 +12,7 @@ from workflow_monitor.server import problems
 from workflow_monitor.server.description import Content, Operation, Parameter, Route
 from workflow_monitor.server.handlers.base import NAMESPACE
 from workflow_monitor.server.schemas import schemas
+from workflow_monitor.server.workers import for_workers
 
 Document = dict[str, Any]
 
@@ -46,6 +47,12 @@ SECURITY: dict[str, Document] = {
         "description": "`token …`: the token of the Jupyter server.",
     },
     "bearer": {"type": "http", "scheme": "bearer", "description": "The token of the Jupyter server."},
+    "worker": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "Authorization",
+        "description": "`token …` or `Bearer …`: the token of workers, which opens nothing else.",
+    },
     "cookie": {
         "type": "apiKey",
         "in": "cookie",
@@ -54,6 +61,9 @@ SECURITY: dict[str, Document] = {
         "`X-XSRFToken` with the value of the cookie `_xsrf`.",
     },
 }
+
+#: what opens any endpoint
+PEOPLE: list[Document] = [{name: []} for name in SECURITY if name != "worker"]
 
 
 def openapi(routes: Iterable[Route], base_url: str) -> Document:
@@ -67,7 +77,7 @@ def openapi(routes: Iterable[Route], base_url: str) -> Document:
             "license": {"name": "BSD-3-Clause", "identifier": "BSD-3-Clause"},
         },
         "servers": [{"url": f"{base_url}{NAMESPACE}"}],
-        "security": [{name: []} for name in SECURITY],
+        "security": PEOPLE,
         "paths": {route.path: _path(route) for route in routes},
         "components": {
             "schemas": schemas(),
@@ -110,6 +120,8 @@ def _operation(route: Route, verb: str, operation: Operation) -> Document:
             **{str(status): {"$ref": f"#/components/responses/{status}"} for status in sorted(errors)},
         },
     }
+    if for_workers(getattr(route.handler, verb)):
+        described["security"] = [*PEOPLE, {"worker": []}]
     if operation.description:
         described["description"] = operation.description
     if operation.parameters:

@@ -55,6 +55,16 @@ class NotAllowed(WorkflowError):
     title = "Jupyter does not allow this"
 
 
+class NotForWorkers(NotAllowed):
+    """The token of workers was sent for something that workers do not do."""
+
+    code = "not-for-workers"
+    title = "The token of workers does not allow this"
+
+    def __init__(self) -> None:
+        super().__init__("The token of workers leases jobs, renews leases and reports results, and does nothing else.")
+
+
 class BodyTooLarge(WorkflowError):
     """The body of the request is larger than this endpoint takes."""
 
@@ -106,6 +116,7 @@ KNOWN: Mapping[str, type[WorkflowError]] = {
         InvalidInput,
         UnknownStatus,
         NotAllowed,
+        NotForWorkers,
         NotFound,
         AOINotFound,
         PathNotFound,

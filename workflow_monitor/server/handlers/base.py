@@ -10,6 +10,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, ClassVar, TypeVar, cast
 
+from jupyter_server.auth import Authorizer, IdentityProvider
 from jupyter_server.auth.decorator import authorized
 from jupyter_server.base.handlers import APIHandler
 from tornado import web
@@ -24,6 +25,7 @@ from workflow_monitor.engine.queries import Queries
 from workflow_monitor.server import problems, representations
 from workflow_monitor.server.backend import Backend
 from workflow_monitor.server.representations import FRAMINGS, JSON, Form
+from workflow_monitor.server.workers import WORKER, for_workers
 
 T = TypeVar("T")
 Verb = TypeVar("Verb", bound=Callable[..., Any])
@@ -49,6 +51,13 @@ def writes(method: Verb) -> Verb:
     return _guarded(method, "write")
 
 
+def works(method: Verb) -> Verb:
+    """A verb that whoever may write can call, and who comes with the token of workers."""
+    guarded = writes(method)
+    guarded._for_workers = True  # type: ignore[attr-defined]  # noqa: SLF001 - the mark that the token looks for
+    return guarded
+
+
 def _guarded(method: Verb, action: str) -> Verb:
     guarded = web.authenticated(authorized(action=action, resource=RESOURCE)(method))
     guarded._guarded_for = action  # type: ignore[attr-defined]  # noqa: SLF001 - the mark that Handler looks for
@@ -57,7 +66,7 @@ def _guarded(method: Verb, action: str) -> Verb:
 
 @web.stream_request_body
 class Handler(APIHandler):
-    """An endpoint. Each verb of a subclass is marked `@reads` or `@writes`; one without cannot be defined.
+    """An endpoint. Each verb of a subclass is marked `@reads`, `@writes` or `@works`; one without cannot be defined.
 
     Jupyter's rules hold: identity, authorization, XSRF and origins. The body is only read for those who may
     call at all, and up to `body_limit`.
@@ -65,6 +74,8 @@ class Handler(APIHandler):
 
     #: methods of this endpoint
     verbs: ClassVar[tuple[str, ...]] = ()
+    #: whether the request comes with the token of workers
+    by_worker = False
     _track_activity = True
 
     def __init_subclass__(cls, **arguments: object) -> None:
@@ -102,17 +113,30 @@ class Handler(APIHandler):
 
     async def prepare(self) -> None:  # type: ignore[override]  # Tornado calls it without arguments
         """Refuse strangers before the body is read, and send odd paths to the clean ones."""
+        self.by_worker = self.backend.workers.sent(self)
         await super().prepare()
         if self.request.method == "OPTIONS":
             return
         if not self.current_user:
             raise web.HTTPError(403)
+        if self.by_worker and not for_workers(getattr(self, (self.request.method or "").lower())):
+            raise problems.NotForWorkers
         clean = cleaned_path(self.below_prefix)
         if clean is not None:
             query = f"?{self.request.query}" if self.request.query else ""
             self.redirect(self.prefix + clean + query, permanent=True)
             return
         self._check_body()
+
+    @property
+    def identity_provider(self) -> IdentityProvider:
+        """Who tells who asks: Jupyter's, or that of the token of workers."""
+        return self.backend.workers.identity if self.by_worker else super().identity_provider
+
+    @property
+    def authorizer(self) -> Authorizer:
+        """Who tells what may be done: Jupyter's, or that of the token of workers."""
+        return self.backend.workers.authorizer if self.by_worker else super().authorizer
 
     def _check_body(self) -> None:
         if self.request.headers.get("Content-Encoding", "identity") != "identity":
@@ -159,9 +183,11 @@ class Handler(APIHandler):
     def who(self) -> str:
         """Who asks, for the events: the user that Jupyter knows, else who the client says that it is."""
         user = self.current_user
+        declared = printable(self.request.headers.get(ACTOR_HEADER, ""))
+        if self.by_worker:
+            return f"{WORKER} {declared}".strip()
         if not user.name.startswith("Anonymous "):
             return printable(user.username)
-        declared = printable(self.request.headers.get(ACTOR_HEADER, ""))
         return declared or ("token" if self.token_authenticated else printable(user.name))
 
     def page(self) -> Page | None:

@@ -11,7 +11,7 @@ from workflow_monitor.domain.documents import read_json
 from workflow_monitor.domain.errors import FieldError, InvalidInput, NotFound, quoted
 from workflow_monitor.domain.fields import prepared, read_fields
 from workflow_monitor.domain.status import QUEUES
-from workflow_monitor.server.handlers.base import ACTOR_LENGTH, Handler, item_id, reads, writes
+from workflow_monitor.server.handlers.base import ACTOR_LENGTH, Handler, item_id, reads, works
 from workflow_monitor.server.representations import JSON, Framing, framed, job_json, json_text, time_text
 
 LEASABLE = 1_000
@@ -72,7 +72,7 @@ class LeaseJobs(Handler):
 
     _track_activity = False
 
-    @writes
+    @works
     async def post(self, queue: str) -> None:
         _check_queue(queue)
         asked = await self.read_body(lambda body: read_fields(read_json(body), LeaseFields))
@@ -93,7 +93,7 @@ class RenewJob(Handler):
 
     _track_activity = False
 
-    @writes
+    @works
     async def put(self, queue: str, lease: str) -> None:
         _check_queue(queue)
         asked = await self.read_body(lambda body: read_fields(read_json(body), RenewFields))

@@ -8,7 +8,7 @@ from workflow_monitor.domain.commands import Report
 from workflow_monitor.domain.documents import InvalidResult, read_results
 from workflow_monitor.domain.model import Result
 from workflow_monitor.domain.transitions import Outcome
-from workflow_monitor.server.handlers.base import Handler, writes
+from workflow_monitor.server.handlers.base import Handler, works
 from workflow_monitor.server.representations import JSON, json_text
 
 
@@ -17,7 +17,7 @@ class Results(Handler):
 
     _track_activity = False
 
-    @writes
+    @works
     async def post(self) -> None:
         results = await self.read_body(read_results)
         valid = [result for result in results if isinstance(result, Result)]
