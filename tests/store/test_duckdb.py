@@ -19,7 +19,7 @@ import pytest
 from tests.on_disk import AOI, NOBODY, answer, names, running_on, scenes, start
 from tests.running import START
 from workflow_monitor.domain.commands import CreateAOI, DeleteAOI, TrimHistory
-from workflow_monitor.domain.errors import StoreUnavailable
+from workflow_monitor.domain.errors import StoreInUse, StoreUnavailable
 from workflow_monitor.store import open_store
 from workflow_monitor.store.duckdb import DuckDBStore, store, wal
 
@@ -141,6 +141,34 @@ def test_a_second_store_in_the_same_process_is_refused(path: Path) -> None:
         assert f"process {os.getpid()}" in refusal(path)
         engine.ingest(AOI, *scenes(0, 1))
     assert names_in(path) == [scene.name for scene in scenes(0, 1)]
+
+
+def test_how_to_reach_the_owner_is_told_to_its_user_alone_and_as_long_as_it_is_the_owner(path: Path) -> None:
+    lock = path.with_name(f"{path.name}.lock")
+
+    def told() -> str:
+        with pytest.raises(StoreInUse) as error:
+            DuckDBStore(f"duckdb:///{path}")
+        return error.value.contact
+
+    path.parent.mkdir()
+    lock.touch(0o644)
+    for contact in ("here", ""):
+        first = DuckDBStore(f"duckdb:///{path}")
+        try:
+            assert told() == ""
+            first.announce("for a long while here")
+            assert mode(lock) == 0o600
+            first.announce(contact)
+            assert told() == contact
+            document = lock.read_text()
+            lock.write_text(document.replace(os.uname().nodename, "elsewhere"))
+            assert told() == ""
+            lock.write_text("{")
+            assert told() == ""
+            lock.write_text(document.replace('""', '"left over"'))
+        finally:
+            first.close()
 
 
 def names_in(path: Path) -> list[str]:

@@ -150,3 +150,11 @@ class StoreUnavailable(WorkflowError):
     status = 503
     code = "store-unavailable"
     title = "The store is not available"
+
+
+class StoreInUse(StoreUnavailable):
+    """Another process owns the store; `contact` is what that process told of itself, empty if nothing."""
+
+    def __init__(self, detail: str, contact: str = "") -> None:
+        super().__init__(detail)
+        self.contact = contact

@@ -7,17 +7,21 @@ import logging
 import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from workflow_monitor.domain.commands import Command, TrimHistory
-from workflow_monitor.domain.errors import StoreUnavailable, WorkflowError
+from workflow_monitor.domain.errors import StoreInUse, StoreUnavailable, WorkflowError
 from workflow_monitor.domain.model import Backup
 from workflow_monitor.engine.feed import Feed
 from workflow_monitor.engine.queries import Queries
 from workflow_monitor.engine.workflow import Workflow
+from workflow_monitor.server.peer import Contact
+from workflow_monitor.server.problems import TooManyStreams
+from workflow_monitor.server.upstream import Upstream
 from workflow_monitor.server.workers import Workers
 
 log = logging.getLogger(__name__)
@@ -26,6 +30,8 @@ T = TypeVar("T")
 
 #: as whom the server itself acts
 SERVER = "workflow-monitor"
+#: seconds between two tries to have the store, when nobody asks for it
+LEAST_PAUSE = 1.0
 
 
 class OpenStore(Protocol):
@@ -39,6 +45,13 @@ class OpenStore(Protocol):
     def backups(self) -> list[Backup]: ...
 
     def close(self) -> None: ...
+
+
+@runtime_checkable
+class Owned(Protocol):
+    """A store that one process has, which tells others of its user how to reach it."""
+
+    def announce(self, contact: str) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,57 +91,129 @@ class Limits:
 
 @dataclass(slots=True)
 class Backend:
-    """Gives handlers the engine, and threads to read in; nothing of it blocks the event loop."""
+    """Gives handlers the engine, or who answers in place of it, and threads to read in; nothing blocks the event loop."""
 
     open_engine: Callable[[], Engine]
     limits: Limits = field(default_factory=Limits)
     threads: int = 4
     workers: Workers = field(default_factory=lambda: Workers(""))
+    #: answers everything, so that there is no engine here
+    upstream: Upstream | None = None
     #: streams of events that are open
     streams: int = 0
     #: tells this server from others, and from itself after it was started anew
     instance: str = field(default_factory=lambda: uuid.uuid4().hex)
     _engine: Engine | None = None
+    #: how others reach this server, and who has the store that this one would have
+    _contact: Contact | None = None
+    _owner: tuple[Contact, Upstream] | None = None
+    _left: list[Upstream] = field(default_factory=list)
     _trouble: str = "The store has not been opened yet."
     _tried_at: float = -1e9
     _closed: bool = False
     _opening: threading.Lock = field(default_factory=threading.Lock)
     _readers: ThreadPoolExecutor = field(init=False)
-    _upkeep: asyncio.Task[None] | None = None
+    _upkeep: list[asyncio.Task[None]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._readers = ThreadPoolExecutor(self.threads, thread_name_prefix="workflow-monitor-reader")
 
-    def open(self) -> None:
-        """Open the store if that can be done now; the log says why if not. Blocks."""
+    def open(self, *, now: bool = False) -> None:
+        """Open the store if that can be done; the log says why if not. Blocks.
+
+        It is not tried more often than `retry_opening` says, except `now`.
+        """
         with self._opening:
-            if self._closed or (self._engine is not None and not self._engine.store.is_broken):
+            if self._closed or self.upstream is not None or self._has_engine:
                 return
-            if time.monotonic() - self._tried_at < self.limits.retry_opening:
+            if not now and time.monotonic() - self._tried_at < self.limits.retry_opening:
                 return
             self._close_engine()
             try:
                 self._engine = self.open_engine()
+                self._follow(None)
+                self._announce()
                 self._trouble = "The store broke and is about to be opened anew; try again."
+            except StoreInUse as error:
+                self._follow(Contact.read(error.contact))
+                self._be_without(error.detail)
             except StoreUnavailable as error:
+                self._follow(None)
                 self._be_without(error.detail)
             except Exception:
                 log.exception("The store could not be opened")
                 self._be_without("The store could not be opened; the server's log says more.")
             self._tried_at = time.monotonic()
 
+    @property
+    def _has_engine(self) -> bool:
+        return self._engine is not None and not self._engine.store.is_broken
+
+    def _follow(self, contact: Contact | None) -> None:
+        """From now on, let the server of this contact answer; None for no other."""
+        if self._owner is not None:
+            if self._owner[0] == contact:
+                return
+            self._left.append(self._owner[1])
+        self._owner = None if contact is None else (contact, contact.upstream())
+        if contact is not None:
+            log.warning("Workflow Monitor passes requests on to the server that has the store: %s", contact.url)
+
+    def _announce(self) -> None:
+        if self._contact is not None and self._engine is not None and isinstance(self._engine.store, Owned):
+            self._engine.store.announce(self._contact.text())
+
     def _be_without(self, reason: str) -> None:
-        if reason != self._trouble:
+        if reason != self._trouble and self._owner is None:
             log.error("Workflow Monitor answers 503 until this is settled: %s", reason)
         self._trouble = reason
 
     async def engine(self) -> Engine:
         """The engine; StoreUnavailable, with the reason, if it cannot be had at the moment."""
-        if self._engine is None or self._engine.store.is_broken:
+        if not self._has_engine:
             await self.run(self.open)
         if self._engine is None or self._engine.store.is_broken:
             raise StoreUnavailable(self._trouble)
         return self._engine
+
+    # ---- other servers
+
+    async def elsewhere(self) -> Upstream | None:
+        """Who answers in place of this server; None if it has the store, or if nobody can be asked."""
+        if self.upstream is not None:
+            return self.upstream
+        if not self._has_engine:
+            await self.run(self.open)
+        while self._left:
+            await self._left.pop().close()
+        return None if self._owner is None else self._owner[1]
+
+    async def look_again(self) -> None:
+        """Try at once to have the store: who had it does not answer."""
+        await self.run(lambda: self.open(now=True))
+
+    def introduce(self, url: str) -> None:
+        """Let others of this user who want the store know where this server's endpoints are. Blocks."""
+        with self._opening:
+            self._contact = Contact.at(url)
+            self._announce()
+
+    def opens(self, authorization: str) -> bool:
+        """Whether a header Authorization is that of a server of the same user, to which this one has told the key."""
+        return self._contact is not None and self._engine is not None and self._contact.opens(authorization)
+
+    @contextmanager
+    def streaming(self) -> Iterator[None]:
+        """Count a stream of events as long as it is open. Raises TooManyStreams."""
+        if self.streams >= self.limits.max_streams:
+            raise TooManyStreams(self.limits.max_streams)
+        self.streams += 1
+        try:
+            yield
+        finally:
+            self.streams -= 1
+
+    # ---- work
 
     async def run(self, function: Callable[..., T], *arguments: object) -> T:
         """The outcome of a function that blocks, from one of the reader threads."""
@@ -146,9 +231,19 @@ class Backend:
         return await asyncio.wrap_future(future)
 
     def start_upkeep(self) -> None:
-        """From now on, let what is old be forgotten; call it in the event loop."""
-        if self._upkeep is None:
-            self._upkeep = asyncio.get_running_loop().create_task(self._trim_again_and_again())
+        """From now on, let what is old be forgotten, and have the store when it can be had; call it in the event loop."""
+        if not self._upkeep and self.upstream is None:
+            loop = asyncio.get_running_loop()
+            self._upkeep += [
+                loop.create_task(self._trim_again_and_again()),
+                loop.create_task(self._open_again_and_again()),
+            ]
+
+    async def _open_again_and_again(self) -> None:
+        while True:
+            await asyncio.sleep(max(self.limits.retry_opening, LEAST_PAUSE))
+            if not self._has_engine:
+                await self.run(self.open)
 
     async def _trim_again_and_again(self) -> None:
         while True:
@@ -163,9 +258,12 @@ class Backend:
     async def close(self) -> None:
         """Finish what was begun, end the streams, and let others have the store; more than once does no harm."""
         self._closed = True
-        if self._upkeep is not None:
-            self._upkeep.cancel()
+        for task in self._upkeep:
+            task.cancel()
         await asyncio.to_thread(self._close_engine)
+        self._follow(None)
+        for upstream in (*self._left, *filter(None, [self.upstream])):
+            await upstream.close()
         self._readers.shutdown(wait=False, cancel_futures=True)
 
     def _close_engine(self) -> None:

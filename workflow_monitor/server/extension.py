@@ -21,6 +21,7 @@ from workflow_monitor.server.docs import docs_page
 from workflow_monitor.server.handlers.base import NAMESPACE
 from workflow_monitor.server.handlers.pages import Unknown
 from workflow_monitor.server.openapi import openapi
+from workflow_monitor.server.peer import address
 from workflow_monitor.server.representations import json_text
 from workflow_monitor.server.routes import ROUTES
 from workflow_monitor.server.workers import Workers, fault_of_token
@@ -95,6 +96,8 @@ class WorkflowMonitor(ExtensionApp):
 
     async def _start_jupyter_server_extension(self, serverapp: ServerApp) -> None:
         self.backend.start_upkeep()
+        if reached := address(serverapp):
+            await self.backend.run(self.backend.introduce, f"{reached}{NAMESPACE}")
         if self.announce:
             os.environ[URL_VARIABLE] = f"{serverapp.connection_url.rstrip('/')}/{NAMESPACE}"
 

@@ -20,6 +20,13 @@ from workflow_monitor.domain.errors import (
     UnknownStatus,
     WorkflowError,
 )
+from workflow_monitor.server.upstream import (
+    UpstreamDenied,
+    UpstreamLoop,
+    UpstreamLost,
+    UpstreamUnknown,
+    UpstreamUnreachable,
+)
 
 MEDIA_TYPE = "application/problem+json"
 DETAIL_LENGTH = 400
@@ -131,6 +138,11 @@ KNOWN: Mapping[str, type[WorkflowError]] = {
         TooManyStreams,
         WorkflowError,
         StoreUnavailable,
+        UpstreamUnreachable,
+        UpstreamUnknown,
+        UpstreamDenied,
+        UpstreamLost,
+        UpstreamLoop,
     )
 }
 

@@ -8,15 +8,18 @@ from asyncio import Future
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import wraps
 from typing import Any, ClassVar, TypeVar, cast
 
-from jupyter_server.auth import Authorizer, IdentityProvider
+from jupyter_server.auth import Authorizer
 from jupyter_server.auth.decorator import authorized
+from jupyter_server.auth.identity import IdentityProvider
 from jupyter_server.base.handlers import APIHandler
 from tornado import web
 from tornado.http1connection import HTTP1Connection
 from tornado.iostream import StreamClosedError
 
+from workflow_monitor.client.http import ACTOR_HEADER
 from workflow_monitor.domain.commands import Command
 from workflow_monitor.domain.errors import FieldError, InvalidInput, WorkflowError, quoted
 from workflow_monitor.domain.model import Page
@@ -24,15 +27,18 @@ from workflow_monitor.domain.status import Kind, Status
 from workflow_monitor.engine.queries import Queries
 from workflow_monitor.server import problems, representations
 from workflow_monitor.server.backend import Backend
+from workflow_monitor.server.handlers.forwarding import forward
+from workflow_monitor.server.peer import PeerIdentity
 from workflow_monitor.server.representations import FRAMINGS, JSON, Form
+from workflow_monitor.server.upstream import UpstreamUnreachable
 from workflow_monitor.server.workers import WORKER, for_workers
 
 T = TypeVar("T")
 Verb = TypeVar("Verb", bound=Callable[..., Any])
 
 NAMESPACE = "workflow-monitor"
+_PEERS = PeerIdentity()
 RESOURCE = "workflow_monitor"
-ACTOR_HEADER = "X-Workflow-Monitor-Actor"
 ACTOR_LENGTH = 100
 #: Larger bodies are decoded beside the event loop.
 SMALL_BODY = 8_192
@@ -59,9 +65,33 @@ def works(method: Verb) -> Verb:
 
 
 def _guarded(method: Verb, action: str) -> Verb:
-    guarded = web.authenticated(authorized(action=action, resource=RESOURCE)(method))
+    guarded = web.authenticated(authorized(action=action, resource=RESOURCE)(_answered(method)))
     guarded._guarded_for = action  # type: ignore[attr-defined]  # noqa: SLF001 - the mark that Handler looks for
     return cast("Verb", guarded)
+
+
+def _answered(method: Verb) -> Verb:
+    """A verb that the server that has the store answers: this one, or the one behind it."""
+
+    @wraps(method)
+    async def answer(handler: Handler, *arguments: object, **named: object) -> None:
+        gone: UpstreamUnreachable | None = None
+        for _ in range(2):
+            upstream = await handler.backend.elsewhere() if handler.needs_store else None
+            if upstream is None:
+                await method(handler, *arguments, **named)
+                return
+            try:
+                await forward(handler, upstream)
+            except UpstreamUnreachable as error:
+                gone = error
+                # It may have left the store to this server, or to a third.
+                await handler.backend.look_again()
+            else:
+                return
+        raise cast("UpstreamUnreachable", gone)
+
+    return cast("Verb", answer)
 
 
 @web.stream_request_body
@@ -76,6 +106,10 @@ class Handler(APIHandler):
     verbs: ClassVar[tuple[str, ...]] = ()
     #: whether the request comes with the token of workers
     by_worker = False
+    #: whether it answers from the store, wherever that is
+    needs_store: ClassVar[bool] = True
+    #: seconds without a word after which another server's answer is given up
+    silence: ClassVar[float] = 600.0
     _track_activity = True
 
     def __init_subclass__(cls, **arguments: object) -> None:
@@ -130,8 +164,12 @@ class Handler(APIHandler):
 
     @property
     def identity_provider(self) -> IdentityProvider:
-        """Who tells who asks: Jupyter's, or that of the token of workers."""
-        return self.backend.workers.identity if self.by_worker else super().identity_provider
+        """Who tells who asks: Jupyter's; or that of workers' token, or of this user's other servers, which have the store's key."""
+        if self.by_worker:
+            return self.backend.workers.identity
+        if self.backend.opens(self.request.headers.get("Authorization", "")):
+            return _PEERS
+        return super().identity_provider
 
     @property
     def authorizer(self) -> Authorizer:
@@ -167,12 +205,16 @@ class Handler(APIHandler):
 
     async def read_body(self, decode: Callable[[bytes], T]) -> T:
         """The decoded body; large ones are decoded in a thread."""
-        if self._too_large:
-            raise problems.BodyTooLarge(self.body_limit)
-        body = bytes(self._body)
+        body = self.taken_body()
         if len(body) <= SMALL_BODY:
             return decode(body)
         return await self.backend.run(decode, body)
+
+    def taken_body(self) -> bytes:
+        """The body as it was sent. Raises BodyTooLarge."""
+        if self._too_large:
+            raise problems.BodyTooLarge(self.body_limit)
+        return bytes(self._body)
 
     @property
     def media_type(self) -> str:
@@ -181,14 +223,19 @@ class Handler(APIHandler):
 
     @property
     def who(self) -> str:
-        """Who asks, for the events: the user that Jupyter knows, else who the client says that it is."""
+        """Who asks, for the events."""
+        return self.known_as or ("token" if self.token_authenticated else printable(self.current_user.name))
+
+    @property
+    def known_as(self) -> str:
+        """The user that Jupyter knows, else who the client says that it is; empty if neither is told."""
         user = self.current_user
         declared = printable(self.request.headers.get(ACTOR_HEADER, ""))
         if self.by_worker:
             return f"{WORKER} {declared}".strip()
         if not user.name.startswith("Anonymous "):
             return printable(user.username)
-        return declared or ("token" if self.token_authenticated else printable(user.name))
+        return declared
 
     def page(self) -> Page | None:
         """The part of a list that is asked for; what is no positive limit asks for all."""

@@ -15,7 +15,6 @@ from workflow_monitor.engine.feed import Subscription
 from workflow_monitor.engine.queries import Queries
 from workflow_monitor.server.backend import Engine
 from workflow_monitor.server.handlers.base import Handler, item_id, moment, reads, status_named
-from workflow_monitor.server.problems import TooManyStreams
 from workflow_monitor.server.representations import AS_JSON, AS_NDJSON, EVENTS, event_json
 
 #: events that are read from the store at once
@@ -30,6 +29,7 @@ GREETING = b"retry: 2000\n\n"
 class Events(Handler):
     """Transitions as server-sent events, of all AOIs or of one."""
 
+    silence = 60.0
     _track_activity = False
 
     @reads
@@ -38,20 +38,16 @@ class Events(Handler):
         engine = await self.backend.engine()
         if aoi is not None and not await self.backend.run(engine.queries.has_aoi, aoi):
             raise AOINotFound(aoi)
-        limit = self.backend.limits.max_streams
-        if self.backend.streams >= limit:
-            raise TooManyStreams(limit)
-        loop = asyncio.get_running_loop()
-        subscription = engine.feed.subscribe(loop, aoi)
-        self.backend.streams += 1
-        try:
-            await self._stream(engine, subscription, after)
-        except (StreamClosedError, TimeoutError):
-            self.log.debug("%s: the client has gone, or reads too slowly", self.request.path)
-            self.break_off()
-        finally:
-            self.backend.streams -= 1
-            engine.feed.unsubscribe(loop, subscription)
+        with self.backend.streaming():
+            loop = asyncio.get_running_loop()
+            subscription = engine.feed.subscribe(loop, aoi)
+            try:
+                await self._stream(engine, subscription, after)
+            except (StreamClosedError, TimeoutError):
+                self.log.debug("%s: the client has gone, or reads too slowly", self.request.path)
+                self.break_off()
+            finally:
+                engine.feed.unsubscribe(loop, subscription)
 
     def _resumed_after(self) -> int | None:
         for name, text in (("Last-Event-ID", self.request.headers.get("Last-Event-ID")), ("after", self.text("after"))):

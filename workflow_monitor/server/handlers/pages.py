@@ -26,6 +26,7 @@ class Root(Handler):
 class OpenAPI(Handler):
     """The description of the endpoints for programs."""
 
+    needs_store = False
     document: str
 
     @reads
@@ -36,6 +37,7 @@ class OpenAPI(Handler):
 class Docs(Handler):
     """The description of the endpoints for people."""
 
+    needs_store = False
     html: str
 
     @property

@@ -192,6 +192,11 @@ class DuckDBStore:
         """Whether DuckDB gave up on the instance, so that the store has to be opened anew."""
         return self._connection.is_broken
 
+    def announce(self, contact: str) -> None:
+        """Tell others of this user who want the file how to reach who has it."""
+        if self._lock is not None:
+            self._lock.announce(contact)
+
     def close(self) -> None:
         """Write everything into the file and let others have it; more than once does no harm."""
         if self._is_closed:
