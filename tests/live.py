@@ -27,15 +27,17 @@ class LiveServer:
     token: str
     process: subprocess.Popen[bytes]
     log: Path
+    #: what answers 200 as soon as it is there
+    ready: str = ""
 
     @property
     def url(self) -> str:
         """Where the endpoints start, without a slash at the end."""
         return f"{self.base_url}workflow-monitor"
 
-    def answers(self, path: str = "") -> bool:
-        """Whether it answers, that of a path even if it is 503."""
-        request = urllib.request.Request(f"{self.url}/{path}", headers={"Authorization": f"token {self.token}"})
+    def answers(self) -> bool:
+        """Whether it answers what it is asked to be ready, even if that is 503."""
+        request = urllib.request.Request(f"{self.url}/{self.ready}", headers={"Authorization": f"token {self.token}"})
         try:
             with urllib.request.urlopen(request, timeout=5) as answer:
                 return bool(answer.status == 200)
@@ -57,14 +59,14 @@ def live_server(
     base_url: str = "/",
     *,
     port: int = 0,
+    ready: str = "",
     lab: bool = False,
     extensions: Mapping[str, bool] | None = None,
-    awaits: str = "",
     **options: object,
 ) -> Iterator[LiveServer]:
     """Start a server whose state is in a folder, with JupyterLab if it is asked for. It ends with the context.
 
-    `options` are traits of WorkflowMonitor; it is there when it answers, be it that the store is not, at `awaits`.
+    `options` are traits of WorkflowMonitor; it is there when it answers, be it that the store is not, at `ready`.
     """
     port = port or free_port()
     config = folder / "config"
@@ -96,18 +98,18 @@ def live_server(
     log = folder / "jupyter.log"
     with log.open("ab") as output:
         process = subprocess.Popen(command, env=environment, stdout=output, stderr=output, stdin=subprocess.DEVNULL)
-    server = LiveServer(f"http://127.0.0.1:{port}{base_url}", TOKEN, process, log)
+    server = LiveServer(f"http://127.0.0.1:{port}{base_url}", TOKEN, process, log, ready)
     try:
-        _await(server, awaits)
+        _await(server)
         yield server
     finally:
         process.terminate()
         process.wait(30)
 
 
-def _await(server: LiveServer, path: str) -> None:
+def _await(server: LiveServer) -> None:
     deadline = time.monotonic() + START_SECONDS
-    while not server.answers(path):
+    while not server.answers():
         assert server.process.poll() is None, server.log.read_text()[-3000:]
         assert time.monotonic() < deadline, server.log.read_text()[-3000:]
         time.sleep(0.05)

@@ -40,7 +40,7 @@ def test_a_broken_store_is_restored_while_its_server_waits(folder: Path, tmp_pat
         server.process.send_signal(signal.SIGKILL)
         server.process.wait(30)
     store.write_bytes(b"no database" * 1000)
-    with live_server(folder, port=port, awaits="aoi/", retry_opening_seconds=0.1) as server:
+    with live_server(folder, port=port, ready="aoi/", retry_opening_seconds=0.1) as server:
         terminal = Terminal(server, tmp_path)
         _, wrong = terminal.type("aois", expect=1)
         command = f"workflow-monitor restore {store}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import getpass
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -161,7 +161,7 @@ def open_api(connect: Connect, url: str, token: Secret | None) -> Api:
     """The interface of the server at a URL: a Jupyter server's base URL, or the root of a bare workflow server."""
     answers: list[tuple[str, Answer]] = []
     refused: MonitorError | None = None
-    for root in _roots(url):
+    for root in roots(url):
         connection = connect(root, token)
         try:
             answer = connection.get("", accept="text/plain")
@@ -181,8 +181,17 @@ def open_api(connect: Connect, url: str, token: Secret | None) -> Api:
     raise _none_there(url, answers)
 
 
-def _roots(url: str) -> Iterable[str]:
-    if url.rstrip("/").endswith(f"/{NAMESPACE}"):
+def roots(url: str) -> list[str]:
+    """Where the endpoints may be below the address of a server, the most likely first.
+
+    >>> roots("http://host/user/eva/")
+    ['http://host/user/eva/workflow-monitor/', 'http://host/user/eva/']
+    >>> roots("http://host/services/workflow-monitor/")[0]
+    'http://host/services/workflow-monitor/workflow-monitor/'
+    """
+    path = urlsplit(url).path.rstrip("/")
+    # A hub has its services there, and may call this one so.
+    if path.endswith(f"/{NAMESPACE}") and not path.endswith(f"/services/{NAMESPACE}"):
         return [url]
     return [f"{url}{NAMESPACE}/", url]
 

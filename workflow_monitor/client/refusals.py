@@ -35,6 +35,8 @@ _HINTS = {
     413: "Send less at once.",
 }
 
+#: the code of a refusal by the server to which the one that was asked passes requests on
+BEHIND = "upstream-denied"
 ACCESS = (
     "The server does not accept the token, or does not let its holder do this. Give the token of this server: "
     "Monitor(url, token=…), or the variable WORKFLOW_MONITOR_TOKEN. A running Jupyter server shows its own by "
@@ -47,7 +49,9 @@ def refusal(status: int, media_type: str, body: bytes, address: str, *, is_page:
     problem = _problem(body) if "json" in media_type or not is_page else {}
     if status in (401, 403, 407):
         said = _said(problem, b"" if is_page else body)
-        return AccessDenied(f"{address} answered {status}{f' ({said})' if said else ''}. {ACCESS}")
+        # What the server behind that one refuses is no matter of the token that was given here.
+        advice = "" if problem.get("code") == BEHIND else f". {ACCESS}"
+        return AccessDenied(f"{address} answered {status}{f' ({said})' if said else ''}{advice}")
     if is_page:
         return UnexpectedAnswer(
             f"{address} answered {status} with a page for people, not with data: something else than a workflow "

@@ -12,6 +12,8 @@ from jupyter_server.extension.application import ExtensionApp
 from jupyter_server.serverapp import ServerApp
 from traitlets import Bool, Float, Int, TraitError, Unicode, default
 
+from workflow_monitor.client.discovery import Surroundings
+from workflow_monitor.client.errors import MonitorError
 from workflow_monitor.domain.errors import StoreUnavailable
 from workflow_monitor.engine.feed import Feed
 from workflow_monitor.engine.queries import Queries
@@ -25,12 +27,15 @@ from workflow_monitor.server.peer import address
 from workflow_monitor.server.representations import json_text
 from workflow_monitor.server.routes import ROUTES
 from workflow_monitor.server.workers import Workers, fault_of_token
+from workflow_monitor.server.upstream import Upstream, named
 from workflow_monitor.store import open_store
 
 QUEUE_GROUP = "workflow_monitor.queues"
 #: Kernels find the server of their Jupyter by this; there is no token in it.
 URL_VARIABLE = "WORKFLOW_MONITOR_URL"
 WORKER_TOKEN_VARIABLE = "WORKFLOW_MONITOR_WORKER_TOKEN"  # noqa: S105 - the name of it
+UPSTREAM_VARIABLE = "WORKFLOW_MONITOR_UPSTREAM"
+UPSTREAM_TOKEN_VARIABLE = "WORKFLOW_MONITOR_UPSTREAM_TOKEN"  # noqa: S105 - the name of a variable
 MEBIBYTE = 2**20
 
 
@@ -45,6 +50,15 @@ class WorkflowMonitor(ExtensionApp):
         "",
         help="Where the state is kept: `duckdb:///absolute/path`, `duckdb:///:memory:`. "
         "By default workflow_monitor/workflow.duckdb in Jupyter's data directory.",
+    ).tag(config=True)
+    upstream = Unicode(
+        "",
+        help="The address of the workflow server that answers in place of this one, which then keeps nothing itself. "
+        f"{UPSTREAM_VARIABLE} sets it where neither this nor store_url is configured.",
+    ).tag(config=True)
+    upstream_token = Unicode(
+        "",
+        help=f"The token for that server; better by {UPSTREAM_TOKEN_VARIABLE}, as others can see a command line.",
     ).tag(config=True)
     queue = Unicode("lease", help="How jobs reach workers: the name of an installed queue.").tag(config=True)
     reader_threads = Int(4, min=1, max=64, help="How many requests read from the store at once.").tag(config=True)
@@ -73,6 +87,8 @@ class WorkflowMonitor(ExtensionApp):
     announce = Bool(True, help=f"Tell kernels the URL of the server by {URL_VARIABLE}.").tag(config=True)
 
     backend: Backend
+    #: why there can be no upstream
+    _misnamed = ""
 
     @default("worker_token")
     def _worker_token_default(self) -> str:
@@ -81,7 +97,7 @@ class WorkflowMonitor(ExtensionApp):
     def initialize_settings(self) -> None:
         """Open the store; Jupyter starts also without it."""
         workers = Workers(self._checked_worker_token())
-        self.backend = Backend(self._open_engine, self._limits(), self.reader_threads, workers)
+        self.backend = Backend(self._open_engine, self._limits(), self.reader_threads, workers, self._upstream())
         self.backend.open()
 
     def initialize_handlers(self) -> None:
@@ -114,6 +130,20 @@ class WorkflowMonitor(ExtensionApp):
             raise TraitError(f"WorkflowMonitor.worker_token {fault}.")
         return self.worker_token
 
+    def _upstream(self) -> Upstream | None:
+        """Who answers in place of this server, if anybody is to. Kernels do not inherit what the variables say."""
+        told = {name: os.environ.pop(name, "") for name in (UPSTREAM_VARIABLE, UPSTREAM_TOKEN_VARIABLE)}
+        address = self.upstream or ("" if self.store_url else told[UPSTREAM_VARIABLE])
+        if not address:
+            return None
+        try:
+            found = named(address, self.upstream_token or told[UPSTREAM_TOKEN_VARIABLE], Surroundings())
+        except MonitorError as error:
+            self._misnamed = f"{error} (upstream)"
+            return None
+        self.log.info("Workflow Monitor passes requests on to %s", found.url)
+        return found
+
     def _limits(self) -> Limits:
         day = 86_400
         return Limits(
@@ -130,6 +160,8 @@ class WorkflowMonitor(ExtensionApp):
         )
 
     def _open_engine(self) -> Engine:
+        if self._misnamed:
+            raise StoreUnavailable(self._misnamed)
         store = open_store(self.store_url or _default_store())
         try:
             feed = Feed()
