@@ -42,7 +42,7 @@ class LiveServer:
             with urllib.request.urlopen(request, timeout=5) as answer:
                 return bool(answer.status == 200)
         except urllib.error.HTTPError as error:
-            return bool(path) and error.code == 503
+            return bool(self.ready) and error.code == 503
         except OSError:
             return False
 

@@ -26,8 +26,8 @@ from workflow_monitor.server.openapi import openapi
 from workflow_monitor.server.peer import address
 from workflow_monitor.server.representations import json_text
 from workflow_monitor.server.routes import ROUTES
-from workflow_monitor.server.workers import Workers, fault_of_token
 from workflow_monitor.server.upstream import Upstream, named
+from workflow_monitor.server.workers import Workers, fault_of_token
 from workflow_monitor.store import open_store
 
 QUEUE_GROUP = "workflow_monitor.queues"
