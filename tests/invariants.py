@@ -25,14 +25,14 @@ HALF_AN_INGESTION = """
 
 
 def rows(engine: Running, statement: str) -> list[tuple[Any, ...]]:
-    with engine.store.reader._open_cursor() as cursor:  # type: ignore[attr-defined]
+    with engine.store.reader._source._open_cursor() as cursor:  # type: ignore[attr-defined]
         found: list[tuple[Any, ...]] = cursor.execute(statement).fetchall()
     return found
 
 
 def found_wrong(engine: Running) -> list[str]:
     """What does not hold, for a person; empty if all holds."""
-    with engine.store.reader._open_cursor() as cursor:  # type: ignore[attr-defined]
+    with engine.store.reader._source._open_cursor() as cursor:  # type: ignore[attr-defined]
         wrong = unsound(cursor)
     if half := rows(engine, HALF_AN_INGESTION):
         wrong.append(f"an ingestion that is there in part: {half[:5]}")

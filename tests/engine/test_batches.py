@@ -26,7 +26,7 @@ from workflow_monitor.domain.commands import (
 from workflow_monitor.domain.errors import AOINotFound, Conflict, InvalidInput, SceneExists, StatusConflict
 from workflow_monitor.domain.model import Result
 from workflow_monitor.domain.status import Kind, Status
-from workflow_monitor.store.duckdb.writer import MANY
+from workflow_monitor.store.duckdb.connection import MANY
 
 ROOT = Link("A", "tile")
 A = NewScene("A", 0, {"tile": None})

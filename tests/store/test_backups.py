@@ -166,7 +166,7 @@ def test_a_backup_that_fails_leaves_nothing_and_the_store_goes_on(path: Path, mo
 
 
 def test_nothing_else_can_be_reached_through_the_store(path: Path, tmp_path: Path) -> None:
-    with running_on(path) as engine, engine.store.reader._open_cursor() as cursor:  # type: ignore[attr-defined]
+    with running_on(path) as engine, engine.store.reader._source._open_cursor() as cursor:  # type: ignore[attr-defined]
         for statement in (f"ATTACH '{tmp_path}/other.duckdb' AS other", f"COPY (SELECT 1) TO '{tmp_path}/out.csv'"):
             with pytest.raises(duckdb.PermissionException):
                 cursor.execute(statement)

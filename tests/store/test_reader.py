@@ -16,7 +16,7 @@ from workflow_monitor.domain.documents import read_scene
 from workflow_monitor.domain.model import Page, Result, Roots
 from workflow_monitor.domain.nodes import GraphPart, SceneNode, TileNode
 from workflow_monitor.domain.status import Cause, Kind, Status
-from workflow_monitor.store.duckdb import reader
+from workflow_monitor.store import reader
 
 AOI = "Denmark"
 SQUARE = {"type": "Polygon", "coordinates": [[[9.0, 55.0], [10.0, 55.0], [10.0, 56.0], [9.0, 56.0], [9.0, 55.0]]]}
@@ -464,7 +464,7 @@ def test_two_lists_of_a_graph_show_one_state(engine: Running) -> None:
 
 def cursors(engine: Running, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many cursors are open, in its only element."""
-    number, opened = [0], engine.store.reader._open_cursor  # type: ignore[attr-defined]
+    number, opened = [0], engine.store.reader._source._open_cursor  # type: ignore[attr-defined]
 
     class Counted:
         def __enter__(self) -> Any:
@@ -476,7 +476,7 @@ def cursors(engine: Running, monkeypatch: pytest.MonkeyPatch) -> list[int]:
             number[0] -= 1
             return self.cursor.__exit__(*error)
 
-    monkeypatch.setattr(engine.store.reader, "_open_cursor", Counted)
+    monkeypatch.setattr(engine.store.reader._source, "_open_cursor", Counted)  # type: ignore[attr-defined]
     return number
 
 
@@ -504,7 +504,7 @@ def test_a_list_that_is_closed_early_lets_its_cursor_go(engine: Running, monkeyp
     gc.collect()
     assert number == [0]
     # a snapshot that was still open would keep the log from being written into the file
-    with engine.store.reader._open_cursor() as cursor:  # type: ignore[attr-defined]
+    with engine.store.reader._source._open_cursor() as cursor:  # type: ignore[attr-defined]
         cursor.execute("CHECKPOINT")
 
 

@@ -151,15 +151,11 @@ class Workflow:
             log.exception("Nobody could be told of %d events", len(events))
 
     def _transact(self, orders: Sequence[_Order]) -> tuple[list[object], list[Event]]:
-        if self._is_stale:
-            self._graph, self._queue = Graph(self._store.writer), self._make_queue(self._store.writer)
-            self._is_stale = False
-        if len(self._graph.hood) > KEPT:
-            self._graph.forget()
-        batch = Batch(self._graph, self._queue, self._clock())
         answers: list[object] = [None] * len(orders)
         leases: dict[int, Lease] = {}
-        with self._store.writer.transaction():
+        with self._store.writer.transaction() as is_outdated:
+            self._refresh(is_outdated)
+            batch = Batch(self._graph, self._queue, self._clock())
             batch.foresee([order.command for order in orders])
             for place, order in enumerate(orders):
                 if isinstance(order.command, Lease):
@@ -171,6 +167,14 @@ class Workflow:
                 answers[place] = jobs
             batch.save()
         return answers, batch.events
+
+    def _refresh(self, is_outdated: bool) -> None:
+        """Know what is stored, if others have written or a transaction failed; do not know too much."""
+        if is_outdated or self._is_stale:
+            self._graph, self._queue = Graph(self._store.writer), self._make_queue(self._store.writer)
+            self._is_stale = False
+        if len(self._graph.hood) > KEPT:
+            self._graph.forget()
 
     def _give_up(self, orders: Sequence[_Order], error: Exception) -> None:
         self._is_stale = True

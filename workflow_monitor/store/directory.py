@@ -8,9 +8,41 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable
 from threading import Lock
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from workflow_monitor.domain.model import AOI, Roots
+
+
+class AOIs(Protocol):
+    """What readers ask of the AOIs; any thread may."""
+
+    def aois(self) -> list[AOI]:
+        """All of them by name."""
+
+    def named(self, name: str) -> AOI | None:
+        """The AOI of a name, if there is one."""
+
+    def roots(self, number: int, find: Callable[[], Roots]) -> Roots:
+        """The ends of the graph of an AOI, looked for only if it has got another shape since."""
+
+
+class Notes(Protocol):
+    """What the writer tells of the AOIs, within a transaction."""
+
+    def begin(self) -> None:
+        """A transaction begins."""
+
+    def count(self, aois: Iterable[AOI]) -> None:
+        """These, which may be new ones, have other workloads."""
+
+    def delete(self, number: int) -> None:
+        """An AOI is gone."""
+
+    def reshape(self, aois: Iterable[int]) -> None:
+        """Tiles of AOIs have come, gone, or been linked or dated anew."""
+
+    def commit(self) -> None:
+        """It was committed."""
 
 
 class _Shape(NamedTuple):
@@ -21,15 +53,20 @@ class _Shape(NamedTuple):
 
 
 class Directory:
-    """The AOIs by number and by name."""
+    """The AOIs by number and by name, of a store that nobody else writes."""
 
-    def __init__(self, aois: Iterable[AOI]) -> None:
+    def __init__(self) -> None:
         self._lock = Lock()
-        self._by_id = {aoi.id: aoi for aoi in aois}
-        self._by_name = {aoi.name: aoi for aoi in self._by_id.values()}
+        self._by_id: dict[int, AOI] = {}
+        self._by_name: dict[str, AOI] = {}
         self._versions: Counter[int] = Counter()
         self._shapes: dict[int, _Shape] = {}
         self.begin()
+
+    def load(self, aois: Iterable[AOI]) -> None:
+        """Begin with the AOIs that there are."""
+        self._by_id = {aoi.id: aoi for aoi in aois}
+        self._by_name = {aoi.name: aoi for aoi in self._by_id.values()}
 
     # ---- what is read
 

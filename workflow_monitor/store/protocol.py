@@ -117,8 +117,12 @@ class JobRow(NamedTuple):
 class Writer(Protocol):
     """What the writer thread does. All but `numbers` and `aois` is called within a transaction."""
 
-    def transaction(self) -> AbstractContextManager[None]:
-        """Commit what is done within, on disk, or nothing of it; StoreUnavailable if that cannot be had."""
+    def transaction(self) -> AbstractContextManager[bool]:
+        """Commit what is done within, on disk, or nothing of it; StoreUnavailable if that cannot be had.
+
+        One transaction after the other, also those of other servers over the same store. Answers whether others have
+        written since the last one of this writer, or may have: what was read before then has to be read anew.
+        """
 
     def numbers(self) -> Numbers: ...
 

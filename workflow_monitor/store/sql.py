@@ -1,7 +1,8 @@
 """Named SQL statements out of files.
 
-A file holds sections that start with `-- name: some_name`. `{{other_name}}` stands for the text of another section
-of the same file. Nothing else is ever put into a statement: values are bound.
+A file holds sections that start with `-- name: some_name`. `{{other_name}}` stands for the text of another section.
+What all stores ask in the same words is in `reading.sql` and `writing.sql`; what each says in its own is in a file of its
+package, whose sections come beside them, or in their place. Nothing else is ever put into a statement: values are bound.
 """
 
 from __future__ import annotations
@@ -14,11 +15,13 @@ _SECTION = re.compile(r"^-- name: (\w+)[^\n]*\n", re.MULTILINE)
 _PLACE = re.compile(r"\{\{(\w+)\}\}")
 
 
-def statements(package: str, file_name: str) -> Mapping[str, str]:
-    """The statements of a file in a package, by name."""
-    text = files(package).joinpath(file_name).read_text(encoding="utf-8")
-    parts = _SECTION.split(text)[1:]
-    sections = {name: body.strip().removesuffix(";") for name, body in zip(parts[::2], parts[1::2], strict=True)}
+def statements(*places: tuple[str, str]) -> Mapping[str, str]:
+    """The statements of files, each in a package, by name; of two of the same name the later counts."""
+    sections: dict[str, str] = {}
+    for package, file_name in places:
+        text = files(package).joinpath(file_name).read_text(encoding="utf-8")
+        parts = _SECTION.split(text)[1:]
+        sections |= {name: body.strip().removesuffix(";") for name, body in zip(parts[::2], parts[1::2], strict=True)}
 
     def expanded(name: str) -> str:
         return _PLACE.sub(lambda place: expanded(place[1]), sections[name])

@@ -19,7 +19,7 @@ from workflow_monitor.store.duckdb.mark import sync_folder
 from workflow_monitor.store.duckdb.soundness import unsound
 from workflow_monitor.store.sql import statements
 
-_SQL = statements("workflow_monitor.store.duckdb", "backups.sql")
+_SQL = statements(("workflow_monitor.store.duckdb", "backups.sql"))
 _NAME = re.compile(r"(\d{8}T\d{6}Z)\.duckdb")
 _TIME = "%Y%m%dT%H%M%SZ"
 #: what has to stay free on the disk beside a backup

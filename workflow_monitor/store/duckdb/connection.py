@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import duckdb
+import pyarrow as pa
 
 from workflow_monitor.domain.errors import StoreUnavailable
 from workflow_monitor.store.duckdb.backups import way_back
+from workflow_monitor.store.duckdb.session import STATEMENTS
 from workflow_monitor.store.duckdb.wal import WriteAheadLog
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 log = logging.getLogger(__name__)
 
+#: rows from which on columns are handed over as Arrow: DuckDB takes Python lists apart value by value
+MANY = 300
 #: after these DuckDB's whole instance is of no use any more, says its documentation
 FATAL = (duckdb.FatalException, duckdb.InternalException)
 #: what the machine, and not the statement, is to blame for
@@ -67,6 +68,11 @@ class Connection:
         #: set when the instance has to be opened anew
         self.is_broken = False
 
+    def begin(self) -> bool:
+        """Begin a transaction; nobody else writes."""
+        self.execute("BEGIN TRANSACTION")
+        return False
+
     def execute(self, statement: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
         """Run a statement and fetch all its rows; StoreUnavailable if the file or the machine fails."""
         try:
@@ -77,11 +83,22 @@ class Connection:
             self.is_broken = self.is_broken or isinstance(error, FATAL)
             raise trouble(self._path, error) from error
 
-    def execute_over(self, given: pa.Table, statement: str) -> list[tuple[Any, ...]]:
-        """Run a statement that reads these rows as the table `given`; StoreUnavailable as `execute`."""
-        self._cursor.register("given", given)
+    def rows(self, name: str, *values: object) -> list[tuple[Any, ...]]:
+        """The rows of a statement by name."""
+        return self.execute(STATEMENTS[name], values)
+
+    def change(self, name: str, *values: object) -> int:
+        """Run a statement that changes rows; how many it has changed."""
+        return int(self.rows(name, *values)[0][0])
+
+    def write(self, name: str, columns: Mapping[str, Sequence[object]]) -> int:
+        """Run a statement over rows, whose columns are the values of the statement in this order; how many it wrote."""
+        rows = list(columns.values())
+        if len(rows[0]) < MANY:
+            return self.change(name, *rows)
+        self._cursor.register("given", pa.table(dict(columns)))
         try:
-            return self.execute(statement)
+            return self.change(f"{name}_given")
         finally:
             self._cursor.unregister("given")
 

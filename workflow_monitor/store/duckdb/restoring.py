@@ -22,7 +22,7 @@ from workflow_monitor.store.duckdb.soundness import unsound
 from workflow_monitor.store.duckdb.store import log_of, own
 from workflow_monitor.store.sql import statements
 
-_SQL = statements("workflow_monitor.store.duckdb", "backups.sql")
+_SQL = statements(("workflow_monitor.store.duckdb", "backups.sql"))
 #: so many numbers are left out, that what is lost may have had
 GAP = 1_000_000
 

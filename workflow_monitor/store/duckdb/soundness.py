@@ -6,7 +6,7 @@ import duckdb
 
 from workflow_monitor.store.sql import statements
 
-_SQL = statements("workflow_monitor.store.duckdb", "soundness.sql")
+_SQL = statements(("workflow_monitor.store.duckdb", "soundness.sql"))
 _PARTS = frozenset({"items"})
 EXAMPLES = 5
 

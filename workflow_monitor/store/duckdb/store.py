@@ -14,19 +14,19 @@ import duckdb
 
 from workflow_monitor.domain.errors import Conflict, StoreUnavailable, quoted
 from workflow_monitor.domain.model import Backup
+from workflow_monitor.store.directory import Directory
 from workflow_monitor.store.duckdb.backups import Backups, folder_of, listed, way_back
 from workflow_monitor.store.duckdb.connection import FATAL, Connection, first_line, is_full, is_trouble, trouble
 from workflow_monitor.store.duckdb.lock import OwnerLock
 from workflow_monitor.store.duckdb.mark import HighWaterMark, Progress, lost
-from workflow_monitor.store.duckdb.reader import DuckDBReader
 from workflow_monitor.store.duckdb.schema import migrate
+from workflow_monitor.store.duckdb.session import STATEMENTS, DuckDBSource
 from workflow_monitor.store.duckdb.wal import WriteAheadLog
 from workflow_monitor.store.duckdb.writer import DuckDBWriter
-from workflow_monitor.store.sql import statements
+from workflow_monitor.store.reader import SQLReader
 
 log = logging.getLogger(__name__)
 
-_SQL = statements("workflow_monitor.store.duckdb", "writer.sql")
 #: also what an in-memory store is called in messages
 MEMORY = ":memory:"
 #: a log of more bytes is written into the file
@@ -60,8 +60,10 @@ class DuckDBStore:
                 wal = WriteAheadLog(Path(self.path), checkpoint_bytes)
             self._instance = self._open(memory_limit, threads)
             self._connection = Connection(self._instance.cursor(), self.path, wal)
+            directory = Directory()
             try:
-                self.writer = DuckDBWriter(self._connection, self._note)
+                self.writer = DuckDBWriter(self._connection, directory, self._note)
+                directory.load(self.writer.aois())
                 self._settle()
             except BaseException as error:
                 self._instance.close()
@@ -73,7 +75,7 @@ class DuckDBStore:
             raise
         if wal is not None:
             wal.keep_private()
-        self.reader = DuckDBReader(self._reading, self.writer.directory)
+        self.reader = SQLReader(DuckDBSource(self._reading), directory)
 
     def _open(self, memory_limit: str, threads: int) -> duckdb.DuckDBPyConnection:
         """The instance, of a file that is made if it is not there; none is left if that fails."""
@@ -140,7 +142,7 @@ class DuckDBStore:
         """Raise StoreUnavailable if something is lost that was acknowledged; from now on the mark is held."""
         if self._mark is None:
             return
-        *progress, complete = instance.execute(_SQL["progress"]).fetchall()[0]
+        *progress, complete = instance.execute(STATEMENTS["progress"]).fetchall()[0]
         found = Progress(*progress)
         if reason := lost(found, mark, complete=complete):
             raise StoreUnavailable(

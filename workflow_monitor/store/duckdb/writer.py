@@ -1,95 +1,41 @@
-"""Writing to the DuckDB file: set statements, by the one writer thread."""
+"""Writing to the file, which has to be as far as the mark beside it says."""
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from datetime import datetime
 
-import pyarrow as pa
-
-from workflow_monitor.domain.model import AOI, Event, JobOrder, LeasedJob, Offer, Scene, Tile
-from workflow_monitor.domain.neighbourhood import Changes
-from workflow_monitor.domain.status import Kind, Status
 from workflow_monitor.store.directory import Directory
+from workflow_monitor.store.duckdb.connection import Connection
 from workflow_monitor.store.duckdb.mark import Progress
-from workflow_monitor.store.duckdb.messages import jobs_with_messages
-from workflow_monitor.store.protocol import Numbers, Payloads
-from workflow_monitor.store.sql import statements
-
-if TYPE_CHECKING:
-    from workflow_monitor.domain.documents import SceneData, SceneToIngest, TileData, TileToIngest
-    from workflow_monitor.domain.geometry import Geometry
-    from workflow_monitor.store.duckdb.connection import Connection
-
-_SQL = statements("workflow_monitor.store.duckdb", "writer.sql")
-#: rows from which on columns are handed over as Arrow: DuckDB takes Python lists apart value by value
-MANY = 300
-_STATUS = {str(status): status for status in Status}
-_KIND = {str(kind): kind for kind in Kind}
+from workflow_monitor.store.writer import SQLWriter
 
 
-class DuckDBWriter:
+class DuckDBWriter(SQLWriter):
     """The write side of the store; see `store.protocol.Writer`."""
 
-    def __init__(self, connection: Connection, note: Callable[[Progress], None] = lambda _: None) -> None:
-        self._connection = connection
+    def __init__(
+        self, connection: Connection, directory: Directory, note: Callable[[Progress], None] = lambda _: None
+    ) -> None:
+        super().__init__(connection, directory)
         #: told of each transaction that changed something, once it is on disk
         self._note = note
         *progress, _ = self._rows("progress")[0]
         self._progress = Progress(*progress)
-        self._has_changed = False
-        #: what readers see of the AOIs
-        self.directory = Directory(self.aois())
-
-    def _rows(self, name: str, *values: object) -> list[tuple[Any, ...]]:
-        return self._connection.execute(_SQL[name], [_bound(value) for value in values])
-
-    def _run(self, name: str, *values: object) -> None:
-        self._rows(name, *values)
-        self._has_changed = True
-
-    def _update(self, name: str, ids: Sequence[object], *values: object) -> None:
-        """Change rows by their ids, all of them."""
-        self._check(name, self._rows(name, ids, *values)[0][0], len(ids))
-
-    def _write(self, name: str, columns: Mapping[str, Sequence[object]]) -> None:
-        """Run a statement over the rows `given`: these columns, in the order of the values of the statement."""
-        rows = list(columns.values())
-        if len(rows[0]) < MANY:
-            written = self._rows(name, *rows)
-        else:
-            written = self._connection.execute_over(pa.table(dict(columns)), _SQL[f"{name}_given"])
-        self._check(name, written[0][0], len(rows[0]))
-
-    def _check(self, name: str, written: int, wanted: int) -> None:
-        """Rows that cannot be found have been lost, and nothing may be built on that."""
-        if written != wanted:
-            raise self._connection.fault(f"{name.replace('_', ' ')} found {written} of {wanted}")
-        self._has_changed = True
 
     @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """Commit what is done within, on disk, or nothing of it."""
-        self._connection.execute("BEGIN TRANSACTION")
-        self.directory.begin()
-        self._has_changed = False
-        try:
-            yield
+    def transaction(self) -> Iterator[bool]:
+        """Commit what is done within, on disk, or nothing of it; and number it, if it has changed something."""
+        with super().transaction() as is_outdated:
+            yield is_outdated
             progress = self._advance()
-        except BaseException:
-            self._connection.roll_back()
-            raise
-        self._connection.commit()
-        self.directory.commit()
         if progress != self._progress:
             self._progress = progress
             self._note(progress)
 
     def _advance(self) -> Progress:
-        """Number the transaction, if it has changed something."""
         if not self._has_changed:
             return self._progress
         store, transactions, _ = self._progress
@@ -101,194 +47,11 @@ class DuckDBWriter:
         """Note in the file that it holds all that was acknowledged: nothing is written after this."""
         *_, is_complete = self._rows("progress")[0]
         if not is_complete:
-            self._connection.execute("BEGIN TRANSACTION")
+            self._connection.begin()
             self._run("complete")
             self._connection.commit()
 
-    # ---- reading what is to be changed
-
-    def numbers(self) -> Numbers:
-        return Numbers(*(used + 1 for used in self._rows("numbers")[0]))
-
-    def _keep_numbers(self) -> None:
-        """Before something is deleted: its numbers are not given again."""
-        self._run("keep_numbers", *self._rows("numbers")[0])
-
-    def aois(self) -> list[AOI]:
-        aois = {number: AOI(number, name) for number, name in self._rows("aois")}
-        for number, of, status, items in self._rows("workloads"):
-            if number in aois:
-                _part(aois[number], of)[_STATUS[status]] = items
-        return list(aois.values())
-
-    def scenes(self, ids: Iterable[int]) -> list[Scene]:
-        return [_scene(row) for row in self._rows("scenes", list(ids))]
-
-    def tiles(self, ids: Iterable[int]) -> list[Tile]:
-        return self._tiles("tiles", ids)
-
-    def tiles_of(self, scenes: Iterable[int]) -> list[Tile]:
-        return self._tiles("tiles_of", scenes)
-
-    def followers_of(self, tiles: Iterable[int]) -> list[Tile]:
-        return self._tiles("followers_of", tiles)
-
-    def referrers_of(self, tiles: Iterable[int]) -> list[Tile]:
-        return self._tiles("referrers_of", tiles)
-
-    def _tiles(self, name: str, ids: Iterable[int]) -> list[Tile]:
-        return [_tile(row) for row in self._rows(name, list(ids))]
-
-    def scenes_named(self, aoi: int, source_ids: Iterable[str]) -> dict[str, int]:
-        return dict(self._rows("scenes_named", aoi, list(source_ids)))
-
-    def items_in(self, aois: Iterable[int], statuses: Iterable[Status]) -> tuple[list[int], list[int]]:
-        wanted = list(aois), [str(status) for status in statuses]
-        scenes, tiles = self._rows("scenes_in", *wanted), self._rows("tiles_in", *wanted)
-        return [number for (number,) in scenes], [number for (number,) in tiles]
-
-    # ---- AOIs
-
-    def create_aoi(self, number: int, name: str, at: datetime) -> None:
-        self._run("create_aoi", number, name, at)
-        self._run("create_workload", number)
-        self.directory.count([AOI(number, name)])
-
-    def delete_aoi(self, number: int) -> None:
-        self._keep_numbers()
-        for part in ("aoi", "workload", "scenes", "tiles", "jobs", "events"):
-            self._run(f"delete_{part}", number)
-        self.directory.delete(number)
-
-    def log_aoi(self, event: Event) -> None:
-        self._run("insert_aoi_event", event.seq, event.time, event.id, event.after, event.cause, event.who, event.aoi)
-
-    # ---- scenes and tiles
-
-    def save(self, changes: Changes, payloads: Payloads, aois: Sequence[AOI], at: datetime) -> None:
-        if changes.new_scenes:
-            self._insert_scenes(changes.new_scenes, payloads)
-        if changes.new_tiles:
-            self._insert_tiles(changes.new_tiles, payloads)
-        time = _bound(at)
-        if changes.scenes:
-            self._write("update_scenes", _named_columns(changes.scenes, ("id", *_STATE)))
-        if changes.tiles:
-            self._write("update_tiles", _named_columns(changes.tiles, ("id", *_STATE, "previous", "reference")))
-        if changes.log:
-            self._write("insert_events", _named_columns(changes.log, _EVENT) | {"time": [time] * len(changes.log)})
-        if changes.jobs:
-            self._write("insert_jobs", _named_columns(changes.jobs, _JOB) | {"published": [time] * len(changes.jobs)})
-        if changes.withdrawn:
-            # after the new ones: of these, too, some may have been withdrawn already
-            self._run("withdraw_jobs", changes.withdrawn, at)
-        self._save_workloads(aois)
-        self.directory.reshape(changes.reshaped)
-
-    def _insert_scenes(self, scenes: Sequence[Scene], payloads: Payloads) -> None:
-        given = [payloads.scenes[scene.id] for scene in scenes]
-        columns = _named_columns(scenes, ("id", "aoi", "source_id", *_STATE))
-        columns |= {"acquired": [_bound(scene.date) for scene in given], "data": [scene.data for scene in given]}
-        self._write("insert_scenes", columns | _geometries(given))
-
-    def _insert_tiles(self, tiles: Sequence[Tile], payloads: Payloads) -> None:
-        given = [payloads.tiles[tile.id] for tile in tiles]
-        columns = _named_columns(tiles, ("id", "aoi", "scene", "source_id", "previous", "reference", *_STATE))
-        columns |= {"data": [tile.data for tile in given]}
-        self._write("insert_tiles", columns | _geometries(given))
-
-    def _save_workloads(self, aois: Sequence[AOI]) -> None:
-        rows = [(aoi.id, of, str(status), _part(aoi, of)[status]) for aoi in aois for of in _PARTS for status in Status]
-        if rows:
-            self._run("set_workload", *(list(column) for column in zip(*rows, strict=True)))
-        self.directory.count(aois)
-
-    def data(self, kind: Kind, number: int) -> str | None:
-        rows = self._rows(f"{kind}_data", number)
-        return rows[0][0] if rows else None
-
-    def set_scene_data(self, number: int, data: SceneData, footprint: Geometry | None) -> None:
-        has_own = data.geometry is not None
-        self._run("set_scene_data", number, data.text, data.date, *_geometry(footprint), has_own)
-
-    def set_tile_data(self, number: int, data: TileData) -> None:
-        self._run("set_tile_data", number, data.text)
-
-    # ---- jobs
-
-    def lease(self, queue: Kind, offers: Sequence[Offer]) -> list[LeasedJob]:
-        ids = [number for (number,) in self._rows("waiting_jobs", queue, len(offers))]
-        if not ids:
-            return []
-        given = offers[: len(ids)]
-        untils = [_bound(offer.until) for offer in given]
-        self._update("lease_jobs", ids, *_columns(given, ("lease", "worker")), untils)
-        jobs = jobs_with_messages(self._connection.execute, queue, ids)
-        return [
-            LeasedJob(job.id, job.message, job.attempt, offer.lease, offer.until)
-            for job, offer in zip(jobs, given, strict=True)
-        ]
-
-    def renew(self, queue: Kind, lease: str, now: datetime, until: datetime) -> bool:
-        is_renewed = bool(self._rows("renew_lease", queue, lease, now, until))
-        self._has_changed = self._has_changed or is_renewed
-        return is_renewed
-
-    def overdue(self, now: datetime) -> list[JobOrder]:
-        return [JobOrder(row[0], _KIND[row[1]], *row[2:]) for row in self._rows("overdue_jobs", now)]
-
-    def next_expiry(self) -> datetime | None:
-        expiry: datetime | None = self._rows("next_expiry")[0][0]
-        return None if expiry is None else expiry.replace(tzinfo=UTC)
-
     def trim(self, withdrawn_before: datetime, events_before: datetime | None) -> None:
-        self._keep_numbers()
-        self._run("trim_jobs", withdrawn_before)
         if events_before is not None:
             self._run("note_trimmed", events_before)
-            self._run("trim_events", events_before)
-
-
-_STATE = ("status", "message", "countdown", "attempt", "job")
-_EVENT = (
-    "seq", "aoi", "kind", "id", "before", "after", "cause", "who", "message", "attempt", "countdown", "previous",
-    "reference",
-)  # fmt: skip
-_JOB = ("id", "kind", "item", "aoi", "attempt", "previous", "reference")
-_PARTS = ("scenes", "tiles", "tiles of done scenes")
-
-
-def _bound(value: object) -> object:
-    """Times are stored in UTC and without a zone."""
-    return value.astimezone(UTC).replace(tzinfo=None) if isinstance(value, datetime) else value
-
-
-def _part(aoi: AOI, of: str) -> dict[Status, int]:
-    return {"scenes": aoi.scenes, "tiles": aoi.tiles, "tiles of done scenes": aoi.tiles_of_done_scenes}[of]
-
-
-def _columns(items: Sequence[object], names: Sequence[str]) -> list[list[object]]:
-    return [[getattr(item, name) for item in items] for name in names]
-
-
-def _named_columns(items: Sequence[object], names: Sequence[str]) -> dict[str, list[object]]:
-    return dict(zip(names, _columns(items, names), strict=True))
-
-
-def _geometry(geometry: Geometry | None) -> tuple[str | None, bytes | None, str | None]:
-    return (None, None, None) if geometry is None else (geometry.geojson, geometry.wkb, geometry.origin)
-
-
-def _geometries(items: Sequence[SceneToIngest] | Sequence[TileToIngest]) -> dict[str, list[object]]:
-    rows = [_geometry(item.geometry) for item in items]
-    columns = [list(column) for column in zip(*rows, strict=True)]
-    return dict(zip(("geometry", "footprint", "geometry_origin"), columns, strict=True))
-
-
-def _scene(row: tuple[Any, ...]) -> Scene:
-    return Scene(row[0], row[1], row[2], _STATUS[row[3]], *row[4:])
-
-
-def _tile(row: tuple[Any, ...]) -> Tile:
-    number, aoi, scene, source_id, previous, reference, status, *state = row
-    return Tile(number, aoi, scene, source_id, previous, reference, _STATUS[status], *state)
+        super().trim(withdrawn_before, events_before)

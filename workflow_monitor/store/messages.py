@@ -11,12 +11,9 @@ from typing import Any
 
 from workflow_monitor.domain.status import Kind
 from workflow_monitor.store.protocol import JobRow
-from workflow_monitor.store.sql import statements
 
-#: runs a statement with values and answers its rows
-Execute = Callable[[str, Sequence[object]], list[tuple[Any, ...]]]
-
-_SQL = statements("workflow_monitor.store.duckdb", "documents.sql")
+#: runs the statement of a name with values and answers its rows
+Ask = Callable[..., list[tuple[Any, ...]]]
 #: what the message says of a tile that is not there
 _NO_TILE = (
     '{"id":0,"source_id":"","scene":{"id":0,"source_id":"","aoi":"","data":{"date":"0001-01-01T00:00:00Z",'
@@ -25,13 +22,13 @@ _NO_TILE = (
 )
 
 
-def jobs_with_messages(execute: Execute, queue: Kind, ids: Sequence[int]) -> list[JobRow]:
+def jobs_with_messages(ask: Ask, queue: Kind, ids: Sequence[int]) -> list[JobRow]:
     """These jobs of a queue, by id. A job that is still wanted shows the links of its tile as they are now."""
-    rows = execute(_SQL["named_jobs"], (queue, list(ids)))
+    rows = ask("named_jobs", queue, list(ids))
     if queue is Kind.SCENE:
-        scenes = _scenes(execute, {item for *_, item, _, _ in rows})
+        scenes = _scenes(ask, {item for *_, item, _, _ in rows})
         return [_job(row, scenes[row[7]]) for row in rows]
-    tiles = _tiles(execute, {number for row in rows for number in row[7:] if number is not None})
+    tiles = _tiles(ask, {number for row in rows for number in row[7:] if number is not None})
     return [_job(row, _tile_message(*(tiles.get(number, _NO_TILE) for number in row[7:]))) for row in rows]
 
 
@@ -39,13 +36,13 @@ def _tile_message(own: str, previous: str, reference: str) -> str:
     return f'{own[:-1]},"tile_previous":{previous},"tile_reference":{reference}}}'
 
 
-def _scenes(execute: Execute, ids: Iterable[int]) -> dict[int, str]:
-    return dict(execute(_SQL["short_scenes"], [list(ids)]))
+def _scenes(ask: Ask, ids: Iterable[int]) -> dict[int, str]:
+    return dict(ask("short_scenes", list(ids)))
 
 
-def _tiles(execute: Execute, ids: Iterable[int]) -> dict[int, str]:
-    rows = execute(_SQL["tiles_without_scene"], [list(ids)])
-    scenes = _scenes(execute, {scene for _, scene, _, _ in rows})
+def _tiles(ask: Ask, ids: Iterable[int]) -> dict[int, str]:
+    rows = ask("tiles_without_scene", list(ids))
+    scenes = _scenes(ask, {scene for _, scene, _, _ in rows})
     return {number: f"{head}{scenes[scene]}{tail}" for number, scene, head, tail in rows}
 
 

@@ -1,30 +1,29 @@
-"""Reading the DuckDB file: documents made by the database, in chunks that can be streamed."""
+"""Reading a database: documents made by it, in chunks that can be streamed."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from workflow_monitor.domain.failures import Failure
 from workflow_monitor.domain.model import AOI, Event, Page, Roots
 from workflow_monitor.domain.nodes import GraphPart, GraphSource, SceneNode, TileNode
 from workflow_monitor.domain.status import Cause, Kind, Status
 from workflow_monitor.domain.timeline import Flow, Span
-from workflow_monitor.store.duckdb.messages import aware, jobs_with_messages
+from workflow_monitor.store.messages import aware, jobs_with_messages
 from workflow_monitor.store.protocol import Course, FoundItem, JobRow, RunningJob, Shape, Snapshot
-from workflow_monitor.store.sql import statements
 
 if TYPE_CHECKING:
-    import duckdb
     import pyarrow as pa
 
-    from workflow_monitor.store.directory import Directory
+    from workflow_monitor.store.directory import AOIs
 
-_SQL = statements("workflow_monitor.store.duckdb", "documents.sql")
+#: where the statements are that a dialect completes; see `sql.py`
+READING = ("workflow_monitor.store", "reading.sql")
 #: documents per chunk: some megabytes
 CHUNK = 5_000
 #: rows per Arrow batch
@@ -41,34 +40,49 @@ _NO_LIMIT = 2**62
 _LARGEST = 2**63 - 1
 
 
-class DuckDBReader:
-    """The read side of the store; see `store.protocol.Reader`. Any thread may use it, also several at once.
+class Session(Protocol):
+    """What one reader asks; StoreUnavailable if the database or the machine fails meanwhile."""
 
-    Each call, and each iterator that a call answers, has a cursor of its own and sees one state of the store.
+    def rows(self, name: str, *values: object) -> list[tuple[Any, ...]]:
+        """All rows of a statement."""
+
+    def chunks(self, name: str, *values: object, size: int) -> Iterator[list[tuple[Any, ...]]]:
+        """The rows of a statement, so many at once."""
+
+    def numbers(self, name: str, *values: object) -> Sequence[int]:
+        """The only column of a statement."""
+
+    def table(self, name: str, *values: object) -> pa.Table:
+        """The rows of a statement as columns."""
+
+
+class Source(Protocol):
+    """Gives readers sessions of their own; any thread may ask for one, also several at once."""
+
+    def single(self) -> AbstractContextManager[Session]:
+        """For one statement."""
+
+    def snapshot(self) -> AbstractContextManager[Session]:
+        """For several statements that see one committed state."""
+
+
+class SQLReader:
+    """The read side of a store; see `store.protocol.Reader`. Any thread may use it, also several at once.
+
+    Each call, and each iterator that a call answers, has a session of its own and sees one state of the store.
     """
 
-    def __init__(
-        self, open_cursor: Callable[[], AbstractContextManager[duckdb.DuckDBPyConnection]], directory: Directory
-    ) -> None:
-        self._open_cursor = open_cursor
+    def __init__(self, source: Source, directory: AOIs) -> None:
+        self._source = source
         self._directory = directory
 
     def _rows(self, name: str, *values: object) -> list[tuple[Any, ...]]:
-        with self._open_cursor() as cursor:
-            return cursor.execute(_SQL[name], values).fetchall()
-
-    @contextmanager
-    def _snapshot(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        with self._open_cursor() as cursor:
-            cursor.execute("BEGIN TRANSACTION")
-            try:
-                yield cursor
-            finally:
-                cursor.execute("ROLLBACK")
+        with self._source.single() as session:
+            return session.rows(name, *values)
 
     def _streamed(self, name: str, *values: object) -> Iterator[list[tuple[Any, ...]]]:
-        with self._snapshot() as cursor:
-            yield from _chunks(cursor, name, *values)
+        with self._source.snapshot() as session:
+            yield from session.chunks(name, *values, size=CHUNK)
 
     # ---- AOIs
 
@@ -82,15 +96,15 @@ class DuckDBReader:
         return self._directory.roots(aoi, lambda: self._find_roots(aoi))
 
     def _find_roots(self, aoi: int) -> Roots:
-        with self._snapshot() as cursor:
-            number, first = cursor.execute(_SQL["roots"], (aoi,)).fetchall()[0]
-            return Roots(number, aware(first), aware(self._last_leaf(cursor, aoi)))
+        with self._source.snapshot() as session:
+            number, first = session.rows("roots", aoi)[0]
+            return Roots(number, aware(first), aware(self._last_leaf(session, aoi)))
 
-    def _last_leaf(self, cursor: duckdb.DuckDBPyConnection, aoi: int) -> datetime | None:
+    def _last_leaf(self, session: Session, aoi: int) -> datetime | None:
         """When the latest scene of a leaf tile was acquired: it is nearly always among the latest scenes."""
         among = 100
         while True:
-            last, scenes = cursor.execute(_SQL["last_leaf"], (aoi, among)).fetchall()[0]
+            last, scenes = session.rows("last_leaf", aoi, among)[0]
             if last is not None or scenes < among:
                 return cast("datetime | None", last)
             among *= 100
@@ -111,36 +125,21 @@ class DuckDBReader:
     def items(
         self, kind: Kind, aois: Sequence[int], statuses: Iterable[Status], page: Page | None, shape: Shape
     ) -> Iterator[list[str]]:
-        statement = _SQL[f"{kind}s_as_{shape}"]
         chosen = list(aois), [str(status) for status in statuses]
-        with self._snapshot() as cursor:
-            for first, last in self._ranges(cursor, kind, chosen, page, CHUNK):
-                rows = cursor.execute(statement, (*chosen, first, last)).fetchall()
+        with self._source.snapshot() as session:
+            for first, last in _ranges(session, kind, chosen, page, CHUNK):
+                rows = session.rows(f"{kind}s_as_{shape}", *chosen, first, last)
                 yield [document for (document,) in rows]
 
     def arrow(
         self, kind: Kind, aois: Sequence[int], statuses: Iterable[Status], page: Page | None
     ) -> Iterator[pa.RecordBatch]:
-        statement = _SQL[f"{kind}s_as_arrow"]
         chosen = list(aois), [str(status) for status in statuses]
-        with self._snapshot() as cursor:
-            ranges = list(self._ranges(cursor, kind, chosen, page, BATCH)) or [(0, 0)]
+        with self._source.snapshot() as session:
+            ranges = list(_ranges(session, kind, chosen, page, BATCH)) or [(0, 0)]
             for first, last in ranges:
-                table = _georeferenced(cursor.sql(statement, params=(*chosen, first, last)).to_arrow_table())
+                table = _georeferenced(session.table(f"{kind}s_as_arrow", *chosen, first, last))
                 yield from table.combine_chunks().to_batches() or [_empty_batch(table.schema)]
-
-    def _ranges(
-        self,
-        cursor: duckdb.DuckDBPyConnection,
-        kind: Kind,
-        chosen: tuple[list[int], list[str]],
-        page: Page | None,
-        size: int,
-    ) -> Iterator[tuple[int, int]]:
-        ids: Any = cursor.execute(_SQL[f"{kind}_ids"], (*chosen, *_window(page))).fetchnumpy()["id"]
-        for start in range(0, len(ids), size):
-            part = ids[start : start + size]
-            yield int(part[0]), int(part[-1])
 
     def tiles_of(self, scene: int, shape: Shape) -> Iterator[list[str]]:
         return self._documents(f"tiles_of_scene_as_{shape}", scene)
@@ -157,18 +156,18 @@ class DuckDBReader:
 
     @contextmanager
     def graph(self, aois: Sequence[int], part: GraphPart) -> Iterator[GraphSource]:
-        with self._snapshot() as cursor:
-            yield _Graph(cursor, list(aois), part)
+        with self._source.snapshot() as session:
+            yield _Graph(session, list(aois), part)
 
     # ---- what is drawn
 
     def footprints(self, kind: Kind, aoi: int) -> Snapshot:
-        with self._snapshot() as cursor:
-            return _snapshot_of(cursor, f"{kind}_footprints", aoi)
+        with self._source.snapshot() as session:
+            return _snapshot_of(session, f"{kind}_footprints", aoi)
 
     def lanes(self, aoi: int) -> tuple[Snapshot, Snapshot]:
-        with self._snapshot() as cursor:
-            return _snapshot_of(cursor, "tile_columns", aoi), _snapshot_of(cursor, "scene_columns", aoi)
+        with self._source.snapshot() as session:
+            return _snapshot_of(session, "tile_columns", aoi), _snapshot_of(session, "scene_columns", aoi)
 
     def is_in(self, aois: Sequence[int], kind: Kind, number: int) -> bool:
         return bool(self._rows(f"{kind}_is_in", number, list(aois)))
@@ -192,15 +191,10 @@ class DuckDBReader:
         return queued, leased
 
     def jobs(self, queue: Kind, state: str, page: Page | None, item: int | None = None) -> Iterator[list[JobRow]]:
-        with self._snapshot() as cursor:
-
-            def execute(statement: str, values: Sequence[object]) -> list[tuple[Any, ...]]:
-                return cursor.execute(statement, values).fetchall()
-
-            ids = [number for (number,) in execute(_SQL["job_ids"], (queue, state, *_window(page), item))]
+        with self._source.snapshot() as session:
+            ids = session.numbers("job_ids", queue, state, *_window(page), item)
             for start in range(0, len(ids), CHUNK):
-                part = ids[start : start + CHUNK]
-                yield jobs_with_messages(execute, queue, part)
+                yield jobs_with_messages(session.rows, queue, [int(number) for number in ids[start : start + CHUNK]])
 
     def failures(self, aoi: int, limit: int | None) -> list[Failure]:
         rows = self._rows("failures", aoi, _NO_LIMIT if limit is None else limit)
@@ -213,14 +207,14 @@ class DuckDBReader:
         return [_event(row) for row in self._rows("events_after", after, aoi, limit)]
 
     def course(self, aoi: int, since: datetime | None, until: datetime, steps: int, limit: int) -> Course:
-        with self._snapshot() as cursor:
-            first = aware(cursor.execute(_SQL["first_event"], (aoi,)).fetchall()[0][0])
+        with self._source.snapshot() as session:
+            first = aware(session.rows("first_event", aoi)[0][0])
             begin = since or first or until - EMPTY_SPAN
             span = Span(min(begin, until - SHORTEST_STEP * steps), until, steps)
             values = aoi, _naive(span.since), span.step // timedelta(microseconds=1), steps
-            flows = cursor.execute(_SQL["flows"], values).fetchall()
-            jobs = cursor.execute(_SQL["pending_jobs"], (aoi, limit)).fetchall()
-            workload = cursor.execute(_SQL["workload_of"], (aoi,)).fetchall()
+            flows = session.rows("flows", *values)
+            jobs = session.rows("pending_jobs", aoi, limit)
+            workload = session.rows("workload_of", aoi)
         now: dict[Kind, Counter[Status]] = {kind: Counter() for kind in Kind}
         for of, status, items in workload:
             now[Kind(of.removesuffix("s"))][Status(status)] += items
@@ -249,8 +243,8 @@ class DuckDBReader:
 class _Graph:
     """The dependency graph; see `domain.nodes.GraphSource`."""
 
-    def __init__(self, cursor: duckdb.DuckDBPyConnection, aois: list[int], part: GraphPart) -> None:
-        self._cursor = cursor
+    def __init__(self, session: Session, aois: list[int], part: GraphPart) -> None:
+        self._session = session
         self._scenes: list[int] | None = None
         tiles: list[int] | None = None
         if part.around is not None:
@@ -258,11 +252,11 @@ class _Graph:
         self._values = aois, tiles, part.folded
 
     def scenes(self) -> Iterator[SceneNode]:
-        for rows in _chunks(self._cursor, "graph_scenes", *self._values, self._scenes):
+        for rows in self._session.chunks("graph_scenes", *self._values, self._scenes, size=CHUNK):
             yield from map(SceneNode._make, rows)
 
     def tiles(self) -> Iterator[TileNode]:
-        for rows in _chunks(self._cursor, "graph_tiles", *self._values):
+        for rows in self._session.chunks("graph_tiles", *self._values, size=CHUNK):
             yield from map(TileNode._make, rows)
 
     def _around(self, kind: Kind, number: int, steps: int) -> tuple[list[int], list[int]]:
@@ -271,8 +265,8 @@ class _Graph:
         tiles = {number} if kind is Kind.TILE else set()
         new_scenes, new_tiles = set(scenes), set(tiles)
         for _ in range(steps):
-            reached = {tile for tile, _ in self._fetch("neighbours", list(new_scenes), list(new_tiles))} - tiles
-            beyond = {scene for (scene,) in self._fetch("scenes_of", list(new_tiles))} - scenes
+            reached = {tile for tile, _ in self._session.rows("neighbours", list(new_scenes), list(new_tiles))} - tiles
+            beyond = {scene for (scene,) in self._session.rows("scenes_of", list(new_tiles))} - scenes
             if not reached and not beyond:
                 break
             tiles |= reached
@@ -280,19 +274,19 @@ class _Graph:
             new_scenes, new_tiles = beyond, reached
         return sorted(scenes), sorted(tiles)
 
-    def _fetch(self, name: str, *values: object) -> list[tuple[Any, ...]]:
-        return self._cursor.execute(_SQL[name], values).fetchall()
+
+def _ranges(
+    session: Session, kind: Kind, chosen: tuple[list[int], list[str]], page: Page | None, size: int
+) -> Iterator[tuple[int, int]]:
+    ids = session.numbers(f"{kind}_ids", *chosen, *_window(page))
+    for start in range(0, len(ids), size):
+        part = ids[start : start + size]
+        yield int(part[0]), int(part[-1])
 
 
-def _snapshot_of(cursor: duckdb.DuckDBPyConnection, name: str, aoi: int) -> Snapshot:
-    _, newest = cursor.execute(_SQL["event_bounds"]).fetchall()[0]
-    return Snapshot(newest, cursor.sql(_SQL[name], params=(aoi,)).to_arrow_table())
-
-
-def _chunks(cursor: duckdb.DuckDBPyConnection, name: str, *values: object) -> Iterator[list[tuple[Any, ...]]]:
-    cursor.execute(_SQL[name], values)
-    while rows := cursor.fetchmany(CHUNK):
-        yield rows
+def _snapshot_of(session: Session, name: str, aoi: int) -> Snapshot:
+    _, newest = session.rows("event_bounds")[0]
+    return Snapshot(newest, session.table(name, aoi))
 
 
 def named_by_id(text: str) -> tuple[str, int]:

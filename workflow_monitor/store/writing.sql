@@ -1,3 +1,5 @@
+-- What is changed in any store, but for new rows, which each `dialect.sql` inserts.
+
 -- name: numbers
 -- the greatest that were given
 SELECT greatest(used.aoi, coalesce((SELECT max(id) FROM aoi), 0)),
@@ -9,66 +11,54 @@ FROM used_numbers AS used
 -- name: keep_numbers
 UPDATE used_numbers SET aoi = $1, scene = $2, tile = $3, seq = $4
 
--- name: progress
-SELECT store::VARCHAR, transactions, token, complete FROM progress
-
--- name: advance
-UPDATE progress SET transactions = $1, token = $2, complete = false
-
--- name: complete
-UPDATE progress SET complete = true
-
 -- name: aois
 SELECT id, name FROM aoi ORDER BY name
 
 -- name: workloads
 SELECT aoi, of, status, items FROM workload WHERE items <> 0
 
--- name: scene_columns
+-- name: scene_states
 SELECT id, aoi, source_id, status, message, countdown, attempt, job FROM scene
 
 -- name: scenes
-{{scene_columns}} WHERE id IN (SELECT unnest($1::BIGINT[]))
+{{scene_states}} WHERE id IN (SELECT unnest($1::BIGINT[]))
 
--- name: tile_columns
+-- name: tile_states
 SELECT id, aoi, scene, source_id, previous, reference, status, message, countdown, attempt, job FROM tile
 
 -- name: tiles
-{{tile_columns}} WHERE id IN (SELECT unnest($1::BIGINT[]))
+{{tile_states}} WHERE id IN (SELECT unnest($1::BIGINT[]))
 
 -- name: tiles_of
-{{tile_columns}} WHERE scene IN (SELECT unnest($1::BIGINT[]))
+{{tile_states}} WHERE scene IN (SELECT unnest($1::BIGINT[]))
 
 -- name: followers_of
-{{tile_columns}} WHERE previous IN (SELECT unnest($1::BIGINT[]))
+{{tile_states}} WHERE previous IN (SELECT unnest($1::BIGINT[]))
 
 -- name: referrers_of
-{{tile_columns}} WHERE reference IN (SELECT unnest($1::BIGINT[]))
+{{tile_states}} WHERE reference IN (SELECT unnest($1::BIGINT[]))
 
 -- name: scenes_named
 SELECT source_id, id FROM scene WHERE aoi = $1 AND source_id IN (SELECT unnest($2::VARCHAR[]))
 
 -- name: scenes_in
 SELECT id FROM scene
-WHERE aoi IN (SELECT unnest($1::BIGINT[])) AND status IN (SELECT unnest($2::VARCHAR[])::status) ORDER BY id
+WHERE aoi IN (SELECT unnest($1::BIGINT[])) AND status IN (SELECT unnest($2::VARCHAR[])::{{status_type}}) ORDER BY id
 
 -- name: tiles_in
 -- in the order of the chain: by date, then by id
 SELECT tile.id FROM tile JOIN scene ON scene.id = tile.scene
-WHERE tile.aoi IN (SELECT unnest($1::BIGINT[])) AND tile.status IN (SELECT unnest($2::VARCHAR[])::status)
+WHERE tile.aoi IN (SELECT unnest($1::BIGINT[])) AND tile.status IN (SELECT unnest($2::VARCHAR[])::{{status_type}})
 ORDER BY scene.acquired, tile.id
-
--- name: create_aoi
-INSERT INTO aoi VALUES ($1, $2, $3)
 
 -- name: create_workload
 INSERT INTO workload
-SELECT $1, part.of, kind.status, 0
-FROM unnest(['scenes', 'tiles', 'tiles of done scenes']) AS part(of), unnest(enum_range(NULL::status)) AS kind(status)
+SELECT $1, part.of, each.status, 0
+FROM (SELECT unnest($2::VARCHAR[]) AS of) AS part, (SELECT unnest($3::VARCHAR[])::{{status_type}} AS status) AS each
 
 -- name: set_workload
 UPDATE workload SET items = new.items
-FROM (SELECT unnest($1::BIGINT[]) AS aoi, unnest($2::VARCHAR[]) AS of, unnest($3::VARCHAR[])::status AS status,
+FROM (SELECT unnest($1::BIGINT[]) AS aoi, unnest($2::VARCHAR[]) AS of, unnest($3::VARCHAR[])::{{status_type}} AS status,
              unnest($4::BIGINT[]) AS items) AS new
 WHERE workload.aoi = new.aoi AND workload.of = new.of AND workload.status = new.status
 
@@ -90,41 +80,8 @@ DELETE FROM job WHERE aoi = $1
 -- name: delete_events
 DELETE FROM event WHERE aoi = $1 AND type <> 'aoi'
 
--- name: insert_scenes_head
-INSERT INTO scene
-SELECT id, aoi, source_id, status::status, message, countdown, attempt, job, acquired, data, geometry, footprint,
-       geometry_origin
-
--- name: insert_scenes
-{{insert_scenes_head}}
-FROM (SELECT unnest($1::BIGINT[]) AS id, unnest($2::BIGINT[]) AS aoi, unnest($3::VARCHAR[]) AS source_id,
-             unnest($4::VARCHAR[]) AS status, unnest($5::VARCHAR[]) AS message, unnest($6::BIGINT[]) AS countdown,
-             unnest($7::BIGINT[]) AS attempt, unnest($8::BIGINT[]) AS job, unnest($9::TIMESTAMP[]) AS acquired,
-             unnest($10::VARCHAR[]) AS data, unnest($11::VARCHAR[]) AS geometry, unnest($12::BLOB[]) AS footprint,
-             unnest($13::VARCHAR[]) AS geometry_origin) AS given
-
--- name: insert_scenes_given
-{{insert_scenes_head}} FROM given
-
--- name: insert_tiles_head
-INSERT INTO tile
-SELECT id, aoi, scene, source_id, previous, reference, status::status, message, countdown, attempt, job, data, geometry,
-       footprint, geometry_origin
-
--- name: insert_tiles
-{{insert_tiles_head}}
-FROM (SELECT unnest($1::BIGINT[]) AS id, unnest($2::BIGINT[]) AS aoi, unnest($3::BIGINT[]) AS scene,
-             unnest($4::VARCHAR[]) AS source_id, unnest($5::BIGINT[]) AS previous, unnest($6::BIGINT[]) AS reference,
-             unnest($7::VARCHAR[]) AS status, unnest($8::VARCHAR[]) AS message, unnest($9::BIGINT[]) AS countdown,
-             unnest($10::BIGINT[]) AS attempt, unnest($11::BIGINT[]) AS job, unnest($12::VARCHAR[]) AS data,
-             unnest($13::VARCHAR[]) AS geometry, unnest($14::BLOB[]) AS footprint,
-             unnest($15::VARCHAR[]) AS geometry_origin) AS given
-
--- name: insert_tiles_given
-{{insert_tiles_head}} FROM given
-
 -- name: update_scenes_head
-UPDATE scene SET status = given.status::status, message = given.message, countdown = given.countdown,
+UPDATE scene SET status = given.status::{{status_type}}, message = given.message, countdown = given.countdown,
                  attempt = given.attempt, job = given.job
 
 -- name: update_scenes
@@ -133,11 +90,8 @@ FROM (SELECT unnest($1::BIGINT[]) AS id, unnest($2::VARCHAR[]) AS status, unnest
              unnest($4::BIGINT[]) AS countdown, unnest($5::BIGINT[]) AS attempt, unnest($6::BIGINT[]) AS job) AS given
 WHERE scene.id = given.id
 
--- name: update_scenes_given
-{{update_scenes_head}} FROM given WHERE scene.id = given.id
-
 -- name: update_tiles_head
-UPDATE tile SET status = given.status::status, message = given.message, countdown = given.countdown,
+UPDATE tile SET status = given.status::{{status_type}}, message = given.message, countdown = given.countdown,
                 attempt = given.attempt, job = given.job, previous = given.previous, reference = given.reference
 
 -- name: update_tiles
@@ -147,12 +101,9 @@ FROM (SELECT unnest($1::BIGINT[]) AS id, unnest($2::VARCHAR[]) AS status, unnest
              unnest($7::BIGINT[]) AS previous, unnest($8::BIGINT[]) AS reference) AS given
 WHERE tile.id = given.id
 
--- name: update_tiles_given
-{{update_tiles_head}} FROM given WHERE tile.id = given.id
-
 -- name: insert_events_head
 INSERT INTO event
-SELECT seq, time, aoi, kind, id, before::status, after::status, cause, who, message, attempt, countdown, previous,
+SELECT seq, time, aoi, kind, id, before::{{status_type}}, after::{{status_type}}, cause, who, message, attempt, countdown, previous,
        reference, NULL
 
 -- name: insert_events
@@ -163,24 +114,18 @@ FROM (SELECT unnest($1::BIGINT[]) AS seq, unnest($2::BIGINT[]) AS aoi, unnest($3
              unnest($10::BIGINT[]) AS attempt, unnest($11::BIGINT[]) AS countdown, unnest($12::BIGINT[]) AS previous,
              unnest($13::BIGINT[]) AS reference, unnest($14::TIMESTAMP[]) AS time) AS given
 
--- name: insert_events_given
-{{insert_events_head}} FROM given
-
 -- name: insert_aoi_event
 INSERT INTO event VALUES ($1, $2, $3, 'aoi', $3, NULL, $4, $5, $6, '', 0, 0, NULL, NULL, $7)
 
 -- name: insert_jobs_head
 INSERT INTO job
-SELECT id, kind::kind, item, aoi, attempt, previous, reference, published, NULL, NULL, NULL, NULL
+SELECT id, kind::{{kind_type}}, item, aoi, attempt, previous, reference, published, NULL, NULL, NULL, NULL
 
 -- name: insert_jobs
 {{insert_jobs_head}}
 FROM (SELECT unnest($1::BIGINT[]) AS id, unnest($2::VARCHAR[]) AS kind, unnest($3::BIGINT[]) AS item,
              unnest($4::BIGINT[]) AS aoi, unnest($5::BIGINT[]) AS attempt, unnest($6::BIGINT[]) AS previous,
              unnest($7::BIGINT[]) AS reference, unnest($8::TIMESTAMP[]) AS published) AS given
-
--- name: insert_jobs_given
-{{insert_jobs_head}} FROM given
 
 -- name: withdraw_jobs
 UPDATE job SET withdrawn = $2 WHERE id IN (SELECT unnest($1::BIGINT[])) AND withdrawn IS NULL
@@ -225,9 +170,6 @@ SELECT min(expires) FROM job WHERE lease IS NOT NULL AND withdrawn IS NULL
 
 -- name: trim_jobs
 DELETE FROM job WHERE withdrawn IS NOT NULL AND (lease IS NOT NULL OR withdrawn < $1)
-
--- name: note_trimmed
-UPDATE progress SET trimmed = greatest(trimmed, coalesce((SELECT max(seq) FROM event WHERE time < $1), 0))
 
 -- name: trim_events
 DELETE FROM event WHERE time < $1

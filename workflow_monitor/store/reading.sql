@@ -1,9 +1,10 @@
+-- What is asked of any store; what each of them says in words of its own is in the `dialect.sql` of its package.
 -- The documents of the REST interface, as JSON text made by the database: `data` is JSON already.
 -- In all of these `a` is the AOI, `s` the scene, `t` the tile. Each is a list of parts for `concat`, which DuckDB plans
 -- in half the time of a chain of `||`.
 
 -- name: scene_date
-coalesce(rtrim(rtrim(strftime(s.acquired, '%Y-%m-%dT%H:%M:%S.%f'), '0'), '.') || 'Z', '0001-01-01T00:00:00Z')
+coalesce({{date_of_scene}}, '0001-01-01T00:00:00Z')
 
 -- name: scene_short
 '{"id":', s.id, ',"source_id":', to_json(s.source_id)::VARCHAR, ',"aoi":', to_json(a.name)::VARCHAR,
@@ -20,7 +21,7 @@ coalesce(rtrim(rtrim(strftime(s.acquired, '%Y-%m-%dT%H:%M:%S.%f'), '0'), '.') ||
 ',"aoi":', to_json(a.name)::VARCHAR, ',"date":"', {{scene_date}}, '","status":"', s.status,
 '","message":', to_json(s.message)::VARCHAR, ',"RetryCountDown":', s.countdown,
 ',"attempt":', s.attempt, ',"geometry_origin":', coalesce(to_json(s.geometry_origin)::VARCHAR, 'null'),
-',"tags":', coalesce(json_extract(s.data, '$.tags')::VARCHAR, '{}'), ',"data":', s.data, '}}'
+',"tags":', coalesce({{tags_of_scene}}, '{}'), ',"data":', s.data, '}}'
 
 -- name: scene_brief
 '{"id":', s.id, ',"source_id":', to_json(s.source_id)::VARCHAR, ',"aoi":', to_json(a.name)::VARCHAR,
@@ -81,29 +82,14 @@ SELECT concat({{tile_feature}}) {{of_tiles}} WHERE t.id = $1
 -- name: scene_exists
 SELECT 1 FROM scene WHERE id = $1
 
--- The lists: first the ids ($1 ids of AOIs, $2 statuses, $3 limit, $4 offset), then the documents by ranges of ids
--- ($3 first, $4 last), which DuckDB finds by its zone maps. Ids come in the order in which rows were added, which DuckDB
--- keeps (`preserve_insertion_order`) and which is theirs: to sort them would read all of them for each page.
-
--- name: scene_ids
-SELECT id FROM scene WHERE list_contains($1::BIGINT[], aoi) AND list_contains($2::status[], status)
-LIMIT $3 OFFSET $4
-
--- name: tile_ids
-SELECT id FROM tile WHERE list_contains($1::BIGINT[], aoi) AND list_contains($2::status[], status)
-LIMIT $3 OFFSET $4
+-- The lists: first the ids ($1 ids of AOIs, $2 statuses, $3 limit, $4 offset; see each `dialect.sql`), then the documents
+-- by ranges of ids ($3 first, $4 last).
 
 -- name: scenes_within
-{{of_scenes}}
-WHERE list_contains($1::BIGINT[], s.aoi) AND list_contains($2::status[], s.status) AND s.id BETWEEN $3 AND $4
-ORDER BY s.id
-
--- name: tiles_chosen
-list_contains($1::BIGINT[], t.aoi) AND list_contains($2::status[], t.status) AND t.id BETWEEN $3 AND $4
-ORDER BY t.id
+{{of_scenes}} WHERE {{scenes_chosen}} ORDER BY s.id
 
 -- name: tiles_within
-{{of_tiles}} WHERE {{tiles_chosen}}
+{{of_tiles}} WHERE {{tiles_chosen}} ORDER BY t.id
 
 -- name: scenes_as_document
 SELECT concat({{scene_document}}) {{scenes_within}}
@@ -131,6 +117,7 @@ SELECT t.id, t.source_id, a.name AS aoi, t.scene, s.source_id AS scene_source_id
            AS geometry_origin
 FROM tile AS t JOIN scene AS s ON s.id = t.scene JOIN aoi AS a ON a.id = t.aoi LEFT JOIN tile AS p ON p.id = t.previous
 WHERE {{tiles_chosen}}
+ORDER BY t.id
 
 -- name: tiles_of_scene_as_document
 SELECT concat({{tile_document}}) {{of_tiles}} WHERE t.scene = $1 ORDER BY t.id
@@ -195,7 +182,7 @@ WHERE kind = $1 AND CASE $2 WHEN 'queued' THEN lease IS NULL
 ORDER BY id LIMIT $3 OFFSET $4
 
 -- name: backlog
-SELECT count(*) FILTER (lease IS NULL), count(*) FILTER (lease IS NOT NULL) FROM job
+SELECT count(*) FILTER (WHERE lease IS NULL), count(*) FILTER (WHERE lease IS NOT NULL) FROM job
 WHERE kind = $1 AND withdrawn IS NULL
 
 -- name: event_columns
@@ -210,7 +197,7 @@ FROM event AS e LEFT JOIN aoi AS a ON a.id = e.aoi
 {{event_columns}}
 WHERE e.aoi = $1 AND ($2::TIMESTAMP IS NULL OR e.time >= $2) AND ($3::TIMESTAMP IS NULL OR e.time < $3)
   AND ($4::VARCHAR IS NULL OR e.type = $4) AND ($5::BIGINT IS NULL OR e.item = $5)
-  AND ($6::VARCHAR IS NULL OR e.after = $6::status)
+  AND ($6::VARCHAR IS NULL OR e.after = $6::{{status_type}})
 ORDER BY e.seq LIMIT $7 OFFSET $8
 
 -- name: first_event
@@ -219,10 +206,10 @@ SELECT min(time) FROM event WHERE aoi = $1 AND type <> 'aoi'
 -- Transitions by step: $2 is the start, $3 the microseconds of a step, $4 the number of steps.
 
 -- name: flows
-SELECT least((epoch_us(time) - epoch_us($2::TIMESTAMP)) // $3, $4)::INTEGER AS step, type, before, after, count(*)
+SELECT least({{step_of_event}}, $4)::INTEGER AS step, type, before, after, count(*)
 FROM event
 WHERE aoi = $1 AND type <> 'aoi' AND time >= $2 AND before IS DISTINCT FROM after
-GROUP BY ALL
+GROUP BY 1, 2, 3, 4
 
 -- name: pending_jobs
 SELECT j.kind, j.item, coalesce(s.source_id, t.source_id), j.attempt, j.published, j.lease IS NOT NULL, j.worker,
@@ -239,13 +226,14 @@ WITH failed AS (
     UNION ALL
     SELECT 'tile', id, status, message, scene FROM tile WHERE aoi = $1 AND status IN ('RETRY', 'FAILED')
 ),
-chosen AS (FROM failed QUALIFY row_number() OVER (PARTITION BY kind, status ORDER BY id) <= $2),
+numbered AS (SELECT *, row_number() OVER (PARTITION BY kind, status ORDER BY id) AS place FROM failed),
+chosen AS (SELECT * FROM numbered WHERE place <= $2),
 began AS (
     SELECT type, item, max(time) AS since FROM event
     WHERE aoi = $1 AND type <> 'aoi' AND after IN ('RETRY', 'FAILED') AND before IS DISTINCT FROM after
     GROUP BY type, item
 )
-SELECT c.kind, c.id, c.status, c.message, b.since, s.acquired::DATE, json_extract_string(s.data, '$.tags.relativeOrbit')
+SELECT c.kind, c.id, c.status, c.message, b.since, s.acquired::DATE, {{orbit_of_scene}}
 FROM chosen AS c JOIN scene AS s ON s.id = c.scene LEFT JOIN began AS b ON b.type = c.kind AND b.item = c.id
 ORDER BY c.kind, c.id
 
@@ -308,27 +296,27 @@ WITH found AS (
     FROM tile AS t JOIN scene AS s ON s.id = t.scene WHERE t.aoi = $1
 )
 SELECT kind, id, source_id, scene_source_id, acquired, status, count(*) OVER () FROM found
-WHERE named OR contains(lower(source_id), lower($2))
+WHERE named OR strpos(lower(source_id), lower($2)) > 0
 ORDER BY named DESC, kind, id LIMIT $5
 
 -- What is drawn, as columns; the days are those since 1970-01-01, null without a date.
 
 -- name: day
-date_diff('day', DATE '1970-01-01', s.acquired::DATE)
+s.acquired::DATE - DATE '1970-01-01'
 
 -- name: scene_footprints
-SELECT s.id, enum_code(s.status) AS status, {{day}} AS day, s.footprint FROM scene AS s WHERE s.aoi = $1 ORDER BY s.id
+SELECT s.id, {{code_of_scene_status}} AS status, {{day}} AS day, s.footprint FROM scene AS s WHERE s.aoi = $1 ORDER BY s.id
 
 -- name: tile_footprints
-SELECT t.id, enum_code(t.status) AS status, {{day}} AS day, t.footprint
+SELECT t.id, {{code_of_tile_status}} AS status, {{day}} AS day, t.footprint
 FROM tile AS t JOIN scene AS s ON s.id = t.scene WHERE t.aoi = $1 ORDER BY t.id
 
 -- name: tile_columns
-SELECT t.id, t.scene, enum_code(t.status) AS status, coalesce(t.previous, 0) AS previous, {{day}} AS day
+SELECT t.id, t.scene, {{code_of_tile_status}} AS status, coalesce(t.previous, 0) AS previous, {{day}} AS day
 FROM tile AS t JOIN scene AS s ON s.id = t.scene WHERE t.aoi = $1 ORDER BY t.id
 
 -- name: scene_columns
-SELECT s.id, enum_code(s.status) AS status, {{day}} AS day FROM scene AS s WHERE s.aoi = $1 ORDER BY s.id
+SELECT s.id, {{code_of_scene_status}} AS status, {{day}} AS day FROM scene AS s WHERE s.aoi = $1 ORDER BY s.id
 
 -- name: scene_names
 SELECT id, source_id FROM scene WHERE id IN (SELECT unnest($1::BIGINT[]))

@@ -1,0 +1,107 @@
+-- What DuckDB says in words of its own; see `store/reading.sql` and `store/writing.sql`.
+
+-- name: date_of_scene
+-- RFC 3339 without idle zeros, null without a date
+rtrim(rtrim(strftime(s.acquired, '%Y-%m-%dT%H:%M:%S.%f'), '0'), '.') || 'Z'
+
+-- name: tags_of_scene
+json_extract(s.data, '$.tags')::VARCHAR
+
+-- name: orbit_of_scene
+json_extract_string(s.data, '$.tags.relativeOrbit')
+
+-- name: step_of_event
+-- $2 is the start, $3 the microseconds of a step
+(epoch_us(time) - epoch_us($2::TIMESTAMP)) // $3
+
+-- name: code_of_scene_status
+-- the position in `Status`
+enum_code(s.status)
+
+-- name: code_of_tile_status
+enum_code(t.status)
+
+-- name: status_type
+status
+
+-- name: kind_type
+kind
+
+-- name: create_aoi
+INSERT INTO aoi VALUES ($1, $2, $3)
+
+-- name: insert_scenes_head
+INSERT INTO scene
+SELECT id, aoi, source_id, status::status, message, countdown, attempt, job, acquired, data, geometry, footprint,
+       geometry_origin
+
+-- name: insert_scenes
+{{insert_scenes_head}}
+FROM (SELECT unnest($1::BIGINT[]) AS id, unnest($2::BIGINT[]) AS aoi, unnest($3::VARCHAR[]) AS source_id,
+             unnest($4::VARCHAR[]) AS status, unnest($5::VARCHAR[]) AS message, unnest($6::BIGINT[]) AS countdown,
+             unnest($7::BIGINT[]) AS attempt, unnest($8::BIGINT[]) AS job, unnest($9::TIMESTAMP[]) AS acquired,
+             unnest($10::VARCHAR[]) AS data, unnest($11::VARCHAR[]) AS geometry, unnest($12::BLOB[]) AS footprint,
+             unnest($13::VARCHAR[]) AS geometry_origin) AS given
+
+-- name: insert_tiles_head
+INSERT INTO tile
+SELECT id, aoi, scene, source_id, previous, reference, status::status, message, countdown, attempt, job, data, geometry,
+       footprint, geometry_origin
+
+-- name: insert_tiles
+{{insert_tiles_head}}
+FROM (SELECT unnest($1::BIGINT[]) AS id, unnest($2::BIGINT[]) AS aoi, unnest($3::BIGINT[]) AS scene,
+             unnest($4::VARCHAR[]) AS source_id, unnest($5::BIGINT[]) AS previous, unnest($6::BIGINT[]) AS reference,
+             unnest($7::VARCHAR[]) AS status, unnest($8::VARCHAR[]) AS message, unnest($9::BIGINT[]) AS countdown,
+             unnest($10::BIGINT[]) AS attempt, unnest($11::BIGINT[]) AS job, unnest($12::VARCHAR[]) AS data,
+             unnest($13::VARCHAR[]) AS geometry, unnest($14::BLOB[]) AS footprint,
+             unnest($15::VARCHAR[]) AS geometry_origin) AS given
+
+-- name: insert_scenes_given
+{{insert_scenes_head}} FROM given
+
+-- name: insert_tiles_given
+{{insert_tiles_head}} FROM given
+
+-- name: update_scenes_given
+{{update_scenes_head}} FROM given WHERE scene.id = given.id
+
+-- name: update_tiles_given
+{{update_tiles_head}} FROM given WHERE tile.id = given.id
+
+-- name: insert_events_given
+{{insert_events_head}} FROM given
+
+-- name: insert_jobs_given
+{{insert_jobs_head}} FROM given
+
+-- The lists. The documents of a range of ids are found by the zone maps. Ids come in the order in which rows were added,
+-- which DuckDB keeps (`preserve_insertion_order`) and which is theirs: to sort them would read all of them for each page.
+
+-- name: scene_ids
+SELECT id FROM scene WHERE list_contains($1::BIGINT[], aoi) AND list_contains($2::status[], status)
+LIMIT $3 OFFSET $4
+
+-- name: tile_ids
+SELECT id FROM tile WHERE list_contains($1::BIGINT[], aoi) AND list_contains($2::status[], status)
+LIMIT $3 OFFSET $4
+
+-- name: scenes_chosen
+list_contains($1::BIGINT[], s.aoi) AND list_contains($2::status[], s.status) AND s.id BETWEEN $3 AND $4
+
+-- name: tiles_chosen
+list_contains($1::BIGINT[], t.aoi) AND list_contains($2::status[], t.status) AND t.id BETWEEN $3 AND $4
+
+-- How far the file has come; see `mark.py`.
+
+-- name: progress
+SELECT store::VARCHAR, transactions, token, complete FROM progress
+
+-- name: advance
+UPDATE progress SET transactions = $1, token = $2, complete = false
+
+-- name: complete
+UPDATE progress SET complete = true
+
+-- name: note_trimmed
+UPDATE progress SET trimmed = greatest(trimmed, coalesce((SELECT max(seq) FROM event WHERE time < $1), 0))
