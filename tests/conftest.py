@@ -16,8 +16,10 @@ from typing import TypeVar
 
 import pytest
 
+from tests import postgres
 from tests.client.serving import Servers, seed
 from tests.effort import FACTOR
+from tests.live import free_port
 
 pytest_plugins = ["pytest_jupyter.jupyter_server"]
 
@@ -42,6 +44,13 @@ def chromium() -> str:
         if path := shutil.which(name):
             return path
     pytest.skip("there is no Chromium: sudo apt-get install chromium")
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[postgres.PostgreSQL]:
+    """A real PostgreSQL server; see tests/postgres.py."""
+    with postgres.postgresql(free_port()) as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

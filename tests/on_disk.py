@@ -18,13 +18,14 @@ from pathlib import Path
 from typing import Any
 
 from tests.model import NewScene
-from tests.running import Clock, Running
+from tests.running import Running
 from workflow_monitor.domain.commands import CreateAOI
 from workflow_monitor.domain.errors import StoreUnavailable
 from workflow_monitor.engine.queries import Queries
 from workflow_monitor.engine.workflow import Workflow
 from workflow_monitor.queues.lease import LeaseQueue
 from workflow_monitor.store.duckdb import DuckDBStore
+from workflow_monitor.testing.engine import Clock
 
 ROOT = Path(__file__).resolve().parents[1]
 AOI = "Denmark"

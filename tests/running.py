@@ -1,50 +1,23 @@
-"""An engine that runs on a store in memory, and what it holds, in the words of the model."""
+"""An engine that runs on a store, and what it holds, in the words of the model."""
 
 from __future__ import annotations
 
 import json
-import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from tests.model import SCENE, Item, Job, Key, Link, Model, NewScene
-from workflow_monitor.domain.commands import Command, Ingest
+from workflow_monitor.domain.commands import Ingest
 from workflow_monitor.domain.documents import read_scene
-from workflow_monitor.domain.model import Event
 from workflow_monitor.domain.status import Kind, Status
 from workflow_monitor.engine.workflow import Workflow
 from workflow_monitor.queues.lease import LeaseQueue
 from workflow_monitor.store import open_store
-from workflow_monitor.store.protocol import JobRow, Store
-
-START = datetime(2022, 1, 4, tzinfo=UTC)
-DATE = "2022-01-04T10:34:31.024Z"
-
-
-class Clock:
-    """The time, which stands still unless a test moves it on; `holding` keeps whoever asks for it waiting."""
-
-    def __init__(self) -> None:
-        self.seconds = 0.0
-        self._open = threading.Event()
-        self._open.set()
-
-    def __call__(self) -> datetime:
-        assert self._open.wait(60)
-        return START + timedelta(seconds=self.seconds)
-
-    @contextmanager
-    def holding(self) -> Iterator[None]:
-        self._open.clear()
-        try:
-            yield
-        finally:
-            self._open.set()
+from workflow_monitor.store.protocol import JobRow
+from workflow_monitor.testing import engine as testing
+from workflow_monitor.testing.engine import DATE, Clock
 
 
 class Snapshot(NamedTuple):
@@ -60,19 +33,8 @@ class Snapshot(NamedTuple):
     current: set[Job]
 
 
-@dataclass
-class Running:
-    """A workflow on a store."""
-
-    store: Store
-    workflow: Workflow
-    clock: Clock
-
-    def send(self, command: Command) -> Future[Any]:
-        return self.workflow.submit(command, "tester")
-
-    def do(self, command: Command) -> Any:
-        return self.send(command).result(30)
+class Running(testing.Running):
+    """A workflow on a store, compared with the model."""
 
     def ingest(self, aoi: str, *scenes: NewScene) -> list[int]:
         ids: list[int] = self.do(ingestion(aoi, scenes))
@@ -106,9 +68,6 @@ class Running:
                 for text in chunk:
                     item = _item(kind, json.loads(text))
                     yield Key(kind, item.id), item
-
-    def events(self) -> list[Event]:
-        return self.store.reader.events(0, None, 1_000_000)
 
 
 def _item(kind: Kind, document: dict[str, Any]) -> Item:

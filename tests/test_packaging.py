@@ -95,11 +95,16 @@ def run(installed: Path, environment: dict[str, str], tmp_path: Path) -> Run:
     return run_there
 
 
+#: what needs the packages of an extra
+WITH_EXTRAS = ("workflow_monitor.store.postgres", "workflow_monitor.testing")
+
+
 def test_every_module_is_there_with_all_it_imports(run: Run) -> None:
-    code = """if True:
+    code = f"""if True:
         import importlib, pkgutil, workflow_monitor
         for module in pkgutil.walk_packages(workflow_monitor.__path__, "workflow_monitor."):
-            importlib.import_module(module.name)
+            if not module.name.startswith({WITH_EXTRAS!r}):
+                importlib.import_module(module.name)
     """
     assert run("python", "-c", code) == ""
 
@@ -118,9 +123,21 @@ def test_stores_queues_and_panels_are_found_by_their_entry_points(run: Run) -> N
     code = """if True:
         from importlib.metadata import entry_points
         for group in ("stores", "queues", "panels"):
-            print(*[point.load().__name__ for point in entry_points(group=f"workflow_monitor.{group}")])
+            print(*[point.load().__name__ for point in entry_points(group=f"workflow_monitor.{group}") if not point.extras])
     """
     assert run("python", "-c", code).split() == ["DuckDBStore", "LeaseQueue", *PANELS]
+
+
+def test_a_store_whose_packages_are_not_there_tells_what_to_install(run: Run) -> None:
+    code = """if True:
+        from workflow_monitor.domain.errors import StoreUnavailable
+        from workflow_monitor.store import open_store
+        try:
+            open_store("postgresql://localhost/ingester")
+        except StoreUnavailable as error:
+            print(error.detail)
+    """
+    assert "psycopg, which is not installed: pip install 'workflow-monitor[postgres]'." in run("python", "-c", code)
 
 
 def test_the_command_is_there(run: Run) -> None:

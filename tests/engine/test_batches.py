@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.model import DONE, FAILED, NEW, PENDING, RETRY, SCENE, TILE, Key, Link, NewScene
-from tests.running import START, Running, differences, ingestion, running
+from tests.running import Running, differences, ingestion, running
 from workflow_monitor.domain.commands import (
     Command,
     CreateAOI,
@@ -27,6 +27,7 @@ from workflow_monitor.domain.errors import AOINotFound, Conflict, InvalidInput, 
 from workflow_monitor.domain.model import Result
 from workflow_monitor.domain.status import Kind, Status
 from workflow_monitor.store.duckdb.connection import MANY
+from workflow_monitor.testing.engine import START
 
 ROOT = Link("A", "tile")
 A = NewScene("A", 0, {"tile": None})

@@ -14,7 +14,7 @@ import pytest
 
 from tests.model import NewScene
 from tests.on_disk import AOI, running_on
-from tests.running import START, Running, running
+from tests.running import Running, running
 from workflow_monitor.domain.commands import (
     CreateAOI,
     DeleteAOI,
@@ -32,6 +32,7 @@ from workflow_monitor.domain.transitions import Outcome
 from workflow_monitor.engine.workflow import Workflow
 from workflow_monitor.queues.lease import LeaseQueue
 from workflow_monitor.store import open_store
+from workflow_monitor.testing.engine import START
 
 
 @pytest.fixture

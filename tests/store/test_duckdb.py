@@ -17,11 +17,11 @@ import duckdb
 import pytest
 
 from tests.on_disk import AOI, NOBODY, answer, names, running_on, scenes, start
-from tests.running import START
 from workflow_monitor.domain.commands import CreateAOI, DeleteAOI, TrimHistory
 from workflow_monitor.domain.errors import StoreInUse, StoreUnavailable
 from workflow_monitor.store import open_store
 from workflow_monitor.store.duckdb import DuckDBStore, store, wal
+from workflow_monitor.testing.engine import START
 
 
 @pytest.fixture

@@ -11,6 +11,15 @@ from threading import Lock
 from typing import NamedTuple, Protocol
 
 from workflow_monitor.domain.model import AOI, Roots
+from workflow_monitor.domain.status import Status
+
+#: whose statuses are counted
+PARTS = ("scenes", "tiles", "tiles of done scenes")
+
+
+def workload(aoi: AOI, of: str) -> Counter[Status]:
+    """How many of one of PARTS are in each status."""
+    return {"scenes": aoi.scenes, "tiles": aoi.tiles, "tiles of done scenes": aoi.tiles_of_done_scenes}[of]
 
 
 class AOIs(Protocol):

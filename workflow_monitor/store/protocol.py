@@ -8,7 +8,7 @@ All times are UTC; all ids are positive and grow.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -269,7 +269,7 @@ class Reader(Protocol):
 
 
 class Store(Protocol):
-    """A store that is open."""
+    """A store that is open. Its maker is called with a URL and, by name, `read_only`: whether it is only to be read."""
 
     @property
     def reader(self) -> Reader: ...
@@ -290,6 +290,13 @@ class Store(Protocol):
 
     def backups(self) -> list[Backup]:
         """The copies there are, the last first."""
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether other servers may write, too."""
+
+    def follow(self, tell: Callable[[], None]) -> None:
+        """Have `tell` called after others have committed, and when that may have been missed; from a thread of its own."""
 
     def close(self) -> None:
         """Put everything on disk and let others have it."""

@@ -2,7 +2,7 @@
 
 A file holds sections that start with `-- name: some_name`. `{{other_name}}` stands for the text of another section.
 What all stores ask in the same words is in `reading.sql` and `writing.sql`; what each says in its own is in a file of its
-package, whose sections come beside them, or in their place. Nothing else is ever put into a statement: values are bound.
+package. Nothing else is ever put into a statement: values are bound.
 """
 
 from __future__ import annotations
@@ -16,12 +16,15 @@ _PLACE = re.compile(r"\{\{(\w+)\}\}")
 
 
 def statements(*places: tuple[str, str]) -> Mapping[str, str]:
-    """The statements of files, each in a package, by name; of two of the same name the later counts."""
+    """The statements of files, each in a package, by name; ValueError if two have the same name."""
     sections: dict[str, str] = {}
     for package, file_name in places:
         text = files(package).joinpath(file_name).read_text(encoding="utf-8")
         parts = _SECTION.split(text)[1:]
-        sections |= {name: body.strip().removesuffix(";") for name, body in zip(parts[::2], parts[1::2], strict=True)}
+        for name, body in zip(parts[::2], parts[1::2], strict=True):
+            if name in sections:
+                raise ValueError(f"{package}/{file_name} has a second {name}")
+            sections[name] = body.strip().removesuffix(";")
 
     def expanded(name: str) -> str:
         return _PLACE.sub(lambda place: expanded(place[1]), sections[name])

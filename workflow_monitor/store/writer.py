@@ -11,7 +11,7 @@ from workflow_monitor.domain.errors import StoreUnavailable
 from workflow_monitor.domain.model import AOI, Event, JobOrder, LeasedJob, Offer, Scene, Tile
 from workflow_monitor.domain.neighbourhood import Changes
 from workflow_monitor.domain.status import Kind, Status
-from workflow_monitor.store.directory import Notes
+from workflow_monitor.store.directory import PARTS, Notes, workload
 from workflow_monitor.store.messages import jobs_with_messages
 from workflow_monitor.store.protocol import Numbers, Payloads
 
@@ -110,7 +110,7 @@ class SQLWriter:
         aois = {number: AOI(number, name) for number, name in self._rows("aois")}
         for number, of, status, items in self._rows("workloads"):
             if number in aois:
-                _part(aois[number], of)[_STATUS[status]] = items
+                workload(aois[number], of)[_STATUS[status]] = items
         return list(aois.values())
 
     def scenes(self, ids: Iterable[int]) -> list[Scene]:
@@ -143,7 +143,7 @@ class SQLWriter:
 
     def create_aoi(self, number: int, name: str, at: datetime) -> None:
         self._run("create_aoi", number, name, at)
-        self._run("create_workload", number, _PARTS, list(Status))
+        self._run("create_workload", number, list(PARTS), list(Status))
         self._notes.count([AOI(number, name)])
 
     def delete_aoi(self, number: int) -> None:
@@ -190,7 +190,9 @@ class SQLWriter:
         self._write("insert_tiles", columns | _geometries(given))
 
     def _save_workloads(self, aois: Sequence[AOI]) -> None:
-        rows = [(aoi.id, of, str(status), _part(aoi, of)[status]) for aoi in aois for of in _PARTS for status in Status]
+        rows = [
+            (aoi.id, of, str(status), workload(aoi, of)[status]) for aoi in aois for of in PARTS for status in Status
+        ]
         if rows:
             self._run("set_workload", *(list(column) for column in zip(*rows, strict=True)))
         self._notes.count(aois)
@@ -246,16 +248,11 @@ _EVENT = (
     "reference",
 )  # fmt: skip
 _JOB = ("id", "kind", "item", "aoi", "attempt", "previous", "reference")
-_PARTS = ["scenes", "tiles", "tiles of done scenes"]
 
 
 def _bound(value: object) -> object:
     """Times are stored in UTC and without a zone."""
     return value.astimezone(UTC).replace(tzinfo=None) if isinstance(value, datetime) else value
-
-
-def _part(aoi: AOI, of: str) -> dict[Status, int]:
-    return {"scenes": aoi.scenes, "tiles": aoi.tiles, "tiles of done scenes": aoi.tiles_of_done_scenes}[of]
 
 
 def _columns(items: Sequence[object], names: Sequence[str]) -> list[list[object]]:

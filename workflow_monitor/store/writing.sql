@@ -136,18 +136,6 @@ SELECT data FROM scene WHERE id = $1
 -- name: tile_data
 SELECT data FROM tile WHERE id = $1
 
--- name: set_scene_data
--- the footprint that a catalogue gave stays, unless the data have one
-UPDATE scene SET
-    data = $2, acquired = $3,
-    geometry = CASE WHEN geometry_origin = 'catalogue' AND NOT $7 THEN geometry ELSE $4 END,
-    footprint = CASE WHEN geometry_origin = 'catalogue' AND NOT $7 THEN footprint ELSE $5 END,
-    geometry_origin = CASE WHEN geometry_origin = 'catalogue' AND NOT $7 THEN geometry_origin ELSE $6 END
-WHERE id = $1
-
--- name: set_tile_data
-UPDATE tile SET data = $2 WHERE id = $1
-
 -- name: waiting_jobs
 SELECT id FROM job WHERE kind = $1 AND withdrawn IS NULL AND lease IS NULL ORDER BY id LIMIT $2
 

@@ -105,3 +105,15 @@ UPDATE progress SET complete = true
 
 -- name: note_trimmed
 UPDATE progress SET trimmed = greatest(trimmed, coalesce((SELECT max(seq) FROM event WHERE time < $1), 0))
+
+-- name: set_scene_data
+-- the footprint that a catalogue gave stays, unless the data have one
+UPDATE scene SET
+    data = $2, acquired = $3,
+    geometry = CASE WHEN geometry_origin = 'catalogue' AND NOT $7 THEN geometry ELSE $4 END,
+    footprint = CASE WHEN geometry_origin = 'catalogue' AND NOT $7 THEN footprint ELSE $5 END,
+    geometry_origin = CASE WHEN geometry_origin = 'catalogue' AND NOT $7 THEN geometry_origin ELSE $6 END
+WHERE id = $1
+
+-- name: set_tile_data
+UPDATE tile SET data = $2 WHERE id = $1

@@ -6,7 +6,7 @@ import logging
 import os
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -45,9 +45,20 @@ class DuckDBStore:
     """
 
     def __init__(
-        self, url: str, *, memory_limit: str = "512MB", threads: int = 2, checkpoint_bytes: int = CHECKPOINT_BYTES
+        self,
+        url: str,
+        *,
+        read_only: bool = False,
+        memory_limit: str = "512MB",
+        threads: int = 2,
+        checkpoint_bytes: int = CHECKPOINT_BYTES,
     ) -> None:
         self.path = _path(url)
+        if read_only:
+            raise StoreUnavailable(
+                f"The store {self.path} belongs to one server, which also writes it: look at it through that server, and "
+                "leave read_only to a store that servers share."
+            )
         self._lock: OwnerLock | None = None
         self._mark: HighWaterMark | None = None
         self._backups = None if self.path == MEMORY else Backups(Path(self.path))
@@ -198,6 +209,14 @@ class DuckDBStore:
         """Tell others of this user who want the file how to reach who has it."""
         if self._lock is not None:
             self._lock.announce(contact)
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether other servers may write, too."""
+        return False
+
+    def follow(self, tell: Callable[[], None]) -> None:
+        """Nothing is told, since nobody else writes."""
 
     def close(self) -> None:
         """Write everything into the file and let others have it; more than once does no harm."""

@@ -1,0 +1,113 @@
+"""A real PostgreSQL for tests: a server of its own in a temporary folder, a database for each who asks."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
+
+import psycopg
+import pytest
+
+#: what to install where it is missing
+ADVICE = "there is no PostgreSQL: sudo apt-get install postgresql"
+USER = "postgres"
+
+
+def programs() -> Path:
+    """The folder of initdb and postgres, which Debian keeps out of the PATH; skips the test if there is none."""
+    folders = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda folder: int(folder.parent.name))
+    if not folders and (found := shutil.which("initdb")):
+        folders = [Path(found).resolve().parent]
+    if not folders:
+        pytest.skip(ADVICE)
+    return folders[-1]
+
+
+class PostgreSQL:
+    """A server that runs; it listens on a socket in its folder, and on a free port."""
+
+    def __init__(self, folder: Path, port: int) -> None:
+        self.folder = folder
+        self.port = port
+        self._numbers = count(1)
+
+    def url(self, database: str) -> str:
+        return f"postgresql://{USER}@127.0.0.1:{self.port}/{database}"
+
+    def new(self, locale: str = "") -> str:
+        """The URL of an empty database."""
+        name = f"test_{next(self._numbers)}"
+        options = f" LOCALE '{locale}' TEMPLATE template0" if locale else ""
+        with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name}{options}".encode())
+        return self.url(name)
+
+    def dump(self, url: str, *options: str) -> str:
+        """A database as SQL text."""
+        command = [str(programs() / "pg_dump"), "--no-owner", *options, url]
+        text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        # newer versions put a random word around the text
+        return re.sub(r"^\\(un)?restrict .*$", "", text, flags=re.MULTILINE)
+
+
+@contextmanager
+def postgresql(port: int) -> Iterator[PostgreSQL]:
+    """A server that writes no farther than it has to: what it holds is not to survive it."""
+    tools = programs()
+    with tempfile.TemporaryDirectory(prefix="postgresql-", ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        as_user: list[str] = []
+        if os.geteuid() == 0:
+            shutil.chown(folder, USER)
+            as_user = ["setpriv", f"--reuid={USER}", f"--regid={USER}", "--clear-groups", "--"]
+        data = folder / "data"
+        options = ["-A", "trust", "-U", USER, "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync"]
+        subprocess.run([*as_user, tools / "initdb", "-D", data, *options], check=True, capture_output=True, cwd=folder)
+        settings = {
+            "port": port,
+            "listen_addresses": "127.0.0.1",
+            "unix_socket_directories": folder,
+            "fsync": "off",
+            "full_page_writes": "off",
+            "checkpoint_timeout": "1h",
+            "max_connections": 200,
+            "shared_buffers": "64MB",
+        }
+        command = [
+            *as_user,
+            str(tools / "postgres"),
+            "-D",
+            str(data),
+            *(f"--{key}={value}" for key, value in settings.items()),
+        ]
+        with (
+            (folder / "log").open("wb") as log,
+            subprocess.Popen(command, cwd=folder, stdout=log, stderr=log) as process,
+        ):
+            try:
+                _await(tools, port, process, folder / "log")
+                yield PostgreSQL(folder, port)
+            finally:
+                process.send_signal(signal.SIGQUIT)  # at once: nothing of it is kept
+                process.wait(30)
+
+
+def _await(tools: Path, port: int, process: subprocess.Popen[bytes], log: Path) -> None:
+    ready = [str(tools / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(port), "-t", "1"]
+    for _ in range(60):
+        if subprocess.run(ready, check=False).returncode == 0:
+            return
+        assert process.poll() is None, log.read_text()
+        try:
+            process.wait(0.2)
+        except subprocess.TimeoutExpired:
+            continue
+    raise AssertionError(log.read_text())

@@ -1,0 +1,174 @@
+"""Connections to the database, with its errors turned into what the user can act on."""
+
+from __future__ import annotations
+
+import select
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.pq import TransactionStatus
+
+from workflow_monitor.domain.errors import StoreUnavailable, quoted
+
+Connection = psycopg.Connection[tuple[Any, ...]]
+
+#: connections that are kept for readers while nobody needs them
+KEPT = 8
+#: seconds that a writer waits for the turn of another server
+TURN_SECONDS = 30
+#: what the machine, the network or the database's owner, and not the statement, is to blame for
+TROUBLE = (
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+    psycopg.errors.InsufficientPrivilege,
+    psycopg.errors.ReadOnlySqlTransaction,
+)
+#: A server that hangs within its turn, or is gone without goodbye, must not keep the others for ever.
+_SETTINGS = {
+    "lock_timeout": f"{TURN_SECONDS}s",
+    "idle_in_transaction_session_timeout": "120s",
+    "tcp_keepalives_idle": "15",
+    "tcp_keepalives_interval": "5",
+    "tcp_keepalives_count": "3",
+    "timezone": "UTC",
+    "client_encoding": "UTF8",
+}
+#: of connections, unless the URL says otherwise
+_DEFAULTS = {"application_name": "workflow-monitor", "connect_timeout": "10"}
+_ADVICE: tuple[tuple[type[Exception], str], ...] = (
+    (psycopg.errors.DiskFull, "The database's disk is full: free some space."),
+    (psycopg.errors.TooManyConnections, "The database takes no more connections: raise its max_connections."),
+    (
+        psycopg.errors.LockNotAvailable,
+        f"Another server over the same database has been writing for {TURN_SECONDS} s: try again.",
+    ),
+    (
+        psycopg.errors.InsufficientPrivilege,
+        "The role has not the rights: grant them, or open the store with read_only.",
+    ),
+    (
+        psycopg.errors.ReadOnlySqlTransaction,
+        "The database takes no changes, perhaps as a standby: connect to the primary, or open the store with read_only.",
+    ),
+)
+NOTHING_STORED = "Nothing of this request was stored."
+UNCERTAIN = "It is not certain whether this request was stored: look before you send it again."
+
+
+class Address:
+    """Where the database is: what `store_url` says, with what libpq knows besides."""
+
+    def __init__(self, url: str) -> None:
+        try:
+            parts = conninfo_to_dict(url)
+        except psycopg.ProgrammingError as error:
+            raise StoreUnavailable(
+                f"No store can be found by the store_url: {first_line(error)} Expected "
+                "postgresql://user@host:port/database; passwords are best in ~/.pgpass or PGPASSFILE."
+            ) from None
+        self._conninfo = make_conninfo(url, **{name: value for name, value in _DEFAULTS.items() if name not in parts})
+        where = f"{parts.get('host', '')}:{parts['port']}" if parts.get("port") else parts.get("host", "")
+        #: for messages: without the password
+        self.text = f"postgresql://{where}/{parts.get('dbname', '')}"
+
+    def connect(self, *, read_only: bool = False) -> Connection:
+        """A connection of its own, each of whose statements is a transaction; StoreUnavailable."""
+        settings = _SETTINGS | ({"default_transaction_read_only": "on"} if read_only else {})
+        try:
+            connection = psycopg.connect(self._conninfo, autocommit=True, cursor_factory=psycopg.RawCursor)
+            try:
+                connection.server_cursor_factory = psycopg.RawServerCursor
+                values = [part for setting in settings.items() for part in setting]
+                calls = ", ".join(f"set_config(${at}, ${at + 1}, false)" for at in range(1, len(values), 2))
+                connection.execute(f"SELECT {calls}".encode(), values)
+            except BaseException:
+                connection.close()
+                raise
+        except psycopg.Error as error:
+            raise trouble(self.text, error, "") from error
+        return connection
+
+
+def first_line(error: BaseException) -> str:
+    """What an error says first, as a sentence."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return lines[0].rstrip(".") + "."
+
+
+def trouble(where: str, error: Exception, outcome: str = NOTHING_STORED) -> StoreUnavailable:
+    """What to tell of a failure of the database, or on the way to it."""
+    advice = [text for kind, text in _ADVICE if isinstance(error, kind)]
+    return StoreUnavailable(" ".join([f"The store {where} failed: {first_line(error)}", *advice[:1], outcome]).strip())
+
+
+def use_ours(connection: Connection) -> None:
+    """Have the names of tables mean ours first, then the Geocube ingester's."""
+    connection.execute(
+        b"SELECT set_config('search_path', 'workflow_monitor, ' || current_setting('search_path'), false)"
+    )
+
+
+def is_gone(connection: Connection) -> bool:
+    """Whether an idle connection cannot be used any more: the database has closed it, or is about to."""
+    if connection.closed:
+        return True
+    waiting = select.poll()
+    waiting.register(connection.fileno(), select.POLLIN)
+    return bool(waiting.poll(0))
+
+
+class Connections:
+    """Connections for readers: as many as are needed at once, some of which are kept."""
+
+    def __init__(self, where: str, connect: Callable[[], Connection]) -> None:
+        self._where = where
+        self._connect = connect
+        self._lock = threading.Lock()
+        self._idle: list[Connection] = []
+        self._is_closed = False
+
+    @contextmanager
+    def one(self) -> Iterator[Connection]:
+        """A connection for whoever reads; StoreUnavailable if the database cannot be reached or fails meanwhile."""
+        connection = self._take()
+        try:
+            yield connection
+        except TROUBLE as error:
+            raise trouble(self._where, error, "It could not be read.") from error
+        finally:
+            self._give_back(connection)
+
+    def _take(self) -> Connection:
+        while True:
+            with self._lock:
+                if self._is_closed:
+                    raise StoreUnavailable(f"The store {quoted(self._where)} has been closed.")
+                if not self._idle:
+                    break
+                connection = self._idle.pop()
+            if not is_gone(connection):
+                return connection
+            connection.close()
+        return self._connect()
+
+    def _give_back(self, connection: Connection) -> None:
+        with suppress(psycopg.Error):
+            if connection.info.transaction_status is not TransactionStatus.IDLE:
+                connection.execute(b"ROLLBACK")
+            with self._lock:
+                if not self._is_closed and not connection.closed and len(self._idle) < KEPT:
+                    self._idle.append(connection)
+                    return
+        connection.close()
+
+    def close(self) -> None:
+        """Close what is idle, and what is in use when it is given back."""
+        with self._lock:
+            self._is_closed = True
+            idle, self._idle = self._idle, []
+        for connection in idle:
+            connection.close()

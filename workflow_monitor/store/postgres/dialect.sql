@@ -1,0 +1,114 @@
+-- What PostgreSQL says in words of its own; see `store/reading.sql` and `store/writing.sql`.
+
+-- name: date_of_scene
+-- RFC 3339 without idle zeros, null without a date
+rtrim(rtrim(to_char(s.acquired, 'YYYY-MM-DD"T"HH24:MI:SS.US'), '0'), '.') || 'Z'
+
+-- name: tags_of_scene
+s.data::json ->> 'tags'
+
+-- name: orbit_of_scene
+s.data::json #>> '{tags,relativeOrbit}'
+
+-- name: step_of_event
+-- $2 is the start, $3 the microseconds of a step
+floor(extract(epoch FROM time - $2::timestamp) * 1000000 / $3)
+
+-- name: code_of_scene_status
+-- the position in `Status`
+(array_position(ARRAY['NEW', 'PENDING', 'DONE', 'RETRY', 'FAILED'], s.status) - 1)::smallint
+
+-- name: code_of_tile_status
+(array_position(ARRAY['NEW', 'PENDING', 'DONE', 'RETRY', 'FAILED'], t.status) - 1)::smallint
+
+-- name: status_type
+text
+
+-- name: kind_type
+text
+
+-- name: aoi_columns
+SELECT a.id, a.name, w.of, w.status, w.items
+FROM aoi AS a LEFT JOIN workload AS w ON w.aoi = a.id AND w.items <> 0
+
+-- name: aois_with_workloads
+{{aoi_columns}} ORDER BY a.id
+
+-- name: aoi_with_workload
+{{aoi_columns}} WHERE a.name = $1
+
+-- name: shape_of_aoi
+SELECT shape FROM aoi WHERE id = $1
+
+-- name: take_turn
+SELECT writer FROM turn FOR UPDATE
+
+-- name: hold_turn
+UPDATE turn SET writer = $1
+
+-- name: notify
+SELECT pg_notify('workflow_monitor', $1)
+
+-- name: create_aoi
+INSERT INTO aoi (id, name, created) VALUES ($1, $2, $3)
+
+-- name: set_aoi_statuses
+UPDATE aoi SET status = new.status
+FROM (SELECT unnest($1::bigint[]) AS id, unnest($2::text[]) AS status) AS new
+WHERE aoi.id = new.id AND aoi.status IS DISTINCT FROM new.status
+
+-- name: reshape_aois
+UPDATE aoi SET shape = shape + 1 WHERE id = ANY ($1::bigint[])
+
+-- name: without_ours
+-- what the Geocube ingester knows of the data of a scene
+- ARRAY['uuid', 'tags', 'geometry', 'wkt']
+
+-- name: insert_scenes
+INSERT INTO scene (id, aoi, source_id, status, message, countdown, attempt, job, acquired, document, geometry,
+                   footprint, geometry_origin, aoi_name, attributes)
+SELECT given.*, aoi.name, given.document::jsonb {{without_ours}}
+FROM (SELECT unnest($1::bigint[]) AS id, unnest($2::bigint[]) AS aoi, unnest($3::text[]), unnest($4::text[]),
+             unnest($5::text[]), unnest($6::bigint[]), unnest($7::bigint[]), unnest($8::bigint[]),
+             unnest($9::timestamp[]), unnest($10::text[]) AS document, unnest($11::text[]), unnest($12::bytea[]),
+             unnest($13::text[])) AS given
+JOIN aoi ON aoi.id = given.aoi
+
+-- name: insert_tiles
+INSERT INTO tile (id, aoi, scene, source_id, previous, reference, status, message, countdown, attempt, job,
+                  attributes, geometry, footprint, geometry_origin)
+SELECT unnest($1::bigint[]), unnest($2::bigint[]), unnest($3::bigint[]), unnest($4::text[]), unnest($5::bigint[]),
+       unnest($6::bigint[]), unnest($7::text[]), unnest($8::text[]), unnest($9::bigint[]), unnest($10::bigint[]),
+       unnest($11::bigint[]), unnest($12::text[])::jsonb, unnest($13::text[]), unnest($14::bytea[]),
+       unnest($15::text[])
+
+-- name: advance_sequences
+-- the numbers that the Geocube's own server would give next
+SELECT setval('scene_nid_seq', greatest($1, s.last_value)), setval('tile_nid_seq', greatest($2, t.last_value))
+FROM scene_nid_seq AS s, tile_nid_seq AS t
+
+-- name: set_scene_data
+-- the footprint that a catalogue gave stays, unless the data have one
+UPDATE scene SET
+    document = $2::text, attributes = $2::text::jsonb {{without_ours}}, acquired = $3,
+    geometry = CASE WHEN geometry_origin = 'catalogue' AND NOT $7 THEN geometry ELSE $4 END,
+    footprint = CASE WHEN geometry_origin = 'catalogue' AND NOT $7 THEN footprint ELSE $5 END,
+    geometry_origin = CASE WHEN geometry_origin = 'catalogue' AND NOT $7 THEN geometry_origin ELSE $6 END
+WHERE id = $1
+
+-- name: set_tile_data
+UPDATE tile SET attributes = $2::text::jsonb WHERE id = $1
+
+-- The lists.
+
+-- name: scene_ids
+SELECT id FROM scene WHERE aoi = ANY ($1::bigint[]) AND status = ANY ($2::text[]) ORDER BY id LIMIT $3 OFFSET $4
+
+-- name: tile_ids
+SELECT id FROM tile WHERE aoi = ANY ($1::bigint[]) AND status = ANY ($2::text[]) ORDER BY id LIMIT $3 OFFSET $4
+
+-- name: scenes_chosen
+s.aoi = ANY ($1::bigint[]) AND s.status = ANY ($2::text[]) AND s.id BETWEEN $3 AND $4
+
+-- name: tiles_chosen
+t.aoi = ANY ($1::bigint[]) AND t.status = ANY ($2::text[]) AND t.id BETWEEN $3 AND $4
