@@ -53,6 +53,13 @@ def postgresql() -> Iterator[postgres.PostgreSQL]:
         yield server
 
 
+@pytest.fixture
+def postgres_url(postgresql: postgres.PostgreSQL) -> Iterator[str]:
+    """The URL of an empty database."""
+    with postgresql.database() as url:
+        yield url
+
+
 @pytest.fixture(scope="session")
 def seeded_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The file of a store with a small ingestion; see tests/client/serving.py."""

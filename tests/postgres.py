@@ -38,16 +38,30 @@ class PostgreSQL:
         self.folder = folder
         self.port = port
         self._numbers = count(1)
+        self._empty: list[str] = []
 
     def url(self, database: str) -> str:
         return f"postgresql://{USER}@127.0.0.1:{self.port}/{database}"
 
-    def new(self, locale: str = "") -> str:
-        """The URL of an empty database."""
+    @contextmanager
+    def database(self) -> Iterator[str]:
+        """The URL of an empty database, for as long as the context lasts; others get it afterwards."""
+        url = self._empty.pop() if self._empty else self.create()
+        yield url
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute(
+                "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+            connection.execute("DROP SCHEMA IF EXISTS workflow_monitor CASCADE; DROP SCHEMA public CASCADE")
+            connection.execute("CREATE SCHEMA public")
+        self._empty.append(url)
+
+    def create(self, options: str = "") -> str:
+        """The URL of a new database."""
         name = f"test_{next(self._numbers)}"
-        options = f" LOCALE '{locale}' TEMPLATE template0" if locale else ""
         with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {name}{options}".encode())
+            connection.execute(f"CREATE DATABASE {name} {options}".encode())
         return self.url(name)
 
     def dump(self, url: str, *options: str) -> str:

@@ -12,6 +12,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -23,10 +24,15 @@ QUIRKS: Mapping[str, list[str]] = json.loads((HERE / "quirks.json").read_text(en
 NUMBER_OF_TRACES = 150
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
-    with live_server(tmp_path_factory.mktemp("conformance")) as running:
-        yield running
+@pytest.fixture(scope="module", params=["duckdb", "postgresql"])
+def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
+    """A server over each of the stores."""
+    with ExitStack() as stack:
+        options = {}
+        if request.param == "postgresql":
+            database = request.getfixturevalue("postgresql").database()
+            options["store_url"] = stack.enter_context(database)
+        yield stack.enter_context(live_server(tmp_path_factory.mktemp("conformance"), **options))
 
 
 def replay(server: LiveServer, shared: Path, traces: list[Path]) -> dict[str, str]:

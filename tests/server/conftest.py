@@ -57,8 +57,25 @@ def store_path(tmp_path: Path) -> Path:
     return tmp_path / "store" / "workflow.duckdb"
 
 
+#: of modules whose tests are run on all stores
+ON_ALL_STORES = pytest.mark.parametrize("store_kind", ["duckdb", "postgresql"], indirect=True)
+
+
 @pytest.fixture
-def jp_server_config(traits: dict[str, Any], store_path: Path) -> Config:
+def store_kind(request: pytest.FixtureRequest) -> str:
+    """What keeps the state."""
+    return str(getattr(request, "param", "duckdb"))
+
+
+@pytest.fixture
+def store_url(store_kind: str, store_path: Path, request: pytest.FixtureRequest) -> str:
+    if store_kind == "duckdb":
+        return f"duckdb:///{store_path}"
+    return str(request.getfixturevalue("postgres_url"))
+
+
+@pytest.fixture
+def jp_server_config(traits: dict[str, Any], store_url: str) -> Config:
     return Config(
         {
             "ServerApp": {
@@ -67,7 +84,7 @@ def jp_server_config(traits: dict[str, Any], store_path: Path) -> Config:
                 "allow_unauthenticated_access": False,
                 "reraise_server_extension_failures": True,
             },
-            "WorkflowMonitor": {"store_url": f"duckdb:///{store_path}", **traits},
+            "WorkflowMonitor": {"store_url": store_url, **traits},
         }
     )
 

@@ -11,7 +11,9 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from tests.server.conftest import Add, Fetch, scene
+from tests.server.conftest import ON_ALL_STORES, Add, Fetch, scene
+
+pytestmark = ON_ALL_STORES
 
 NAMES = [
     "Denmark Demo S2",

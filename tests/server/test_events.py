@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 
-from tests.server.conftest import PREFIX, Add, Fetch, scene
+from tests.server.conftest import ON_ALL_STORES, PREFIX, Add, Fetch, scene
 from tests.server.raw import RawAnswer, raw_get
 from workflow_monitor.server.backend import Backend
+
+pytestmark = ON_ALL_STORES
 
 Stream = Callable[..., AbstractAsyncContextManager[RawAnswer]]
 

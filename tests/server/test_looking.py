@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.server.conftest import Add, Fetch
+from tests.server.conftest import ON_ALL_STORES, Add, Fetch
+
+pytestmark = ON_ALL_STORES
 
 
 async def chain(add: Add) -> None:

@@ -4,7 +4,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tests.server.conftest import Add, Fetch
+from tests.server.conftest import ON_ALL_STORES, Add, Fetch
+
+pytestmark = ON_ALL_STORES
 
 
 async def test_numbers_over_time_and_what_is_running(fetch: Fetch, add: Add) -> None:

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.postgres import PostgreSQL
 from workflow_monitor.store import open_store as open_by_url
 from workflow_monitor.store import reader
 from workflow_monitor.store.protocol import Store
@@ -28,6 +27,5 @@ class TestDuckDB(SQLContract):
 
 class TestPostgres(SQLContract):
     @pytest.fixture
-    def open_store(self, postgresql: PostgreSQL) -> Callable[[], Store]:
-        url = postgresql.new()
-        return lambda: open_by_url(url)
+    def open_store(self, postgres_url: str) -> Callable[[], Store]:
+        return lambda: open_by_url(postgres_url)

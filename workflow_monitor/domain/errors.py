@@ -105,6 +105,16 @@ class StatusConflict(Conflict):
     code = "status-does-not-allow"
 
 
+class ReadOnly(Conflict):
+    """The server was told to change nothing."""
+
+    code = "read-only"
+    title = "This server changes nothing"
+
+    def __init__(self) -> None:
+        super().__init__("This server only looks at the ingestion (read_only): ask one that may change it.")
+
+
 class AOIExists(Conflict):
     """An AOI of this name is already there."""
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from workflow_monitor.domain.commands import Command, ExpireLeases, Lease
-from workflow_monitor.domain.errors import StoreUnavailable, WorkflowError
+from workflow_monitor.domain.errors import ReadOnly, StoreUnavailable, WorkflowError
 from workflow_monitor.domain.model import Event
 from workflow_monitor.engine.batch import KEPT, Batch, Graph
 from workflow_monitor.queues.protocol import JobQueue
@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 GROUP = 500
 #: seconds that the expiry of leases waits after a transaction that failed
 PAUSE = 5.0
+#: seconds after which it looks for leases that have run out of a server that is no more
+SHARED_LOOK = 15.0
 #: who is told as the cause of what nobody asked for
 ITSELF = "workflow-monitor"
 
@@ -120,7 +122,10 @@ class Workflow:
         expiry = self._queue.next_expiry
         if self._is_stale and expiry is not None:
             return PAUSE
-        return None if expiry is None else min(max((expiry - self._clock()).total_seconds(), 0.01), 60.0)
+        longest = SHARED_LOOK if self._store.is_shared else 60.0
+        if expiry is None:
+            return longest if self._store.is_shared else None
+        return min(max((expiry - self._clock()).total_seconds(), 0.01), longest)
 
     def _carry_out(self, orders: Sequence[_Order]) -> None:
         """Carry out a group in one transaction; if it fails for no stated reason, each on its own."""
@@ -136,7 +141,8 @@ class Workflow:
                 for order in orders:
                     self._carry_out([order])
                 return
-            log.exception("The command %s failed", type(orders[0].command).__name__)
+            if not isinstance(error, WorkflowError):
+                log.exception("The command %s failed", type(orders[0].command).__name__)
             self._give_up(orders, error)
         else:
             self._tell(events)
@@ -180,6 +186,19 @@ class Workflow:
         self._is_stale = True
         for order in orders:
             _resolve(order.future, error)
+
+
+class ReadOnlyWorkflow:
+    """Refuses all commands, over a store that is only read."""
+
+    def submit(self, command: Command, who: str) -> Future[object]:  # noqa: ARG002 - as Workflow is called
+        """A future that raises ReadOnly."""
+        future: Future[object] = Future()
+        future.set_exception(ReadOnly())
+        return future
+
+    def close(self) -> None:
+        """There is nothing to finish."""
 
 
 def _answer(batch: Batch, order: _Order) -> object:

@@ -18,7 +18,7 @@ from workflow_monitor.domain.errors import StoreInUse, StoreUnavailable, Workflo
 from workflow_monitor.domain.model import Backup
 from workflow_monitor.engine.feed import Feed
 from workflow_monitor.engine.queries import Queries
-from workflow_monitor.engine.workflow import Workflow
+from workflow_monitor.engine.workflow import ReadOnlyWorkflow, Workflow
 from workflow_monitor.server.peer import Contact
 from workflow_monitor.server.problems import TooManyStreams
 from workflow_monitor.server.upstream import Upstream
@@ -59,7 +59,7 @@ class Engine:
     """What answers requests, over one open store."""
 
     store: OpenStore
-    workflow: Workflow
+    workflow: Workflow | ReadOnlyWorkflow
     queries: Queries
     feed: Feed
 

@@ -17,7 +17,8 @@ from workflow_monitor.client.errors import MonitorError
 from workflow_monitor.domain.errors import StoreUnavailable
 from workflow_monitor.engine.feed import Feed
 from workflow_monitor.engine.queries import Queries
-from workflow_monitor.engine.workflow import Workflow
+from workflow_monitor.engine.relay import Relay
+from workflow_monitor.engine.workflow import ReadOnlyWorkflow, Workflow
 from workflow_monitor.server.backend import Backend, Engine, Limits
 from workflow_monitor.server.docs import docs_page
 from workflow_monitor.server.handlers.base import NAMESPACE
@@ -29,6 +30,7 @@ from workflow_monitor.server.routes import ROUTES
 from workflow_monitor.server.upstream import Upstream, named
 from workflow_monitor.server.workers import Workers, fault_of_token
 from workflow_monitor.store import open_store
+from workflow_monitor.store.protocol import Store
 
 QUEUE_GROUP = "workflow_monitor.queues"
 #: Kernels find the server of their Jupyter by this; there is no token in it.
@@ -48,8 +50,11 @@ class WorkflowMonitor(ExtensionApp):
 
     store_url = Unicode(
         "",
-        help="Where the state is kept: `duckdb:///absolute/path`, `duckdb:///:memory:`. "
+        help="Where the state is kept: `duckdb:///absolute/path`, `duckdb:///:memory:`, `postgresql://user@host/database`. "
         "By default workflow_monitor/workflow.duckdb in Jupyter's data directory.",
+    ).tag(config=True)
+    read_only = Bool(
+        False, help="Only look, and change nothing: for the database of an ingester that another server works over."
     ).tag(config=True)
     upstream = Unicode(
         "",
@@ -162,14 +167,21 @@ class WorkflowMonitor(ExtensionApp):
     def _open_engine(self) -> Engine:
         if self._misnamed:
             raise StoreUnavailable(self._misnamed)
-        store = open_store(self.store_url or _default_store())
+        store = open_store(self.store_url or _default_store(), read_only=self.read_only)
         try:
             feed = Feed()
-            workflow = Workflow(store, _queue_named(self.queue), on_commit=feed.publish)
+            relay = Relay(store.reader, feed)
+            workflow = self._workflow(store, relay)
+            store.follow(relay.catch_up)
         except BaseException:
             store.close()
             raise
         return Engine(store, workflow, Queries(store.reader), feed)
+
+    def _workflow(self, store: Store, relay: Relay) -> Workflow | ReadOnlyWorkflow:
+        if self.read_only:
+            return ReadOnlyWorkflow()
+        return Workflow(store, _queue_named(self.queue), on_commit=relay.committed)
 
 
 def _default_store() -> str:
