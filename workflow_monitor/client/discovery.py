@@ -17,7 +17,7 @@ from workflow_monitor.client.api import ROOT_ANSWER, Api
 from workflow_monitor.client.errors import MonitorError, ServerFailed, ServerNotFound
 from workflow_monitor.client.geocube import GeocubeApi
 from workflow_monitor.client.http import LOOPBACK, Answer, Connection
-from workflow_monitor.client.refusals import ACCESS
+from workflow_monitor.client.refusals import refusal
 from workflow_monitor.client.secret import Secret, split_address
 
 NAMESPACE = "workflow-monitor"
@@ -209,8 +209,9 @@ def _kind_of(connection: Connection) -> Api:
 
 def _none_there(url: str, answers: list[tuple[str, Answer]]) -> MonitorError:
     told = [f"{root} answered {answer.status}" for root, answer in answers]
-    if any(answer.status in (401, 403) for _, answer in answers):
-        return _denied(url, told)
+    if denied := [(root, answer) for root, answer in answers if answer.status in (401, 403)]:
+        root, answer = denied[0]
+        return refusal(answer.status, answer.media_type, answer.body, root, is_page=answer.is_page)
     jupyter = any("/login" in answer.text or "jupyter" in answer.text.lower() for _, answer in answers)
     if jupyter:
         return ServerNotFound(
@@ -219,12 +220,6 @@ def _none_there(url: str, answers: list[tuple[str, Answer]]) -> MonitorError:
             told,
         )
     return ServerNotFound(f"There is no workflow server at {url}. {_LINE}", told)
-
-
-def _denied(url: str, told: list[str]) -> MonitorError:
-    from workflow_monitor.client.errors import AccessDenied  # noqa: PLC0415
-
-    return AccessDenied(f"{'; '.join(told) or url}. {ACCESS}")
 
 
 def _running_in(folder: Path) -> Iterator[Running]:
