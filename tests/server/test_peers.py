@@ -63,7 +63,9 @@ def pair(folder: Path, **options: Any) -> Iterator[Pair]:
 
 @pytest.fixture(scope="module")
 def two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
-    with pair(tmp_path_factory.mktemp("pair"), max_body_mib=1, max_ingest_mib=3, max_streams=2) as servers:
+    # The second looks at each request who has the store.
+    traits = {"max_body_mib": 1, "max_ingest_mib": 3, "max_streams": 2, "retry_opening_seconds": 0.0}
+    with pair(tmp_path_factory.mktemp("pair"), **traits) as servers:
         servers.at_second.post("aoi/Fyn").raise_for_status()
         scenes = [scene(f"s{number}", tiles=("a", "b")) for number in range(500)]
         answer = servers.at_second.post("aoi/Fyn/scenes", json=scenes).raise_for_status()
@@ -241,6 +243,15 @@ def test_events_come_through_as_they_happen_and_are_resumed(two: Pair) -> None:
     for headers, query in (({"Last-Event-ID": str(heard["seq"])}, ""), ({}, f"?after={heard['seq']}")):
         with two.at_second.stream("GET", f"aoi/Fyn/events{query}", headers=headers) as rest:
             assert transitions(rest.iter_lines(), 1)[0]["to"] == "PENDING"
+
+
+def test_a_stream_outlives_a_look_at_who_has_the_store(two: Pair) -> None:
+    with two.at_second.stream("GET", "aoi/Fyn/events") as live:
+        lines = live.iter_lines()
+        for _ in range(3):
+            two.at_second.put("scene/5/force/RETRY").raise_for_status()
+            two.at_second.put("scene/5/retry").raise_for_status()
+        assert len(transitions(lines, 6)) == 6
 
 
 def test_streams_are_limited_here_too(two: Pair) -> None:
