@@ -119,3 +119,33 @@ async def test_the_server_answers_others_meanwhile(fetch: Fetch) -> None:
         waits.append(time.perf_counter() - started)
     assert len((await listing).json()) == 20_000
     assert sorted(waits)[len(waits) // 2] < 0.1
+
+
+@pytest.mark.parametrize(
+    ("length", "sent", "authorized", "status", "stays"),
+    [
+        (2, b"{}", True, 400, True),
+        (9 * MEBIBYTE, b"", True, 413, False),
+        (MEBIBYTE, b"{", False, 403, False),
+        (0, b"", False, 403, True),
+    ],
+)
+async def test_a_connection_that_ends_with_the_answer_says_so(
+    length: int,
+    sent: bytes,
+    authorized: bool,
+    status: int,
+    stays: bool,
+    http_server_client: Any,
+    jp_auth_header: dict[str, str],
+) -> None:
+    """Else whoever keeps it loses the next request."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", http_server_client.get_http_port())
+    headers = {"Host": "127.0.0.1", "Content-Length": str(length), **(jp_auth_header if authorized else {})}
+    lines = [f"POST {PREFIX}/results HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())]
+    writer.write("\r\n".join([*lines, "", ""]).encode() + sent)
+    async with asyncio.timeout(20):
+        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+    assert head.split()[1] == str(status)
+    assert ("Connection: close" in head) is not stays
+    writer.close()

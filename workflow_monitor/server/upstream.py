@@ -16,7 +16,8 @@ from workflow_monitor.domain.errors import StoreUnavailable, WorkflowError
 
 CONNECT_SECONDS = 5.0
 WRITE_SECONDS = 600.0
-IDLE_SECONDS = 30.0
+#: Less than the 5 seconds after which JupyterHub's proxy, as any Node server, closes a silent connection.
+IDLE_SECONDS = 4.0
 _BEFORE_SENDING = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
 
 

@@ -129,6 +129,7 @@ class Handler(APIHandler):
         """Take what the list of routes says of this endpoint."""
         self.backend = backend
         self._body = bytearray()
+        self._received = 0
         self._too_large = False
         for name, value in arguments.items():
             setattr(self, name, value)
@@ -185,11 +186,19 @@ class Handler(APIHandler):
 
     def data_received(self, chunk: bytes) -> None:
         """Keep a part of the body; what is too much is read and forgotten."""
+        self._received += len(chunk)
         if len(self._body) + len(chunk) > self.body_limit:
             self._too_large = True
             self._body.clear()
         elif not self._too_large:
             self._body += chunk
+
+    def _is_body_to_come(self) -> bool:
+        """Whether the client may still be sending; of a body without a length that is never certain."""
+        if "Transfer-Encoding" in self.request.headers:
+            return True
+        length = self.request.headers.get("Content-Length", "0")
+        return not length.isdecimal() or int(length) > self._received
 
     @property
     def prefix(self) -> str:
@@ -328,6 +337,9 @@ class Handler(APIHandler):
         self.update_api_activity()
         if chunk is None and not self._write_buffer and not self._headers_written:
             self.clear_header("Content-Type")
+        if not self._headers_written and self._is_body_to_come():
+            # Tornado closes the connection then without a word, and whoever uses it again loses a request.
+            self.set_header("Connection", "close")
         return super(APIHandler, self).finish(chunk)
 
     def break_off(self) -> None:
