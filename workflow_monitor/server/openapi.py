@@ -17,7 +17,7 @@ from workflow_monitor.server.workers import for_workers
 Document = dict[str, Any]
 
 #: what any endpoint may answer
-EVERYWHERE = (403, 503)
+EVERYWHERE = (400, 403, 503)
 
 PATH_PARAMETERS: dict[str, Document] = {
     "aoi": {
