@@ -82,8 +82,9 @@ class WorkflowMonitor(ExtensionApp):
     )
     keep_jobs_days = Float(1.0, min=0.0, help="How long jobs that were withdrawn are remembered.").tag(config=True)
     keep_events_days = Float(
-        None, min=0.0, allow_none=True, help="How long events are remembered; None keeps all."
+        365.0, min=0.0, allow_none=True, help="How long events are remembered; None keeps all."
     ).tag(config=True)
+    trim_seconds = Float(3600.0, min=0.1, help="How often it is looked for what may be forgotten.").tag(config=True)
     keep_backups = Int(7, min=1, help="How many backups are kept.").tag(config=True)
     worker_token = Unicode(
         help="A token of the workers' own, which leases jobs, renews leases and reports results, and opens nothing else; "
@@ -159,6 +160,7 @@ class WorkflowMonitor(ExtensionApp):
             slow_reader=self.slow_reader_seconds,
             drawing=self.drawing_seconds,
             retry_opening=self.retry_opening_seconds,
+            trim_interval=self.trim_seconds,
             keep_jobs=self.keep_jobs_days * day,
             keep_backups=self.keep_backups,
             keep_events=None if self.keep_events_days is None else self.keep_events_days * day,
