@@ -15,6 +15,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.failing_disk import FailingDisk
+
 TOKEN = "tests-token"
 START_SECONDS = 60
 
@@ -62,11 +64,13 @@ def live_server(
     ready: str = "",
     lab: bool = False,
     extensions: Mapping[str, bool] | None = None,
+    disk: FailingDisk | None = None,
     **options: object,
 ) -> Iterator[LiveServer]:
     """Start a server whose state is in a folder, with JupyterLab if it is asked for. It ends with the context.
 
     `options` are traits of WorkflowMonitor; it is there when it answers, be it that the store is not, at `ready`.
+    It may be started on a disk that fails.
     """
     port = port or free_port()
     config = folder / "config"
@@ -97,6 +101,7 @@ def live_server(
     }
     log = folder / "jupyter.log"
     with log.open("ab") as output:
+        command = disk.command(command) if disk is not None else command
         process = subprocess.Popen(command, env=environment, stdout=output, stderr=output, stdin=subprocess.DEVNULL)
     server = LiveServer(f"http://127.0.0.1:{port}{base_url}", TOKEN, process, log, ready)
     try:

@@ -24,7 +24,7 @@ from tests.on_disk import LARGE, running_on
 from tests.running import Running
 from workflow_monitor.domain.commands import CreateAOI
 
-CYCLES = effort(60, 500)
+CYCLES = effort(40, 500)
 SEED = os.environ.get("WORKFLOW_MONITOR_SEED") or str(random.randrange(10**6))
 SURVIVOR = "Survivor"
 

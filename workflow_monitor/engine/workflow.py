@@ -133,7 +133,7 @@ class Workflow:
         try:
             answers, events = self._transact(orders)
         except StoreUnavailable as error:
-            log.error("Nothing was stored of %d commands: %s", len(orders), error.detail)  # noqa: TRY400
+            log.error("%d commands were not carried out: %s", len(orders), error.detail)  # noqa: TRY400
             self._give_up(orders, error)
         except Exception as error:  # the writer must survive whatever a command does
             self._is_stale = True

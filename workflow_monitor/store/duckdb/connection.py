@@ -25,6 +25,8 @@ FATAL = (duckdb.FatalException, duckdb.InternalException)
 TROUBLE = (duckdb.IOException, duckdb.OutOfMemoryException, *FATAL)
 
 _FULL = ("no space", "disk full", "not enough space", "file too large", "quota exceeded")
+_FAILING = ("input/output error", "fsync failed")
+FAILING_DISK = "The disk does not work as it should: look into the log of the machine."
 _DAMAGED = ("corrupt", "could not read", "checksum")
 NOTHING_STORED = "Nothing of this request was stored."
 
@@ -46,6 +48,12 @@ def is_full(error: BaseException) -> bool:
     return any(sign in text for sign in _FULL)
 
 
+def is_failing(error: BaseException) -> bool:
+    """Whether an error tells that the disk itself does not work."""
+    text = str(error).lower()
+    return any(sign in text for sign in _FAILING)
+
+
 def trouble(path: str, error: BaseException, outcome: str = NOTHING_STORED) -> StoreUnavailable:
     """What to tell of a failure of the file system or of DuckDB itself."""
     advice = ""
@@ -53,6 +61,8 @@ def trouble(path: str, error: BaseException, outcome: str = NOTHING_STORED) -> S
         advice = "The disk is full: free some space. "
     elif "read-only" in str(error).lower() or "permission denied" in str(error).lower():
         advice = "The file cannot be written: check its permissions and those of its folder. "
+    elif is_failing(error):
+        advice = f"{FAILING_DISK} "
     elif any(sign in str(error).lower() for sign in _DAMAGED):
         advice = f"The file is damaged. {way_back(Path(path))} "
     return StoreUnavailable(f"The store {path} failed: {first_line(error)} {advice}{outcome}")

@@ -51,15 +51,6 @@ class HighWaterMark:
             raise StoreUnavailable(f"{self.path}, which tells how far the store has come, is damaged.")
         return Progress(*json.loads(text))
 
-    def open(self, progress: Progress) -> None:
-        """Let the mark say this from now on. One that is there is written over: that is possible on a full disk, too."""
-        self.close()
-        if self.path.exists() and self.path.stat().st_size == SIZE:
-            self._descriptor = os.open(self.path, os.O_RDWR | os.O_CLOEXEC)
-            self.write(progress)
-        else:
-            self.create(progress)
-
     def create(self, progress: Progress) -> None:
         """Put a mark there that is whole whatever happens, and keep it open."""
         self.close()
@@ -76,9 +67,9 @@ class HighWaterMark:
         self._descriptor = descriptor
 
     def write(self, progress: Progress) -> None:
-        """Move the mark on; it has to be open."""
+        """Move the mark on, which has been there before."""
         if self._descriptor is None:
-            raise OSError(f"{self.path} is not open")
+            self._descriptor = os.open(self.path, os.O_RDWR | os.O_CLOEXEC)
         os.pwrite(self._descriptor, _line(progress), 0)
         if time.monotonic() - self._synced > SYNC:
             os.fdatasync(self._descriptor)

@@ -16,7 +16,16 @@ from workflow_monitor.domain.errors import Conflict, StoreUnavailable, quoted
 from workflow_monitor.domain.model import Backup
 from workflow_monitor.store.directory import Directory
 from workflow_monitor.store.duckdb.backups import Backups, folder_of, listed, way_back
-from workflow_monitor.store.duckdb.connection import FATAL, Connection, first_line, is_full, is_trouble, trouble
+from workflow_monitor.store.duckdb.connection import (
+    FAILING_DISK,
+    FATAL,
+    Connection,
+    first_line,
+    is_failing,
+    is_full,
+    is_trouble,
+    trouble,
+)
 from workflow_monitor.store.duckdb.lock import OwnerLock
 from workflow_monitor.store.duckdb.mark import HighWaterMark, Progress, lost
 from workflow_monitor.store.duckdb.schema import migrate
@@ -159,7 +168,10 @@ class DuckDBStore:
             raise StoreUnavailable(
                 f"The store {self.path} cannot be opened: {reason}. It was left as it is. {_go_on(Path(self.path))}"
             )
-        self._mark.open(found)
+        if mark is None:
+            self._mark.create(found)
+        else:
+            self._note(found)
 
     def _note(self, progress: Progress) -> None:
         """Move the mark on. What was committed stays so, whatever comes of it."""
@@ -332,6 +344,8 @@ def _cannot_open(path: str, error: BaseException) -> StoreUnavailable:
         advice = "Another process has the file open: close it there."
     elif "version number" in text:
         advice = "A newer DuckDB wrote it: upgrade the package duckdb."
+    elif is_failing(error):
+        advice = FAILING_DISK
     elif Path(path).is_dir():
         advice = "It is a folder: choose a file by store_url."
     elif Path(path).exists() and not os.access(path, os.R_OK | os.W_OK):
