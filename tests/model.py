@@ -126,10 +126,14 @@ class Model:
     # --- looking
 
     def scenes(self, aoi: str | None = None) -> list[Item]:
-        return [i for k, i in sorted(self.items.items()) if k.kind is SCENE and aoi in (None, i.aoi)]
+        return self._of_kind(SCENE, aoi)
 
     def tiles(self, aoi: str | None = None) -> list[Item]:
-        return [i for k, i in sorted(self.items.items()) if k.kind is TILE and aoi in (None, i.aoi)]
+        return self._of_kind(TILE, aoi)
+
+    def _of_kind(self, kind: Kind, aoi: str | None) -> list[Item]:
+        # they were added in the order of their numbers
+        return [item for key, item in self.items.items() if key[0] is kind and (aoi is None or item.aoi == aoi)]
 
     def tiles_of(self, scene: Item) -> list[Item]:
         return [t for t in self.tiles() if t.scene == scene.id]
@@ -371,5 +375,11 @@ class Model:
         current = self.current()
         late = [job for job in self.jobs if job in current and self.leases.get(job, now + 1) <= now]
         for job in late:
-            self._hand_out(self.items[Key(job.kind, job.item)])
+            self.hand_out_again(job.kind, job.item)
         return len(late)
+
+    def hand_out_again(self, kind: Kind, number: int) -> None:
+        """What becomes of something whose worker did not answer in time."""
+        item = self.find(kind, number)
+        allow(item.status is PENDING)
+        self._hand_out(item)

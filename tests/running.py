@@ -15,7 +15,6 @@ from workflow_monitor.domain.status import Kind, Status
 from workflow_monitor.engine.workflow import Workflow
 from workflow_monitor.queues.lease import LeaseQueue
 from workflow_monitor.store import open_store
-from workflow_monitor.store.protocol import JobRow
 from workflow_monitor.testing import engine as testing
 from workflow_monitor.testing.engine import DATE, Clock
 
@@ -60,17 +59,18 @@ class Running(testing.Running):
     def _jobs(self, state: str) -> set[tuple[Job, bool]]:
         """Jobs, and whether they have been withdrawn."""
         rows = ((kind, row) for kind in Kind for rows in self.store.reader.jobs(kind, state, None) for row in rows)
-        return {(_job(kind, row), row.withdrawn is not None) for kind, row in rows}
+        return {(job_of(kind, row.attempt, json.loads(row.message)), row.withdrawn is not None) for kind, row in rows}
 
     def _items(self, aois: Iterable[int]) -> Iterator[tuple[Key, Item]]:
         for kind in Kind:
             for chunk in self.store.reader.items(kind, list(aois), list(Status), None, "document"):
                 for text in chunk:
-                    item = _item(kind, json.loads(text))
+                    item = item_of(kind, json.loads(text))
                     yield Key(kind, item.id), item
 
 
-def _item(kind: Kind, document: dict[str, Any]) -> Item:
+def item_of(kind: Kind, document: dict[str, Any]) -> Item:
+    """A scene or tile of the model, from how it is shown."""
     owner = document if kind is SCENE else document["scene"]
     return Item(
         kind,
@@ -87,10 +87,10 @@ def _item(kind: Kind, document: dict[str, Any]) -> Item:
     )
 
 
-def _job(kind: Kind, row: JobRow) -> Job:
-    message = json.loads(row.message)
+def job_of(kind: Kind, attempt: int, message: dict[str, Any]) -> Job:
+    """A job of the model, from what its message says."""
     ends = (message.get(f"tile_{end}", {}).get("id") or None for end in ("previous", "reference"))
-    return Job(kind, message["id"], row.attempt, *ends)
+    return Job(kind, message["id"], attempt, *ends)
 
 
 def _there(counts: Counter[Status]) -> dict[Status, int]:
@@ -135,10 +135,11 @@ def differences(found: Snapshot, expected: Snapshot) -> list[str]:
 
 def ingestion(aoi: str, scenes: Iterable[NewScene]) -> Ingest:
     """The command that ingests scenes of the model."""
-    return Ingest(aoi, [read_scene(_document(aoi, scene), aoi) for scene in scenes])
+    return Ingest(aoi, [read_scene(document_of(aoi, scene), aoi) for scene in scenes])
 
 
-def _document(aoi: str, scene: NewScene) -> dict[str, Any]:
+def document_of(aoi: str, scene: NewScene) -> dict[str, Any]:
+    """A scene of the model as it is sent."""
     return {
         "source_id": scene.name,
         "aoi": aoi,
