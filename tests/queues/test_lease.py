@@ -22,6 +22,7 @@ from workflow_monitor.domain.commands import (
     Fail,
     Lease,
     RenewLease,
+    RenewLeases,
     Report,
     TrimHistory,
 )
@@ -247,6 +248,20 @@ def test_a_lease_that_is_not_in_force_cannot_be_renewed(engine: Running, lost: s
     assert [row.expires for (row,) in engine.store.reader.jobs(Kind.SCENE, "leased", None)] == [job.expires]
 
 
+def test_many_are_renewed_at_once_and_those_that_are_lost_are_named(engine: Running) -> None:
+    grow(engine, 4)
+    short, done, *kept = [job.lease for job in lease(engine, 1, 10) + lease(engine, 3, 100)]
+    report(engine, 2, Status.DONE)
+    engine.clock.seconds = 50
+    assert engine.do(RenewLeases("downloader", ["x", short, *kept, done], 100)) == ["x", short, done]
+    assert engine.do(RenewLeases("processor", kept, 100)) == kept
+    assert engine.do(RenewLeases("downloader", [], 100)) == []
+    engine.clock.seconds = 149
+    assert engine.do(ExpireLeases()) == 1
+    engine.clock.seconds = 150
+    assert engine.do(ExpireLeases()) == 2
+
+
 # ---- a restart
 
 
@@ -310,11 +325,10 @@ class Outbox:
         self.expiries |= {offer.lease: offer.until for offer in offers}
         return [LeasedJob(1, "{}", 1, offer.lease, offer.until) for offer in offers]
 
-    def renew(self, queue: Kind, lease: str, now: datetime, until: datetime) -> bool:
-        if lease not in self.expiries:
-            return False
-        self.expiries[lease] = until
-        return True
+    def renew(self, queue: Kind, leases: Any, now: datetime, until: datetime) -> list[str]:
+        renewed = [lease for lease in leases if lease in self.expiries]
+        self.expiries |= dict.fromkeys(renewed, until)
+        return renewed
 
     def overdue(self, now: datetime) -> list[JobOrder]:
         self.asked += 1
@@ -334,9 +348,9 @@ def test_the_store_is_asked_for_overdue_jobs_only_when_there_may_be_some() -> No
     assert queue.next_expiry == now + timedelta(seconds=60)
     assert queue.overdue(now + timedelta(seconds=59)) == ()
     assert outbox.asked == 0
-    queue.renew(RenewLease("downloader", "a", 30), now)
+    queue.renew(RenewLeases("downloader", ["a"], 30), now)
     assert queue.next_expiry == now + timedelta(seconds=30)
-    queue.renew(RenewLease("downloader", "a", 90), now)
+    queue.renew(RenewLeases("downloader", ["a"], 90), now)
     assert queue.overdue(now + timedelta(seconds=30)) == []
     assert queue.next_expiry == now + timedelta(seconds=60)
     assert [job.item for job in queue.overdue(now + timedelta(seconds=60))] == [2]

@@ -33,7 +33,12 @@ TOKEN = "0123456789abcdef-of-the-server"
 WORKER_TOKEN = "0123456789abcdef-of-workers"
 STRANGE = {"Origin": "http://evil.example", "Referer": "http://evil.example/page"}
 XSRF = {"X-XSRFToken": "aabbccdd"}
-WORK = {("POST", "/jobs/{queue}/lease"), ("PUT", "/jobs/{queue}/lease/{lease}"), ("POST", "/results")}
+WORK = {
+    ("POST", "/jobs/{queue}/lease"),
+    ("PUT", "/jobs/{queue}/lease"),
+    ("PUT", "/jobs/{queue}/lease/{lease}"),
+    ("POST", "/results"),
+}
 
 REFUSALS = {"not-allowed", "not-for-workers", "path-not-found"}
 
@@ -265,6 +270,7 @@ class TestWorkers:
         leased = await work("POST", "/jobs/downloader/lease", {"max": 1, "seconds": 60, "worker": "w"})
         job = leased["jobs"][0]
         await work("PUT", f"/jobs/downloader/lease/{job['lease']}", {"seconds": 60})
+        await work("PUT", "/jobs/downloader/lease", {"leases": [job["lease"]], "seconds": 60})
         done = {"type": "scene", "id": scene, "status": "DONE", "attempt": job["attempt"]}
         assert (await work("POST", "/results", [done]))["applied"] == 1
         events = (await fetch("GET", "/aoi/Fyn/history")).json()

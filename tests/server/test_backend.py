@@ -19,7 +19,8 @@ from workflow_monitor.store.protocol import Store
 OPEN_ANYWAY = {"/docs", "/openapi.json"}
 BODIES = {
     "/results": [{"type": "scene", "id": 1, "status": "DONE"}],
-    "/jobs/processor/lease": {"max": 1, "seconds": 60, "worker": "w"},
+    "POST /jobs/processor/lease": {"max": 1, "seconds": 60, "worker": "w"},
+    "PUT /jobs/processor/lease": {"leases": [], "seconds": 60},
     "/jobs/processor/lease/none": {"seconds": 60},
     "/aoi/Fyn/scenes": [],
     "/aoi/Fyn/scene": {},
@@ -55,7 +56,8 @@ class TestADamagedFile:
 
     async def test_every_endpoint_says_what_is_wrong(self, fetch: Fetch, store_path: Path, jp_fetch: Any) -> None:
         for method, path in ENDPOINTS:
-            answer = await fetch(method, path, BODIES.get(path, {} if method in {"PUT", "PATCH"} else None))
+            body = BODIES.get(f"{method} {path}", BODIES.get(path, {} if method in {"PUT", "PATCH"} else None))
+            answer = await fetch(method, path, body)
             if path in OPEN_ANYWAY:
                 assert answer.status == 200
                 continue

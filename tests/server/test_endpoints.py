@@ -342,6 +342,20 @@ class TestWork:
         assert gone.problem(404)["code"] == "lease-not-found"
         assert (await fetch("GET", "/jobs/processor?state=queued&limit=1")).json()["queued"] == 1
 
+    async def test_many_leases_are_renewed_at_once(self, fetch: Fetch, add: Add) -> None:
+        for name in ("s1", "s2"):
+            await add(name)
+        asked = {"max": 2, "seconds": 60, "worker": "w"}
+        jobs = (await fetch("POST", "/jobs/downloader/lease", asked)).json()["jobs"]
+        leases = [job["lease"] for job in jobs]
+        await fetch("PUT", "/scene/2/fail/force")
+        renewed = await fetch("PUT", "/jobs/downloader/lease", {"leases": [*leases, "x"], "seconds": 600})
+        assert renewed.json() == {"renewed": 1, "lost": [leases[1], "x"]}
+        [leased] = (await fetch("GET", "/jobs/downloader?state=leased")).json()["jobs"]
+        assert leased["expires"] > jobs[0]["expires"]
+        problem = (await fetch("PUT", "/jobs/downloader/lease", {"leases": "x", "seconds": 600})).problem(400)
+        assert [error["field"] for error in problem["errors"]] == ["leases"]
+
     @pytest.mark.parametrize(
         ("body", "field"),
         [
@@ -369,7 +383,7 @@ class TestWork:
         assert (await fetch("GET", "/jobs/downloader?item=x")).problem(400)["errors"][0]["field"] == "id"
 
     async def test_other_queues_and_states(self, fetch: Fetch) -> None:
-        for method, path in (("GET", ""), ("POST", "/lease"), ("PUT", "/lease/x")):
+        for method, path in (("GET", ""), ("POST", "/lease"), ("PUT", "/lease"), ("PUT", "/lease/x")):
             assert (await fetch(method, f"/jobs/other{path}", {})).problem(404)["code"] == "queue-not-found"
         assert (await fetch("GET", "/jobs/processor?state=done")).problem(400)["errors"][0]["field"] == "state"
 

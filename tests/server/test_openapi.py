@@ -84,6 +84,8 @@ async def test_what_is_answered_fits(fetch: Fetch, add: Add) -> None:
         _check(answer.json(), name)
     leased = await fetch("POST", "/jobs/processor/lease", {"max": 1, "seconds": 60, "worker": "w"})
     _check(leased.json(), "LeasedJobs")
+    renewed = await fetch("PUT", "/jobs/processor/lease", {"leases": ["x"], "seconds": 60})
+    _check(renewed.json(), "RenewedMany")
     _check((await fetch("POST", "/results", [{"type": "tile", "id": 1}, 3])).json(), "Outcomes")
 
 

@@ -128,6 +128,15 @@ class RenewLease:
 
 
 @dataclass(frozen=True, slots=True)
+class RenewLeases:
+    """Prolong many leases of a queue by so many seconds from now. Answers those that are not in force, in order."""
+
+    queue: str
+    leases: Sequence[str]
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class ExpireLeases:
     """Hand the jobs whose lease has run out to others. Answers their number."""
 
@@ -154,6 +163,7 @@ Command = (
     | RetryAOI
     | Lease
     | RenewLease
+    | RenewLeases
     | ExpireLeases
     | TrimHistory
 )

@@ -20,6 +20,7 @@ from workflow_monitor.domain.commands import (
     Ingest,
     Lease,
     RenewLease,
+    RenewLeases,
     Report,
     Retry,
     RetryAOI,
@@ -27,7 +28,7 @@ from workflow_monitor.domain.commands import (
     TrimHistory,
 )
 from workflow_monitor.domain.documents import merge_patch, read_scene_data, read_tile_data
-from workflow_monitor.domain.errors import AOIExists, AOINotFound, ItemNotFound
+from workflow_monitor.domain.errors import AOIExists, AOINotFound, ItemNotFound, LeaseLost
 from workflow_monitor.domain.geometry import footprint
 from workflow_monitor.domain.model import AOI, Event, LeasedJob
 from workflow_monitor.domain.neighbourhood import Change, Missing, Neighbourhood
@@ -264,8 +265,15 @@ class Batch:
 
     @_do.register
     def _renew(self, command: RenewLease) -> datetime:
+        if self._renew_all(RenewLeases(command.queue, [command.lease], command.seconds)):
+            raise LeaseLost(command.lease)
+        return self._now + timedelta(seconds=command.seconds)
+
+    @_do.register
+    def _renew_all(self, command: RenewLeases) -> list[str]:
         self.save()
-        return self._queue.renew(command, self._now)
+        renewed = set(self._queue.renew(command, self._now))
+        return [lease for lease in command.leases if lease not in renewed]
 
     @_do.register
     def _expire(self, _: ExpireLeases) -> int:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import Protocol
 
-from workflow_monitor.domain.commands import Lease, RenewLease
-from workflow_monitor.domain.errors import LeaseLost
+from workflow_monitor.domain.commands import Lease, RenewLeases
 from workflow_monitor.domain.model import JobOrder, LeasedJob, Offer
 from workflow_monitor.domain.status import QUEUES, Kind
 
@@ -19,7 +18,7 @@ class Outbox(Protocol):
 
     def lease(self, queue: Kind, offers: Sequence[Offer]) -> list[LeasedJob]: ...
 
-    def renew(self, queue: Kind, lease: str, now: datetime, until: datetime) -> bool: ...
+    def renew(self, queue: Kind, leases: Sequence[str], now: datetime, until: datetime) -> list[str]: ...
 
     def overdue(self, now: datetime) -> list[JobOrder]: ...
 
@@ -60,13 +59,12 @@ class LeaseQueue:
         self._next_expiry = min((*known, *(job.expires for job in jobs)), default=None)
         return jobs
 
-    def renew(self, command: RenewLease, now: datetime) -> datetime:
+    def renew(self, command: RenewLeases, now: datetime) -> Collection[str]:
         until = now + timedelta(seconds=command.seconds)
-        if not self._outbox.renew(QUEUES[command.queue], command.lease, now, until):
-            raise LeaseLost(command.lease)
-        if self._next_expiry is not None and until < self._next_expiry:
+        renewed = self._outbox.renew(QUEUES[command.queue], command.leases, now, until)
+        if renewed and self._next_expiry is not None and until < self._next_expiry:
             self._next_expiry = until
-        return until
+        return renewed
 
     def overdue(self, now: datetime) -> Sequence[JobOrder]:
         if self._next_expiry is None or self._next_expiry > now:

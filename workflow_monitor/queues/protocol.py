@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from workflow_monitor.domain.commands import Lease, RenewLease
+from workflow_monitor.domain.commands import Lease, RenewLeases
 from workflow_monitor.domain.model import JobOrder, LeasedJob
 
 
@@ -23,8 +23,8 @@ class JobQueue(Protocol):
     def lease(self, commands: Sequence[Lease], now: datetime) -> list[list[LeasedJob]]:
         """Give jobs to workers, in the order in which they asked: to each what its command asks for, as far as there is."""
 
-    def renew(self, command: RenewLease, now: datetime) -> datetime:
-        """Prolong a lease and answer when it runs out now; LeaseLost."""
+    def renew(self, command: RenewLeases, now: datetime) -> Collection[str]:
+        """Prolong leases and answer those that are in force."""
 
     def overdue(self, now: datetime) -> Sequence[JobOrder]:
         """The jobs whose lease has run out."""

@@ -357,6 +357,8 @@ _TILES = [
 
 _LEASED = {"id": 812, "payload": {"id": 12, "source_id": "S2A_MSIL1C_20220104"}, "attempt": 1, "lease": "wX7…"}
 
+_RENEWED = {"leases": ["wX7…", "kP2…"], "seconds": 300}
+
 _ASKED = {"max": 10, "seconds": 300, "worker": "downloader-1"}
 
 _WORK = [
@@ -405,7 +407,14 @@ _WORK = [
                 json_content("How many, for how long, and who.", "LeaseRequest", _ASKED),
                 errors=(400, 404),
                 description="Report the result before the lease runs out, or renew it; otherwise others get the job.",
-            )
+            ),
+            "put": Operation(
+                "Renew many leases",
+                {200: json_content("How many were renewed, and those that are not in force.", "RenewedMany")},
+                json_content("Which, and for how long from now.", "RenewManyRequest", _RENEWED),
+                errors=(400, 404),
+                description="Stop the work on the jobs whose leases are not in force.",
+            ),
         },
     ),
     Route(

@@ -10,7 +10,7 @@ import msgspec
 from workflow_monitor.domain.fields import SceneFields, SceneToIngestFields, TileFields
 from workflow_monitor.domain.status import Cause, Kind, Status
 from workflow_monitor.server.columns import COLUMNS
-from workflow_monitor.server.handlers.jobs import LeaseFields, RenewFields
+from workflow_monitor.server.handlers.jobs import LeaseFields, RenewFields, RenewManyFields
 
 Schema = dict[str, Any]
 
@@ -164,6 +164,7 @@ _OWN: dict[str, Schema] = {
         }
     ),
     "Renewed": _object(lease=TEXT, expires=TIME),
+    "RenewedMany": _object(renewed=INTEGER, lost={"type": "array", "items": TEXT}),
     "Failures": {
         "type": "array",
         "items": _object(
@@ -246,6 +247,7 @@ _READ = {
     "SceneToIngest": SceneToIngestFields,
     "LeaseRequest": LeaseFields,
     "RenewRequest": RenewFields,
+    "RenewManyRequest": RenewManyFields,
 }
 
 

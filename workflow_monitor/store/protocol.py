@@ -167,8 +167,8 @@ class Writer(Protocol):
     def lease(self, queue: Kind, offers: Sequence[Offer]) -> list[LeasedJob]:
         """Give the oldest jobs that nobody has, in order, one for each offer as long as there are any."""
 
-    def renew(self, queue: Kind, lease: str, now: datetime, until: datetime) -> bool:
-        """Prolong a lease that is in force; False if there is none."""
+    def renew(self, queue: Kind, leases: Sequence[str], now: datetime, until: datetime) -> list[str]:
+        """Prolong those of the leases that are in force, and answer them."""
 
     def overdue(self, now: datetime) -> list[JobOrder]:
         """The jobs whose lease has run out."""

@@ -223,10 +223,10 @@ class SQLWriter:
             for job, offer in zip(jobs, given, strict=True)
         ]
 
-    def renew(self, queue: Kind, lease: str, now: datetime, until: datetime) -> bool:
-        is_renewed = bool(self._rows("renew_lease", queue, lease, now, until))
-        self._has_changed = self._has_changed or is_renewed
-        return is_renewed
+    def renew(self, queue: Kind, leases: Sequence[str], now: datetime, until: datetime) -> list[str]:
+        renewed = [lease for (lease,) in self._rows("renew_leases", queue, list(leases), now, until)]
+        self._has_changed = self._has_changed or bool(renewed)
+        return renewed
 
     def overdue(self, now: datetime) -> list[JobOrder]:
         return [JobOrder(row[0], _KIND[row[1]], *row[2:]) for row in self._rows("overdue_jobs", now)]

@@ -145,9 +145,9 @@ FROM (SELECT unnest($1::BIGINT[]) AS id, unnest($2::VARCHAR[]) AS lease, unnest(
              unnest($4::TIMESTAMP[]) AS expires) AS new
 WHERE job.id = new.id
 
--- name: renew_lease
+-- name: renew_leases
 UPDATE job SET expires = $4
-WHERE kind = $1 AND lease = $2 AND withdrawn IS NULL AND expires > $3 RETURNING id
+WHERE kind = $1 AND lease IN (SELECT unnest($2::VARCHAR[])) AND withdrawn IS NULL AND expires > $3 RETURNING lease
 
 -- name: overdue_jobs
 SELECT id, kind, item, aoi, attempt, previous, reference FROM job

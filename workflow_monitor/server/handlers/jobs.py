@@ -6,7 +6,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from workflow_monitor.domain.commands import Lease, RenewLease
+from workflow_monitor.domain.commands import Lease, RenewLease, RenewLeases
 from workflow_monitor.domain.documents import read_json
 from workflow_monitor.domain.errors import FieldError, InvalidInput, NotFound, quoted
 from workflow_monitor.domain.fields import prepared, read_fields
@@ -15,6 +15,7 @@ from workflow_monitor.server.handlers.base import ACTOR_LENGTH, Handler, item_id
 from workflow_monitor.server.representations import JSON, Framing, framed, job_json, json_text, time_text
 
 LEASABLE = 1_000
+RENEWABLE = 10_000
 DAY = 86_400
 Seconds = Annotated[int, Meta(ge=1, le=DAY)]
 STATES = ("queued", "leased")
@@ -33,6 +34,14 @@ class LeaseFields(Struct, forbid_unknown_fields=True):
 class RenewFields(Struct, forbid_unknown_fields=True):
     """What a worker asks for that needs more time."""
 
+    seconds: Seconds
+
+
+@prepared
+class RenewManyFields(Struct, forbid_unknown_fields=True):
+    """What a worker asks for that needs more time for many jobs."""
+
+    leases: Annotated[list[str], Meta(max_length=RENEWABLE)]
     seconds: Seconds
 
 
@@ -68,7 +77,7 @@ class Jobs(Handler):
 
 
 class LeaseJobs(Handler):
-    """Jobs for a worker."""
+    """Jobs for a worker, and more time for those that it has."""
 
     _track_activity = False
 
@@ -86,6 +95,13 @@ class LeaseJobs(Handler):
             for job in jobs
         )
         self.answer_text(f'{{"jobs":[{",".join(texts)}]}}', JSON)
+
+    @works
+    async def put(self, queue: str) -> None:
+        _check_queue(queue)
+        asked = await self.read_body(lambda body: read_fields(read_json(body), RenewManyFields))
+        lost = await self.submit(RenewLeases(queue, asked.leases, asked.seconds))
+        self.answer_json({"renewed": len(asked.leases) - len(lost), "lost": lost})
 
 
 class RenewJob(Handler):
