@@ -95,18 +95,32 @@ def run(installed: Path, environment: dict[str, str], tmp_path: Path) -> Run:
     return run_there
 
 
-#: what needs the packages of an extra
-WITH_EXTRAS = ("workflow_monitor.store.postgres", "workflow_monitor.testing")
+#: what extras bring along, and whoever imports a module that needs it has been told so
+EXTRAS = {"distributed", "psycopg", "pytest"}
 
 
-def test_every_module_is_there_with_all_it_imports(run: Run) -> None:
-    code = f"""if True:
+def test_every_module_is_there_with_all_it_imports_but_extras(run: Run) -> None:
+    code = """if True:
         import importlib, pkgutil, workflow_monitor
         for module in pkgutil.walk_packages(workflow_monitor.__path__, "workflow_monitor."):
-            if not module.name.startswith({WITH_EXTRAS!r}):
+            try:
                 importlib.import_module(module.name)
+            except ModuleNotFoundError as error:
+                print(error.name)
     """
-    assert run("python", "-c", code) == ""
+    assert set(run("python", "-c", code).split()) == EXTRAS
+
+
+def test_a_queue_whose_packages_are_missing_says_how_to_have_them(run: Run) -> None:
+    code = """if True:
+        from workflow_monitor.domain.errors import StoreUnavailable
+        from workflow_monitor.server.extension import queue_named
+        try:
+            queue_named("dask")
+        except StoreUnavailable as error:
+            print(error.detail)
+    """
+    assert "pip install 'workflow-monitor[dask]'" in run("python", "-c", code)
 
 
 def test_the_notebooks_come_along(run: Run) -> None:
@@ -123,7 +137,8 @@ def test_stores_queues_and_panels_are_found_by_their_entry_points(run: Run) -> N
     code = """if True:
         from importlib.metadata import entry_points
         for group in ("stores", "queues", "panels"):
-            print(*[point.load().__name__ for point in entry_points(group=f"workflow_monitor.{group}") if not point.extras])
+            points = [point for point in entry_points(group=f"workflow_monitor.{group}") if not point.extras]
+            print(*[point.load().__name__ for point in points])
     """
     assert run("python", "-c", code).split() == ["DuckDBStore", "LeaseQueue", *PANELS]
 

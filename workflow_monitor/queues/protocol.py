@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from concurrent.futures import Future
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol, runtime_checkable
 
-from workflow_monitor.domain.commands import Lease, RenewLeases
+from workflow_monitor.domain.commands import Command, Lease, RenewLeases
 from workflow_monitor.domain.model import JobOrder, LeasedJob
+
+#: has a command carried out on behalf of somebody; see `engine.workflow.Workflow.submit`
+Submit = Callable[[Command, str], Future[Any]]
 
 
 class JobQueue(Protocol):
@@ -28,3 +32,21 @@ class JobQueue(Protocol):
 
     def overdue(self, now: datetime) -> Sequence[JobOrder]:
         """The jobs whose lease has run out."""
+
+
+class Attendant(Protocol):
+    """What serves a queue beside the requests of workers, as long as the server runs."""
+
+    def close(self) -> None:
+        """End; the workflow still takes commands until this returns."""
+
+
+@runtime_checkable
+class Attended(Protocol):
+    """A maker of queues that has an attendant, too."""
+
+    def attend(self, submit: Submit, options: Mapping[str, object]) -> Attendant:
+        """Start the attendant, with the options that the server was given for its queue.
+
+        Raises StoreUnavailable if it cannot be had with these.
+        """

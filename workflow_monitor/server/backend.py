@@ -54,6 +54,12 @@ class Owned(Protocol):
     def announce(self, contact: str) -> None: ...
 
 
+class Attendant(Protocol):
+    """What serves the queue, as far as this room knows it."""
+
+    def close(self) -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Engine:
     """What answers requests, over one open store."""
@@ -62,10 +68,14 @@ class Engine:
     workflow: Workflow | ReadOnlyWorkflow
     queries: Queries
     feed: Feed
+    #: of the queue, if it has one
+    attendant: Attendant | None = None
 
     def close(self) -> None:
         """Finish what was begun and let others have the store."""
         self.feed.close()
+        if self.attendant is not None:
+            self.attendant.close()
         self.workflow.close()
         self.store.close()
 

@@ -10,7 +10,7 @@ from typing import Any
 from jupyter_core.paths import jupyter_data_dir
 from jupyter_server.extension.application import ExtensionApp
 from jupyter_server.serverapp import ServerApp
-from traitlets import Bool, Float, Int, TraitError, Unicode, default
+from traitlets import Bool, Dict, Float, Int, TraitError, Unicode, default
 
 from workflow_monitor.client.discovery import Surroundings
 from workflow_monitor.client.errors import MonitorError
@@ -19,6 +19,7 @@ from workflow_monitor.engine.feed import Feed
 from workflow_monitor.engine.queries import Queries
 from workflow_monitor.engine.relay import Relay
 from workflow_monitor.engine.workflow import ReadOnlyWorkflow, Workflow
+from workflow_monitor.queues.protocol import Attendant, Attended, Submit
 from workflow_monitor.server.backend import Backend, Engine, Limits
 from workflow_monitor.server.docs import docs_page
 from workflow_monitor.server.handlers.base import NAMESPACE
@@ -66,6 +67,7 @@ class WorkflowMonitor(ExtensionApp):
         help=f"The token for that server; better by {UPSTREAM_TOKEN_VARIABLE}, as others can see a command line.",
     ).tag(config=True)
     queue = Unicode("lease", help="How jobs reach workers: the name of an installed queue.").tag(config=True)
+    queue_options = Dict(help="What the queue has to know, by name; each queue says which.").tag(config=True)
     reader_threads = Int(4, min=1, max=64, help="How many requests read from the store at once.").tag(config=True)
     max_body_mib = Int(8, min=1, help="The largest body of a request, in MiB.").tag(config=True)
     max_ingest_mib = Int(256, min=1, help="The largest body with which scenes are added, in MiB.").tag(config=True)
@@ -173,25 +175,44 @@ class WorkflowMonitor(ExtensionApp):
         try:
             feed = Feed()
             relay = Relay(store.reader, feed)
-            workflow = self._workflow(store, relay)
+            workflow, attendant = self._workflow(store, relay)
             store.follow(relay.catch_up)
         except BaseException:
             store.close()
             raise
-        return Engine(store, workflow, Queries(store.reader), feed)
+        return Engine(store, workflow, Queries(store.reader), feed, attendant)
 
-    def _workflow(self, store: Store, relay: Relay) -> Workflow | ReadOnlyWorkflow:
+    def _attendant(self, make_queue: object, submit: Submit) -> Attendant | None:
+        if isinstance(make_queue, Attended):
+            return make_queue.attend(submit, self.queue_options)
+        if self.queue_options:
+            raise StoreUnavailable(f"The queue {self.queue!r} has no options (queue_options).")
+        return None
+
+    def _workflow(self, store: Store, relay: Relay) -> tuple[Workflow | ReadOnlyWorkflow, Attendant | None]:
         if self.read_only:
-            return ReadOnlyWorkflow()
-        return Workflow(store, _queue_named(self.queue), on_commit=relay.committed)
+            return ReadOnlyWorkflow(), None
+        make_queue = queue_named(self.queue)
+        workflow = Workflow(store, make_queue, on_commit=relay.committed)
+        try:
+            return workflow, self._attendant(make_queue, workflow.submit)
+        except BaseException:
+            workflow.close()
+            raise
 
 
 def _default_store() -> str:
     return f"duckdb:///{Path(jupyter_data_dir()) / 'workflow_monitor' / 'workflow.duckdb'}"
 
 
-def _queue_named(name: str) -> Any:  # noqa: ANN401 - what makes a queue comes from a plug-in
+def queue_named(name: str) -> Any:  # noqa: ANN401 - what makes a queue comes from a plug-in
+    """What makes the queue of this name. Raises StoreUnavailable if it is not installed."""
     known = entry_points(group=QUEUE_GROUP)
     if name not in known.names:
         raise StoreUnavailable(f"No queue {name!r} is installed (queue); there are {', '.join(sorted(known.names))}.")
-    return known[name].load()
+    try:
+        return known[name].load()
+    except ImportError as error:
+        raise StoreUnavailable(
+            f"The queue {name!r} cannot be loaded: {error}. Its packages may be missing: pip install 'workflow-monitor[{name}]'."
+        ) from error

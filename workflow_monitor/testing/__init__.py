@@ -1,14 +1,19 @@
-"""What any store has to do, as tests that its makers run: a subclass of StoreContract says how the store is opened.
+"""What any store and any queue has to do, as tests that their makers run.
 
-It needs pytest: `pip install workflow-monitor[test]`.
+A subclass of StoreContract or QueueContract says how it is opened. They need pytest: `pip install workflow-monitor[test]`.
 """
 
 import pytest
 
 pytest.register_assert_rewrite(
-    *(f"workflow_monitor.testing.{part}" for part in ("aois", "documents", "engine", "graphs", "lists", "states"))
+    *(
+        f"workflow_monitor.testing.{part}"
+        for part in ("aois", "documents", "engine", "graphs", "lists", "queue_contract", "states")
+    )
 )
 
-from workflow_monitor.testing.store import StoreContract  # noqa: E402 - its assertions are to be told in full
+# their assertions are to be told in full
+from workflow_monitor.testing.queue_contract import Bench, Handed, QueueContract  # noqa: E402
+from workflow_monitor.testing.store import StoreContract  # noqa: E402
 
-__all__ = ["StoreContract"]
+__all__ = ["Bench", "Handed", "QueueContract", "StoreContract"]

@@ -1,0 +1,163 @@
+"""The queues keep the promises of any queue; see workflow_monitor.testing."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from queue import SimpleQueue
+
+import pytest
+from distributed import Client, LocalCluster
+
+from tests.running import Clock, running
+from workflow_monitor.dask import Fail, Job, Retry, Work
+from workflow_monitor.dask.cluster import Cluster
+from workflow_monitor.dask.dispatcher import Dispatcher
+from workflow_monitor.domain.commands import ExpireLeases, Lease, RenewLease
+from workflow_monitor.domain.errors import LeaseLost
+from workflow_monitor.domain.model import LeasedJob
+from workflow_monitor.domain.status import QUEUES, Kind, Status
+from workflow_monitor.engine.workflow import Workflow
+from workflow_monitor.queues.dask import Commands
+from workflow_monitor.store.protocol import Store
+from workflow_monitor.testing import Bench, Handed, QueueContract
+
+NAMES = {kind: name for name, kind in QUEUES.items()}
+LEASE = 60
+
+
+class LeaseBench(Bench):
+    """Workers that lease."""
+
+    def __init__(self, store: Store, workflow: Workflow, clock: Clock) -> None:
+        super().__init__(store, workflow)
+        self.clock = clock
+
+    def take(self, kind: Kind, number: int) -> list[Handed]:
+        jobs: list[LeasedJob] = self.do(Lease(NAMES[kind], number, LEASE, "w"))
+        return [Handed(kind, json.loads(job.payload)["id"], job.attempt, job.lease) for job in jobs]
+
+    def answer(self, handed: Handed, status: Status, message: str = "") -> None:
+        assert self.report(handed, status).outcome == "applied"
+
+    def outlive(self, living: Sequence[Handed]) -> None:
+        for _ in range(3):
+            self.clock.seconds += LEASE / 2
+            for one in living:
+                self.do(RenewLease(NAMES[one.kind], one.worker, LEASE))
+            self.do(ExpireLeases())
+
+    def is_withdrawn(self, handed: Handed) -> bool:
+        try:
+            self.do(RenewLease(NAMES[handed.kind], handed.worker, LEASE))
+        except LeaseLost:
+            return True
+        return False
+
+
+class TestLease(QueueContract):
+    @pytest.fixture
+    def bench(self) -> Iterator[Bench]:
+        with running() as engine:
+            yield LeaseBench(engine.store, engine.workflow, engine.clock)
+
+
+# ---- Dask: each worker is a dispatcher with a cluster, whose functions wait for what the test has them do
+
+
+@dataclass(slots=True)
+class Hands:
+    """Jobs that functions on the cluster hold, and what each is told to do at last."""
+
+    begun: SimpleQueue[Job] = field(default_factory=SimpleQueue)
+    orders: dict[tuple[Kind, int, int], SimpleQueue[Callable[[], None]]] = field(default_factory=dict)
+
+    def order(self, kind: Kind, item: int, attempt: int) -> SimpleQueue[Callable[[], None]]:
+        return self.orders.setdefault((kind, item, attempt), SimpleQueue())
+
+
+#: the cluster's workers are threads of this process
+HANDS: dict[int, Hands] = {}
+
+
+def hold(number: int, job: Job) -> None:
+    HANDS[number].begun.put(job)
+    HANDS[number].order(job.kind, job.id, job.attempt).get(timeout=60)()
+
+
+def end(status: Status, message: str) -> None:
+    if status is Status.RETRY:
+        raise Retry(message)
+    if status is Status.FAILED:
+        raise Fail(message)
+
+
+class DaskBench(Bench):
+    """Dispatchers, which are turned by hand."""
+
+    def __init__(self, store: Store, workflow: Workflow, clock: Clock, client: Client) -> None:
+        super().__init__(store, workflow)
+        self.clock = clock
+        self.client = client
+        self.number = max(HANDS, default=0) + 1
+        self.hands = HANDS[self.number] = Hands()
+
+    def take(self, kind: Kind, number: int) -> list[Handed]:
+        work = {kind: Work(partial(hold, self.number), limit=number)}
+        source = Commands(self.workflow.submit)
+        worker = Dispatcher(source, Cluster(self.client), work, lease_seconds=LEASE, clock=lambda: self.clock.seconds)
+        worker.turn()
+        worker.finish()
+        jobs = [self.hands.begun.get(timeout=60) for _ in range(worker.tally.running)]
+        return [Handed(kind, job.id, job.attempt, worker) for job in jobs]
+
+    def answer(self, handed: Handed, status: Status, message: str = "") -> None:
+        self._tell(handed, partial(end, status, message))
+        deadline = time.monotonic() + 60
+        while not handed.worker.turn():
+            assert time.monotonic() < deadline
+            time.sleep(0.005)
+
+    def outlive(self, living: Sequence[Handed]) -> None:
+        # What holds the job of a dispatcher that is not heard of goes on, as a worker does without a connection.
+        for _ in range(5):
+            self.clock.seconds += LEASE / 3
+            for one in living:
+                one.worker.turn()
+            self.do(ExpireLeases())
+
+    def is_withdrawn(self, handed: Handed) -> bool:
+        before = handed.worker.tally.withdrawn
+        self.clock.seconds += LEASE / 3
+        handed.worker.turn()
+        return bool(handed.worker.tally.withdrawn > before)
+
+    def _tell(self, handed: Handed, order: Callable[[], None]) -> None:
+        self.hands.order(handed.kind, handed.item, handed.attempt).put(order)
+
+    def close(self) -> None:
+        for order in self.hands.orders.values():
+            order.put(partial(end, Status.DONE, ""))
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[Client]:
+    with (
+        LocalCluster(
+            n_workers=1, threads_per_worker=16, processes=False, protocol="tcp://", dashboard_address=None
+        ) as cluster,
+        Client(cluster) as client,
+    ):
+        yield client
+
+
+class TestDask(QueueContract):
+    @pytest.fixture
+    def bench(self, client: Client) -> Iterator[Bench]:
+        with running() as engine:
+            bench = DaskBench(engine.store, engine.workflow, engine.clock, client)
+            yield bench
+            bench.close()

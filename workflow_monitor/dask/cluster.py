@@ -1,0 +1,97 @@
+"""A Dask cluster, as the dispatcher uses it."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+from distributed import Client, Future
+
+from workflow_monitor.dask.job import Job, Unsuccessful, run
+from workflow_monitor.dask.source import Away
+from workflow_monitor.dask.work import Work
+from workflow_monitor.domain.model import Result
+from workflow_monitor.domain.status import Status
+
+#: how long a scheduler may take to answer, seconds; a client of our own is made anew after that
+CONNECT_SECONDS = 5
+
+
+class ClientClosed(Exception):
+    """The client that was given is closed, so that nothing can be submitted any more."""
+
+
+class Cluster:
+    """A cluster by its address, a LocalCluster or the like, or a Client that stays the caller's own."""
+
+    def __init__(self, where: Any) -> None:  # noqa: ANN401 - as Dask's own Client takes it
+        self._where = where
+        self._is_own = not isinstance(where, Client)
+        self._client: Client | None = None if self._is_own else where
+        if self._client is not None and self._client.asynchronous:
+            raise TypeError("An asynchronous Client cannot be used; give Client(address), or the address.")
+        # The same ids come from other workflow servers, too.
+        self._mark = uuid.uuid4().hex
+
+    @property
+    def name(self) -> str:
+        """Where the cluster is, for people."""
+        if isinstance(self._where, str):
+            return self._where
+        scheduler = self._where.scheduler if isinstance(self._where, Client) else self._where
+        return str(getattr(scheduler, "address", None) or getattr(scheduler, "scheduler_address", "an unknown address"))
+
+    def connection(self) -> object:
+        """The present connection; what was submitted by another is lost. Raises Away, ClientClosed."""
+        client = self._connected()
+        if client.scheduler_comm is None or client.status != "running":
+            raise Away(f"The Dask scheduler at {self.name} does not answer.")
+        return client.scheduler_comm
+
+    def _connected(self) -> Client:
+        if self._client is not None and self._client.status not in {"closing", "closed"}:
+            return self._client
+        if not self._is_own:
+            raise ClientClosed(f"The Dask client of {self.name} is closed; start again with another.")
+        try:
+            self._client = Client(self._where, timeout=CONNECT_SECONDS, set_as_default=False, name="workflow-monitor")
+        except (OSError, TimeoutError) as error:
+            raise Away(f"The Dask scheduler at {self.name} does not answer ({error}).") from error
+        return self._client
+
+    def submit(self, jobs: Sequence[Job], work: Work) -> list[Future[None]]:
+        """Submit each job as a task."""
+        futures: list[Future[None]] = self._connected().map(
+            partial(run, work.function),
+            jobs,
+            key=[f"{job.kind}-{job.id}-{job.attempt}-{self._mark}" for job in jobs],
+            resources=dict(work.resources) or None,
+            priority=work.priority,
+            pure=False,
+        )
+        return futures
+
+    def close(self) -> None:
+        """Let go of the client, if it is our own."""
+        if self._is_own and self._client is not None:
+            self._client.close(timeout=CONNECT_SECONDS)
+
+
+def result_of(future: Future[None], job: Job) -> Result | None:
+    """What became of a job; None as long as it runs. Raises LookupError if the cluster has lost it."""
+    if future.status in {"pending", "lost"}:
+        # Dask computes by itself again what was on a worker that died.
+        return None
+    if future.status == "cancelled":
+        raise LookupError(future.key)
+    status, message = Status.DONE, ""
+    if future.status == "error":
+        error = future.exception()
+        if isinstance(error, Unsuccessful):
+            status, message = error.status, error.message
+        else:
+            # It was never begun, or the workers that began it died.
+            status, message = Status.RETRY, f"{type(error).__name__}: {error}"
+    return Result(kind=job.kind, id=job.id, status=status, message=message, attempt=job.attempt)
