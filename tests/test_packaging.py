@@ -96,7 +96,7 @@ def run(installed: Path, environment: dict[str, str], tmp_path: Path) -> Run:
 
 
 #: what extras bring along, and whoever imports a module that needs it has been told so
-EXTRAS = {"distributed", "psycopg", "pytest"}
+EXTRAS = {"cloudpickle", "distributed", "psycopg", "pytest"}
 
 
 def test_every_module_is_there_with_all_it_imports_but_extras(run: Run) -> None:

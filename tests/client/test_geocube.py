@@ -55,6 +55,11 @@ def test_a_wrong_token_and_none(recorded: Recorded) -> None:
             Monitor(recorded.url, token=token)
 
 
+def test_its_jobs_are_not_for_us(m: Monitor) -> None:
+    with pytest.raises(errors.NotSupported, match="message broker"):
+        m.process("tcp://nowhere:8786", scene=lambda job: None)
+
+
 # ---- every recorded read, answered as it was
 
 

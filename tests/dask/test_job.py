@@ -58,18 +58,16 @@ def raising(error: BaseException) -> Callable[[Job], None]:
     ],
 )
 def test_what_a_function_raises_is_the_result(error: BaseException, status: Status, message: str) -> None:
-    with pytest.raises(Unsuccessful) as told:
-        run(raising(error), DOWNLOAD)
-    travelled = pickle.loads(pickle.dumps(told.value))  # noqa: S301
+    travelled = pickle.loads(pickle.dumps(run(raising(error), DOWNLOAD)))  # noqa: S301
     assert travelled.status is status
     assert re.fullmatch(message, travelled.message)
 
 
 def test_a_long_error_still_tells_where_it_was() -> None:
-    with pytest.raises(Unsuccessful) as told:
-        run(raising(ValueError("x" * 9_999)), DOWNLOAD)
-    assert len(told.value.message) == LONGEST_MESSAGE
-    assert told.value.message.endswith("in function)")
+    told = run(raising(ValueError("x" * 9_999)), DOWNLOAD)
+    assert isinstance(told, Unsuccessful)
+    assert len(told.message) == LONGEST_MESSAGE
+    assert told.message.endswith("in function)")
 
 
 def test_what_a_function_cannot_help_ends_the_worker() -> None:
@@ -78,7 +76,17 @@ def test_what_a_function_cannot_help_ends_the_worker() -> None:
 
 
 def test_what_a_function_returns_is_dropped() -> None:
-    run(lambda job: job.attempt, DOWNLOAD)
+    assert run(lambda job: job.attempt, DOWNLOAD) is None
+
+
+def test_only_what_nobody_foresaw_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    for error in (Retry("later"), Fail("never")):
+        run(raising(error), DOWNLOAD)
+    assert not caplog.records
+    run(raising(KeyError("band")), DOWNLOAD)
+    (record,) = caplog.records
+    assert record.getMessage() == "scene 3 failed in its attempt 1"
+    assert record.exc_info is not None
 
 
 def test_workers_need_the_standard_library_alone() -> None:

@@ -10,9 +10,9 @@ from functools import partial
 from queue import SimpleQueue
 
 import pytest
-from distributed import Client, LocalCluster
+from distributed import Client
 
-from tests.running import Clock, running
+from tests.clusters import threads
 from workflow_monitor.dask import Fail, Job, Retry, Work
 from workflow_monitor.dask.cluster import Cluster
 from workflow_monitor.dask.dispatcher import Dispatcher
@@ -24,6 +24,7 @@ from workflow_monitor.engine.workflow import Workflow
 from workflow_monitor.queues.dask import Commands
 from workflow_monitor.store.protocol import Store
 from workflow_monitor.testing import Bench, Handed, QueueContract
+from workflow_monitor.testing.engine import Clock
 
 NAMES = {kind: name for name, kind in QUEUES.items()}
 LEASE = 60
@@ -145,12 +146,7 @@ class DaskBench(Bench):
 
 @pytest.fixture(scope="module")
 def client() -> Iterator[Client]:
-    with (
-        LocalCluster(
-            n_workers=1, threads_per_worker=16, processes=False, protocol="tcp://", dashboard_address=None
-        ) as cluster,
-        Client(cluster) as client,
-    ):
+    with threads(16) as client:
         yield client
 
 

@@ -18,6 +18,7 @@ from workflow_monitor.client.errors import (
     UnexpectedAnswer,
 )
 from workflow_monitor.client.http import ARROW, Answer, Connection, Params
+from workflow_monitor.client.jobs import Jobs
 from workflow_monitor.domain.failures import FailureGroup
 from workflow_monitor.domain.model import Backup, Overview, Page
 from workflow_monitor.domain.status import Kind, Status
@@ -83,6 +84,10 @@ class Api:
         answer = self._write("POST", "backups", check="Look at the folder of the backups on the server.")
         found = documents.read(documents.BackupDocument, answer.body)
         return Backup(found.file, found.made, found.bytes)
+
+    def jobs(self) -> Jobs:
+        """Its queues, as a dispatcher takes jobs from them."""
+        return Jobs(self.connection)
 
     # ---- AOIs
 

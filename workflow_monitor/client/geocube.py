@@ -24,6 +24,7 @@ from workflow_monitor.client.errors import (
     UnexpectedAnswer,
 )
 from workflow_monitor.client.http import JSON, Params, unsupported
+from workflow_monitor.client.jobs import Jobs
 from workflow_monitor.domain.failures import FAILURES, Failure, FailureGroup, grouped
 from workflow_monitor.domain.mgrs_square import square_of_product
 from workflow_monitor.domain.model import Backup, Overview, Page
@@ -47,6 +48,10 @@ class GeocubeApi(Api):
     def back_up(self) -> Backup:
         """Not from here."""
         raise unsupported("its database is backed up where it is", "pg_dump makes a backup of it.")
+
+    def jobs(self) -> Jobs:
+        """Raises NotSupported: its jobs go through a message broker."""
+        raise unsupported("its jobs go to workers by a message broker")
 
     # ---- AOIs
 

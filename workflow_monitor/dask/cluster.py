@@ -4,19 +4,28 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
+from concurrent.futures import CancelledError
 from functools import partial
+from types import NoneType
 from typing import Any
 
+import cloudpickle
 from distributed import Client, Future
 
-from workflow_monitor.dask.job import Job, Unsuccessful, run
+from workflow_monitor.dask.job import LONGEST_MESSAGE, Job, Unsuccessful, run
 from workflow_monitor.dask.source import Away
-from workflow_monitor.dask.work import Work
+from workflow_monitor.dask.work import Packed, Work
 from workflow_monitor.domain.model import Result
 from workflow_monitor.domain.status import Status
 
 #: how long a scheduler may take to answer, seconds; a client of our own is made anew after that
-CONNECT_SECONDS = 5
+CONNECT_SECONDS = 3
+
+
+#: how long the message of a job that did not succeed may take to be had, seconds
+FETCH_SECONDS = 5
+
+Task = Future[Unsuccessful | None]
 
 
 class ClientClosed(Exception):
@@ -61,10 +70,10 @@ class Cluster:
             raise Away(f"The Dask scheduler at {self.name} does not answer ({error}).") from error
         return self._client
 
-    def submit(self, jobs: Sequence[Job], work: Work) -> list[Future[None]]:
-        """Submit each job as a task."""
-        futures: list[Future[None]] = self._connected().map(
-            partial(run, work.function),
+    def submit(self, jobs: Sequence[Job], work: Work, function: Packed) -> list[Task]:
+        """Submit each job as a task that calls the function, which is that of the work."""
+        futures: list[Task] = self._connected().map(
+            partial(run, function),
             jobs,
             key=[f"{job.kind}-{job.id}-{job.attempt}-{self._mark}" for job in jobs],
             resources=dict(work.resources) or None,
@@ -79,19 +88,32 @@ class Cluster:
             self._client.close(timeout=CONNECT_SECONDS)
 
 
-def result_of(future: Future[None], job: Job) -> Result | None:
+def pack(work: Work) -> Packed:
+    """The function of some work, as it is sent. Raises what pickling raises, if it cannot be sent."""
+    return Packed(cloudpickle.dumps(work.function))
+
+
+def result_of(future: Task, job: Job) -> Result | None:
     """What became of a job; None as long as it runs. Raises LookupError if the cluster has lost it."""
     if future.status in {"pending", "lost"}:
         # Dask computes by itself again what was on a worker that died.
         return None
     if future.status == "cancelled":
         raise LookupError(future.key)
-    status, message = Status.DONE, ""
     if future.status == "error":
+        # It could not be begun, or the workers that began it died.
         error = future.exception()
-        if isinstance(error, Unsuccessful):
-            status, message = error.status, error.message
-        else:
-            # It was never begun, or the workers that began it died.
-            status, message = Status.RETRY, f"{type(error).__name__}: {error}"
+        return _result(job, Status.RETRY, f"{type(error).__name__}: {error}"[:LONGEST_MESSAGE])
+    if future.type is NoneType:
+        # Dask told the type already, so that nothing has to be fetched.
+        return _result(job, Status.DONE)
+    try:
+        told = future.result(timeout=FETCH_SECONDS)
+    except (TimeoutError, CancelledError, OSError):
+        # Its worker died meanwhile; the status will tell.
+        return None
+    return _result(job, Status.DONE) if told is None else _result(job, told.status, told.message)
+
+
+def _result(job: Job, status: Status, message: str = "") -> Result:
     return Result(kind=job.kind, id=job.id, status=status, message=message, attempt=job.attempt)

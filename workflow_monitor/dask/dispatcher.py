@@ -15,9 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TypeVar
 
-from distributed import Future
-
-from workflow_monitor.dask.cluster import Cluster, result_of
+from workflow_monitor.dask.cluster import Cluster, Task, pack, result_of
 from workflow_monitor.dask.job import Job
 from workflow_monitor.dask.source import Away, Source
 from workflow_monitor.dask.work import Work
@@ -44,7 +42,7 @@ class Running:
     """A job at the cluster."""
 
     job: Job
-    future: Future[None]
+    future: Task
     #: by which it was submitted
     connection: object
 
@@ -76,6 +74,7 @@ class Dispatcher:
         self._source = source
         self._cluster = cluster
         self._work = work
+        self._functions = {kind: pack(one) for kind, one in work.items()}
         self._lease_seconds = lease_seconds
         self._clock = clock
         self._renew_at = clock() + lease_seconds / RENEWALS
@@ -126,21 +125,26 @@ class Dispatcher:
 
     def turn(self) -> bool:
         """One round; whether anything has moved. Raises Away, after which the next round goes on where this ended."""
-        collected = self._collect()
+        connection = away = None
+        try:
+            connection = self._cluster.connection()
+        except Away as error:
+            # What has ended is reported all the same.
+            away = error
+        else:
+            self._forget_what_others_submitted(connection)
+        ended = self._settle()
         self._report()
         self._give_back()
         self._renew()
-        return self._take() or collected
+        if away is not None:
+            raise away
+        return self._take(connection) or ended
 
     # ---- what the cluster has done
 
-    def _collect(self) -> bool:
-        """Take the results of what has ended, and see what was lost."""
-        with suppress(Away):
-            self._forget_what_others_submitted()
-        return self._settle()
-
     def _settle(self) -> bool:
+        """Take the results of what has ended, and see what was lost; whether there was any."""
         ended = list(self._ended())
         for lease, result in ended:
             kind = self._running.pop(lease).job.kind
@@ -161,9 +165,8 @@ class Dispatcher:
                 if result is not None:
                     yield lease, result
 
-    def _forget_what_others_submitted(self) -> None:
+    def _forget_what_others_submitted(self, connection: object) -> None:
         """A connection that broke may have broken before the scheduler heard of all that was submitted by it."""
-        connection = self._cluster.connection()
         for lease, running in list(self._running.items()):
             if running.connection is not connection and running.future.status == "pending":
                 self._lose(self._running.pop(lease).job.kind, lease)
@@ -205,11 +208,10 @@ class Dispatcher:
 
     # ---- what is to be done
 
-    def _take(self) -> bool:
+    def _take(self, connection: object) -> bool:
         """Lease jobs and submit them, as many as there is room for."""
         if self._is_finishing:
             return False
-        connection = self._cluster.connection()
         taken = False
         at_cluster = Counter(running.job.kind for running in self._running.values())
         for kind in ORDER:
@@ -227,7 +229,7 @@ class Dispatcher:
             return
         leases, jobs = zip(*leased, strict=True)
         try:
-            futures = self._cluster.submit(jobs, work)
+            futures = self._cluster.submit(jobs, work, self._functions[kind])
         except BaseException:
             self._returned[kind] += leases
             raise

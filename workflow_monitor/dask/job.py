@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -11,7 +12,9 @@ from typing import Any
 
 from workflow_monitor.domain.status import Kind, Status
 
-#: messages are cut at so many characters; Dask replaces errors that are much longer
+log = logging.getLogger(__name__)
+
+#: messages are cut at so many characters
 LONGEST_MESSAGE = 2_000
 
 
@@ -23,13 +26,12 @@ class Fail(Exception):
     """Raised by a function whose job can never succeed; the text tells why."""
 
 
-class Unsuccessful(Exception):
-    """How a job that did not succeed leaves the worker: it can be pickled, whatever was raised."""
+@dataclass(frozen=True, slots=True)
+class Unsuccessful:
+    """What a job that did not succeed leaves behind: it can be pickled, whatever was raised."""
 
-    def __init__(self, status: Status, message: str) -> None:
-        super().__init__(status, message)
-        self.status = status
-        self.message = message
+    status: Status
+    message: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,19 +90,23 @@ class Job:
         return tile if tile and tile["id"] else None
 
 
-def run(function: Callable[[Job], object], job: Job) -> None:
-    """Do a job; raises Unsuccessful if it did not succeed. What the function returns is dropped."""
+def run(function: Callable[[Job], object], job: Job) -> Unsuccessful | None:
+    """Do a job; None if it succeeded. What the function returns is dropped.
+
+    Nothing is raised: Dask would say a lot about each error, also about those that were to be expected.
+    """
     try:
         function(job)
     except Retry as error:
         status, message = Status.RETRY, str(error)
     except Fail as error:
         status, message = Status.FAILED, str(error)
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a function raises is the job's own failure
+    except (Exception, SystemExit) as error:  # whatever a function raises is the job's own failure
+        log.exception("%s %d failed in its attempt %d", job.kind, job.id, job.attempt)
         status, message = Status.RETRY, _told(error)
     else:
-        return
-    raise Unsuccessful(status, message[:LONGEST_MESSAGE])
+        return None
+    return Unsuccessful(status, message[:LONGEST_MESSAGE])
 
 
 def _told(error: BaseException) -> str:

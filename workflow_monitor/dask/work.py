@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from importlib import import_module
 
 from workflow_monitor.dask.job import Job
@@ -26,6 +28,22 @@ class Named:
     def __call__(self, job: Job) -> None:
         module, _, function = self.path.partition(":")
         getattr(import_module(module), function)(job)
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """A function as bytes, made once; so the scheduler, which reads all tasks, need not have what it imports."""
+
+    pickled: bytes
+
+    def __call__(self, job: Job) -> None:
+        _unpacked(self.pickled)(job)
+
+
+@lru_cache(maxsize=16)
+def _unpacked(pickled: bytes) -> Callable[[Job], object]:
+    function: Callable[[Job], object] = pickle.loads(pickled)  # noqa: S301 - what our own dispatcher has packed
+    return function
 
 
 @dataclass(frozen=True, slots=True)
