@@ -95,8 +95,8 @@ def run(installed: Path, environment: dict[str, str], tmp_path: Path) -> Run:
     return run_there
 
 
-#: what extras bring along, and whoever imports a module that needs it has been told so
-EXTRAS = {"cloudpickle", "distributed", "psycopg", "pytest"}
+#: what extras bring along, as far as a module asks for it first
+EXTRAS = {"cloudpickle", "psycopg", "pytest"}
 
 
 def test_every_module_is_there_with_all_it_imports_but_extras(run: Run) -> None:

@@ -13,6 +13,7 @@ import pytest
 from distributed import Client
 
 from tests.clusters import threads
+from tests.running import running
 from workflow_monitor.dask import Fail, Job, Retry, Work
 from workflow_monitor.dask.cluster import Cluster
 from workflow_monitor.dask.dispatcher import Dispatcher
