@@ -26,7 +26,7 @@ from workflow_monitor.domain.commands import (
     Report,
     TrimHistory,
 )
-from workflow_monitor.domain.errors import LeaseLost
+from workflow_monitor.domain.errors import AOINotFound, LeaseLost
 from workflow_monitor.domain.model import JobOrder, LeasedJob, Offer, Result
 from workflow_monitor.domain.status import Cause, Kind, Status
 from workflow_monitor.domain.transitions import Outcome
@@ -91,6 +91,41 @@ def test_a_queue_holds_only_its_own_jobs(engine: Running) -> None:
     (job,) = lease(engine, queue="processor")
     assert json.loads(job.payload)["scene"]["id"] == scene
     assert (backlog(engine), backlog(engine, Kind.TILE)) == ((0, 0), (0, 1))
+
+
+def test_jobs_of_some_aois_alone_can_be_taken(engine: Running) -> None:
+    first = grow(engine, 2)
+    engine.do(CreateAOI("Fyn"))
+    engine.do(CreateAOI("Funen"))
+    second = engine.ingest("Fyn", NewScene("s", 1, {"T": None}))
+
+    def taken(aoi: str | None, limit: int = 5) -> list[int]:
+        return [item(job) for job in engine.do(Lease("downloader", limit, 100, "w", aoi))]
+
+    assert taken("Funen") == taken("*x*") == []
+    with pytest.raises(AOINotFound):
+        taken("Nowhere")
+    assert taken("F*") == second
+    assert taken(AOI, 1) == first[:1]
+    assert taken(None) == first[1:]
+
+
+def test_all_who_ask_at_once_get_jobs_of_the_aois_that_they_ask_for(engine: Running) -> None:
+    first = grow(engine, 4)
+    engine.do(CreateAOI("Fyn"))
+    second = engine.ingest("Fyn", *[NewScene(f"s{number}", 1, {"T": None}) for number in range(3)])
+    with engine.clock.holding():
+        # The first makes the others wait, so that they are carried out together.
+        held = engine.send(ExpireLeases())
+        asked = [
+            engine.send(Lease("downloader", limit, 100, "w", aoi))
+            for limit, aoi in ((1, "Fyn"), (2, AOI), (1, "Nowhere"), (1, "F*"), (1, "Fyn"), (5, AOI), (5, None))
+        ]
+    held.result(30)
+    with pytest.raises(AOINotFound):
+        asked.pop(2).result(30)
+    taken = [[item(job) for job in future.result(30)] for future in asked]
+    assert taken == [second[:1], first[:2], second[2:], second[1:2], first[2:], []]
 
 
 def test_a_leased_job_shows_who_has_it(engine: Running) -> None:
@@ -321,7 +356,7 @@ class Outbox:
         self.expiries: dict[str, datetime] = {}
         self.asked = 0
 
-    def lease(self, queue: Kind, offers: Sequence[Offer]) -> list[LeasedJob]:
+    def lease(self, queue: Kind, offers: Sequence[Offer], aois: Any) -> list[LeasedJob]:
         self.expiries |= {offer.lease: offer.until for offer in offers}
         return [LeasedJob(1, "{}", 1, offer.lease, offer.until) for offer in offers]
 
@@ -344,7 +379,7 @@ def test_the_store_is_asked_for_overdue_jobs_only_when_there_may_be_some() -> No
     queue = LeaseQueue(outbox, iter("abc").__next__)
     assert queue.next_expiry is None
     assert queue.overdue(now) == ()
-    queue.lease([Lease("downloader", 2, 60, "w")], now)
+    queue.lease([Lease("downloader", 2, 60, "w")], now, {})
     assert queue.next_expiry == now + timedelta(seconds=60)
     assert queue.overdue(now + timedelta(seconds=59)) == ()
     assert outbox.asked == 0
@@ -359,6 +394,6 @@ def test_the_store_is_asked_for_overdue_jobs_only_when_there_may_be_some() -> No
 
 def test_leases_cannot_be_guessed() -> None:
     outbox = Outbox()
-    names = [job.lease for job in LeaseQueue(outbox).lease([Lease("downloader", 100, 60, "w")], START)[0]]
+    names = [job.lease for job in LeaseQueue(outbox).lease([Lease("downloader", 100, 60, "w")], START, {})[0]]
     assert len(set(names)) == 100
     assert min(map(len, names)) >= 20

@@ -342,6 +342,16 @@ class TestWork:
         assert gone.problem(404)["code"] == "lease-not-found"
         assert (await fetch("GET", "/jobs/processor?state=queued&limit=1")).json()["queued"] == 1
 
+    async def test_jobs_of_some_aois_alone_can_be_taken(self, fetch: Fetch, add: Add) -> None:
+        await add("s1", aoi="Fyn")
+        await add("s2", aoi="Falster")
+        asked = {"max": 2, "seconds": 60, "worker": "w"}
+        for aoi, found in (("Fa*", ["s2"]), ("Falster", []), (None, ["s1"])):
+            answer = await fetch("POST", "/jobs/downloader/lease", {**asked, "aoi": aoi})
+            assert [job["payload"]["source_id"] for job in answer.json()["jobs"]] == found
+        problem = (await fetch("POST", "/jobs/downloader/lease", {**asked, "aoi": "Møn"})).problem(404)
+        assert problem["code"] == "aoi-not-found"
+
     async def test_many_leases_are_renewed_at_once(self, fetch: Fetch, add: Add) -> None:
         for name in ("s1", "s2"):
             await add(name)
@@ -368,6 +378,7 @@ class TestWork:
             ({"max": 1, "seconds": 60}, "worker"),
             ({"max": 1, "seconds": 60, "worker": 5}, "worker"),
             ({"max": 1, "seconds": 60, "worker": "w", "more": 1}, "more"),
+            ({"max": 1, "seconds": 60, "worker": "w", "aoi": 1}, "aoi"),
         ],
     )
     async def test_a_lease_is_asked_for_exactly(self, fetch: Fetch, body: dict[str, Any], field: str) -> None:

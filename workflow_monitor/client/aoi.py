@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 from workflow_monitor.client import looks
 from workflow_monitor.client.api import Api, Retried, Workload
 from workflow_monitor.client.errors import MonitorError, NotConfirmed
+from workflow_monitor.client.jobs import Processed
 from workflow_monitor.client.panels import Panels
 from workflow_monitor.client.submission import read_submission
 from workflow_monitor.client.watch import Bar, Summary, Watcher, watch, watch_async
@@ -34,12 +35,15 @@ LOOKED_AT = 500
 SHOWN = 5
 
 
-class AOI(Panels):
+class AOI(Panels, Processed):
     """A named ingestion. Its numbers are as they were when it was asked for; showing it, or `refresh`, asks again."""
 
     def __init__(self, api: Api, workload: Workload) -> None:
         self._api = api
         self._workload = workload
+
+    def _scope(self) -> str:
+        return self.name
 
     @property
     def name(self) -> str:

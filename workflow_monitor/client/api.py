@@ -85,9 +85,9 @@ class Api:
         found = documents.read(documents.BackupDocument, answer.body)
         return Backup(found.file, found.made, found.bytes)
 
-    def jobs(self) -> Jobs:
-        """Its queues, as a dispatcher takes jobs from them."""
-        return Jobs(self.connection)
+    def jobs(self, aoi: str | None = None) -> Jobs:
+        """Its queues, as a dispatcher takes jobs from them: those of all AOIs, or of those of a name or pattern."""
+        return Jobs(self.connection, aoi)
 
     # ---- AOIs
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Self
@@ -13,6 +13,7 @@ from workflow_monitor.client.api import Api, Workload
 from workflow_monitor.client.errors import AOINotFound, MonitorError, NotFound
 from workflow_monitor.client.http import Connection, Patience
 from workflow_monitor.client.items import Scene, Tile
+from workflow_monitor.client.jobs import Processed
 from workflow_monitor.client.panels import maker
 from workflow_monitor.client.secret import Secret, split_address
 from workflow_monitor.domain.model import Backup
@@ -22,14 +23,11 @@ from workflow_monitor.domain.status import Kind, Status
 if TYPE_CHECKING:
     import pandas as pd
 
-    from workflow_monitor.dask import Job, Work
-    from workflow_monitor.dask.processing import Processing
-
 #: AOIs that are shown where a Monitor is
 SHOWN = 12
 
 
-class Monitor:
+class Monitor(Processed):
     """A workflow server: this project's, inside Jupyter, or a Geocube ingester's own.
 
     `Monitor()` finds the server that this kernel belongs to. `Monitor(url)` takes the base URL of a Jupyter
@@ -261,41 +259,6 @@ class Monitor:
         """
         wanted = Status.parse(str(status))
         return bulk.carry_out(bulk.items_of(items, kind), lambda of, number: self._api.force(of, number, wanted))
-
-    # ---- work
-
-    def process(
-        self,
-        cluster: Any,  # noqa: ANN401 - as Dask's own Client takes it
-        *,
-        scene: Work | Callable[[Job], object] | str | None = None,
-        tile: Work | Callable[[Job], object] | str | None = None,
-        lease_seconds: int = 60,
-    ) -> Processing:
-        """Have a Dask cluster do the jobs of all AOIs, in the background; needs `workflow-monitor[dask]`.
-
-        `cluster` is a `dask.distributed` Client, an address, or a LocalCluster. `scene` and `tile` are functions that
-        take a Job, and raise Retry or Fail where it did not succeed; `Work(function, …)` also says how many jobs are at
-        the cluster at once, which resources they need, and their priority. Jobs of a kind without a function are left
-        to others. Jobs whose server, scheduler or worker dies are handed out again, within `lease_seconds`.
-
-        >>> from distributed import Client
-        >>> from workflow_monitor.dask import Retry
-        >>> def download(job):
-        ...     raise Retry(f"{job.source_id[:3]} is not there yet")
-        >>> with Client(processes=False, dashboard_address=":0") as dask, m.process(dask, scene=download) as work:
-        ...     summary = m["DenmarkS2"].watch(timeout=60)
-        >>> summary.ended, work.tally.running
-        ('idle', 0)
-        """
-        try:
-            from workflow_monitor.dask.processing import Processing  # noqa: PLC0415 - an extra
-        except ModuleNotFoundError as error:
-            missing = error.name
-        else:
-            functions = {Kind.SCENE: scene, Kind.TILE: tile}
-            return Processing(self._api.jobs(), cluster, functions, lease_seconds)
-        raise MonitorError(f"{missing} is not installed here: pip install 'workflow-monitor[dask]'")
 
     # ---- looks
 

@@ -49,7 +49,7 @@ class GeocubeApi(Api):
         """Not from here."""
         raise unsupported("its database is backed up where it is", "pg_dump makes a backup of it.")
 
-    def jobs(self) -> Jobs:
+    def jobs(self, aoi: str | None = None) -> Jobs:  # noqa: ARG002
         """Raises NotSupported: its jobs go through a message broker."""
         raise unsupported("its jobs go to workers by a message broker")
 

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from workflow_monitor.client import documents
-from workflow_monitor.client.errors import AnswerLost, Refused, ServerUnreachable
+from workflow_monitor.client.errors import AnswerLost, MonitorError, Refused, ServerUnreachable
 from workflow_monitor.client.http import JSON, Connection
 from workflow_monitor.dask.job import Job
 from workflow_monitor.dask.source import Away
 from workflow_monitor.domain.model import Result
 from workflow_monitor.domain.status import QUEUES, Kind
+
+if TYPE_CHECKING:
+    from workflow_monitor.client.api import Api
+    from workflow_monitor.dask import Work
+    from workflow_monitor.dask.processing import Processing
 
 _NAMES = {kind: name for name, kind in QUEUES.items()}
 
@@ -42,11 +47,13 @@ class RenewedDocument(msgspec.Struct):
 class Jobs:
     """The source of a dispatcher. Away as long as the server is; other errors are those of the client."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, aoi: str | None = None) -> None:
         self._connection = connection
+        #: name or pattern of the AOIs whose jobs are taken; None for all
+        self._aoi = aoi
 
     def lease(self, kind: Kind, limit: int, seconds: int, worker: str) -> list[tuple[str, Job]]:
-        asked = {"max": limit, "seconds": seconds, "worker": worker}
+        asked = {"max": limit, "seconds": seconds, "worker": worker, "aoi": self._aoi}
         found = documents.read(LeasedDocument, self._write("POST", f"jobs/{_NAMES[kind]}/lease", asked))
         return [(one.lease, Job(kind, one.payload["id"], one.attempt, one.payload)) for one in found.jobs]
 
@@ -73,3 +80,48 @@ class Jobs:
                 raise
             why = str(error)
         raise Away(why)
+
+
+class Processed:
+    """What has jobs: a server, or an AOI of it."""
+
+    _api: Api
+
+    def _scope(self) -> str | None:
+        """The name of the AOI whose jobs these are; None for all."""
+        return None
+
+    def process(
+        self,
+        cluster: Any,  # noqa: ANN401 - as Dask's own Client takes it
+        *,
+        scene: Work | Callable[[Job], object] | str | None = None,
+        tile: Work | Callable[[Job], object] | str | None = None,
+        lease_seconds: int = 60,
+    ) -> Processing:
+        """Have a Dask cluster do the jobs, in the background: `aoi.process` those of an AOI, `m.process` those of all.
+
+        It needs `workflow-monitor[dask]`. `cluster` is a `dask.distributed` Client, an address, or a LocalCluster.
+        `scene` and `tile` are functions that take a Job, and raise Retry or Fail where it did not succeed;
+        `Work(function, …)` also says how many jobs are at the cluster at once, which resources they need, and their
+        priority. Jobs of a kind without a function are left to others. Jobs whose server, scheduler or worker dies are
+        handed out again, within `lease_seconds`.
+
+        >>> from distributed import Client
+        >>> from workflow_monitor.dask import Retry
+        >>> def download(job):
+        ...     raise Retry(f"{job.source_id[:3]} is not there yet")
+        >>> aoi = m["DenmarkS2"]
+        >>> with Client(processes=False, dashboard_address=":0") as dask, aoi.process(dask, scene=download) as work:
+        ...     summary = aoi.watch(timeout=60)
+        >>> summary.ended, summary.after.overview.scenes["RETRY"]
+        ('idle', 6)
+        """
+        try:
+            from workflow_monitor.dask.processing import Processing  # noqa: PLC0415 - an extra
+        except ModuleNotFoundError as error:
+            missing = error.name
+        else:
+            jobs = self._api.jobs(self._scope())
+            return Processing(jobs, cluster, {Kind.SCENE: scene, Kind.TILE: tile}, lease_seconds)
+        raise MonitorError(f"{missing} is not installed here: pip install 'workflow-monitor[dask]'")

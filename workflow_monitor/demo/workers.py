@@ -17,6 +17,8 @@ from workflow_monitor.demo.troubles import Work, outcome, seconds_of
 log = logging.getLogger(__name__)
 
 KINDS = {"downloader": "scene", "processor": "tile"}
+#: of the examples; what people add themselves is left to workers of their own
+AOIS = "*S?"
 
 
 class Fate(StrEnum):
@@ -116,7 +118,7 @@ class Crew:
                 await self._work_off(queue, jobs)
 
     async def _lease(self, queue: str, name: str) -> list[Running]:
-        body = {"max": self.pace.batch, "seconds": self.pace.lease, "worker": name}
+        body = {"max": self.pace.batch, "seconds": self.pace.lease, "worker": name, "aoi": AOIS}
         now = asyncio.get_running_loop().time()
         answer = await self._ask("POST", f"jobs/{queue}/lease", body)
         return [self._started(queue, job, now) for job in entries(answer, "jobs")]

@@ -110,12 +110,14 @@ class RetryAOI:
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """Take up to `limit` jobs of a queue for some seconds. Answers a list of LeasedJob, oldest first."""
+    """Take up to `limit` jobs of a queue for some seconds. Answers a list of LeasedJob, oldest first; AOINotFound."""
 
     queue: str
     limit: int
     seconds: float
     worker: str
+    #: name or pattern of the AOIs whose jobs are taken; None for all
+    aoi: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

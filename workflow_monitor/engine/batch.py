@@ -28,7 +28,7 @@ from workflow_monitor.domain.commands import (
     TrimHistory,
 )
 from workflow_monitor.domain.documents import merge_patch, read_scene_data, read_tile_data
-from workflow_monitor.domain.errors import AOIExists, AOINotFound, ItemNotFound, LeaseLost
+from workflow_monitor.domain.errors import AOIExists, AOINotFound, ItemNotFound, LeaseLost, WorkflowError
 from workflow_monitor.domain.geometry import footprint
 from workflow_monitor.domain.model import AOI, Event, LeasedJob
 from workflow_monitor.domain.neighbourhood import Change, Missing, Neighbourhood
@@ -258,10 +258,24 @@ class Batch:
 
     # ---- jobs
 
-    def lease(self, commands: Sequence[Lease]) -> list[list[LeasedJob]]:
-        """Give jobs to all who ask, at once: what their messages say is then looked up once."""
+    def lease(self, commands: Sequence[Lease]) -> list[list[LeasedJob] | WorkflowError]:
+        """Give jobs to all who ask, at once: what their messages say is then looked up once. Or say why not."""
         self.save()
-        return self._queue.lease(commands, self._now)
+        aois: dict[str, Sequence[int]] = {}
+        refusals = [self._look_up_aois(command.aoi, aois) for command in commands]
+        granted = [command for command, refusal in zip(commands, refusals, strict=True) if refusal is None]
+        jobs = iter(self._queue.lease(granted, self._now, aois) if granted else ())
+        return [next(jobs) if refusal is None else refusal for refusal in refusals]
+
+    def _look_up_aois(self, asked: str | None, found: dict[str, Sequence[int]]) -> WorkflowError | None:
+        """Add the numbers of the AOIs that are asked for, or answer why there are none."""
+        if asked is None or asked in found:
+            return None
+        try:
+            found[asked] = [aoi.id for aoi in self._graph.matching(asked)]
+        except WorkflowError as refusal:
+            return refusal
+        return None
 
     @_do.register
     def _renew(self, command: RenewLease) -> datetime:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import Protocol
@@ -16,7 +16,7 @@ from workflow_monitor.domain.status import QUEUES, Kind
 class Outbox(Protocol):
     """The jobs as a store keeps them; see `store.protocol.Writer`."""
 
-    def lease(self, queue: Kind, offers: Sequence[Offer]) -> list[LeasedJob]: ...
+    def lease(self, queue: Kind, offers: Sequence[Offer], aois: Sequence[int] | None) -> list[LeasedJob]: ...
 
     def renew(self, queue: Kind, leases: Sequence[str], now: datetime, until: datetime) -> list[str]: ...
 
@@ -42,19 +42,28 @@ class LeaseQueue:
     def next_expiry(self) -> datetime | None:
         return self._next_expiry
 
-    def lease(self, commands: Sequence[Lease], now: datetime) -> list[list[LeasedJob]]:
-        queues = {command.queue for command in commands}
-        taken = {name: iter(self._take(name, commands, now)) for name in queues}
-        return [list(islice(taken[command.queue], command.limit)) for command in commands]
+    def lease(
+        self, commands: Sequence[Lease], now: datetime, aois: Mapping[str, Sequence[int]]
+    ) -> list[list[LeasedJob]]:
+        # those who ask for the jobs of the same AOIs are served by one look
+        looks: dict[tuple[str, str | None], list[Lease]] = {}
+        for command in commands:
+            looks.setdefault((command.queue, command.aoi), []).append(command)
+        taken = {
+            (queue, aoi): iter(self._take(QUEUES[queue], asked, now, None if aoi is None else aois[aoi]))
+            for (queue, aoi), asked in looks.items()
+        }
+        return [list(islice(taken[command.queue, command.aoi], command.limit)) for command in commands]
 
-    def _take(self, queue: str, commands: Sequence[Lease], now: datetime) -> list[LeasedJob]:
+    def _take(
+        self, queue: Kind, commands: Sequence[Lease], now: datetime, aois: Sequence[int] | None
+    ) -> list[LeasedJob]:
         offers = [
             Offer(self._new_lease(), command.worker, now + timedelta(seconds=command.seconds))
             for command in commands
-            if command.queue == queue
             for _ in range(command.limit)
         ]
-        jobs = self._outbox.lease(QUEUES[queue], offers)
+        jobs = self._outbox.lease(queue, offers, aois)
         known = [] if self._next_expiry is None else [self._next_expiry]
         self._next_expiry = min((*known, *(job.expires for job in jobs)), default=None)
         return jobs

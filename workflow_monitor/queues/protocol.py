@@ -24,8 +24,14 @@ class JobQueue(Protocol):
     def next_expiry(self) -> datetime | None:
         """When the next lease runs out."""
 
-    def lease(self, commands: Sequence[Lease], now: datetime) -> list[list[LeasedJob]]:
-        """Give jobs to workers, in the order in which they asked: to each what its command asks for, as far as there is."""
+    def lease(
+        self, commands: Sequence[Lease], now: datetime, aois: Mapping[str, Sequence[int]]
+    ) -> list[list[LeasedJob]]:
+        """Give jobs to workers: to each what its command asks for, as far as there is.
+
+        Of those who ask for the jobs of the same AOIs, the first to ask gets the oldest. `aois` has the numbers of the
+        AOIs that commands ask for by a name or pattern.
+        """
 
     def renew(self, command: RenewLeases, now: datetime) -> Collection[str]:
         """Prolong leases and answer those that are in force."""

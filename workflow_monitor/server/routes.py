@@ -406,7 +406,8 @@ _WORK = [
                 {200: json_content("Up to `max` jobs, the oldest first.", "LeasedJobs", {"jobs": [_LEASED]})},
                 json_content("How many, for how long, and who.", "LeaseRequest", _ASKED),
                 errors=(400, 404),
-                description="Report the result before the lease runs out, or renew it; otherwise others get the job.",
+                description="Report the result before the lease runs out, or renew it; otherwise others get the job. "
+                "With `aoi`, a name or a pattern, only jobs of these AOIs are taken.",
             ),
             "put": Operation(
                 "Renew many leases",

@@ -164,8 +164,11 @@ class Writer(Protocol):
 
     def set_tile_data(self, number: int, data: TileData) -> None: ...
 
-    def lease(self, queue: Kind, offers: Sequence[Offer]) -> list[LeasedJob]:
-        """Give the oldest jobs that nobody has, in order, one for each offer as long as there are any."""
+    def lease(self, queue: Kind, offers: Sequence[Offer], aois: Sequence[int] | None) -> list[LeasedJob]:
+        """Give the oldest jobs that nobody has, in order, one for each offer as long as there are any.
+
+        Only jobs of the AOIs with these numbers, unless `aois` is None.
+        """
 
     def renew(self, queue: Kind, leases: Sequence[str], now: datetime, until: datetime) -> list[str]:
         """Prolong those of the leases that are in force, and answer them."""

@@ -210,8 +210,12 @@ class SQLWriter:
 
     # ---- jobs
 
-    def lease(self, queue: Kind, offers: Sequence[Offer]) -> list[LeasedJob]:
-        ids = [number for (number,) in self._rows("waiting_jobs", queue, len(offers))]
+    def lease(self, queue: Kind, offers: Sequence[Offer], aois: Sequence[int] | None) -> list[LeasedJob]:
+        if aois is None:
+            rows = self._rows("waiting_jobs", queue, len(offers))
+        else:
+            rows = self._rows("waiting_jobs_of_aois", queue, len(offers), list(aois))
+        ids = [number for (number,) in rows]
         if not ids:
             return []
         given = offers[: len(ids)]

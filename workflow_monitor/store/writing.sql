@@ -139,6 +139,11 @@ SELECT data FROM tile WHERE id = $1
 -- name: waiting_jobs
 SELECT id FROM job WHERE kind = $1 AND withdrawn IS NULL AND lease IS NULL ORDER BY id LIMIT $2
 
+-- name: waiting_jobs_of_aois
+SELECT id FROM job
+WHERE kind = $1 AND withdrawn IS NULL AND lease IS NULL AND aoi IN (SELECT unnest($3::BIGINT[]))
+ORDER BY id LIMIT $2
+
 -- name: lease_jobs
 UPDATE job SET lease = new.lease, worker = new.worker, expires = new.expires
 FROM (SELECT unnest($1::BIGINT[]) AS id, unnest($2::VARCHAR[]) AS lease, unnest($3::VARCHAR[]) AS worker,

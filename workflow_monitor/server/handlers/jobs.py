@@ -28,6 +28,8 @@ class LeaseFields(Struct, forbid_unknown_fields=True):
     max: Annotated[int, Meta(ge=1, le=LEASABLE)]
     seconds: Seconds
     worker: str
+    #: name or pattern of the AOIs whose jobs are taken
+    aoi: str | None = None
 
 
 @prepared
@@ -86,7 +88,7 @@ class LeaseJobs(Handler):
         _check_queue(queue)
         asked = await self.read_body(lambda body: read_fields(read_json(body), LeaseFields))
         worker = "".join(character for character in asked.worker if character.isprintable())[:ACTOR_LENGTH]
-        jobs = await self.submit(Lease(queue, asked.max, asked.seconds, worker))
+        jobs = await self.submit(Lease(queue, asked.max, asked.seconds, worker, asked.aoi))
         texts = (
             json_text({"id": job.id, "attempt": job.attempt, "lease": job.lease, "expires": time_text(job.expires)})[
                 :-1
