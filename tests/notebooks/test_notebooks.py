@@ -204,6 +204,29 @@ def test_the_analysis_runs_on_an_ingestion_without_scenes(demo: Demo, kernel: Bl
     assert colours_of(outputs.pictures["map"])[0] < 5
 
 
+# --- Dask
+
+
+def test_a_series_is_processed_on_a_cluster_while_the_panels_look_on(demo: Demo, kernel: BlockingKernelClient) -> None:
+    outputs = run(kernel, ROOT / "notebooks" / "04_process_with_dask.ipynb")
+    said = outputs.texts
+    assert said["images"].strip() == "23 products of 24"
+    assert said["ingest"].startswith("Funen")
+    for panel in ("summary", "graph"):
+        assert "application/vnd.jupyter.widget-view+json" in outputs.types[panel]
+    assert "the archive has no such product" in said["failures"]
+    assert "the file is broken" in said["failures"]
+    assert said["process"].strip().endswith("54 done, 2 retry, 1 failed>")
+    assert said["repair"].strip().endswith("115 done, 2 retry, 1 failed>")
+    assert said["end"] == "1.0"
+    view = demo.request("GET", "workflow-monitor/aoi/Funen?format=json")
+    assert (view["scenes"]["done"], view["scenes"]["failed"]) == (23, 1)
+    assert (view["tiles"]["done"], view["tiles"]["failed"]) == (92, 4)
+    drawn, _ = colours_of(outputs.pictures["look"])
+    assert drawn > 30, "a plot and a map"
+    demo.request("DELETE", "workflow-monitor/aoi/Funen")
+
+
 # --- the dashboard
 
 
