@@ -11,6 +11,7 @@ from workflow_monitor.cli.backups import backup, restore
 from workflow_monitor.cli.dashboard import dashboard
 from workflow_monitor.cli.demo import demo
 from workflow_monitor.cli.ingestion import aois, export, fail, failures, retry, status, watch
+from workflow_monitor.cli.migration import undo_migration
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
@@ -33,7 +34,7 @@ def _workflow_monitor(
     """
 
 
-for _command in (aois, status, failures, retry, fail, watch, export, backup, restore, dashboard, demo):
+for _command in (aois, status, failures, retry, fail, watch, export, backup, restore, undo_migration, dashboard, demo):
     app.command()(_command)
 
 

@@ -25,6 +25,7 @@ TROUBLE = (
     psycopg.OperationalError,
     psycopg.InterfaceError,
     psycopg.errors.InsufficientPrivilege,
+    psycopg.errors.InvalidSchemaName,
     psycopg.errors.ReadOnlySqlTransaction,
 )
 #: A server that hangs within its turn, or is gone without goodbye, must not keep the others for ever.
@@ -65,10 +66,10 @@ class Address:
     def __init__(self, url: str) -> None:
         try:
             parts = conninfo_to_dict(url)
-        except psycopg.ProgrammingError as error:
+        except psycopg.ProgrammingError:  # whose text repeats the URL, and so the password
             raise StoreUnavailable(
-                f"No store can be found by the store_url: {first_line(error)} Expected "
-                "postgresql://user@host:port/database; passwords are best in ~/.pgpass or PGPASSFILE."
+                "No store can be found by the store_url: expected postgresql://user@host:port/database; passwords are best "
+                "in ~/.pgpass or PGPASSFILE."
             ) from None
         self._conninfo = make_conninfo(url, **{name: value for name, value in _DEFAULTS.items() if name not in parts})
         where = f"{parts.get('host', '')}:{parts['port']}" if parts.get("port") else parts.get("host", "")

@@ -41,10 +41,10 @@ FROM aoi AS a LEFT JOIN workload AS w ON w.aoi = a.id AND w.items <> 0
 SELECT shape FROM aoi WHERE id = $1
 
 -- name: take_turn
-SELECT writer FROM turn FOR UPDATE
+SELECT changes FROM turn FOR UPDATE
 
--- name: hold_turn
-UPDATE turn SET writer = $1
+-- name: count_change
+UPDATE turn SET changes = $1
 
 -- name: notify
 SELECT pg_notify('workflow_monitor', $1)

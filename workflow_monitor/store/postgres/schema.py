@@ -76,7 +76,7 @@ def migrate(connection: Connection, where: str) -> None:
                     log.log(
                         logging.INFO if is_new else logging.WARNING,
                         "Step %d of what Workflow Monitor needs was added to the tables of the store %s; "
-                        "`workflow-monitor store undo` takes it away.", number, where,
+                        "`workflow-monitor undo-migration` takes it away.", number, where,
                     )  # fmt: skip
     except TROUBLE as error:
         raise trouble(where, error, "Its tables were left as they are.") from error

@@ -29,8 +29,8 @@ ALTER TABLE tile
     ADD COLUMN wm_footprint bytea,
     ADD COLUMN wm_geometry_origin text;
 
--- whose turn it is to write: whoever has locked the row; who had it last, by a name that no other server has
-CREATE TABLE workflow_monitor.turn (writer text NOT NULL);
+-- whose turn it is to write: whoever has locked the row; how many transactions have changed something
+CREATE TABLE workflow_monitor.turn (changes bigint NOT NULL) WITH (fillfactor = 10);
 
 -- the greatest numbers of what was deleted or trimmed: none is given twice
 CREATE TABLE workflow_monitor.used_numbers (
@@ -62,7 +62,8 @@ CREATE TABLE workflow_monitor.job (
     withdrawn timestamp, -- its item has moved on: nobody shall start it any more
     lease text,
     worker text,
-    expires timestamp
+    expires timestamp,
+    pgq bigint -- number of its row in pgq_jobs
 );
 
 -- everything that happened; the item as it was then
@@ -168,7 +169,7 @@ FROM (
 ) AS counted
 WHERE counted.aoi = workload.aoi AND counted.of = workload.of AND counted.status = workload.status;
 
-INSERT INTO workflow_monitor.turn VALUES ('');
+INSERT INTO workflow_monitor.turn VALUES (0);
 INSERT INTO workflow_monitor.used_numbers
 SELECT coalesce((SELECT max(wm_number) FROM aoi), 0),
        greatest(coalesce((SELECT max(id) FROM scene), 0),

@@ -36,21 +36,30 @@ class WriterConnection:
         self.name = uuid4().hex
         #: whether the transaction has something that other servers want to know
         self.has_news = False
+        #: how many transactions have changed something, as far as this writer knows what they changed
+        self._known: int | None = None
+        self._changes = 0
 
     def begin(self) -> bool:
-        """Begin a transaction when it is this writer's turn; whether others have written since its last one."""
+        """Begin a transaction when it is this writer's turn; whether others have changed something since its last one."""
         self.has_news = False
         if self._connection is not None and is_gone(self._connection):
             self.drop()
         self._execute(b"BEGIN")
         try:
-            ((last,),) = self.rows("take_turn")
-            if last != self.name:
-                self.rows("hold_turn", self.name)
+            ((self._changes,),) = self.rows("take_turn")
         except BaseException:
             self.roll_back()
             raise
-        return bool(last != self.name)
+        is_outdated = self._known != self._changes
+        # until it is known how this transaction ends
+        self._known = None
+        return is_outdated
+
+    def count(self) -> None:
+        """Tell other servers, when their turn comes, that this transaction has changed something."""
+        self._changes += 1
+        self.rows("count_change", self._changes)
 
     def rows(self, name: str, *values: object) -> list[tuple[Any, ...]]:
         """Run a statement and fetch all its rows; StoreUnavailable if the database cannot do it at the moment."""
@@ -98,6 +107,7 @@ class WriterConnection:
             was_lost = self._connection is None or self._connection.closed
             self.roll_back()
             raise trouble(self._address.text, error, UNCERTAIN if was_lost else NOTHING_STORED) from error
+        self._known = self._changes
 
     def _commit(self) -> None:
         if self._connection is None:

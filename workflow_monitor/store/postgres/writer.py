@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 
 from workflow_monitor.domain.errors import FieldError, InvalidInput, quoted
@@ -23,6 +24,14 @@ class PostgresWriter(SQLWriter):
     def __init__(self, connection: WriterConnection) -> None:
         super().__init__(connection, NotesToDatabase(connection))
         self._news = connection
+
+    @contextmanager
+    def transaction(self) -> Iterator[bool]:
+        """Commit what is done within, on disk, or nothing of it; other servers know whether it has changed something."""
+        with super().transaction() as is_outdated:
+            yield is_outdated
+            if self._has_changed:
+                self._news.count()
 
     def create_aoi(self, number: int, name: str, at: datetime) -> None:
         _check_length("aoi", [name])

@@ -1,0 +1,30 @@
+"""`workflow-monitor undo-migration`, on a real database."""
+
+from __future__ import annotations
+
+from typer.testing import CliRunner
+
+from tests.postgres import PostgreSQL
+from workflow_monitor.cli import app
+from workflow_monitor.store import open_store
+
+
+def run(*words: str, answer: str = "", expect: int = 0) -> str:
+    """What the command says."""
+    ended = CliRunner().invoke(app, ["undo-migration", *words], input=answer)
+    assert ended.exit_code == expect, ended.output
+    return ended.output
+
+
+def test_what_was_added_is_taken_away_when_that_is_confirmed(postgresql: PostgreSQL, postgres_url: str) -> None:
+    open_store(postgres_url).close()
+    run(postgres_url, answer="n\n", expect=1)
+    assert "workflow_monitor" in postgresql.dump(postgres_url)
+    assert "taken away" in run(postgres_url, answer="y\n")
+    dump = postgresql.dump(postgres_url)
+    assert "workflow_monitor" not in dump
+    assert "wm_" not in dump
+    assert run(postgres_url, "--yes") == "There was nothing of it.\n"
+    said = run("postgresql://postgres:secret@127.0.0.1:1/none", "--yes", expect=1)
+    assert "secret" not in said
+    assert "failed" in said

@@ -1,0 +1,33 @@
+"""`workflow-monitor undo-migration`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from workflow_monitor.cli.tables import harmless
+from workflow_monitor.domain.errors import StoreUnavailable
+
+
+def undo_migration(
+    store: Annotated[str, typer.Argument(help="The database: postgresql://user@host/database.")],
+    is_confirmed: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Take away what was added to a Geocube ingester's database, and leave the ingester's own as it is now.
+
+    Stop the servers over it first. The history, attempts, jobs that are out, footprints and tags are lost with it.
+    """
+    try:
+        from workflow_monitor.store.postgres.schema import undo  # noqa: PLC0415 - only here is psycopg needed
+    except ModuleNotFoundError as error:
+        typer.echo(f"This needs {error.name}: pip install 'workflow-monitor[postgres]'", err=True)
+        raise typer.Exit(1) from None
+    if not is_confirmed:
+        typer.confirm("The history, attempts, jobs that are out, footprints and tags will be lost. Go on?", abort=True)
+    try:
+        was_there = undo(store)
+    except StoreUnavailable as error:
+        typer.echo(harmless(error.detail), err=True)
+        raise typer.Exit(1) from None
+    typer.echo("It was taken away; aoi, scene and tile are as they were." if was_there else "There was nothing of it.")
