@@ -15,6 +15,7 @@ from workflow_monitor.domain.status import Kind, Status
 from workflow_monitor.engine.workflow import Workflow
 from workflow_monitor.queues.lease import LeaseQueue
 from workflow_monitor.store import open_store
+from workflow_monitor.store.protocol import Store
 from workflow_monitor.testing import engine as testing
 from workflow_monitor.testing.engine import DATE, Clock
 
@@ -160,9 +161,9 @@ def _links(links: tuple[Link, Link] | None) -> dict[str, str]:
 
 
 @contextmanager
-def running() -> Iterator[Running]:
-    """A workflow on an empty store in memory."""
-    store, clock = open_store("duckdb:///:memory:"), Clock()
+def running_on_store(store: Store) -> Iterator[Running]:
+    """A workflow on an open store, which is closed with it."""
+    clock = Clock()
     try:
         workflow = Workflow(store, LeaseQueue, clock=clock)
         try:
@@ -171,3 +172,10 @@ def running() -> Iterator[Running]:
             workflow.close()
     finally:
         store.close()
+
+
+@contextmanager
+def running() -> Iterator[Running]:
+    """A workflow on an empty store in memory."""
+    with running_on_store(open_store("duckdb:///:memory:")) as engine:
+        yield engine
