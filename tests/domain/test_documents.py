@@ -9,7 +9,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workflow_monitor.domain.documents import (
-    AOI_NAME_LENGTH,
     Link,
     SceneToIngest,
     check_aoi_name,
@@ -20,6 +19,7 @@ from workflow_monitor.domain.documents import (
     read_tile_data,
 )
 from workflow_monitor.domain.errors import InvalidInput
+from workflow_monitor.domain.limits import DEFAULTS
 
 # The conformance material beside the checkout.
 SHARED = Path(__file__).parents[3] / "shared"
@@ -304,7 +304,7 @@ def test_a_patch_of_data_is_checked_as_the_whole() -> None:
         "..dots..",
         "-dash",
         "; drop table aoi; --",
-        "x" * AOI_NAME_LENGTH,
+        "x" * DEFAULTS.max_name_length,
     ],
 )
 def test_names_of_aois_may_have_nearly_anything(name: str) -> None:
@@ -312,7 +312,7 @@ def test_names_of_aois_may_have_nearly_anything(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["", "Denmark*", "D?", "DENMARK(?i)", "a\0b", ".", "..", "\ud800", "x" * (AOI_NAME_LENGTH + 1)]
+    "name", ["", "Denmark*", "D?", "DENMARK(?i)", "a\0b", ".", "..", "\ud800", "x" * (DEFAULTS.max_name_length + 1)]
 )
 def test_names_that_could_not_be_told_or_reached_are_refused(name: str) -> None:
     with pytest.raises(InvalidInput) as refusal:

@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workflow_monitor.domain.errors import InvalidInput
-from workflow_monitor.domain.geometry import POSITIONS, footprint, mgrs_square, read_geojson, read_wkt
+from workflow_monitor.domain.geometry import footprint, mgrs_square, read_geojson, read_wkt
+from workflow_monitor.domain.limits import DEFAULTS
 
 SQUARE: list[list[float]] = [[9, 54], [10, 54], [10, 55], [9, 55], [9, 54]]
 
@@ -116,7 +117,7 @@ def test_an_area_around_a_pole_reaches_it() -> None:
         ({"type": "MultiPolygon", "coordinates": [[SQUARE], [SQUARE[1:]]]}, "geometry.coordinates[1][0]"),
         (polygon([[9, 54], [10, 55], [10, 54], [9, 55], [9, 54]]), "geometry"),
         (polygon([[9, 54]] * 5), "geometry"),
-        (polygon([[9, 54]] * (POSITIONS + 1)), "geometry.coordinates[0]"),
+        (polygon([[9, 54]] * (DEFAULTS.max_positions + 1)), "geometry.coordinates[0]"),
     ],
 )
 def test_what_is_no_area_is_refused_at_its_place(value: object, place: str) -> None:

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from workflow_monitor.domain.errors import InvalidInput
-from workflow_monitor.domain.strict_json import DEPTH, collector_paused, merge_patch, read_json
+from workflow_monitor.domain.limits import DEFAULTS
+from workflow_monitor.domain.strict_json import collector_paused, merge_patch, read_json
 
 scalars = (
     st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats(allow_nan=False, allow_infinity=False)
@@ -53,7 +54,7 @@ def test_any_bytes_are_read_or_refused(body: bytes) -> None:
         (b'{"a": -9223372036854775809}', "does not fit in 64 bits"),
         (b'{"a": 1e400}', "does not fit in 64 bits"),
         (b'{"a": ' + b"9" * 5000 + b"}", "thousands of digits"),
-        (b"[" * (DEPTH + 1) + b"]" * (DEPTH + 1), "nested more than 32 deep"),
+        (b"[" * (DEFAULTS.max_json_depth + 1) + b"]" * (DEFAULTS.max_json_depth + 1), "nested more than 32 deep"),
         (b"[" * 100_000, "nested more than 32 deep"),
         (b'{"a":' * 100_000, "nested more than 32 deep"),
     ],
@@ -71,7 +72,7 @@ def test_the_key_that_occurs_twice_is_named() -> None:
 
 
 def test_the_deepest_nesting_that_is_allowed_is_read() -> None:
-    assert read_json(b"[" * DEPTH + b"]" * DEPTH)
+    assert read_json(b"[" * DEFAULTS.max_json_depth + b"]" * DEFAULTS.max_json_depth)
 
 
 @pytest.mark.parametrize(

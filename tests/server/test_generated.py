@@ -4,7 +4,6 @@ refused change nothing.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -24,9 +23,9 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from tests.contents import INSIDE, Contents, contents, fill
 from tests.effort import FACTOR, effort
 from tests.live import TOKEN, live_server
-from tests.server.conftest import scene
 from workflow_monitor.server.openapi import openapi
 from workflow_monitor.server.routes import ROUTES
 
@@ -39,8 +38,6 @@ CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance,
 HEADERS = {"Authorization": f"token {TOKEN}"}
 #: what is there, so that not every request is about nothing
 THERE = {"aoi": "Fyn", "id": 1, "queue": "processor", "status": "DONE", "lease": "none"}
-#: what an error must not tell
-INSIDE = ("Traceback", 'File "', "SELECT ", "INSERT ", "duckdb.", "site-packages")
 
 
 class Store:
@@ -58,30 +55,14 @@ class Store:
         )
         return found
 
-    def fill(self) -> None:
-        """See to it that the AOI is there with a scene and its tile."""
-        if self._http.get("/aoi/Fyn/scenes?limit=1").text == "[]" or self._http.get("/aoi/Fyn").status_code != 200:
-            self._http.post("/aoi/Fyn")
-            self._http.post("/aoi/Fyn/scene", json=scene("s1", tiles=("t1", "t2"))).raise_for_status()
-
-    def contents(self) -> tuple[int, list[str]]:
-        """Everything: the number of the last event, AOIs, scenes, and tiles."""
-        columns = self._http.get("/aoi/Fyn/footprints").raise_for_status().content
-        head = json.loads(columns[4 : 4 + int.from_bytes(columns[:4], "little")])
-        texts = [
-            self._http.get(path).raise_for_status().text
-            for path in ("/aoi/?counts=true", "/aoi/*/scenes", "/aoi/*/tiles")
-        ]
-        return head["seq"], texts
-
-    def changed(self) -> tuple[int, list[str]]:
+    def changed(self) -> Contents:
         """What there is after something was allowed to change, once it is filled again."""
-        self.fill()
-        return self.contents()
+        fill(self._http)
+        return contents(self._http)
 
-    def unchanged(self, known: tuple[int, list[str]]) -> tuple[int, list[str]]:
+    def unchanged(self, known: Contents) -> Contents:
         """What there is now: the same as before, but that leases may have run out."""
-        found = self.contents()
+        found = contents(self._http)
         if found != known:
             events = self._http.get("/aoi/Fyn/history").raise_for_status().json()
             causes = {event["cause"] for event in events if known[0] < event["seq"] <= found[0]}

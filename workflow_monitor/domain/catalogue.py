@@ -22,9 +22,10 @@ from workflow_monitor.domain.fields import (
     refuse,
 )
 from workflow_monitor.domain.geometry import Geometry, read_geojson, read_wkt
+from workflow_monitor.domain.limits import DEFAULTS, Limits
 from workflow_monitor.domain.ordering import Cycle, dependency_order
 from workflow_monitor.domain.scenes import SceneToIngest, read_scene, scene_to_ingest
-from workflow_monitor.domain.strict_json import collector_paused, read_json
+from workflow_monitor.domain.strict_json import check_values, collector_paused, read_json
 
 #: media types of one JSON text a line
 LINES = frozenset({"application/x-ndjson", "application/ndjson", "application/jsonlines", "application/jsonl"})
@@ -32,26 +33,29 @@ LINES = frozenset({"application/x-ndjson", "application/ndjson", "application/js
 _EXPECTED = "a JSON list of scenes, one scene a line, or a GeoJSON FeatureCollection of a catalogue"
 
 
-def read_scenes(body: bytes, media_type: str, aoi: str, retry_count: int = 0) -> list[SceneToIngest]:
+def read_scenes(
+    body: bytes, media_type: str, aoi: str, retry_count: int = 0, limits: Limits = DEFAULTS
+) -> list[SceneToIngest]:
     """The scenes of a body, each after those that its tiles link to; otherwise by date, then as they came.
 
     A catalogue knows no retry count: its scenes get `retry_count`. Its features that are marked as ingested are
     left out. Raises InvalidInput, which names the fields of several scenes.
     """
+    check_values(body, limits)
     with collector_paused(len(body)):
-        return _ordered(_scenes(body, media_type, aoi, retry_count))
+        return _ordered(_scenes(body, media_type, aoi, retry_count, limits))
 
 
-def _scenes(body: bytes, media_type: str, aoi: str, retry_count: int) -> list[SceneToIngest]:
+def _scenes(body: bytes, media_type: str, aoi: str, retry_count: int, limits: Limits) -> list[SceneToIngest]:
     if media_type.partition(";")[0].strip().lower() in LINES or _is_lines(body):
-        return _read_all(_lines(body), aoi)
-    value = read_json(body)
+        return _read_all(_lines(body, limits), aoi, limits)
+    value = read_json(body, limits)
     if isinstance(value, list):
-        return _read_all(((scene, f"[{index}]") for index, scene in enumerate(value)), aoi)
+        return _read_all(((scene, f"[{index}]") for index, scene in enumerate(value)), aoi, limits)
     if isinstance(value, dict) and value.get("type") == "FeatureCollection":
-        return _read_features(value, aoi, retry_count)
+        return _read_features(value, aoi, retry_count, limits)
     if isinstance(value, dict) and "source_id" in value:
-        return [read_scene(value, aoi)]
+        return [read_scene(value, aoi, limits=limits)]
     raise InvalidInput(f"Expected {_EXPECTED}, found {found(value)}.")
 
 
@@ -61,21 +65,21 @@ def _is_lines(body: bytes) -> bool:
     return bool(newline) and first.startswith(b"{") and first.rstrip().endswith(b"}") and others.lstrip()[:1] == b"{"
 
 
-def _lines(body: bytes) -> Iterator[tuple[object, str]]:
+def _lines(body: bytes, limits: Limits) -> Iterator[tuple[object, str]]:
     for number, line in enumerate(body.split(b"\n"), 1):
         if line.strip():
             try:
-                yield read_json(line), f"line {number}"
+                yield read_json(line, limits), f"line {number}"
             except InvalidInput as error:
                 refuse([FieldError(f"line {number}", error.detail.rstrip("."))])
 
 
-def _read_all(values: Iterator[tuple[object, str]], aoi: str) -> list[SceneToIngest]:
+def _read_all(values: Iterator[tuple[object, str]], aoi: str, limits: Limits) -> list[SceneToIngest]:
     scenes = []
     errors: list[FieldError] = []
     for value, place in values:
         try:
-            scenes.append(read_scene(value, aoi, place))
+            scenes.append(read_scene(value, aoi, place, limits))
         except InvalidInput as error:
             errors += error.errors
             if len(errors) >= ERRORS:
@@ -85,7 +89,7 @@ def _read_all(values: Iterator[tuple[object, str]], aoi: str) -> list[SceneToIng
     return scenes
 
 
-def _read_features(collection: dict[str, object], aoi: str, retry_count: int) -> list[SceneToIngest]:
+def _read_features(collection: dict[str, object], aoi: str, retry_count: int, limits: Limits) -> list[SceneToIngest]:
     features = collection.get("features")
     if not isinstance(features, list):
         refuse([FieldError("features", f"expected a list of features, found {found(features)}")])
@@ -96,7 +100,7 @@ def _read_features(collection: dict[str, object], aoi: str, retry_count: int) ->
         try:
             feature = read_fields(value, CatalogueFeature, place)
             if not feature.properties.Ingested:
-                scenes.append(_scene_of_feature(feature, aoi, retry_count, place))
+                scenes.append(_scene_of_feature(feature, aoi, retry_count, place, limits))
         except InvalidInput as error:
             errors += error.errors
             if len(errors) >= ERRORS:
@@ -106,7 +110,9 @@ def _read_features(collection: dict[str, object], aoi: str, retry_count: int) ->
     return scenes
 
 
-def _scene_of_feature(feature: CatalogueFeature, aoi: str, retry_count: int, place: str) -> SceneToIngest:
+def _scene_of_feature(
+    feature: CatalogueFeature, aoi: str, retry_count: int, place: str, limits: Limits
+) -> SceneToIngest:
     scene, inside = feature.properties, below(place, "properties")
     if not scene.Tiles:
         expected = "for each tile SourceID, Data, Previous and Reference, as a catalogue's search for tiles adds them"
@@ -126,20 +132,22 @@ def _scene_of_feature(feature: CatalogueFeature, aoi: str, retry_count: int, pla
         swath = tile.Data or TileFields()
         swaths[name] = SwathFields(swath.swath_id, swath.tile_nr)
         if tile.GeometryWKT:
-            footprints[name] = read_wkt(tile.GeometryWKT, f"{at}.GeometryWKT", "catalogue")
+            footprints[name] = read_wkt(tile.GeometryWKT, f"{at}.GeometryWKT", "catalogue", limits)
     data.tiles = data.tiles or swaths
     fields = SceneToIngestFields(
         source_id=scene.source_id, aoi=scene.aoi or aoi, data=data, tiles=tiles, retry_count=retry_count
     )
-    return scene_to_ingest(fields, aoi, inside, _footprint(feature, place), footprints)
+    return scene_to_ingest(fields, aoi, inside, _footprint(feature, place, limits), footprints, limits)
 
 
-def _footprint(feature: CatalogueFeature, place: str) -> Geometry | None:
+def _footprint(feature: CatalogueFeature, place: str, limits: Limits) -> Geometry | None:
     # The geometry of a feature is that of its scene and of its tiles together; the scene's own is the text.
     scene: CatalogueScene = feature.properties
     if scene.GeometryWKT:
-        return read_wkt(scene.GeometryWKT, f"{place}.properties.GeometryWKT", "catalogue")
-    return read_geojson(feature.geometry, f"{place}.geometry", "catalogue") if feature.geometry else None
+        return read_wkt(scene.GeometryWKT, f"{place}.properties.GeometryWKT", "catalogue", limits)
+    if feature.geometry:
+        return read_geojson(feature.geometry, f"{place}.geometry", "catalogue", limits)
+    return None
 
 
 def _link_texts(tile: CatalogueTile, place: str) -> tuple[str, str, str, str]:

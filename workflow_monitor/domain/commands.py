@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from workflow_monitor.domain.limits import DEFAULTS, Limits
 from workflow_monitor.domain.model import Result
 from workflow_monitor.domain.status import Kind, Status
 
@@ -95,6 +96,7 @@ class SetData:
     id: int
     data: Mapping[str, object]
     merge: bool = False
+    limits: Limits = DEFAULTS
 
 
 @dataclass(frozen=True, slots=True)

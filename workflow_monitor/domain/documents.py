@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from workflow_monitor.domain.catalogue import read_scenes
 from workflow_monitor.domain.errors import FieldError, InvalidInput, quoted
+from workflow_monitor.domain.limits import DEFAULTS, Limits
 from workflow_monitor.domain.results import InvalidResult, read_results
 from workflow_monitor.domain.scenes import (
     Link,
@@ -17,6 +18,7 @@ from workflow_monitor.domain.scenes import (
     read_scene,
     read_scene_data,
     read_tile_data,
+    too_long,
 )
 from workflow_monitor.domain.strict_json import merge_patch, read_json
 
@@ -37,27 +39,24 @@ __all__ = [
     "read_tile_data",
 ]
 
-#: how long the name of an AOI may be, in characters
-AOI_NAME_LENGTH = 1000
 
-
-def check_aoi_name(name: str) -> None:
+def check_aoi_name(name: str, limits: Limits = DEFAULTS) -> None:
     """Refuse, with InvalidInput, a text that cannot be the name of a new AOI.
 
     Spaces, quotes, slashes, line ends and all scripts are fine.
 
     >>> check_aoi_name("Århus / 2022")
     """
-    problem = _problem_of_name(name)
+    problem = _problem_of_name(name, limits)
     if problem:
         raise InvalidInput(f"{quoted(name)} cannot be the name of an AOI: it {problem}.", [FieldError("aoi", problem)])
 
 
-def _problem_of_name(name: str) -> str | None:
+def _problem_of_name(name: str, limits: Limits) -> str | None:
     if not name:
         return "is empty"
-    if len(name) > AOI_NAME_LENGTH:
-        return f"has {len(name)} characters; expected at most {AOI_NAME_LENGTH}"
+    if len(name) > limits.max_name_length:
+        return too_long(name, limits)
     if "*" in name or "?" in name:
         return "has * or ?, which stand for any text and any character in patterns"
     if name in (".", ".."):

@@ -12,6 +12,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Literal, NoReturn
 
 from workflow_monitor.domain.errors import FieldError, InvalidInput, quoted
+from workflow_monitor.domain.limits import DEFAULTS, Limits
 from workflow_monitor.domain.mgrs_square import square_of_product
 
 if TYPE_CHECKING:
@@ -19,10 +20,8 @@ if TYPE_CHECKING:
 
 Origin = Literal["geometry", "wkt", "catalogue", "mgrs"]
 
-#: how many positions a footprint may have
-POSITIONS = 100_000
-
-_LONGEST_WKT = POSITIONS * 60
+#: characters of a position in WKT
+_LONGEST_POSITION = 60
 _WKB_POLYGON = 3
 _AREAS = ("Polygon", "MultiPolygon")
 _RANGES = "longitudes within [-180, 180], latitudes within [-90, 90] and finite heights"
@@ -44,7 +43,21 @@ class Geometry:
     origin: Origin
 
 
-def read_geojson(value: object, field: str, origin: Origin = "geometry") -> Geometry:
+class _Budget:
+    """How many positions a footprint may still have."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._left = limits.max_positions
+
+    def spend(self, positions: int, place: str) -> None:
+        """Take so many; InvalidInput, which names the place, if they are too many."""
+        self._left -= positions
+        if self._left < 0:
+            _refuse(place, f"has too many positions: {_most(self._limits)}")
+
+
+def read_geojson(value: object, field: str, origin: Origin = "geometry", limits: Limits = DEFAULTS) -> Geometry:
     """The footprint that a GeoJSON geometry describes. Raises InvalidInput, which names the place in `field`."""
     if not isinstance(value, Mapping):
         _refuse(field, f"expected {_EXPECTED}, found {_short(value)}")
@@ -55,7 +68,7 @@ def read_geojson(value: object, field: str, origin: Origin = "geometry") -> Geom
     if kind not in _AREAS:
         _refuse(f"{field}.type", f"expected Polygon or MultiPolygon, found {_short(kind)}")
     place = f"{field}.coordinates"
-    budget = [POSITIONS]
+    budget = _Budget(limits)
     if kind == "Polygon":
         return _footprint(_polygon(coordinates, place, budget), field, origin)
     if not isinstance(coordinates, list) or not coordinates:
@@ -64,10 +77,10 @@ def read_geojson(value: object, field: str, origin: Origin = "geometry") -> Geom
     return _footprint(_shapely().MultiPolygon(polygons), field, origin)
 
 
-def read_wkt(text: str, field: str, origin: Origin = "wkt") -> Geometry:
+def read_wkt(text: str, field: str, origin: Origin = "wkt", limits: Limits = DEFAULTS) -> Geometry:
     """The footprint that a well-known text describes. Raises InvalidInput, which names the place."""
-    if len(text) > _LONGEST_WKT:
-        _refuse(field, f"has {len(text)} characters; a footprint may have {POSITIONS} positions")
+    if len(text) > limits.max_positions * _LONGEST_POSITION:
+        _refuse(field, f"has {len(text)} characters; {_most(limits)}")
     shapely = _shapely()
     try:
         shape = shapely.from_wkt(text)
@@ -76,7 +89,7 @@ def read_wkt(text: str, field: str, origin: Origin = "wkt") -> Geometry:
         _refuse(field, f"expected POLYGON or MULTIPOLYGON in WKT, found {quoted(text)} ({reason})")
     if shape.geom_type not in _AREAS or any(part.is_empty for part in shapely.get_parts(shape)) or shape.is_empty:
         _refuse(field, f"expected a POLYGON or MULTIPOLYGON that is not empty, found {quoted(text)}")
-    _check_positions(shape, field)
+    _check_positions(shape, field, limits)
     return _footprint(shape, field, origin)
 
 
@@ -109,6 +122,10 @@ def _shapely() -> ModuleType:
     return module
 
 
+def _most(limits: Limits) -> str:
+    return f"a footprint may have {limits.max_positions} (max_positions)"
+
+
 def _refuse(field: str, message: str) -> NoReturn:
     raise InvalidInput(f"{field}: {message}.", [FieldError(field, message)])
 
@@ -121,7 +138,7 @@ def _short(value: object) -> str:
     return quoted(value)
 
 
-def _polygon(rings: object, place: str, budget: list[int]) -> BaseGeometry:
+def _polygon(rings: object, place: str, budget: _Budget) -> BaseGeometry:
     if not isinstance(rings, list) or not rings:
         _refuse(place, f"expected a list of rings, found {_short(rings)}")
     read = [_ring(ring, f"{place}[{index}]", budget) for index, ring in enumerate(rings)]
@@ -129,12 +146,10 @@ def _polygon(rings: object, place: str, budget: list[int]) -> BaseGeometry:
     return shape
 
 
-def _ring(positions: object, place: str, budget: list[int]) -> list[tuple[float, ...]]:
+def _ring(positions: object, place: str, budget: _Budget) -> list[tuple[float, ...]]:
     if not isinstance(positions, list) or len(positions) < 4:
         _refuse(place, f"expected a ring of at least 4 positions, found {_short(positions)}")
-    budget[0] -= len(positions)
-    if budget[0] < 0:
-        _refuse(place, f"a footprint may have {POSITIONS} positions")
+    budget.spend(len(positions), place)
     read = [_position(position, f"{place}[{index}]") for index, position in enumerate(positions)]
     if read[0] != read[-1]:
         _refuse(place, f"expected a closed ring, found one from {read[0]} to {read[-1]}")
@@ -180,10 +195,9 @@ def _text(shape: BaseGeometry) -> str:
     return text
 
 
-def _check_positions(shape: BaseGeometry, field: str) -> None:
+def _check_positions(shape: BaseGeometry, field: str, limits: Limits) -> None:
     positions = _shapely().get_coordinates(shape, include_z=shape.has_z).tolist()
-    if len(positions) > POSITIONS:
-        _refuse(field, f"has {len(positions)} positions; a footprint may have {POSITIONS}")
+    _Budget(limits).spend(len(positions), field)
     for number, position in enumerate(positions, 1):
         if not _is_on_the_globe(*position):
             _refuse(field, f"expected {_RANGES}, found {quoted(position)} at position {number}")

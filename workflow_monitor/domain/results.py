@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from workflow_monitor.domain.errors import InvalidInput, UnknownStatus
 from workflow_monitor.domain.fields import found
+from workflow_monitor.domain.limits import DEFAULTS, Limits
 from workflow_monitor.domain.model import Result
 from workflow_monitor.domain.status import Kind, Status
 from workflow_monitor.domain.strict_json import read_json
@@ -25,21 +26,22 @@ class InvalidResult:
     reason: str
 
 
-def read_results(body: bytes) -> list[Result | InvalidResult]:
-    """The entries of a list of results, in its order; more fields than those of a result are ignored.
+def read_results(body: bytes, limits: Limits = DEFAULTS) -> list[Result | InvalidResult]:
+    """The entries of a list of results, in its order; more fields than those of a result are ignored, and messages
+    that are longer than `max_message_length` cut.
 
     Raises InvalidInput for a body that is no JSON list.
 
     >>> read_results(b'[{"type": "scene", "id": 12, "status": "done"}]')[0].status
     <Status.DONE: 'DONE'>
     """
-    value = read_json(body)
+    value = read_json(body, limits)
     if not isinstance(value, list):
         raise InvalidInput(f"Expected a list of results, found {found(value)}.")
-    return [_result(entry) for entry in value]
+    return [_result(entry, limits) for entry in value]
 
 
-def _result(entry: object) -> Result | InvalidResult:
+def _result(entry: object, limits: Limits) -> Result | InvalidResult:
     if not isinstance(entry, dict):
         return InvalidResult(None, None, f"expected an object with type, id, status and message, found {found(entry)}")
     reason = _fault(entry)
@@ -50,9 +52,14 @@ def _result(entry: object) -> Result | InvalidResult:
         kind=Kind(entry["type"]),
         id=entry["id"],
         status=Status.parse(entry["status"]),
-        message=entry.get("message") or "",
+        message=_cut(entry.get("message") or "", limits),
         attempt=entry.get("attempt"),
     )
+
+
+def _cut(message: str, limits: Limits) -> str:
+    more = len(message) - limits.max_message_length
+    return message if more <= 0 else f"{message[:-more]}… ({more} more characters; max_message_length)"
 
 
 def _fault(entry: dict[str, object]) -> str | None:

@@ -13,6 +13,7 @@ from msgspec import UNSET
 from workflow_monitor.domain.dates import ZERO, read_date
 from workflow_monitor.domain.errors import FieldError, InvalidInput, quoted
 from workflow_monitor.domain.fields import (
+    ERRORS,
     SceneFields,
     SceneToIngestFields,
     SwathFields,
@@ -23,6 +24,7 @@ from workflow_monitor.domain.fields import (
     refuse,
 )
 from workflow_monitor.domain.geometry import Geometry, footprint, read_geojson, read_wkt
+from workflow_monitor.domain.limits import DEFAULTS, Limits
 from workflow_monitor.domain.ordering import Cycle, dependency_order
 
 
@@ -88,7 +90,7 @@ _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.I
 _text_of = msgspec.json.Encoder().encode
 
 
-def read_scene(value: object, aoi: str, place: str = "") -> SceneToIngest:
+def read_scene(value: object, aoi: str, place: str = "", limits: Limits = DEFAULTS) -> SceneToIngest:
     """The scene of a document as `POST /aoi/{aoi}/scene` takes it.
 
     Raises InvalidInput, which names the fields that are wrong, below `place`.
@@ -99,12 +101,12 @@ def read_scene(value: object, aoi: str, place: str = "") -> SceneToIngest:
         # Scenes as the server lists them have no tiles: that explains more than their other fields do.
         without_tiles = isinstance(value, dict) and value.get("tiles") is None
         refuse([*([_no_tiles(place)] if without_tiles else []), *error.errors])
-    return scene_to_ingest(fields, aoi, place)
+    return scene_to_ingest(fields, aoi, place, limits=limits)
 
 
-def read_scene_data(fields: object, place: str = "") -> SceneData:
+def read_scene_data(fields: object, place: str = "", limits: Limits = DEFAULTS) -> SceneData:
     """The data of a scene from its decoded fields; null is an empty object. Raises InvalidInput."""
-    return _scene_data(read_fields({} if fields is None else _plain(fields), SceneFields, place), place)
+    return _scene_data(read_fields({} if fields is None else _plain(fields), SceneFields, place), place, limits)
 
 
 def read_tile_data(fields: object, place: str = "") -> TileData:
@@ -118,13 +120,14 @@ def scene_to_ingest(
     place: str = "",
     catalogue: Geometry | None = None,
     footprints: Mapping[str, Geometry] | None = None,
+    limits: Limits = DEFAULTS,
 ) -> SceneToIngest:
     """The scene that these fields describe; the footprints of a catalogue are for scenes and tiles without their own."""
-    errors = list(_scene_errors(fields, aoi, place))
+    errors = list(_scene_errors(fields, aoi, place, limits))
     if errors:
         refuse(errors)
     source_id = fields.source_id or ""
-    data = _scene_data(fields.data or SceneFields(), below(place, "data"))
+    data = _scene_data(fields.data or SceneFields(), below(place, "data"), limits)
     return SceneToIngest(
         source_id=source_id,
         aoi=aoi,
@@ -136,6 +139,11 @@ def scene_to_ingest(
     )
 
 
+def too_long(name: str, limits: Limits) -> str:
+    """What is wrong with a name that is too long."""
+    return f"has {len(name)} characters; expected at most {limits.max_name_length} (max_name_length)"
+
+
 def _plain(fields: object) -> object:
     return dict(fields) if isinstance(fields, Mapping) else fields
 
@@ -144,13 +152,15 @@ def _no_tiles(place: str) -> FieldError:
     return FieldError(below(place, "tiles"), f"is missing; expected {_TILE_FORM}")
 
 
-def _scene_errors(fields: SceneToIngestFields, aoi: str, place: str) -> Iterator[FieldError]:
+def _scene_errors(fields: SceneToIngestFields, aoi: str, place: str, limits: Limits) -> Iterator[FieldError]:
     if not fields.tiles:
         yield _no_tiles(place)
     if fields.id:
         yield FieldError(below(place, "id"), f"expected none or 0, found {fields.id}; the server chooses the id")
     if not fields.source_id:
         yield FieldError(below(place, "source_id"), "is missing; expected the name of the product")
+    elif len(fields.source_id) > limits.max_name_length:
+        yield FieldError(below(place, "source_id"), too_long(fields.source_id, limits))
     if fields.aoi != aoi:
         found = quoted(fields.aoi) if fields.aoi else "none"
         yield FieldError(below(place, "aoi"), f"expected {quoted(aoi)} as in the path, found {found}")
@@ -171,8 +181,11 @@ def _name_errors(tiles: Mapping[str, object], listed: Mapping[str, object], plac
             yield FieldError(path, f"is missing, though data.tiles has it; expected {_TILE_FORM}")
 
 
-def _scene_data(fields: SceneFields, place: str) -> SceneData:
+def _scene_data(fields: SceneFields, place: str, limits: Limits) -> SceneData:
     """The data, from fields that are brought into the form in which they are written."""
+    long = [name for name in fields.tiles or () if len(name) > limits.max_name_length]
+    if long:
+        refuse([FieldError(below(below(place, "tiles"), name), too_long(name, limits)) for name in long[:ERRORS]])
     text, date = _date(fields.date, below(place, "date"))
     fields.date = text
     fields.tiles = {name: _swath(swath) for name, swath in fields.tiles.items()} if fields.tiles else UNSET
@@ -188,7 +201,7 @@ def _scene_data(fields: SceneFields, place: str) -> SceneData:
     fields.tags = UNSET if fields.tags is None else fields.tags
     fields.geometry = UNSET if fields.geometry is None else fields.geometry
     fields.wkt = UNSET if fields.wkt is None else fields.wkt
-    return SceneData(_text_of(fields).decode(), date, _geometry(fields, place))
+    return SceneData(_text_of(fields).decode(), date, _geometry(fields, place, limits))
 
 
 def _date(text: str | None, place: str) -> tuple[str, datetime | None]:
@@ -228,9 +241,12 @@ def _as_float(value: object) -> object:
     return int(number) if number.is_integer() and abs(number) < _EXACT else number
 
 
-def _geometry(fields: SceneFields, place: str) -> Geometry | None:
-    wkt = read_wkt(fields.wkt, below(place, "wkt")) if isinstance(fields.wkt, str) else None
-    geometry = read_geojson(fields.geometry, below(place, "geometry")) if isinstance(fields.geometry, dict) else None
+def _geometry(fields: SceneFields, place: str, limits: Limits) -> Geometry | None:
+    wkt = geometry = None
+    if isinstance(fields.wkt, str):
+        wkt = read_wkt(fields.wkt, below(place, "wkt"), limits=limits)
+    if isinstance(fields.geometry, dict):
+        geometry = read_geojson(fields.geometry, below(place, "geometry"), limits=limits)
     return geometry or wkt
 
 

@@ -10,9 +10,7 @@ from contextlib import contextmanager
 from typing import NoReturn
 
 from workflow_monitor.domain.errors import FieldError, InvalidInput, quoted
-
-#: how deep objects and lists may be nested
-DEPTH = 32
+from workflow_monitor.domain.limits import DEFAULTS, Limits
 
 # Integers of other readers: signed 64 bits, or unsigned.
 SMALLEST, LARGEST = -(2**63), 2**64 - 1
@@ -29,15 +27,16 @@ _MAYBE_HUGE = (b"0" * 19, b"0e000", b"0e+000")
 _LARGE = 1_000_000
 
 
-def read_json(body: bytes) -> object:
+def read_json(body: bytes, limits: Limits = DEFAULTS) -> object:
     """The value of a JSON text in UTF-8.
 
     Half a surrogate pair, which is no character, becomes U+FFFD. Raises InvalidInput for anything that is
-    not JSON, for duplicate keys, NUL characters, numbers that do not fit in 64 bits and nesting beyond DEPTH.
+    not JSON, for duplicate keys, NUL characters, numbers that do not fit in 64 bits, and what is beyond the limits.
 
     >>> read_json(b'{"tile_nr": 4}')
     {'tile_nr': 4}
     """
+    check_values(body, limits)
     text = _decoded(body)
     try:
         with collector_paused(len(body)):
@@ -45,14 +44,22 @@ def read_json(body: bytes) -> object:
     except json.JSONDecodeError as error:
         raise InvalidInput(_described(error, text)) from None
     except RecursionError:
-        raise _too_deep() from None
+        raise _too_deep(limits) from None
     except ValueError:
         raise InvalidInput("The body holds a number with thousands of digits; numbers are of 64 bits.") from None
-    _check_depth(value)
+    _check_depth(value, limits)
     zeros = body.translate(_DIGITS)
     if any(huge in zeros for huge in _MAYBE_HUGE):
         _check_numbers(value)
     return value
+
+
+def check_values(body: bytes, limits: Limits) -> None:
+    """Refuse, with InvalidInput, a text whose values would take too much memory, before any of them is made."""
+    # Not more are there than bytes, which saves counting most bodies.
+    if len(body) > limits.max_json_values and (values := sum(map(body.count, b",:[{"))) > limits.max_json_values:
+        most = f"expected at most {limits.max_json_values} (max_json_values)"
+        raise InvalidInput(f"The body has about {values} values; {most}. Send less at a time.")
 
 
 @contextmanager
@@ -138,13 +145,13 @@ def _place(text: str, position: int) -> str:
     return f"line {text.count(chr(10), 0, position) + 1}, column {position - text.rfind(chr(10), 0, position)}"
 
 
-def _too_deep() -> InvalidInput:
-    return InvalidInput(f"Objects and lists are nested more than {DEPTH} deep.")
+def _too_deep(limits: Limits) -> InvalidInput:
+    return InvalidInput(f"Objects and lists are nested more than {limits.max_json_depth} deep (max_json_depth).")
 
 
-def _check_depth(value: object) -> None:
+def _check_depth(value: object, limits: Limits) -> None:
     level = [value] if type(value) in (dict, list) else []
-    for _ in range(DEPTH):
+    for _ in range(limits.max_json_depth):
         if not level:
             return
         level = [
@@ -154,7 +161,7 @@ def _check_depth(value: object) -> None:
             if type(inner) in (dict, list)
         ]
     if level:
-        raise _too_deep()
+        raise _too_deep(limits)
 
 
 def _check_numbers(value: object) -> None:

@@ -249,7 +249,7 @@ class Batch:
             raise ItemNotFound(command.kind, command.id)
         fields = merge_patch(json.loads(text), command.data) if command.merge else command.data
         if command.kind is Kind.SCENE:
-            data = read_scene_data(fields)
+            data = read_scene_data(fields, limits=command.limits)
             source_id = self._decide(transitions.note_data, command.kind, command.id)
             self._writer.set_scene_data(command.id, data, footprint(source_id, data.geometry, None))
         else:

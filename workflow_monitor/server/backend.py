@@ -15,6 +15,8 @@ from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from workflow_monitor.domain.commands import Command, TrimHistory
 from workflow_monitor.domain.errors import StoreInUse, StoreUnavailable, WorkflowError
+from workflow_monitor.domain.limits import DEFAULTS
+from workflow_monitor.domain.limits import Limits as DocumentLimits
 from workflow_monitor.domain.model import Backup
 from workflow_monitor.engine.feed import Feed
 from workflow_monitor.engine.queries import Queries
@@ -86,6 +88,7 @@ class Limits:
 
     max_body: int = 8 * 2**20
     max_ingest: int = 256 * 2**20
+    documents: DocumentLimits = DEFAULTS
     max_streams: int = 64
     keep_alive: float = 15.0
     slow_reader: float = 30.0

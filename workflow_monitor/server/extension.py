@@ -15,6 +15,8 @@ from traitlets import Bool, Dict, Float, Int, TraitError, Unicode, default
 from workflow_monitor.client.discovery import Surroundings
 from workflow_monitor.client.errors import MonitorError
 from workflow_monitor.domain.errors import StoreUnavailable
+from workflow_monitor.domain.limits import DEFAULTS
+from workflow_monitor.domain.limits import Limits as DocumentLimits
 from workflow_monitor.engine.feed import Feed
 from workflow_monitor.engine.queries import Queries
 from workflow_monitor.engine.relay import Relay
@@ -71,6 +73,19 @@ class WorkflowMonitor(ExtensionApp):
     reader_threads = Int(4, min=1, max=64, help="How many requests read from the store at once.").tag(config=True)
     max_body_mib = Int(8, min=1, help="The largest body of a request, in MiB.").tag(config=True)
     max_ingest_mib = Int(256, min=1, help="The largest body with which scenes are added, in MiB.").tag(config=True)
+    max_json_depth = Int(
+        DEFAULTS.max_json_depth, min=8, max=200, help="How deep objects and lists may be nested in JSON."
+    ).tag(config=True)
+    max_json_values = Int(DEFAULTS.max_json_values, min=1, help="How many values a JSON text may have.").tag(
+        config=True
+    )
+    max_name_length = Int(
+        DEFAULTS.max_name_length, min=1, help="How many characters the name of an AOI, a scene or a tile may have."
+    ).tag(config=True)
+    max_positions = Int(DEFAULTS.max_positions, min=4, help="How many positions a footprint may have.").tag(config=True)
+    max_message_length = Int(
+        DEFAULTS.max_message_length, min=1, help="How many characters of the message of a result are kept."
+    ).tag(config=True)
     max_streams = Int(64, min=0, help="How many streams of events may be open at once.").tag(config=True)
     keep_alive_seconds = Float(15.0, min=0.05, help="How often a silent stream of events shows that it lives.").tag(
         config=True
@@ -157,6 +172,7 @@ class WorkflowMonitor(ExtensionApp):
         return Limits(
             max_body=self.max_body_mib * MEBIBYTE,
             max_ingest=self.max_ingest_mib * MEBIBYTE,
+            documents=DocumentLimits(**{name: getattr(self, name) for name in DocumentLimits.__slots__}),
             max_streams=self.max_streams,
             keep_alive=self.keep_alive_seconds,
             slow_reader=self.slow_reader_seconds,

@@ -79,9 +79,9 @@ class BodyTooLarge(WorkflowError):
     code = "body-too-large"
     title = "The body is too large"
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, trait: str) -> None:
         super().__init__(
-            f"This endpoint takes up to {limit} bytes. Send less at a time, or raise the limit in the server's configuration."
+            f"This endpoint takes up to {limit} bytes ({trait}). Send less at a time, or raise it in the server's configuration."
         )
 
 
@@ -105,7 +105,7 @@ class TooManyStreams(WorkflowError):
 
     def __init__(self, limit: int) -> None:
         super().__init__(
-            f"{limit} streams of events are open, and more are not allowed. Close one, or try again later."
+            f"{limit} streams of events are open, and more are not allowed (max_streams). Close one, or try again later."
         )
 
 

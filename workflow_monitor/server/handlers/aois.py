@@ -47,7 +47,7 @@ class AOI(Handler):
 
     @writes
     async def post(self, aoi: str) -> None:
-        check_aoi_name(aoi)
+        check_aoi_name(aoi, self.backend.limits.documents)
         await self.submit(CreateAOI(aoi))
         self.answer_nothing()
 

@@ -21,6 +21,7 @@ from tornado.iostream import StreamClosedError
 
 from workflow_monitor.client.http import ACTOR_HEADER
 from workflow_monitor.domain.commands import Command
+from workflow_monitor.domain.documents import read_json
 from workflow_monitor.domain.errors import FieldError, InvalidInput, WorkflowError, quoted
 from workflow_monitor.domain.model import Page
 from workflow_monitor.domain.status import Kind, Status
@@ -75,6 +76,7 @@ def _answered(method: Verb) -> Verb:
 
     @wraps(method)
     async def answer(handler: Handler, *arguments: object, **named: object) -> None:
+        handler.check_body()
         gone: UpstreamUnreachable | None = None
         for _ in range(2):
             upstream = await handler.backend.elsewhere() if handler.needs_store else None
@@ -130,14 +132,14 @@ class Handler(APIHandler):
         self.backend = backend
         self._body = bytearray()
         self._received = 0
-        self._too_large = False
+        self._misfit: WorkflowError | None = None
         for name, value in arguments.items():
             setattr(self, name, value)
 
     @property
-    def body_limit(self) -> int:
-        """How many bytes the body may have."""
-        return self.backend.limits.max_body
+    def body_limit(self) -> tuple[int, str]:
+        """How many bytes the body may have, and the trait that says so."""
+        return self.backend.limits.max_body, "max_body_mib"
 
     @property
     def content_security_policy(self) -> str:
@@ -161,7 +163,7 @@ class Handler(APIHandler):
             query = f"?{self.request.query}" if self.request.query else ""
             self.redirect(self.prefix + clean + query, permanent=True)
             return
-        self._check_body()
+        self._look_at_body()
 
     @property
     def identity_provider(self) -> IdentityProvider:
@@ -177,21 +179,25 @@ class Handler(APIHandler):
         """Who tells what may be done: Jupyter's, or that of the token of workers."""
         return self.backend.workers.authorizer if self.by_worker else super().authorizer
 
-    def _check_body(self) -> None:
-        if self.request.headers.get("Content-Encoding", "identity") != "identity":
-            raise problems.EncodedBody
+    def _look_at_body(self) -> None:
         length = self.request.headers.get("Content-Length", "0")
-        if length.isdecimal() and int(length) > self.body_limit:
-            raise problems.BodyTooLarge(self.body_limit)
+        if self.request.headers.get("Content-Encoding", "identity") != "identity":
+            self._misfit = problems.EncodedBody()
+        elif length.isdecimal() and int(length) > self.body_limit[0]:
+            self._misfit = problems.BodyTooLarge(*self.body_limit)
 
     def data_received(self, chunk: bytes) -> None:
-        """Keep a part of the body; what is too much is read and forgotten."""
+        """Keep a part of the body; what is too much is read and forgotten.
+
+        If it were not read, the client would find its connection broken instead of the answer that says why.
+        """
         self._received += len(chunk)
-        if len(self._body) + len(chunk) > self.body_limit:
-            self._too_large = True
-            self._body.clear()
-        elif not self._too_large:
+        if self._misfit is None and len(self._body) + len(chunk) > self.body_limit[0]:
+            self._misfit = problems.BodyTooLarge(*self.body_limit)
+        if self._misfit is None:
             self._body += chunk
+        else:
+            self._body.clear()
 
     def _is_body_to_come(self) -> bool:
         """Whether the client may still be sending; of a body without a length that is never certain."""
@@ -219,11 +225,18 @@ class Handler(APIHandler):
             return decode(body)
         return await self.backend.run(decode, body)
 
+    def json(self, body: bytes) -> object:
+        """The value of a JSON text. Raises InvalidInput."""
+        return read_json(body, self.backend.limits.documents)
+
     def taken_body(self) -> bytes:
-        """The body as it was sent. Raises BodyTooLarge."""
-        if self._too_large:
-            raise problems.BodyTooLarge(self.body_limit)
+        """The body as it was sent."""
         return bytes(self._body)
+
+    def check_body(self) -> None:
+        """Refuse a body that is too large or compressed. Raises BodyTooLarge, EncodedBody."""
+        if self._misfit is not None:
+            raise self._misfit
 
     @property
     def media_type(self) -> str:

@@ -7,7 +7,6 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from workflow_monitor.domain.commands import Lease, RenewLease, RenewLeases
-from workflow_monitor.domain.documents import read_json
 from workflow_monitor.domain.errors import FieldError, InvalidInput, NotFound, quoted
 from workflow_monitor.domain.fields import prepared, read_fields
 from workflow_monitor.domain.status import QUEUES
@@ -86,7 +85,7 @@ class LeaseJobs(Handler):
     @works
     async def post(self, queue: str) -> None:
         _check_queue(queue)
-        asked = await self.read_body(lambda body: read_fields(read_json(body), LeaseFields))
+        asked = await self.read_body(lambda body: read_fields(self.json(body), LeaseFields))
         worker = "".join(character for character in asked.worker if character.isprintable())[:ACTOR_LENGTH]
         jobs = await self.submit(Lease(queue, asked.max, asked.seconds, worker, asked.aoi))
         texts = (
@@ -101,7 +100,7 @@ class LeaseJobs(Handler):
     @works
     async def put(self, queue: str) -> None:
         _check_queue(queue)
-        asked = await self.read_body(lambda body: read_fields(read_json(body), RenewManyFields))
+        asked = await self.read_body(lambda body: read_fields(self.json(body), RenewManyFields))
         lost = await self.submit(RenewLeases(queue, asked.leases, asked.seconds))
         self.answer_json({"renewed": len(asked.leases) - len(lost), "lost": lost})
 
@@ -114,7 +113,7 @@ class RenewJob(Handler):
     @works
     async def put(self, queue: str, lease: str) -> None:
         _check_queue(queue)
-        asked = await self.read_body(lambda body: read_fields(read_json(body), RenewFields))
+        asked = await self.read_body(lambda body: read_fields(self.json(body), RenewFields))
         expires = await self.submit(RenewLease(queue, lease, asked.seconds))
         self.answer_json({"lease": lease, "expires": time_text(expires)})
 

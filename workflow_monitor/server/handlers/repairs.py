@@ -5,6 +5,7 @@ from __future__ import annotations
 from workflow_monitor.domain.commands import Fail, Force, Foresee, Retry, SetData
 from workflow_monitor.domain.documents import read_json
 from workflow_monitor.domain.errors import FieldError, InvalidInput
+from workflow_monitor.domain.limits import Limits
 from workflow_monitor.domain.neighbourhood import Change
 from workflow_monitor.domain.status import Kind, Status
 from workflow_monitor.server.handlers.base import Handler, item_id, reads, writes
@@ -70,19 +71,21 @@ class ItemData(Handler):
 
     @writes
     async def put(self, id: str) -> None:  # noqa: A002 - as the path has it
-        number = item_id(id, self.kind)
-        await self.submit(SetData(self.kind, number, await self.read_body(_read_object)))
-        self.answer_nothing()
+        await self._set(item_id(id, self.kind), merge=False)
 
     @writes
     async def patch(self, id: str) -> None:  # noqa: A002 - as the path has it
-        number = item_id(id, self.kind)
-        await self.submit(SetData(self.kind, number, await self.read_body(_read_object), merge=True))
+        await self._set(item_id(id, self.kind), merge=True)
+
+    async def _set(self, number: int, *, merge: bool) -> None:
+        limits = self.backend.limits.documents
+        fields = await self.read_body(lambda body: _read_object(body, limits))
+        await self.submit(SetData(self.kind, number, fields, merge, limits))
         self.answer_nothing()
 
 
-def _read_object(body: bytes) -> dict[str, object]:
-    value = read_json(body)
+def _read_object(body: bytes, limits: Limits) -> dict[str, object]:
+    value = read_json(body, limits)
     if isinstance(value, dict):
         return value
     if value is None:

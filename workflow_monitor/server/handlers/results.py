@@ -19,7 +19,7 @@ class Results(Handler):
 
     @works
     async def post(self) -> None:
-        results = await self.read_body(read_results)
+        results = await self.read_body(lambda body: read_results(body, self.backend.limits.documents))
         valid = [result for result in results if isinstance(result, Result)]
         outcomes: list[Outcome] = await self.submit(Report(valid)) if valid else []
         self.answer_text(await self.backend.run(_answers, results, outcomes), JSON)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from workflow_monitor.domain.commands import Ingest
-from workflow_monitor.domain.documents import SceneToIngest, read_json, read_scene, read_scenes
+from workflow_monitor.domain.documents import SceneToIngest, read_scene, read_scenes
 from workflow_monitor.domain.status import Kind
 from workflow_monitor.server.handlers.base import Handler, item_id, reads, status_named, writes
 from workflow_monitor.server.representations import (
@@ -58,7 +58,9 @@ class IngestScene(Handler):
 
     @writes
     async def post(self, aoi: str) -> None:
-        scene = await self.read_body(lambda body: read_scene(read_json(body), aoi))
+        scene = await self.read_body(
+            lambda body: read_scene(self.json(body), aoi, limits=self.backend.limits.documents)
+        )
         ids = await self.submit(Ingest(aoi, [scene]))
         self.answer_json({"id": ids[0]})
 
@@ -67,14 +69,16 @@ class Scenes(Listing):
     """The scenes of an AOI, and many to add to its graph, all or none."""
 
     @property
-    def body_limit(self) -> int:
-        """How many bytes the body may have."""
-        return self.backend.limits.max_ingest
+    def body_limit(self) -> tuple[int, str]:
+        """How many bytes the body may have, and the trait that says so."""
+        return self.backend.limits.max_ingest, "max_ingest_mib"
 
     @writes
     async def post(self, aoi: str) -> None:
-        media_type = self.media_type
-        scenes: list[SceneToIngest] = await self.read_body(lambda body: read_scenes(body, media_type, aoi))
+        media_type, limits = self.media_type, self.backend.limits.documents
+        scenes: list[SceneToIngest] = await self.read_body(
+            lambda body: read_scenes(body, media_type, aoi, limits=limits)
+        )
         ids = await self.submit(Ingest(aoi, scenes))
         self.answer_text(await self.backend.run(_ingested, scenes, ids), JSON)
 
