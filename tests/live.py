@@ -112,6 +112,34 @@ def live_server(
         process.wait(30)
 
 
+@contextmanager
+def served(folder: Path, *arguments: str, base_url: str = "/", **environment: str) -> Iterator[LiveServer]:
+    """`workflow-monitor serve` over a store in a folder, with further arguments. It ends with the context."""
+    port = free_port()
+    folder.mkdir(parents=True, exist_ok=True)
+    store = f"duckdb:///{folder / 'workflow.duckdb'}"
+    command = [
+        *(sys.executable, "-m", "workflow_monitor.cli", "serve", f"--port={port}", f"--base-url={base_url}"),
+        *(f"--store={store}", *arguments),
+    ]
+    told = {
+        **os.environ,
+        "JUPYTER_RUNTIME_DIR": str(folder / "runtime"),
+        "WORKFLOW_MONITOR_TOKEN": TOKEN,
+        **environment,
+    }
+    log = folder / "serve.log"
+    with log.open("ab") as output:
+        process = subprocess.Popen(command, env=told, stdout=output, stderr=output, stdin=subprocess.DEVNULL)
+    server = LiveServer(f"http://127.0.0.1:{port}{base_url}", TOKEN, process, log)
+    try:
+        _await(server)
+        yield server
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
 def _await(server: LiveServer) -> None:
     deadline = time.monotonic() + START_SECONDS
     while not server.answers():

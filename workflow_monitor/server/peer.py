@@ -65,6 +65,8 @@ class PeerIdentity(IdentityProvider):
     """Another Jupyter server of the same user. It has checked who asks, and says who that is."""
 
     def get_user(self, handler: web.RequestHandler) -> User:
+        # As Jupyter does it, which is where JupyterHub looks before it asks for XSRF cookies.
+        handler._token_authenticated = True  # type: ignore[attr-defined]  # noqa: SLF001
         return User(username=handler.request.headers.get(ACTOR_HEADER, "") or "token")
 
     def is_token_authenticated(self, handler: web.RequestHandler) -> bool:  # noqa: ARG002 - as Jupyter has it

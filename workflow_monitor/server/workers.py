@@ -61,7 +61,8 @@ class _Identity(IdentityProvider):
     """In place of Jupyter's for a request that comes with the token: neither cookies nor other tokens matter."""
 
     async def get_user(self, handler: web.RequestHandler) -> User:
-        """The worker."""
+        """The worker. It is marked as Jupyter does it, which is where JupyterHub looks before it asks for XSRF cookies."""
+        handler._token_authenticated = True  # type: ignore[attr-defined]  # noqa: SLF001
         return User(username=WORKER, name=WORKER)
 
     def is_token_authenticated(self, handler: web.RequestHandler) -> bool:
