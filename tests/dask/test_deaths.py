@@ -18,7 +18,7 @@ import pytest
 from distributed import Client, LocalCluster
 
 from tests.client.serving import call
-from tests.live import LiveServer, free_port, live_server
+from tests.live import free_port, live_server
 from tests.model import NewScene
 from tests.running import running
 from tests.server.conftest import scene
@@ -32,6 +32,9 @@ ROOT = Path(__file__).resolve().parents[2]
 PLACES, DATES = 50, 10
 ITEMS = 2 * PLACES * DATES
 LEASE_SECONDS = 4
+FUNCTIONS = {"scene": "download", "tile": "process"}
+#: extensions of Jupyter that have nothing to do with it, and take long to start
+OTHERS = dict.fromkeys(("jupyter_lsp", "jupyter_server_terminals", "notebook_shim", "voila.server_extension"), False)
 
 
 class Site:
@@ -45,10 +48,12 @@ class Site:
         self.log = (folder / "dask.log").open("ab")
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self._servers = ExitStack()
+
+    def start(self) -> None:
         self.start_scheduler()
         for name in ("one", "two"):
             self.start_worker(name)
-        self.server = self.start_server()
+        self.start_server()
 
     def _start(self, name: str, *command: str) -> None:
         environment = {**os.environ, "WORKFLOW_TEST_DEEDS": str(self.deeds)}
@@ -63,11 +68,12 @@ class Site:
         options = ("--no-nanny", "--nthreads=2", "--host=127.0.0.1", "--no-dashboard", f"--name={name}")
         self._start(name, "worker", f"tcp://127.0.0.1:{self.port}", *options)
 
-    def start_server(self) -> LiveServer:
+    def start_server(self) -> None:
         functions = {kind: {"function": f"tests.dask.deeds:{name}", "limit": 40} for kind, name in FUNCTIONS.items()}
         options = {"address": f"tcp://127.0.0.1:{self.port}", "lease_seconds": LEASE_SECONDS, **functions}
-        opening = live_server(self.folder / "server", port=self.server_port, queue="dask", queue_options=options)
-        return self._servers.enter_context(opening)
+        traits: dict[str, Any] = {"queue": "dask", "queue_options": options}
+        opening = live_server(self.folder / "server", port=self.server_port, extensions=OTHERS, **traits)
+        self.server = self._servers.enter_context(opening)
 
     def kill(self, name: str) -> None:
         process = self.server.process if name == "server" else self.processes.pop(name)
@@ -89,13 +95,11 @@ class Site:
         self.log.close()
 
 
-FUNCTIONS = {"scene": "download", "tile": "process"}
-
-
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[Site]:
     site = Site(tmp_path)
     try:
+        site.start()
         yield site
     finally:
         site.close()
@@ -135,7 +139,7 @@ def test_whatever_dies_each_job_has_its_effect_once(site: Site) -> None:
 
     await_(lambda: site.done() > ITEMS * 0.6, site)
     site.kill("server")
-    site.server = site.start_server()
+    site.start_server()
 
     await_(lambda: site.done() == ITEMS, site)
     begun, done = site.lines("begun"), site.lines("done")
