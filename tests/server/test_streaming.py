@@ -122,30 +122,42 @@ async def test_the_server_answers_others_meanwhile(fetch: Fetch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("length", "sent", "authorized", "status", "stays"),
+    ("request_line", "body", "authorized", "status", "stays"),
     [
-        (2, b"{}", True, 400, True),
-        (9 * MEBIBYTE, b"", True, 413, False),
-        (MEBIBYTE, b"{", False, 403, False),
-        (0, b"", False, 403, True),
+        ("POST /results", (2, b"{}"), True, 400, True),
+        ("POST /results", (9 * MEBIBYTE, b" " * 9 * MEBIBYTE), True, 413, True),
+        ("POST /results", (MEBIBYTE, b"{"), False, 403, False),
+        ("POST /results", (0, b""), False, 403, False),
+        ("GET /aoi/", (0, b""), False, 403, False),
+        ("GET //aoi/", (0, b""), True, 301, False),
+        ("GET /aoi/", (0, b""), True, 200, True),
+        ("PATCH /aoi/Fyn", (2, b"{}"), True, 405, True),
     ],
 )
 async def test_a_connection_that_ends_with_the_answer_says_so(
-    length: int,
-    sent: bytes,
+    request_line: str,
+    body: tuple[int, bytes],
     authorized: bool,
     status: int,
     stays: bool,
     http_server_client: Any,
     jp_auth_header: dict[str, str],
 ) -> None:
-    """Else whoever keeps it loses the next request."""
+    """Else whoever keeps it loses the next request. A body is announced with a length, and not always sent."""
+    length, sent = body
     reader, writer = await asyncio.open_connection("127.0.0.1", http_server_client.get_http_port())
     headers = {"Host": "127.0.0.1", "Content-Length": str(length), **(jp_auth_header if authorized else {})}
-    lines = [f"POST {PREFIX}/results HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())]
-    writer.write("\r\n".join([*lines, "", ""]).encode() + sent)
+    verb, _, path = request_line.partition(" ")
+    lines = [f"{verb} {PREFIX}{path} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())]
+    request = "\r\n".join([*lines, "", ""]).encode() + sent
     async with asyncio.timeout(20):
-        head = (await reader.readuntil(b"\r\n\r\n")).decode()
-    assert head.split()[1] == str(status)
-    assert ("Connection: close" in head) is not stays
+        for _ in range(2 if stays else 1):
+            writer.write(request)
+            head = (await reader.readuntil(b"\r\n\r\n")).decode()
+            assert head.split()[1] == str(status)
+            assert ("Connection: close" in head) is not stays
+            await reader.readexactly(int(head.partition("Content-Length: ")[2].split()[0]))
+        if not stays:
+            assert await reader.read() == b""
     writer.close()
+    await writer.wait_closed()

@@ -131,7 +131,7 @@ class Handler(APIHandler):
         """Take what the list of routes says of this endpoint."""
         self.backend = backend
         self._body = bytearray()
-        self._received = 0
+        self._is_prepared = False
         self._misfit: WorkflowError | None = None
         for name, value in arguments.items():
             setattr(self, name, value)
@@ -152,8 +152,11 @@ class Handler(APIHandler):
         """Refuse strangers before the body is read, and send odd paths to the clean ones."""
         self.by_worker = self.backend.workers.sent(self)
         await super().prepare()
-        if self.request.method == "OPTIONS":
-            return
+        if self.request.method != "OPTIONS":
+            self._admit()
+        self._is_prepared = not self._finished
+
+    def _admit(self) -> None:
         if not self.current_user:
             raise web.HTTPError(403)
         if self.by_worker and not for_workers(getattr(self, (self.request.method or "").lower())):
@@ -191,20 +194,12 @@ class Handler(APIHandler):
 
         If it were not read, the client would find its connection broken instead of the answer that says why.
         """
-        self._received += len(chunk)
         if self._misfit is None and len(self._body) + len(chunk) > self.body_limit[0]:
             self._misfit = problems.BodyTooLarge(*self.body_limit)
         if self._misfit is None:
             self._body += chunk
         else:
             self._body.clear()
-
-    def _is_body_to_come(self) -> bool:
-        """Whether the client may still be sending; of a body without a length that is never certain."""
-        if "Transfer-Encoding" in self.request.headers:
-            return True
-        length = self.request.headers.get("Content-Length", "0")
-        return not length.isdecimal() or int(length) > self._received
 
     @property
     def prefix(self) -> str:
@@ -350,8 +345,9 @@ class Handler(APIHandler):
         self.update_api_activity()
         if chunk is None and not self._write_buffer and not self._headers_written:
             self.clear_header("Content-Type")
-        if not self._headers_written and self._is_body_to_come():
-            # Tornado closes the connection then without a word, and whoever uses it again loses a request.
+        if not self._headers_written and not self._is_prepared:
+            # Tornado closes the connection then, as it has not read the body, if only one of no bytes; it does not
+            # say so, and whoever keeps it loses the next request.
             self.set_header("Connection", "close")
         return super(APIHandler, self).finish(chunk)
 
