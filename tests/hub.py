@@ -26,6 +26,9 @@ CONFIG = """
 import sys
 sys.path.insert(0, {root!r})
 from tests.hub_proxy import PythonProxy
+
+# What docs/deploy tells its readers, and then what a test has otherwise.
+load_subconfig({deploy!r})
 c.JupyterHub.bind_url = "http://127.0.0.1:{port}/"
 c.JupyterHub.hub_port = {hub_port}
 c.JupyterHub.proxy_class = PythonProxy
@@ -35,32 +38,21 @@ c.Authenticator.allowed_users = {{"eva", "bob"}}
 c.JupyterHub.spawner_class = "simple"
 c.SimpleLocalProcessSpawner.home_dir_template = {home!r}
 c.Spawner.args = ["--allow-root"]
-c.Spawner.env_keep = {env_keep!r}
-c.Spawner.environment = {{
+[ingestion] = c.JupyterHub.services
+ingestion["url"] = "http://127.0.0.1:{service_port}"
+ingestion["command"][-1] = "--store=duckdb:///{store}"
+ingestion["environment"] |= {environment!r}
+ingestion["cwd"] = {root!r}
+c.JupyterHub.services.append({{"name": "admin", "api_token": {admin!r}}})
+c.JupyterHub.load_roles.append(
+    {{"name": "the-admin", "services": ["admin"], "scopes": ["admin:users", "admin:servers", "tokens", "list:users"]}}
+)
+c.Spawner.environment |= {{
     "JUPYTERHUB_SINGLEUSER_APP": "jupyter_server",
     "JUPYTER_CONFIG_PATH": {config!r},
     "JUPYTER_PLATFORM_DIRS": "1",
     "WORKFLOW_MONITOR_UPSTREAM": "http://127.0.0.1:{port}{service}",
 }}
-c.JupyterHub.services = [
-    {{"name": "admin", "api_token": {admin!r}}},
-    {{
-        "name": "ingestion",
-        "url": "http://127.0.0.1:{service_port}",
-        "command": [sys.executable, "-m", "workflow_monitor.cli", "serve", "--store", "duckdb:///{store}"],
-        "cwd": {root!r},
-        "environment": {environment!r},
-        "oauth_no_confirm": True,
-    }},
-]
-c.JupyterHub.load_roles = [
-    {{"name": "admin-service", "services": ["admin"], "scopes": ["admin:users", "admin:servers", "tokens", "list:users"]}},
-    {{"name": "ingestion", "scopes": ["access:services!service=ingestion"], "users": ["eva"]}},
-    {{
-        "name": "server",
-        "scopes": ["users:activity!user", "access:servers!server", "access:services!service=ingestion"],
-    }},
-]
 """
 
 
@@ -71,6 +63,8 @@ class Hub:
     url: str
     process: subprocess.Popen[bytes]
     log: Path
+    #: where the service is without the hub's proxy
+    service: str
 
     def admin(self, method: str, path: str, body: object = None) -> Any:
         """The answer of the hub's own interface to its administrator."""
@@ -112,20 +106,20 @@ def running_hub(folder: Path, store: Path, **environment: str) -> Iterator[Hub]:
     (config / "workflow_monitor.json").write_text(
         '{"ServerApp": {"jpserver_extensions": {"workflow_monitor": true, "jupyterlab": false, "notebook": false}}}'
     )
-    port = free_port()
+    port, service_port = free_port(), free_port()
     (folder / "jupyterhub_config.py").write_text(
         CONFIG.format(
             root=str(ROOT),
+            deploy=str(ROOT / "docs" / "deploy" / "jupyterhub_config.py"),
             port=port,
             hub_port=free_port(),
-            service_port=free_port(),
+            service_port=service_port,
             admin=ADMIN,
             password=PASSWORD,
             config=str(config.parent),
             home=f"{folder}/{{username}}",
             service=SERVICE,
             store=store,
-            env_keep=["PATH", "PYTHONPATH", "LANG", "HOME"],
             environment={"JUPYTER_RUNTIME_DIR": str(folder / "runtime"), **environment},
         )
     )
@@ -139,7 +133,7 @@ def running_hub(folder: Path, store: Path, **environment: str) -> Iterator[Hub]:
             stderr=output,
             stdin=subprocess.DEVNULL,
         )
-    hub = Hub(f"http://127.0.0.1:{port}", process, log)
+    hub = Hub(f"http://127.0.0.1:{port}", process, log, f"http://127.0.0.1:{service_port}{SERVICE}workflow-monitor/")
     try:
         _await(hub)
         yield hub

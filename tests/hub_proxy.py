@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from aiohttp import ClientSession, ClientTimeout, DummyCookieJar, web
-from jupyterhub.proxy import Proxy  # type: ignore[import-untyped]
+from jupyterhub.proxy import Proxy
 
 #: headers that are of one connection
 HOP = {"connection", "keep-alive", "transfer-encoding", "upgrade", "host"}

@@ -113,8 +113,13 @@ def live_server(
 
 
 @contextmanager
-def served(folder: Path, *arguments: str, base_url: str = "/", **environment: str) -> Iterator[LiveServer]:
-    """`workflow-monitor serve` over a store in a folder, with further arguments. It ends with the context."""
+def served(
+    folder: Path, *arguments: str, base_url: str = "/", ready: str = "", **environment: str
+) -> Iterator[LiveServer]:
+    """`workflow-monitor serve` over a store in a folder, with further arguments. It ends with the context.
+
+    It is there when it answers, be it 503, at `ready` below the prefix.
+    """
     port = free_port()
     folder.mkdir(parents=True, exist_ok=True)
     store = f"duckdb:///{folder / 'workflow.duckdb'}"
@@ -131,7 +136,7 @@ def served(folder: Path, *arguments: str, base_url: str = "/", **environment: st
     log = folder / "serve.log"
     with log.open("ab") as output:
         process = subprocess.Popen(command, env=told, stdout=output, stderr=output, stdin=subprocess.DEVNULL)
-    server = LiveServer(f"http://127.0.0.1:{port}{base_url}", TOKEN, process, log)
+    server = LiveServer(f"http://127.0.0.1:{port}{base_url}", TOKEN, process, log, ready)
     try:
         _await(server)
         yield server

@@ -96,7 +96,7 @@ def run(installed: Path, environment: dict[str, str], tmp_path: Path) -> Run:
 
 
 #: what extras bring along, as far as a module asks for it first
-EXTRAS = {"cloudpickle", "psycopg", "pytest"}
+EXTRAS = {"cloudpickle", "jupyterhub", "psycopg", "pytest"}
 
 
 def test_every_module_is_there_with_all_it_imports_but_extras(run: Run) -> None:

@@ -76,6 +76,21 @@ def test_what_is_missing_for_a_service_of_a_hub_is_said(monkeypatch: pytest.Monk
     assert all(name in result.stderr for name in HUB_VARIABLES)
 
 
+def test_when_the_hub_does_not_answer_workers_go_on_and_others_are_told(tmp_path: Path) -> None:
+    hub = {
+        "JUPYTERHUB_SERVICE_NAME": "ingestion",
+        "JUPYTERHUB_API_TOKEN": "of-the-service-0123456789",
+        "JUPYTERHUB_API_URL": "http://127.0.0.1:9/hub/api",
+        "JUPYTERHUB_CLIENT_ID": "service-ingestion",
+        "WORKFLOW_MONITOR_WORKER_TOKEN": "0123456789abcdef-of-workers",
+    }
+    with served(tmp_path, base_url="/services/ingestion/", ready="aoi/", **hub) as server:
+        answer = httpx.get(f"{server.url}/aoi/", headers={"Authorization": "token eva"}, trust_env=False)
+        assert (answer.status_code, answer.json()["code"]) == (503, "identity-unavailable")
+        headers = {"Authorization": f"token {hub['WORKFLOW_MONITOR_WORKER_TOKEN']}"}
+        assert httpx.post(f"{server.url}/results", headers=headers, json=[], trust_env=False).status_code == 200
+
+
 def configured(**options: object) -> Config:
     usual = {"host": None, "port": None, "base_url": None, "store": None, "token": ""}
     return configuration(**{**usual, "behind_proxy": False, "hub": False, **options})  # type: ignore[arg-type]

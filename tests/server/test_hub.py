@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 from collections.abc import Iterator
 
 import httpx
@@ -88,6 +89,16 @@ def test_the_jupyter_server_of_a_user_passes_on_to_it(hub: Hub, eva: str) -> Non
         assert (heard["aoi"], heard["who"]) == ("Samso", "eva")
     with hub.client(SERVICE, eva) as client:
         assert who(client, "Samso") == ["eva"]
+
+
+def test_who_was_known_goes_on_when_the_hub_does_not_answer(hub: Hub, eva: str) -> None:
+    headers = {"Authorization": f"token {eva}"}
+    httpx.get(f"{hub.service}aoi/", headers=headers, trust_env=False).raise_for_status()
+    hub.process.send_signal(signal.SIGSTOP)
+    try:
+        httpx.get(f"{hub.service}aoi/", headers=headers, trust_env=False).raise_for_status()
+    finally:
+        hub.process.send_signal(signal.SIGCONT)
 
 
 def test_no_token_is_in_the_logs(hub: Hub, eva: str) -> None:

@@ -18,7 +18,7 @@ from workflow_monitor.server.handlers.base import NAMESPACE
 HUB_SERVICE = "JUPYTERHUB_SERVICE_NAME"
 #: what JupyterHub tells a service that it starts, and who starts one by themselves has to set
 HUB_VARIABLES = (HUB_SERVICE, "JUPYTERHUB_API_TOKEN", "JUPYTERHUB_API_URL", "JUPYTERHUB_CLIENT_ID")
-HUB_IDENTITY = "jupyterhub.singleuser.extension.JupyterHubIdentityProvider"
+HUB_IDENTITY = "workflow_monitor.server.hub.HubIdentity"
 EXTENSION = "workflow_monitor"
 
 
@@ -49,7 +49,7 @@ class Headless(ServerApp):
         """Let persons in by the entrance."""
         super().init_webapp()
         self.web_app.add_handlers(".*$", [(self.base_url, Entrance)])  # type: ignore[no-untyped-call]
-        if "hub_auth" in type(self.identity_provider).class_trait_names():
+        if self.identity_provider.has_trait("hub_auth"):
             # Tornado would look for XSRF cookies before the hub has said who asks; Jupyter does so afterwards.
             self.web_app.settings["xsrf_cookies"] = False
 

@@ -72,6 +72,14 @@ class NotForWorkers(NotAllowed):
         super().__init__("The token of workers leases jobs, renews leases and reports results, and does nothing else.")
 
 
+class IdentityUnavailable(WorkflowError):
+    """Whoever tells who asks, a JupyterHub say, does not answer."""
+
+    status = 503
+    code = "identity-unavailable"
+    title = "It is not known who asks"
+
+
 class BodyTooLarge(WorkflowError):
     """The body of the request is larger than this endpoint takes."""
 
@@ -138,6 +146,7 @@ KNOWN: Mapping[str, type[WorkflowError]] = {
         TooManyStreams,
         WorkflowError,
         StoreUnavailable,
+        IdentityUnavailable,
         UpstreamUnreachable,
         UpstreamUnknown,
         UpstreamDenied,
@@ -178,6 +187,8 @@ def _from_http(error: web.HTTPError | None, status: int, allowed: Sequence[str])
         return MethodNotAllowed(allowed)
     if status in (401, 403):
         return NotAllowed(message or "Log in, or send the token of this Jupyter server as `Authorization: token …`.")
+    if status == IdentityUnavailable.status and message:
+        return IdentityUnavailable(message)
     if status >= 500:
         return Unexpected()
     answer = InvalidInput(message or f"The request cannot be understood ({http.HTTPStatus(status).phrase}).")
