@@ -10,7 +10,7 @@ PYTHON ?=
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test torture bench lint format types check wheel wheel-test clean
+.PHONY: help demo test torture bench lint format types audit check wheel wheel-test clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-18s %s\n", $$1, $$2}'
@@ -45,6 +45,10 @@ format: ## put the code into the house's format
 types: ## static types, strictly
 	@scripts/bootstrap demo test lint
 	@.venv/bin/mypy
+
+audit: ## known holes of the packages that are installed, where OSV can be reached
+	@scripts/bootstrap demo test lint
+	@.venv/bin/python scripts/audit
 
 check: lint types test ## all that must pass
 
