@@ -10,7 +10,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,7 @@ from pathlib import Path
 from tests.failing_disk import FailingDisk
 
 TOKEN = "tests-token"
-START_SECONDS = 60
+START_SECONDS = 180
 
 
 @dataclass(frozen=True)
@@ -65,12 +65,14 @@ def live_server(
     lab: bool = False,
     extensions: Mapping[str, bool] | None = None,
     disk: FailingDisk | None = None,
+    variables: Mapping[str, str] | None = None,
+    arguments: Sequence[str] = (),
     **options: object,
 ) -> Iterator[LiveServer]:
     """Start a server whose state is in a folder, with JupyterLab if it is asked for. It ends with the context.
 
-    `options` are traits of WorkflowMonitor; it is there when it answers, be it that the store is not, at `ready`.
-    It may be started on a disk that fails.
+    `options` are traits of WorkflowMonitor, `variables` more of its environment, and `arguments` of its command; it is
+    there when it answers, be it that the store is not, at `ready`. It may be started on a disk that fails.
     """
     port = port or free_port()
     config = folder / "config"
@@ -90,6 +92,7 @@ def live_server(
         *("--ServerApp.port_retries=0", "--ServerApp.open_browser=False", f"--ServerApp.base_url={base_url}"),
         *("--ServerApp.allow_root=True", "--ServerApp.allow_unauthenticated_access=False"),
         f"--ServerApp.root_dir={folder}",
+        *arguments,
     ]
     environment = {
         **os.environ,
@@ -98,6 +101,7 @@ def live_server(
         "JUPYTER_RUNTIME_DIR": str(folder / "runtime"),
         "JUPYTER_TOKEN": TOKEN,
         "JUPYTER_PLATFORM_DIRS": "1",
+        **(variables or {}),
     }
     log = folder / "jupyter.log"
     with log.open("ab") as output:

@@ -8,9 +8,9 @@ from typing import Annotated
 import typer
 
 from workflow_monitor.cli.ingestion import URL, AsJSON, reached
-from workflow_monitor.cli.tables import harmless, show_json
+from workflow_monitor.cli.tables import show_json
 from workflow_monitor.domain.dates import rfc3339
-from workflow_monitor.domain.errors import StoreUnavailable
+from workflow_monitor.domain.errors import StoreUnavailable, harmless
 
 
 def backup(as_json: AsJSON = False, url: URL = None) -> None:

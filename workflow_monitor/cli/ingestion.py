@@ -11,11 +11,12 @@ from typing import Annotated, Any
 
 import typer
 
-from workflow_monitor.cli.tables import harmless, show_json, show_lines, show_table
+from workflow_monitor.cli.tables import show_json, show_lines, show_table
 from workflow_monitor.client.api import Workload
 from workflow_monitor.client.client import Monitor
 from workflow_monitor.client.errors import MonitorError
 from workflow_monitor.client.watch import Summary
+from workflow_monitor.domain.errors import harmless
 from workflow_monitor.domain.status import Kind, Status
 
 Name = Annotated[str, typer.Argument(metavar="AOI", help="The name of an AOI.")]

@@ -6,8 +6,7 @@ from typing import Annotated
 
 import typer
 
-from workflow_monitor.cli.tables import harmless
-from workflow_monitor.domain.errors import StoreUnavailable
+from workflow_monitor.domain.errors import StoreUnavailable, harmless
 
 
 def undo_migration(

@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from workflow_monitor.client.looks import GLYPHS
+from workflow_monitor.domain.errors import harmless
 from workflow_monitor.domain.status import Status
 
 #: a terminal's own colours, which its user has chosen to be readable
@@ -24,15 +25,6 @@ _STYLES: Mapping[Status, str] = {
     Status.RETRY: "yellow",
     Status.FAILED: "red",
 }
-
-
-def harmless(text: str) -> str:
-    r"""The text with everything escaped that a terminal would act upon: control characters, and those that turn text.
-
-    >>> harmless("Aarhus\x1b[2J\u202e")
-    'Aarhus\\x1b[2J\\u202e'
-    """
-    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
 
 
 def show_table(heads: Sequence[str], rows: Sequence[Sequence[object]], wide: str) -> None:

@@ -7,9 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from workflow_monitor.domain.errors import harmless
+
 
 class MonitorError(Exception):
-    """Something went wrong; the text says what, and what helps."""
+    """Something went wrong; the text says what, and what helps. It is harmless to a terminal, whoever wrote parts of it."""
+
+    def __init__(self, text: str = "") -> None:
+        super().__init__("\n".join(map(harmless, text.split("\n"))))
 
 
 class ServerNotFound(MonitorError):

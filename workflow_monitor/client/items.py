@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from workflow_monitor.client import looks
 from workflow_monitor.client.api import Api
+from workflow_monitor.domain.errors import harmless
 from workflow_monitor.domain.status import Kind, Status
 
 if TYPE_CHECKING:
@@ -180,7 +181,7 @@ class Item:
         }
 
     def __repr__(self) -> str:
-        return f"<{self.kind.capitalize()} {self.id} {self.status} {self.source_id}>"
+        return f"<{self.kind.capitalize()} {self.id} {self.status} {harmless(self.source_id)}>"
 
     def __str__(self) -> str:
         return looks.item_text(self.kind, self.id, self.source_id, self.status, self._facts())

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
+from workflow_monitor.domain.errors import harmless
 from workflow_monitor.domain.status import Kind, Status
 
 if TYPE_CHECKING:
@@ -53,13 +54,13 @@ def aoi_repr(workload: Workload) -> str:
     """An AOI in one line."""
     told = ", ".join(f"{workload.number(status)} {status.lower()}" for status in ORDER if workload.number(status))
     scenes, tiles = workload.overview.scenes.total(), workload.overview.tiles.total()
-    return f"<AOI {workload.name} {workload.status}: {scenes} scenes, {tiles} tiles{f' ({told})' if told else ''}>"
+    return f"<AOI {harmless(workload.name)} {workload.status}: {scenes} scenes, {tiles} tiles{f' ({told})' if told else ''}>"
 
 
 def aoi_text(workload: Workload, failures: Sequence[Group], note: str = "") -> str:
     """An AOI for a terminal."""
     view = workload.overview
-    lines = [f"{workload.name}  {GLYPHS[workload.status]} {workload.status}"]
+    lines = [f"{harmless(workload.name)}  {GLYPHS[workload.status]} {workload.status}"]
     for title, counts in (("Scenes", view.scenes), ("Tiles", view.tiles)):
         told = "  ".join(f"{status.lower()} {counts[status]:,}" for status in ORDER if counts[status])
         lines.append(f"  {title:<7}[{_bar_text(counts)}] {counts.total():,}  {told}".rstrip())
@@ -67,7 +68,7 @@ def aoi_text(workload: Workload, failures: Sequence[Group], note: str = "") -> s
         lines.append(f"  Dates  {view.first or '-'} to {view.last or '-'}, {view.roots:,} root tiles")
     if failures:
         lines.append("  Failures")
-        lines += [f"    {number:>6,} {kind}s  {_line(text, 100)}" for text, number, kind in failures]
+        lines += [f"    {number:>6,} {kind}s  {harmless(_line(text, 100))}" for text, number, kind in failures]
     return "\n".join([*lines, *([f"  {note}"] if note else [])])
 
 
@@ -98,8 +99,10 @@ def aoi_html(workload: Workload, failures: Sequence[Group], note: str = "") -> s
 
 def item_text(kind: Kind, number: int, name: str, status: Status, facts: Mapping[str, object]) -> str:
     """A scene or tile for a terminal."""
-    lines = [f"{kind.capitalize()} {number}  {GLYPHS[status]} {status}", f"  {name}"]
-    return "\n".join([*lines, *(f"  {fact + ':':<14}{_line(str(value), 300)}" for fact, value in facts.items())])
+    lines = [f"{kind.capitalize()} {number}  {GLYPHS[status]} {status}", f"  {harmless(name)}"]
+    return "\n".join(
+        [*lines, *(f"  {fact + ':':<14}{harmless(_line(str(value), 300))}" for fact, value in facts.items())]
+    )
 
 
 def item_html(kind: Kind, number: int, name: str, status: Status, facts: Mapping[str, object]) -> str:
@@ -118,12 +121,13 @@ def item_html(kind: Kind, number: int, name: str, status: Status, facts: Mapping
 
 def monitor_text(url: str, kind: str, workloads: Sequence[Workload], more: int, note: str = "") -> str:
     """A server and its AOIs for a terminal."""
-    width = max([len(workload.name) for workload in workloads] or [0])
+    names = [harmless(workload.name) for workload in workloads]
+    width = max(map(len, names), default=0)
     lines = [f"{url} ({kind})"]
-    for one in workloads:
+    for one, name in zip(workloads, names, strict=True):
         counts = one.overview.scenes + one.overview.tiles
         lines.append(
-            f"  {one.name:<{width}}  {one.status:<7}  [{_bar_text(counts)}] {one.progress:>4.0%} of {one.number():,}"
+            f"  {name:<{width}}  {one.status:<7}  [{_bar_text(counts)}] {one.progress:>4.0%} of {one.number():,}"
         )
     lines += [f"  and {more} more AOIs: m.aois()"] if more else []
     return "\n".join([*lines, *([f"  {note}"] if note else [])])

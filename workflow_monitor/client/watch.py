@@ -12,6 +12,7 @@ from typing import Any, Literal
 from workflow_monitor.client.api import Api, Workload
 from workflow_monitor.client.errors import MonitorError, ServerUnreachable
 from workflow_monitor.client.looks import ORDER
+from workflow_monitor.domain.errors import harmless
 from workflow_monitor.domain.status import Status
 
 #: How often it is looked, when events say that nothing has happened.
@@ -47,7 +48,7 @@ class Summary:
             f"{self.after.number(status):,} {status.lower()}" for status in ORDER if self.after.number(status)
         )
         lines = [
-            f"{self.after.name}: {why[self.ended]} after {duration(self.seconds)}; {self.after.status}.",
+            f"{harmless(self.after.name)}: {why[self.ended]} after {duration(self.seconds)}; {self.after.status}.",
             f"  {told or 'empty'} (+{self.gained(Status.DONE):,} done, +{self.gained(Status.FAILED):,} failed)",
         ]
         if self.after.number(Status.RETRY):
@@ -167,7 +168,7 @@ class Bar:
     def __init__(self, name: str, visible: bool) -> None:
         from tqdm.auto import tqdm  # noqa: PLC0415 - only who watches needs it
 
-        self._bar: Any = tqdm(desc=name, unit="item", total=0, disable=not visible, leave=True)
+        self._bar: Any = tqdm(desc=harmless(name), unit="item", total=0, disable=not visible, leave=True)
 
     def show(self, workload: Workload) -> None:
         """Bring it up to date."""

@@ -23,6 +23,17 @@ def quoted(value: object) -> str:
     return repr(short) if isinstance(value, str) else short
 
 
+def harmless(text: str) -> str:
+    r"""The text with everything escaped that a terminal would act upon: control characters, and those that turn text.
+
+    >>> harmless("Aarhus\x1b[2J\u202e")
+    'Aarhus\\x1b[2J\\u202e'
+    """
+    if text.isprintable():
+        return text
+    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
+
+
 @dataclass(frozen=True, slots=True)
 class FieldError:
     """What is wrong with one field of the input; `field` is a path such as `tiles.A44_IW1_8951.data.tile_nr`."""

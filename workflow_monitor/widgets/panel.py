@@ -19,6 +19,7 @@ from workflow_monitor.client import AOI
 from workflow_monitor.client.api import Api
 from workflow_monitor.client.errors import AnswerLost, MonitorError, NotFound, NotSupported, Refused, ServerUnreachable
 from workflow_monitor.client.looks import COLOURS, GLYPHS
+from workflow_monitor.domain.errors import harmless
 from workflow_monitor.widgets.modules import HERE, bundled
 from workflow_monitor.widgets.stills import lanes_still
 
@@ -147,7 +148,7 @@ class Panel(anywidget.AnyWidget):
         return {**data, "text/html": still, "text/plain": text}, metadata
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self.aoi}>"
+        return f"<{type(self).__name__} {harmless(self.aoi)}>"
 
 
 class Summary(Panel):
