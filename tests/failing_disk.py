@@ -84,6 +84,11 @@ def read_only(_: Write) -> int:
     return errno.EROFS
 
 
+def remounted(write: Write) -> int:
+    """A file system that becomes read-only after something was written, and before it is on disk."""
+    return errno.EROFS if write.is_sync else 0
+
+
 def broken(write: Write) -> int:
     """What is written is lost before it reaches the disk."""
     return errno.EIO if write.is_sync else 0

@@ -31,7 +31,13 @@ from tests.server.conftest import scene
 SEED = os.environ.get("WORKFLOW_MONITOR_SEED") or str(random.randrange(10**6))
 FAULTS = effort(6, 300)
 WRITERS = 4
-KINDS: list[Policy] = [failing_disk.full] * 2 + [failing_disk.read_only, failing_disk.broken, failing_disk.slow]
+KINDS: list[Policy] = [
+    *[failing_disk.full] * 2,
+    failing_disk.read_only,
+    failing_disk.remounted,
+    failing_disk.broken,
+    failing_disk.slow,
+]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -123,29 +129,36 @@ def create_until_there(c: httpx.Client, name: str) -> None:
         (failing_disk.full, "No space left on device. The disk is full: free some space. Nothing of this request"),
         (failing_disk.read_only, "Read-only file system. The file cannot be written: check its permissions"),
         (
+            failing_disk.remounted,
+            (
+                "Read-only file system. The file cannot be written: check its permissions and those of its folder. "
+                "It is not certain"
+            ),
+        ),
+        (
             failing_disk.broken,
             "The disk does not work as it should: look into the log of the machine. It is not certain",
         ),
     ],
-    ids=["full", "read-only", "broken"],
+    ids=["full", "read-only", "remounted", "broken"],
 )
 def test_writes_are_refused_with_the_reason_reads_go_on_and_it_recovers(
     place: Place, policy: Policy, reason: str
 ) -> None:
-    kind = policy.__name__
+    kind, is_uncertain = policy.__name__, "not certain" in reason
     with client(place.server) as c:
         create_until_there(c, f"before {kind}")
         before = set(names(c))
         place.disk.policy = policy
         for number in range(3):
             assert reason in refusal(c.post(f"/aoi/during {kind} {number}")), number
-            assert before <= set(names(c, patience=30 if policy is failing_disk.broken else 0))
+            assert before <= set(names(c, patience=30 if is_uncertain else 0))
         place.disk.policy = failing_disk.healthy
         create_until_there(c, f"after {kind}")
         found = set(names(c))
         assert before | {f"after {kind}"} <= found
-        # what was told to be stored in no way is not; after an error of the disk itself that is not certain
-        assert found == before | {f"after {kind}"} or policy is failing_disk.broken
+        # what was told to be stored in no way is not; after an error at the sync that is not certain
+        assert found == before | {f"after {kind}"} or is_uncertain
 
 
 def test_readers_do_not_wait_for_a_slow_disk_and_nothing_is_acknowledged_before_it_is_on_it(place: Place) -> None:

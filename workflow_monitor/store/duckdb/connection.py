@@ -124,7 +124,8 @@ class Connection:
             self._cursor.execute("COMMIT")
         except duckdb.Error as error:
             self.roll_back()
-            if isinstance(error, FATAL):
+            # what was written and could not be synced may be there, or come to be there
+            if isinstance(error, FATAL) or "fsync" in str(error).lower():
                 self.is_broken = True
                 outcome = "It is not certain whether this request was stored: look before you send it again."
                 raise trouble(self._path, error, outcome) from error
