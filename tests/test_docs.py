@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,14 @@ def test_every_trait_is_in_the_table_of_traits_with_its_help() -> None:
     written = set(re.findall(r"^\| `(\w+)` \|", README, flags=re.MULTILINE))
     assert set(traits) <= written, "traits that README does not tell of"
     assert [name for name, trait in traits.items() if not trait.help] == [], "traits without help"
+
+
+def test_every_option_of_pgqueue_is_in_its_table_with_what_it_is_without() -> None:
+    from workflow_monitor.queues.pgqueue import Options
+
+    page = (ROOT / "docs" / "postgresql.md").read_text(encoding="utf-8")
+    written = dict(re.findall(r"^\| `(\w+)` \| `?([^`|]+?)`? \|", page, flags=re.MULTILINE))
+    assert written == {each.name: str(each.default) for each in fields(Options)}
 
 
 @pytest.mark.parametrize("status", Status)

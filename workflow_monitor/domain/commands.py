@@ -146,6 +146,13 @@ class ExpireLeases:
 
 
 @dataclass(frozen=True, slots=True)
+class TakeResults:
+    """Apply up to so many results that workers have put on the queue, and take them off it. Answers their number."""
+
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
 class TrimHistory:
     """Forget jobs that were withdrawn, and events that happened, so many seconds ago. Answers None."""
 
@@ -169,5 +176,6 @@ Command = (
     | RenewLease
     | RenewLeases
     | ExpireLeases
+    | TakeResults
     | TrimHistory
 )

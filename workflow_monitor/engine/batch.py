@@ -25,6 +25,7 @@ from workflow_monitor.domain.commands import (
     Retry,
     RetryAOI,
     SetData,
+    TakeResults,
     TrimHistory,
 )
 from workflow_monitor.domain.documents import merge_patch, read_scene_data, read_tile_data
@@ -135,6 +136,7 @@ class Batch:
             aoi.tiles_of_done_scenes.update(workload.tiles_of_done_scenes)
         aois = [self._graph.aois_by_id[number] for number in changes.workload]
         self._writer.save(changes, self._payloads, aois, self._now)
+        self._queue.publish(changes.jobs, changes.withdrawn)
         self._payloads = Payloads({}, {})
         self.events += [self._event(change) for change in changes.log]
 
@@ -294,6 +296,16 @@ class Batch:
         self.save()
         overdue = self._queue.overdue(self._now)
         return sum(self._decide(transitions.expire, job.kind, job.item, job.id) for job in overdue)
+
+    @_do.register
+    def _take_results(self, command: TakeResults) -> int:
+        self.save()
+        taken = self._queue.take_results(command.limit)
+        results = [result for result in taken if result is not None]
+        self.foresee([Report(results)])
+        for result in results:
+            self._decide(transitions.report, result)
+        return len(taken)
 
     @_do.register
     def _trim(self, command: TrimHistory) -> None:

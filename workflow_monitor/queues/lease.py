@@ -9,7 +9,7 @@ from itertools import islice
 from typing import Protocol
 
 from workflow_monitor.domain.commands import Lease, RenewLeases
-from workflow_monitor.domain.model import JobOrder, LeasedJob, Offer
+from workflow_monitor.domain.model import JobOrder, LeasedJob, Offer, Result
 from workflow_monitor.domain.status import QUEUES, Kind
 
 
@@ -74,6 +74,13 @@ class LeaseQueue:
         if renewed and self._next_expiry is not None and until < self._next_expiry:
             self._next_expiry = until
         return renewed
+
+    def publish(self, jobs: Sequence[JobOrder], withdrawn: Sequence[int]) -> None:
+        """Nothing has to be done: workers lease what is stored."""
+
+    def take_results(self, limit: int) -> Sequence[Result | None]:  # noqa: ARG002 - as any queue is asked
+        """None: workers report over REST."""
+        return ()
 
     def overdue(self, now: datetime) -> Sequence[JobOrder]:
         if self._next_expiry is None or self._next_expiry > now:

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Protocol, runtime_checkable
 
 from workflow_monitor.domain.commands import Command, Lease, RenewLeases
-from workflow_monitor.domain.model import JobOrder, LeasedJob
+from workflow_monitor.domain.model import JobOrder, LeasedJob, Result
 
 #: has a command carried out on behalf of somebody; see `engine.workflow.Workflow.submit`
 Submit = Callable[[Command, str], Future[Any]]
@@ -36,6 +36,12 @@ class JobQueue(Protocol):
     def renew(self, command: RenewLeases, now: datetime) -> Collection[str]:
         """Prolong leases and answer those that are in force."""
 
+    def publish(self, jobs: Sequence[JobOrder], withdrawn: Sequence[int]) -> None:
+        """Told of jobs that have been stored, and of those, by number, that nobody shall start any more."""
+
+    def take_results(self, limit: int) -> Sequence[Result | None]:
+        """Up to so many results that workers have put on the queue, in order; None for what is none of an item."""
+
     def overdue(self, now: datetime) -> Sequence[JobOrder]:
         """The jobs whose lease has run out."""
 
@@ -56,3 +62,11 @@ class Attended(Protocol):
 
         Raises StoreUnavailable if it cannot be had with these.
         """
+
+
+@runtime_checkable
+class Configured(Protocol):
+    """A maker of queues that have to know the options themselves."""
+
+    def configured(self, options: Mapping[str, object]) -> Any:  # noqa: ANN401 - what makes a queue comes from a plug-in
+        """The maker with these options. Raises StoreUnavailable if they are not right."""

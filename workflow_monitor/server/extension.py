@@ -21,7 +21,7 @@ from workflow_monitor.engine.feed import Feed
 from workflow_monitor.engine.queries import Queries
 from workflow_monitor.engine.relay import Relay
 from workflow_monitor.engine.workflow import ReadOnlyWorkflow, Workflow
-from workflow_monitor.queues.protocol import Attendant, Attended, Submit
+from workflow_monitor.queues.protocol import Attendant, Attended, Configured, Submit
 from workflow_monitor.server.backend import Backend, Engine, Limits
 from workflow_monitor.server.docs import docs_page
 from workflow_monitor.server.handlers.base import NAMESPACE
@@ -209,6 +209,8 @@ class WorkflowMonitor(ExtensionApp):
         if self.read_only:
             return ReadOnlyWorkflow(), None
         make_queue = queue_named(self.queue)
+        if isinstance(make_queue, Configured):
+            make_queue = make_queue.configured(self.queue_options)
         workflow = Workflow(store, make_queue, on_commit=relay.committed)
         try:
             return workflow, self._attendant(make_queue, workflow.submit)

@@ -76,7 +76,7 @@ class Address:
         #: for messages: without the password
         self.text = f"postgresql://{where}/{parts.get('dbname', '')}"
 
-    def connect(self, *, read_only: bool = False) -> Connection:
+    def connect(self, *, read_only: bool = False, outcome: str = "") -> Connection:
         """A connection of its own, each of whose statements is a transaction; StoreUnavailable."""
         settings = _SETTINGS | ({"default_transaction_read_only": "on"} if read_only else {})
         try:
@@ -90,7 +90,7 @@ class Address:
                 connection.close()
                 raise
         except psycopg.Error as error:
-            raise trouble(self.text, error, "") from error
+            raise trouble(self.text, error, outcome) from error
         return connection
 
 

@@ -86,12 +86,21 @@ class WriterConnection:
 
     def _run(self, statement: bytes, values: Sequence[object]) -> psycopg.Cursor[tuple[Any, ...]]:
         if self._connection is None:
-            self._connection = self._address.connect()
+            self._connection = self._address.connect(outcome=NOTHING_STORED)
             use_ours(self._connection)
         try:
             return self._connection.execute(statement, values)
         except TROUBLE as error:
             raise trouble(self._address.text, error) from error
+
+    def prepare(self, find: str, create: str) -> None:
+        """Make what a statement does not find, where the ingester's tables are, and outside of transactions."""
+        with self._address.connect() as connection:
+            try:
+                if connection.execute(STATEMENTS[find].encode()).fetchall() == [(False,)]:
+                    connection.execute(STATEMENTS[create].encode())
+            except TROUBLE as error:
+                raise trouble(self._address.text, error) from error
 
     def commit(self) -> None:
         """Put the transaction on disk, or leave nothing of it; others are told."""

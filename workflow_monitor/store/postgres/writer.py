@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from typing import Any
 
 from workflow_monitor.domain.errors import FieldError, InvalidInput, quoted
 from workflow_monitor.domain.model import AOI, Event
 from workflow_monitor.domain.neighbourhood import Changes
+from workflow_monitor.domain.status import Kind
+from workflow_monitor.store.messages import jobs_with_messages
 from workflow_monitor.store.postgres.aois import NotesToDatabase
 from workflow_monitor.store.postgres.turn import WriterConnection
 from workflow_monitor.store.protocol import Payloads
@@ -24,6 +27,8 @@ class PostgresWriter(SQLWriter):
     def __init__(self, connection: WriterConnection) -> None:
         super().__init__(connection, NotesToDatabase(connection))
         self._news = connection
+        #: whether jobs are rows of pgq_jobs, too
+        self._has_pgq = False
 
     @contextmanager
     def transaction(self) -> Iterator[bool]:
@@ -36,6 +41,11 @@ class PostgresWriter(SQLWriter):
     def create_aoi(self, number: int, name: str, at: datetime) -> None:
         _check_length("aoi", [name])
         super().create_aoi(number, name, at)
+
+    def delete_aoi(self, number: int) -> None:
+        if self._has_pgq:
+            self._run("withdraw_pgq_of_aoi", number)
+        super().delete_aoi(number)
 
     def log_aoi(self, event: Event) -> None:
         super().log_aoi(event)
@@ -50,6 +60,32 @@ class PostgresWriter(SQLWriter):
             )
             self._run("advance_sequences", *greatest)
         self._news.has_news |= bool(changes.log)
+
+    # ---- the queue of the Geocube services; see `queues.pgqueue`
+
+    def open_pgq(self) -> None:
+        """Use the table pgq_jobs, which is made if it is not there."""
+        if not self._has_pgq:
+            self._news.prepare("find_pgq_jobs", "create_pgq_jobs")
+            self._has_pgq = True
+
+    def publish_pgq(self, queue: Kind, name: str, waits: Sequence[str], ids: Sequence[int]) -> None:
+        """Put jobs into the table, for workers that wait so long between tries."""
+        jobs = [job for job in jobs_with_messages(self._ask_for_services, queue, ids) if job.withdrawn is None]
+        self._run("publish_pgq", name, list(waits), [job.id for job in jobs], [job.message for job in jobs])
+
+    def _ask_for_services(self, name: str, *values: object) -> list[tuple[Any, ...]]:
+        return self._rows({"short_scenes": "short_scenes_of_services"}.get(name, name), *values)
+
+    def withdraw_pgq(self, ids: Sequence[int]) -> None:
+        """Take jobs out of the table, unless a worker is at them."""
+        self._run("withdraw_pgq", list(ids))
+
+    def take_pgq(self, name: str, limit: int) -> list[bytes]:
+        """Take messages off a queue, first those that wait the longest."""
+        messages = [bytes(data or b"") for (data,) in self._rows("take_pgq", name, limit)]
+        self._has_changed = self._has_changed or bool(messages)
+        return messages
 
 
 def _check_length(field: str, names: Iterable[str]) -> None:

@@ -1,0 +1,186 @@
+"""The queue of the Geocube services: jobs and results are rows of the table pgq_jobs, in the same database as the state.
+
+A job is put there in the transaction that hands its item out, and a result taken off in the one that it changes.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Protocol, runtime_checkable
+
+import msgspec
+
+from workflow_monitor.domain.commands import Lease, TakeResults
+from workflow_monitor.domain.errors import StoreUnavailable, WorkflowError
+from workflow_monitor.domain.model import JobOrder, LeasedJob, Result
+from workflow_monitor.domain.status import Kind, Status
+from workflow_monitor.queues.lease import LeaseQueue, Outbox
+from workflow_monitor.queues.protocol import Submit
+
+log = logging.getLogger(__name__)
+
+#: results that are taken in one transaction
+BATCH = 500
+#: seconds that a worker waits with each new try after a temporary error, as the services write them
+WAITS = {Kind.SCENE: ["10m0s"] * 9, Kind.TILE: ["1m0s", "10m0s", "30m0s"]}
+#: who is told as the cause of what a result changes
+WORKERS = "pgqueue"
+_STATUS = {str(status): status for status in (Status.DONE, Status.RETRY, Status.FAILED)}
+_KIND = {str(kind): kind for kind in Kind}
+
+
+@runtime_checkable
+class SharedTable(Protocol):
+    """A store that has the table pgq_jobs beside the state; see `store.postgres.PostgresWriter`."""
+
+    def open_pgq(self) -> None: ...
+
+    def publish_pgq(self, queue: Kind, name: str, waits: Sequence[str], ids: Sequence[int]) -> None: ...
+
+    def withdraw_pgq(self, ids: Sequence[int]) -> None: ...
+
+    def take_pgq(self, name: str, limit: int) -> list[bytes]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The names of the queues, as each service is told them, and how often it is looked for results."""
+
+    events: str = "ingester-events"
+    downloader: str = "ingester-downloader"
+    processor: str = "ingester-processor"
+    #: seconds
+    poll: float = 1.0
+
+    @classmethod
+    def read(cls, given: Mapping[str, object]) -> Options:
+        """StoreUnavailable if an option is not known, or is no name or time."""
+        try:
+            options = msgspec.convert(given, cls)
+        except msgspec.ValidationError as error:
+            raise StoreUnavailable(f"An option of the queue pgqueue is not right (queue_options): {error}.") from None
+        known = [each.name for each in fields(cls)]
+        if unknown := sorted(set(given) - set(known)):
+            raise StoreUnavailable(
+                f"The queue pgqueue has no option {unknown[0]!r} (queue_options); it has {', '.join(known)}."
+            )
+        if options.poll <= 0:
+            raise StoreUnavailable("The option poll of the queue pgqueue has to be above 0 seconds (queue_options).")
+        return options
+
+
+class PgQueue(LeaseQueue):
+    """Hands jobs to the Geocube's downloader and processor. What was leased before it took over is still awaited."""
+
+    def __init__(self, outbox: Outbox, options: Options) -> None:
+        super().__init__(outbox)
+        if not isinstance(outbox, SharedTable):
+            raise StoreUnavailable(
+                "The queue pgqueue shares a database with the Geocube services: set store_url to postgresql://…"
+            )
+        outbox.open_pgq()
+        self._table = outbox
+        self._options = options
+
+    def lease(
+        self,
+        commands: Sequence[Lease],
+        now: datetime,  # noqa: ARG002 - as any queue is asked
+        aois: Mapping[str, Sequence[int]],  # noqa: ARG002
+    ) -> list[list[LeasedJob]]:
+        """No jobs for those who lease: the services take them from their table."""
+        return [[] for _ in commands]
+
+    def publish(self, jobs: Sequence[JobOrder], withdrawn: Sequence[int]) -> None:
+        """Put the jobs into the table, and take those out that no worker has yet."""
+        gone = set(withdrawn)
+        if withdrawn:
+            self._table.withdraw_pgq(withdrawn)
+        for kind, name in ((Kind.SCENE, self._options.downloader), (Kind.TILE, self._options.processor)):
+            if ids := [job.id for job in jobs if job.kind is kind and job.id not in gone]:
+                self._table.publish_pgq(kind, name, WAITS[kind], ids)
+
+    def take_results(self, limit: int) -> Sequence[Result | None]:
+        """What the services have put on the events queue, first those that wait the longest."""
+        return [read_result(message) for message in self._table.take_pgq(self._options.events, limit)]
+
+
+class Event(msgspec.Struct):
+    """What a service reports. It may say more, which is not looked at."""
+
+    type: str
+    id: int
+    status: str
+    message: str | None = None
+
+
+def read_result(message: bytes) -> Result | None:
+    """What a service reports; None, and a line in the log, if that is no result of a scene or tile.
+
+    >>> read_result(b'{"type":"tile","id":7,"status":"Done","message":""}')
+    Result(kind=<Kind.TILE: 'tile'>, id=7, status=<Status.DONE: 'DONE'>, message='', attempt=None)
+    """
+    try:
+        event = msgspec.json.decode(message, type=Event)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        log.warning("A message on the events queue is no result: %s", error)
+        return None
+    kind, status = _KIND.get(event.type), _STATUS.get(event.status.upper())
+    if kind is None or status is None or event.id < 1:
+        log.warning("A message on the events queue is no result: %r %d to %r", event.type, event.id, event.status)
+        return None
+    return Result(kind=kind, id=event.id, status=status, message=(event.message or "").replace("\0", "\ufffd"))
+
+
+class PgQueues:
+    """Makes the queue of a server, and looks for results as long as that runs."""
+
+    def __init__(self, options: Options | None = None) -> None:
+        self._options = options or Options()
+
+    def configured(self, options: Mapping[str, object]) -> PgQueues:
+        """The same with the options that the server was given for its queue; StoreUnavailable."""
+        return PgQueues(Options.read(options))
+
+    def __call__(self, outbox: Outbox) -> PgQueue:
+        """The queue over a store; StoreUnavailable if it is not in PostgreSQL."""
+        return PgQueue(outbox, self._options)
+
+    def attend(self, submit: Submit, _: Mapping[str, object]) -> Poller:
+        """Start to look for results."""
+        return Poller(submit, self._options.poll)
+
+
+class Poller:
+    """A thread that has results taken as they come."""
+
+    def __init__(self, submit: Submit, seconds: float) -> None:
+        self._submit = submit
+        self._seconds = seconds
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="workflow-results", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """End the thread."""
+        self._ended.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._ended.is_set():
+            try:
+                taken = self._submit(TakeResults(BATCH), WORKERS).result()
+            except WorkflowError:  # which the workflow has logged; the results stay where they are
+                taken = 0
+            except Exception:
+                log.exception("Results could not be taken from the events queue")
+                taken = 0
+            if taken < BATCH:
+                self._ended.wait(self._seconds)
+
+
+make_pgqueue = PgQueues()

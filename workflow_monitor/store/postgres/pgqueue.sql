@@ -1,0 +1,57 @@
+-- The queue of the Geocube services; see `queues/pgqueue.py`.
+
+-- name: create_pgq_jobs
+CREATE TABLE IF NOT EXISTS pgq_jobs (
+    id serial PRIMARY KEY,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    queue_name text NOT NULL,
+    data bytea,
+    run_after timestamptz NOT NULL DEFAULT now(),
+    retry_waits text[],
+    ran_at timestamptz,
+    error text
+);
+CREATE INDEX IF NOT EXISTS pgq_jobs_waiting ON pgq_jobs (queue_name, run_after) WHERE ran_at IS NULL
+
+-- name: find_pgq_jobs
+SELECT to_regclass('pgq_jobs') IS NOT NULL
+
+-- name: short_scenes_of_services
+-- without what only we know of the data
+SELECT scene.id, concat('{"id":', scene.id, ',"source_id":', to_json(scene.source_id)::text, ',"aoi":',
+                        to_json(scene.aoi_name)::text, ',"data":', {{given_scene_data}}, '}')
+FROM (SELECT id, source_id, aoi_name, attributes AS data FROM scene WHERE id = ANY ($1::bigint[])) AS scene
+
+-- name: publish_pgq
+-- $1 queue, $2 waits, $3 jobs, $4 messages: each after the one before it
+WITH given AS MATERIALIZED (
+    SELECT job, message, nextval(pg_get_serial_sequence('pgq_jobs', 'id')) AS number
+    FROM unnest($3::bigint[], $4::text[]) AS given (job, message)
+), published AS (
+    INSERT INTO pgq_jobs (id, queue_name, data, run_after, retry_waits)
+    SELECT number, $1, convert_to(message, 'UTF8'), clock_timestamp(), $2::text[] FROM given
+)
+UPDATE job SET pgq = given.number FROM given WHERE job.id = given.job
+
+-- name: withdraw_pgq
+-- a row that a worker has locked is the worker's to delete
+WITH free AS (
+    SELECT id FROM pgq_jobs WHERE id IN (SELECT pgq FROM job WHERE id = ANY ($1::bigint[])) FOR UPDATE SKIP LOCKED
+)
+DELETE FROM pgq_jobs USING free WHERE pgq_jobs.id = free.id
+
+-- name: withdraw_pgq_of_aoi
+WITH free AS (
+    SELECT id FROM pgq_jobs WHERE id IN (SELECT pgq FROM job WHERE aoi = $1) FOR UPDATE SKIP LOCKED
+)
+DELETE FROM pgq_jobs USING free WHERE pgq_jobs.id = free.id
+
+-- name: take_pgq
+WITH waiting AS (
+    SELECT id FROM pgq_jobs WHERE queue_name = $1 AND ran_at IS NULL AND run_after <= clock_timestamp()
+    ORDER BY run_after, id LIMIT $2 FOR UPDATE SKIP LOCKED
+), taken AS (
+    DELETE FROM pgq_jobs USING waiting WHERE pgq_jobs.id = waiting.id
+    RETURNING pgq_jobs.run_after, pgq_jobs.id, pgq_jobs.data
+)
+SELECT data FROM taken ORDER BY run_after, id
