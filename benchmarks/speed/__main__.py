@@ -37,11 +37,11 @@ CASES: tuple[Case, ...] = (
 )
 
 
-def measure(tiles: int, calls: int, folder: Path, only: str) -> list[Figure]:
-    """All figures for an AOI of so many tiles; what is made stays in the folder."""
+def measure(tiles: int, calls: int, folder: Path, only: str, store: str) -> list[Figure]:
+    """All figures for an AOI of so many tiles; what is made stays in the folder, or in the store of a URL."""
     figures: list[Figure] = []
-    is_new = not (folder / "workflow.duckdb").exists()
-    with site(folder, tiles, calls) as found:
+    is_new = not (only if store else (folder / "workflow.duckdb").exists())
+    with site(folder, tiles, calls, store) as found:
         if is_new:
             writing.small_aois(found)
         for case in CASES:
@@ -51,7 +51,7 @@ def measure(tiles: int, calls: int, folder: Path, only: str) -> list[Figure]:
             made = case(found)
             figures += [made] if isinstance(made, Figure) else list(made)
             print(f"{tiles:,} tiles: {case.__name__}: {perf_counter() - begun:.1f} s", file=sys.stderr, flush=True)
-    return figures if only else figures + serving.standing(folder)
+    return figures if only else figures + serving.standing(folder, store)
 
 
 def main() -> None:
@@ -64,12 +64,15 @@ def main() -> None:
     )
     parser.add_argument("--keep", type=Path, help="folder to keep the stores in, and to find those of before")
     parser.add_argument("--only", default="", help="a part of the name of a case, over a store that was kept")
+    parser.add_argument("--store", default="", help="the URL of an empty PostgreSQL database, for one size")
     options = parser.parse_args()
+    if options.store and len(options.size) > 1:
+        parser.error("--store takes one --size: the database is not emptied in between")
     run = {}
     with tempfile.TemporaryDirectory() as temporary:
         for tiles in options.size:
             folder = (options.keep or Path(temporary)) / str(tiles)
-            run[tiles] = measure(tiles, options.calls, folder, options.only)
+            run[tiles] = measure(tiles, options.calls, folder, options.only, options.store)
     command = "python -m benchmarks.speed " + " ".join(sys.argv[1:])
     if options.out is None:
         print(report(run, command, None))

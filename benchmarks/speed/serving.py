@@ -15,10 +15,10 @@ IDLE_SECONDS = 10
 
 
 @contextmanager
-def _started(folder: Path) -> Iterator[tuple[float, float, float]]:
+def _started(folder: Path, store: str = "") -> Iterator[tuple[float, float, float]]:
     """Seconds until it answers, its MB then, and the part of a processor that it takes while nobody asks."""
     begun = perf_counter()
-    with site(folder, 0, 0) as found:
+    with site(folder, 0, 0, store) as found:
         seconds, memory = perf_counter() - begun, found.memory()
         sleep(1)
         before = sum(found.process.cpu_times()[:2])
@@ -26,13 +26,13 @@ def _started(folder: Path) -> Iterator[tuple[float, float, float]]:
         yield seconds, memory, (sum(found.process.cpu_times()[:2]) - before) / IDLE_SECONDS * 100
 
 
-def standing(folder: Path) -> list[Figure]:
-    """Starting with the store in a folder beside starting with none."""
+def standing(folder: Path, store: str = "") -> list[Figure]:
+    """Starting with the store in a folder, or of a URL, beside starting with none."""
     more, memory, idle = [], [], []
     for _ in range(3):
         with tempfile.TemporaryDirectory() as empty, _started(Path(empty)) as (without, _, _):
             pass
-        with _started(folder) as (seconds, megabytes, part):
+        with _started(folder, store) as (seconds, megabytes, part):
             more.append(seconds - without)
             memory.append(megabytes)
             idle.append(part)

@@ -145,10 +145,11 @@ async def _send(session: aiohttp.ClientSession, method: str, url: str, body: byt
 
 
 @contextmanager
-def site(folder: Path, tiles: int, calls: int) -> Iterator[Site]:
-    """Start a server over the store in a folder."""
+def site(folder: Path, tiles: int, calls: int, store: str = "") -> Iterator[Site]:
+    """Start a server over the store in a folder, or over another one by its URL."""
     extensions = {"benchmarks.speed.empty": True}
-    with live_server(folder, extensions=extensions, max_streams=600) as server:
+    options: dict[str, Any] = {"store_url": store} if store else {}
+    with live_server(folder, extensions=extensions, max_streams=600, **options) as server:
         headers = {"Authorization": f"token {server.token}"}
         with httpx.Client(base_url=server.url, headers=headers, timeout=600, trust_env=False) as client:
             yield Site(server, client, folder, tiles, calls)

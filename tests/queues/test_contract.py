@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -13,11 +14,13 @@ import pytest
 from distributed import Client
 
 from tests.clusters import threads
+from tests.queues.test_pgqueue import QUEUE, Service
+from tests.queues.test_pgqueue import running as running_pgqueue
 from tests.running import running
 from workflow_monitor.dask import Fail, Job, Retry, Work
 from workflow_monitor.dask.cluster import Cluster
 from workflow_monitor.dask.dispatcher import Dispatcher
-from workflow_monitor.domain.commands import ExpireLeases, Lease, RenewLease
+from workflow_monitor.domain.commands import ExpireLeases, Lease, RenewLease, TakeResults
 from workflow_monitor.domain.errors import LeaseLost
 from workflow_monitor.domain.model import LeasedJob
 from workflow_monitor.domain.status import QUEUES, Kind, Status
@@ -158,3 +161,70 @@ class TestDask(QueueContract):
             bench = DaskBench(engine.store, engine.workflow, engine.clock, client)
             yield bench
             bench.close()
+
+
+# ---- pgqueue: each worker is a service of the Geocube, which holds a row of the table
+
+
+class PgQueueBench(Bench):
+    """Services. They are told nothing of attempts; those here are how often a service got hold of an item."""
+
+    def __init__(self, store: Store, workflow: Workflow, url: str) -> None:
+        super().__init__(store, workflow)
+        self.url = url
+        self.taken: Counter[tuple[Kind, int]] = Counter()
+        self.busy: list[Service] = []
+
+    def take(self, kind: Kind, number: int) -> list[Handed]:
+        found: list[Handed] = []
+        while len(found) < number:
+            service = Service(self.url)
+            job = service.take(QUEUE[kind])
+            if job is None:
+                service.die()
+                break
+            self.busy.append(service)
+            self.taken[kind, job["id"]] += 1
+            found.append(Handed(kind, job["id"], self.taken[kind, job["id"]], service))
+        return found
+
+    def answer(self, handed: Handed, status: Status, message: str = "") -> None:
+        handed.worker.finish(handed.kind, handed.item, status, message)
+        self.busy.remove(handed.worker)
+        handed.worker.die()
+        assert self.do(TakeResults(10)) == 1
+
+    def outlive(self, living: Sequence[Handed]) -> None:
+        # a connection that is not heard of is closed by the database
+        alive = [one.worker for one in living]
+        for service in [service for service in self.busy if service not in alive]:
+            service.die()
+        self.busy = alive
+
+    def is_withdrawn(self, handed: Handed) -> bool:
+        # services do not ask: what they report of a job that is not out any more changes nothing
+        out = (row for rows in self.store.reader.jobs(handed.kind, "", None) for row in rows)
+        return handed.item not in {json.loads(row.message)["id"] for row in out}
+
+    def close(self) -> None:
+        self.outlive([])
+
+
+class TestPgQueue(QueueContract):
+    @pytest.fixture
+    def bench(self, postgres_url: str) -> Iterator[Bench]:
+        with running_pgqueue(postgres_url) as engine:
+            bench = PgQueueBench(engine.store, engine.workflow, postgres_url)
+            yield bench
+            bench.close()
+
+    def test_a_worker_that_comes_late_changes_nothing(self, bench: Bench) -> None:
+        """Results of services carry no attempt: the first counts, whoever it is from, and no other."""
+        bench.ingest("s1")
+        (late,) = bench.take(Kind.SCENE, 1)
+        bench.outlive([])
+        (again,) = bench.take(Kind.SCENE, 1)
+        bench.answer(again, Status.DONE)
+        assert bench.report(late, Status.FAILED).outcome == "refused"
+        assert bench.ended(Status.DONE) == {(Kind.SCENE, again.item): 1}
+        assert not bench.ended(Status.FAILED)
