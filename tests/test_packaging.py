@@ -14,6 +14,7 @@ import urllib.error
 import urllib.request
 import zipfile
 from collections.abc import Callable, Iterator
+from email.message import Message
 from email.parser import Parser
 from pathlib import Path
 
@@ -74,12 +75,32 @@ def test_the_wheel_holds_every_file_of_the_package(wheel: Path) -> None:
     assert {name for name in files if "__pycache__" not in name} <= set(zipfile.ZipFile(wheel).namelist())
 
 
-def test_the_wheel_says_its_version_and_licence(wheel: Path) -> None:
+@pytest.fixture(scope="module")
+def metadata(wheel: Path) -> Message:
+    """What the wheel says of itself."""
     archive = zipfile.ZipFile(wheel)
     (name,) = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
-    metadata = Parser().parsestr(archive.read(name).decode())
+    return Parser().parsestr(archive.read(name).decode())
+
+
+def test_the_wheel_says_its_version_and_licence(metadata: Message) -> None:
     assert (metadata["Name"], metadata["Version"]) == ("workflow-monitor", __version__)
     assert (metadata["License-Expression"], metadata["License-File"]) == ("BSD-3-Clause", "LICENSE")
+
+
+def test_the_wheel_has_the_extras_that_people_are_told_to_install(metadata: Message) -> None:
+    texts = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), *(ROOT / "notebooks").glob("*.ipynb")]
+    told = [names for text in texts for names in re.findall(r"workflow-monitor\[([a-z,]+)\]", text.read_text("utf-8"))]
+    assert (
+        {"dask", "demo"}
+        <= {name for names in told for name in names.split(",")}
+        <= set(metadata.get_all("Provides-Extra", []))
+    )
+
+
+def test_the_extra_for_dask_brings_what_the_queue_imports(metadata: Message) -> None:
+    needed = [line for line in metadata.get_all("Requires-Dist", []) if line.endswith("extra == 'dask'")]
+    assert {re.split(r"[<>=;]", line)[0] for line in needed} == {"cloudpickle", "distributed"}
 
 
 Run = Callable[..., str]
