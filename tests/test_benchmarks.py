@@ -30,3 +30,11 @@ def test_everything_is_measured_and_reported(tmp_path: Path) -> None:
     rows = [table.count("\n| ") for table in tables]
     assert rows[0] == rows[1] == rows[2] > 40
     assert (tmp_path / "report.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_empty_jobs_on_a_cluster_are_measured() -> None:
+    command = [sys.executable, "-m", "benchmarks.dask_jobs", "--jobs", "20", "--times", "1"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=240, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    rows = [line.split("|")[1].strip() for line in done.stdout.splitlines() if line.startswith("| ")]
+    assert rows[2:] == ["client.map alone", "server in the process", "server over HTTP"]

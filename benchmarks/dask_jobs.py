@@ -1,0 +1,128 @@
+"""How many empty jobs a second go through a Dask cluster, with the graph kept by a workflow server?
+
+    python -m benchmarks.dask_jobs --jobs 4000
+
+The same cluster on this machine does as many tasks that do nothing, in turn and each several times: by `client.map` alone;
+with a server over a DuckDB file in this process; and with a Jupyter server over HTTP, as a notebook does it. With a server half of
+the jobs are scenes and half are tiles that wait for them, each handed out, leased, answered for and logged on disk.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+from distributed import Client, LocalCluster
+
+from tests.live import live_server
+from workflow_monitor import Monitor
+from workflow_monitor.dask import Job
+from workflow_monitor.dask.processing import Processing
+from workflow_monitor.dask.source import Source
+from workflow_monitor.domain.commands import CreateAOI, Ingest
+from workflow_monitor.domain.documents import read_scene
+from workflow_monitor.domain.status import Kind
+from workflow_monitor.engine.workflow import Workflow
+from workflow_monitor.queues.dask import Commands, DaskQueue
+from workflow_monitor.store import open_store
+
+AOI = "empty"
+BATCH = 2_000
+
+
+def nothing(job: object) -> None:
+    """The job."""
+
+
+def documents(number: int) -> Iterator[list[dict[str, object]]]:
+    """Scenes of a tile each, as many as go into one request."""
+    data: dict[str, object] = {"date": "2022-01-04T10:34:31Z", "tiles": {"t": {"swath_id": "", "tile_nr": 0}}}
+    scenes: list[dict[str, object]] = [
+        {"source_id": f"s{index}", "aoi": AOI, "data": data, "tiles": {"t": {"data": {"graph_name": ""}}}}
+        for index in range(number)
+    ]
+    return (scenes[start : start + BATCH] for start in range(0, number, BATCH))
+
+
+def by_map_alone(client: Client, jobs: int) -> float:
+    """Seconds until the results of bare tasks are here."""
+    started = time.perf_counter()
+    client.gather(client.map(nothing, range(jobs), pure=False))
+    return time.perf_counter() - started
+
+
+def by_dispatcher(client: Client, source: Source, jobs: int) -> float:
+    """Seconds until all jobs are DONE."""
+    function: Callable[[Job], None] = nothing
+    started = time.perf_counter()
+    with Processing(source, client, {Kind.SCENE: function, Kind.TILE: function}, 60) as work:
+        while work.tally.done < jobs:
+            time.sleep(0.005)
+        return time.perf_counter() - started
+
+
+@contextmanager
+def in_process(folder: Path, jobs: int) -> Iterator[Source]:
+    """A workflow over a file, with so many jobs to come."""
+    store = open_store(f"duckdb:///{folder / 'workflow.duckdb'}")
+    workflow = Workflow(store, DaskQueue)
+    try:
+        workflow.submit(CreateAOI(AOI), "").result()
+        for batch in documents(jobs // 2):
+            workflow.submit(Ingest(AOI, [read_scene(one, AOI) for one in batch]), "").result()
+        yield Commands(workflow.submit)
+    finally:
+        workflow.close()
+        store.close()
+
+
+@contextmanager
+def over_http(folder: Path, jobs: int) -> Iterator[Source]:
+    """A Jupyter server, with so many jobs to come."""
+    with live_server(folder) as server, Monitor(server.base_url, token=server.token) as monitor:
+        headers = {"Authorization": f"token {server.token}"}
+        with httpx.Client(base_url=server.url, headers=headers, trust_env=False, timeout=120) as http:
+            http.post(f"/aoi/{AOI}").raise_for_status()
+            for batch in documents(jobs // 2):
+                http.post(f"/aoi/{AOI}/scenes", json=batch).raise_for_status()
+        yield monitor._api.jobs()  # noqa: SLF001 - what Monitor.process takes
+
+
+def measure(client: Client, jobs: int, times: int) -> dict[str, list[float]]:
+    """Jobs a second of each way, several times in turn."""
+    by_map_alone(client, 200)
+    found: dict[str, list[float]] = {"client.map alone": [], "server in the process": [], "server over HTTP": []}
+    for _ in range(times):
+        found["client.map alone"].append(jobs / by_map_alone(client, jobs))
+        for name, open_source in (("server in the process", in_process), ("server over HTTP", over_http)):
+            with tempfile.TemporaryDirectory() as folder, open_source(Path(folder), jobs) as source:
+                found[name].append(jobs / by_dispatcher(client, source, jobs))
+    return found
+
+
+def main() -> None:
+    """Run it and print a report in Markdown."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--jobs", type=int, default=4_000)
+    parser.add_argument("--times", type=int, default=3)
+    parser.add_argument("--workers", type=int, default=2)
+    options = parser.parse_args()
+    with (
+        LocalCluster(n_workers=options.workers, threads_per_worker=1, dashboard_address="127.0.0.1:0") as cluster,
+        Client(cluster) as client,
+    ):
+        found = measure(client, options.jobs, options.times)
+    print(f"# {options.jobs} empty jobs, {options.workers} workers, median of {options.times}\n")
+    print("| way | jobs a second | each time |\n| --- | --- | --- |")
+    for name, rates in found.items():
+        print(f"| {name} | {statistics.median(rates):,.0f} | {', '.join(f'{rate:,.0f}' for rate in rates)} |")
+
+
+if __name__ == "__main__":
+    main()
