@@ -6,10 +6,11 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any, NamedTuple, cast
 
 from tests.model import SCENE, Item, Job, Key, Link, Model, NewScene
-from workflow_monitor.domain.commands import Ingest
+from workflow_monitor.domain.commands import Command, Ingest
 from workflow_monitor.domain.documents import read_scene
 from workflow_monitor.domain.status import Kind, Status
 from workflow_monitor.engine.workflow import Workflow
@@ -33,8 +34,48 @@ class Snapshot(NamedTuple):
     current: set[Job]
 
 
+class Failing:
+    """A store whose transactions, as long as there is an `error`, do all of their work and end with it, uncommitted."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._writer = store.writer
+        self.error: Exception | None = None
+
+    @property
+    def writer(self) -> Any:
+        return self
+
+    @contextmanager
+    def transaction(self) -> Iterator[bool]:
+        with self._writer.transaction() as is_outdated:
+            yield is_outdated
+            if self.error is not None:
+                raise self.error
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._writer if hasattr(self._writer, name) else self._store, name)
+
+
+@dataclass
 class Running(testing.Running):
     """A workflow on a store, compared with the model."""
+
+    failing: Failing | None = None
+
+    def fail(self, command: Command, error: Exception) -> BaseException | None:
+        """Ask for something in a transaction that cannot be committed; what is answered."""
+        assert self.failing is not None
+        self.failing.error = error
+        try:
+            return self.send(command).exception(30)
+        finally:
+            self.failing.error = None
+
+    def restart(self) -> None:
+        """End the engine, and start another on what is stored."""
+        self.workflow.close()
+        self.workflow = Workflow(cast("Store", self.failing or self.store), LeaseQueue, clock=self.clock)
 
     def ingest(self, aoi: str, *scenes: NewScene) -> list[int]:
         ids: list[int] = self.do(ingestion(aoi, scenes))
@@ -165,11 +206,12 @@ def running_on_store(store: Store) -> Iterator[Running]:
     """A workflow on an open store, which is closed with it."""
     clock = Clock()
     try:
-        workflow = Workflow(store, LeaseQueue, clock=clock)
+        failing = Failing(store)
+        engine = Running(store, Workflow(cast("Store", failing), LeaseQueue, clock=clock), clock, failing)
         try:
-            yield Running(store, workflow, clock)
+            yield engine
         finally:
-            workflow.close()
+            engine.workflow.close()
     finally:
         store.close()
 

@@ -1,7 +1,8 @@
-"""Random walks: what workers and people may ask for, step by step, and what the model makes of it."""
+"""Random walks: what workers and people may ask for, step by step, what goes wrong, and what the model makes of it."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -113,7 +114,31 @@ class Wait(NamedTuple):
     seconds: float
 
 
-Step = Nothing | Create | Delete | Grow | Tell | Ask | RetryAll | Take | Wait
+class Finish(NamedTuple):
+    """A worker reports what it was given, one of the last jobs or an older one, be it not its own any more or done."""
+
+    number: int
+    status: Status
+
+
+class Again(NamedTuple):
+    """One of the last reports arrives once more."""
+
+    number: int
+
+
+class Restart(NamedTuple):
+    """The engine ends, and starts again on what is stored."""
+
+
+class Uncommitted(NamedTuple):
+    """What is asked for next cannot be put on disk, and is asked for again."""
+
+    #: for a reason that nobody thought of
+    is_strange: bool
+
+
+Step = Nothing | Create | Delete | Grow | Tell | Ask | RetryAll | Take | Wait | Finish | Again | Restart | Uncommitted
 
 # Hypothesis likes the ends of a list best: what is rare stands in the middle.
 _number = st.integers(0, 40)
@@ -147,6 +172,8 @@ _verb = st.sampled_from(["retry"] * 4 + ["fail", "fail/force", "fail"] + ["force
 _ask = st.builds(Ask, _verb, _kind, _pick_to_repair, st.sampled_from([DONE, RETRY, NEW, PENDING, FAILED, RETRY]))
 _retry_all = st.builds(RetryAll, st.sampled_from(PATTERNS), st.booleans())
 _take = st.builds(Take, _kind, st.integers(1, 4))
+_finish = st.builds(Finish, st.integers(0, 12), st.sampled_from([DONE] * 5 + [FAILED] + [RETRY] * 2))
+_again = st.builds(Again, st.integers(0, 5))
 _wait = st.builds(Wait, st.sampled_from([SECONDS / 4, SECONDS]))
 
 
@@ -163,10 +190,13 @@ moments = _weighted(
     (1, st.builds(Delete, st.sampled_from([AOIS[1]] * 4 + [AOIS[0], AOIS[1]]))),
     (10, _ask),
     (5, _grow),
+    (2, _again),
     (4, _take),
+    (4, _finish),
     (6, _tell),
 )
-steps = _weighted((6, moments), (1, _wait), (6, moments))
+_faults = st.one_of(st.builds(Restart), st.builds(Uncommitted, st.booleans()))
+steps = _weighted((6, moments), (1, _wait), (1, _faults), (6, moments))
 
 
 class Expected(NamedTuple):
@@ -187,10 +217,13 @@ class Walk:
 
     model: Model = field(default_factory=Model)
     now: float = 0.0
+    #: what workers were given and have reported
+    taken: list[Job] = field(default_factory=list)
+    told: list[list[ModelResult]] = field(default_factory=list)
 
     def take(self, step: Step) -> Expected | None:
         """Go a step; what the engine has to be told, and has to answer."""
-        if isinstance(step, Nothing):
+        if isinstance(step, Nothing | Restart | Uncommitted):
             return None
         if isinstance(step, Wait):
             self.now += step.seconds
@@ -211,14 +244,27 @@ class Walk:
                 scenes = self._new_scenes(step)
                 return ingestion(aoi, scenes), partial(model.ingest, aoi, scenes)
             case Tell(results):
-                told = [self._result(*result) for result in results]
-                return Report([Result(**result._asdict()) for result in told]), partial(model.report, told)
+                return self._report([self._result(*result) for result in results])
+            case Finish(number, status):
+                jobs = self.taken[-1 - number % len(self.taken) :][:1] if self.taken else []
+                return self._report([ModelResult(job.kind, job.item, status, "", job.attempt) for job in jobs])
+            case Again(number):
+                return self._report(self.told[-1 - number % len(self.told)] if self.told else [])
             case RetryAll(pattern, force):
                 return RetryAOI(pattern, force), partial(model.retry_aoi, pattern, force=force)
             case Take(kind, limit):
                 until = self.now + SECONDS
-                return Lease(QUEUES[kind], limit, SECONDS, "worker"), partial(model.lease, kind, limit, until)
+                return Lease(QUEUES[kind], limit, SECONDS, "worker"), partial(self._lease, kind, limit, until)
         return ExpireLeases(), partial(model.expire, self.now)
+
+    def _report(self, told: list[ModelResult]) -> Plan:
+        self.told.append(told)
+        return Report([Result(**result._asdict()) for result in told]), partial(self.model.report, told)
+
+    def _lease(self, kind: Kind, limit: int, until: float) -> list[Job]:
+        jobs = self.model.lease(kind, limit, until)
+        self.taken += jobs
+        return jobs
 
     def _plan_ask(self, verb: str, kind: Kind, pick: Pick, status: Status) -> Plan:
         kind, number = self._pick(kind, pick)
@@ -306,5 +352,7 @@ def same(found: object, expected: Expected) -> bool:
             assert isinstance(found, list)
             assert isinstance(expected.answer, list)
             jobs: list[Job] = expected.answer
-            return [(job.attempt) for job in found] == [job.attempt for job in jobs]
+            return [(json.loads(job.payload)["id"], job.attempt) for job in found] == [
+                (job.item, job.attempt) for job in jobs
+            ]
     return found == expected.answer

@@ -1,12 +1,15 @@
-"""The engine does what the model does, whatever it is asked for, one by one and in batches.
+"""The engine does what the model does, whatever it is asked for and whatever goes wrong, one by one and in batches.
 
-1,000 sequences of 50 steps, in parts that can run beside each other. Hypothesis prints a failing sequence
-as steps of `tests.walks`, and a `@reproduce_failure` line.
+Between any two steps results may arrive again, late, out of order or from workers that have lost their lease, the engine may
+end and start anew, and a transaction may fail. 1,000 sequences of 50 steps, and a million steps by `make torture`, in parts
+that can run beside each other. Hypothesis prints a failing sequence as steps of `tests.walks`, and a
+`@reproduce_failure` line.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Any
 
@@ -14,15 +17,34 @@ import pytest
 from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
 
+from tests.effort import effort
 from tests.running import Running, Snapshot, differences, running, snapshot_of
-from tests.walks import AOIS, Create, Expected, Grow, NewTile, Step, Take, Walk, moments, same, steps
-from workflow_monitor.domain.commands import Lease
-from workflow_monitor.domain.errors import WorkflowError
+from tests.walks import (
+    AOIS,
+    SECONDS,
+    Create,
+    Expected,
+    Finish,
+    Grow,
+    NewTile,
+    Nothing,
+    Restart,
+    Step,
+    Take,
+    Uncommitted,
+    Wait,
+    Walk,
+    moments,
+    same,
+    steps,
+)
+from workflow_monitor.domain.commands import ExpireLeases, Lease
+from workflow_monitor.domain.errors import StoreUnavailable, WorkflowError
 from workflow_monitor.domain.model import Event
 from workflow_monitor.domain.status import Kind, Status
 
 PARTS = 8
-SEQUENCES = 1000
+SEQUENCES = effort(1_000, 20_000)
 #: some steps are Nothing
 LENGTH = 56
 
@@ -96,14 +118,37 @@ def check_events(found: Snapshot, events: Sequence[Event]) -> None:
         assert (event.previous, event.reference, event.aoi) == (item.previous, item.reference, item.aoi)
 
 
+#: more jobs than there are in a queue
+ALL = 100
+
+
+def drain(engine: Running, walk: Walk) -> Snapshot:
+    """Workers take all there is, first some who die, then others; nothing waits for ever."""
+    while True:
+        number = len(walk.taken)
+        go(engine, walk, [Take(kind, ALL) for kind in Kind])
+        go(engine, walk, [Wait(2 * SECONDS), *(Take(kind, ALL) for kind in Kind)])
+        if len(walk.taken) == number:
+            break
+        go(engine, walk, [Finish(number, Status.DONE) for number in range(len(walk.model.current()))])
+    found = check_state(engine, walk)
+    assert Status.PENDING not in {item.status for item in found.items.values()}
+    return found
+
+
+@pytest.mark.torture
+@pytest.mark.timeout(effort(300, 14_400))
 @pytest.mark.parametrize("part", range(PARTS))
-def test_engine_does_what_the_model_does(part: int) -> None:
+def test_engine_does_what_the_model_does(part: int, record_property: Callable[[str, object], None]) -> None:
+    steps_gone = Counter[str]()
+
     @thorough
     @given(
         st.lists(steps, min_size=LENGTH - len(FIRST), max_size=LENGTH - len(FIRST)),
         st.lists(st.integers(10, 30), min_size=1, max_size=4),
+        st.sampled_from([False] * 4 + [True]),
     )
-    def follow(rest: list[Step], groups: list[int]) -> None:
+    def follow(rest: list[Step], groups: list[int], to_the_end: bool) -> None:
         todo = [*FIRST, *rest]
         with running() as engine:
             walk = Walk()
@@ -114,27 +159,50 @@ def test_engine_does_what_the_model_does(part: int) -> None:
                 found = check_state(engine, walk)
                 check_links(found)
                 check_jobs(found)
+            if to_the_end:
+                found = drain(engine, walk)
             check_events(found, engine.events())
+        steps_gone.update(type(step).__name__ for step in [*FIRST, *rest] if not isinstance(step, Nothing))
 
     follow()
+    record_property("steps", steps_gone.total())
+    record_property("of these", dict(steps_gone))
 
 
 def go(engine: Running, walk: Walk, group: Sequence[Step]) -> None:
-    """Ask for things without waiting for answers, except where time passes or before others than leases follow leases:
+    """Ask for things without waiting for answers, except where something goes wrong, time passes, or before others than
 
-    of what is asked for at once, leases come last.
+    leases follow leases: of what is asked for at once, leases come last.
     """
     sent: list[tuple[Future[Any], Expected]] = []
+    fault: Uncommitted | None = None
     for step in group:
+        if isinstance(step, Restart | Uncommitted):
+            settle(sent)
+            fault = step if isinstance(step, Uncommitted) else fault
+            if isinstance(step, Restart):
+                engine.restart()
         time = walk.now
         expected = walk.take(step)
         is_after_leases = bool(sent) and isinstance(sent[-1][1].command, Lease) and not isinstance(step, Take)
         if walk.now > time or is_after_leases:
             settle(sent)
             engine.clock.seconds = walk.now
+        if fault is not None and expected is not None:
+            lose(engine, expected, fault)
+            fault = None
         if expected is not None:
             sent.append((engine.send(expected.command), expected))
     settle(sent)
+
+
+def lose(engine: Running, expected: Expected, fault: Uncommitted) -> None:
+    """Ask for something that cannot be committed, which the model has done already, and see that it leaves no event."""
+    events = engine.events()
+    error = RuntimeError("a fault of the tests") if fault.is_strange else StoreUnavailable("The disk is full.")
+    assert engine.fail(expected.command, error) is error
+    if not isinstance(expected.command, ExpireLeases):  # which the engine may see to by itself
+        assert engine.events() == events
 
 
 def settle(sent: list[tuple[Future[Any], Expected]]) -> None:
