@@ -5,6 +5,7 @@
 The same cluster on this machine does as many tasks that do nothing, in turn and each several times: by `client.map` alone;
 with a server over a DuckDB file in this process; and with a Jupyter server over HTTP, as a notebook does it. With a server half of
 the jobs are scenes and half are tiles that wait for them, each handed out, leased, answered for and logged on disk.
+The seconds of processors that it takes, of all processes together, say more than the clock where others use the machine as well.
 """
 
 from __future__ import annotations
@@ -13,11 +14,13 @@ import argparse
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+import psutil
 from distributed import Client, LocalCluster
 
 from tests.live import live_server
@@ -50,21 +53,44 @@ def documents(number: int) -> Iterator[list[dict[str, object]]]:
     return (scenes[start : start + BATCH] for start in range(0, number, BATCH))
 
 
-def by_map_alone(client: Client, jobs: int) -> float:
-    """Seconds until the results of bare tasks are here."""
-    started = time.perf_counter()
-    client.gather(client.map(nothing, range(jobs), pure=False))
-    return time.perf_counter() - started
+@dataclass(frozen=True, slots=True)
+class Run:
+    """How one way went: jobs a second, and milliseconds of processors a job."""
+
+    rate: float
+    effort: float
 
 
-def by_dispatcher(client: Client, source: Source, jobs: int) -> float:
-    """Seconds until all jobs are DONE."""
+def timed(jobs: int, do: Callable[[], object]) -> Run:
+    """Do so many jobs."""
+    started, spent = time.perf_counter(), processor_seconds()
+    do()
+    seconds = time.perf_counter() - started
+    return Run(jobs / seconds, 1000 * (processor_seconds() - spent) / jobs)
+
+
+def processor_seconds() -> float:
+    """What this process has used, with the scheduler in it, the workers and the server."""
+    here = psutil.Process()
+    times = [process.cpu_times() for process in (here, *here.children(recursive=True))]
+    return float(sum(one.user + one.system for one in times))
+
+
+def by_map_alone(client: Client, jobs: int) -> Run:
+    """Bare tasks, until their results are here."""
+    return timed(jobs, lambda: client.gather(client.map(nothing, range(jobs), pure=False)))
+
+
+def by_dispatcher(client: Client, source: Source, jobs: int) -> Run:
+    """Jobs, until all are DONE."""
     function: Callable[[Job], None] = nothing
-    started = time.perf_counter()
-    with Processing(source, client, {Kind.SCENE: function, Kind.TILE: function}, 60) as work:
-        while work.tally.done < jobs:
-            time.sleep(0.005)
-        return time.perf_counter() - started
+
+    def do() -> None:
+        with Processing(source, client, {Kind.SCENE: function, Kind.TILE: function}, 60) as work:
+            while work.tally.done < jobs:
+                time.sleep(0.005)
+
+    return timed(jobs, do)
 
 
 @contextmanager
@@ -94,16 +120,23 @@ def over_http(folder: Path, jobs: int) -> Iterator[Source]:
         yield monitor._api.jobs()  # noqa: SLF001 - what Monitor.process takes
 
 
-def measure(client: Client, jobs: int, times: int) -> dict[str, list[float]]:
-    """Jobs a second of each way, several times in turn."""
+def measure(client: Client, jobs: int, times: int) -> dict[str, list[Run]]:
+    """Each way several times, in turn."""
     by_map_alone(client, 200)
-    found: dict[str, list[float]] = {"client.map alone": [], "server in the process": [], "server over HTTP": []}
+    found: dict[str, list[Run]] = {"client.map alone": [], "server in the process": [], "server over HTTP": []}
     for _ in range(times):
-        found["client.map alone"].append(jobs / by_map_alone(client, jobs))
+        found["client.map alone"].append(by_map_alone(client, jobs))
         for name, open_source in (("server in the process", in_process), ("server over HTTP", over_http)):
             with tempfile.TemporaryDirectory() as folder, open_source(Path(folder), jobs) as source:
-                found[name].append(jobs / by_dispatcher(client, source, jobs))
+                found[name].append(by_dispatcher(client, source, jobs))
     return found
+
+
+def row(name: str, runs: Sequence[Run], alone: Sequence[Run]) -> str:
+    """A row of the report; each run is compared with that of `client.map` of the same turn."""
+    share = statistics.median(run.rate / bare.rate for run, bare in zip(runs, alone, strict=True))
+    rate, effort = (statistics.median(getattr(run, what) for run in runs) for what in ("rate", "effort"))
+    return f"| {name} | {rate:,.0f} | {share:.0%} | {effort:.1f} | {', '.join(f'{run.rate:,.0f}' for run in runs)} |"
 
 
 def main() -> None:
@@ -119,9 +152,10 @@ def main() -> None:
     ):
         found = measure(client, options.jobs, options.times)
     print(f"# {options.jobs} empty jobs, {options.workers} workers, median of {options.times}\n")
-    print("| way | jobs a second | each time |\n| --- | --- | --- |")
-    for name, rates in found.items():
-        print(f"| {name} | {statistics.median(rates):,.0f} | {', '.join(f'{rate:,.0f}' for rate in rates)} |")
+    print("| way | jobs a second | of client.map | processors, ms a job | jobs a second, each time |")
+    print("| --- | --- | --- | --- | --- |")
+    for name, runs in found.items():
+        print(row(name, runs, found["client.map alone"]))
 
 
 if __name__ == "__main__":
