@@ -80,12 +80,12 @@ class Load:
             crew = asyncio.create_task(Crew(workers, Pace(self.speed)).run())
             try:
                 for self.rounds in itertools.count(1):
-                    await self._ingest(person, f"Round-{self.rounds}")
+                    await self._ingest(person, aoi_of(self.rounds))
                     await self._worked_off(person, crew)
-                    await person.call("PUT", f"aoi/Round-{self.rounds}/retry")
+                    await person.call("PUT", f"aoi/{aoi_of(self.rounds)}/retry")
                     await self._worked_off(person, crew)
                     if self.rounds > KEPT_AOIS:
-                        await person.call("DELETE", f"aoi/Round-{self.rounds - KEPT_AOIS}")
+                        await person.call("DELETE", f"aoi/{aoi_of(self.rounds - KEPT_AOIS)}")
             finally:
                 crew.cancel()
 
@@ -105,7 +105,7 @@ class Load:
         """Look at everything as dashboards do."""
         async with self._http() as http:
             for look in itertools.cycle(LOOKS):
-                answer = await http.get(f"aoi/Round-{max(1, self.rounds)}{look}")
+                answer = await http.get(f"aoi/{aoi_of(max(1, self.rounds))}{look}")
                 if answer.status_code not in {200, 404}:
                     raise RuntimeError(f"{look}: {answer.status_code} {answer.text}")
                 self.looks += 1
@@ -129,6 +129,11 @@ class Load:
     def _http(self) -> httpx.AsyncClient:
         headers = {"Authorization": f"token {self.server.token}"}
         return httpx.AsyncClient(base_url=self.server.url, headers=headers, timeout=60, trust_env=False)
+
+
+def aoi_of(number: int) -> str:
+    """The name of an ingestion, one of those that the demo's workers take."""
+    return f"Round-{number}-S{1 if number % 2 else 2}"
 
 
 def size_of_store(folder: Path) -> int:
