@@ -378,6 +378,10 @@ class Handler(APIHandler):
         self.set_header("Content-Type", problems.MEDIA_TYPE)
         self.finish(representations.json_text(problems.problem(error, f"{self.prefix}/docs")))
 
+    def _request_summary(self) -> str:
+        """How a request is named in the log: without its query, in which clients put tokens."""
+        return f"{self.request.method} {self.request.path} ({self.request.remote_ip})"
+
     def log_exception(self, *exc_info: Any) -> None:
         """Log what should not have happened; what callers do wrong is told to them."""
         if not isinstance(exc_info[1], WorkflowError):
