@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ import pytest
 from tests.server.conftest import Fetch
 from tests.server.test_routes import ENDPOINTS
 from workflow_monitor.domain.errors import StoreUnavailable
+from workflow_monitor.server.backend import Backend
 from workflow_monitor.server.extension import URL_VARIABLE
 from workflow_monitor.store import open_store
 from workflow_monitor.store.protocol import Store
@@ -91,6 +94,24 @@ async def test_stopping_lets_others_have_the_store(fetch: Fetch, jp_serverapp: A
     store.close()
     assert (await fetch("GET", "/aoi/")).problem(503)["detail"] == "The server is shutting down."
     assert (await fetch("POST", "/aoi/Als")).problem(503)
+
+
+async def test_what_waits_for_a_thread_when_the_server_ends_is_told_so() -> None:
+    reached, may_go_on = threading.Event(), threading.Event()
+    backend = Backend(lambda: pytest.fail("nobody asks for the store"), threads=1)
+
+    def hold() -> bool:
+        reached.set()
+        return may_go_on.wait(30)
+
+    begun = asyncio.ensure_future(backend.run(hold))
+    waiting = asyncio.ensure_future(backend.run(lambda: True))
+    await asyncio.to_thread(reached.wait, 30)
+    await backend.close()
+    with pytest.raises(StoreUnavailable, match="shutting down"):
+        await waiting
+    may_go_on.set()
+    assert await begun
 
 
 async def test_kernels_learn_where_the_server_is(jp_serverapp: Any, monkeypatch: pytest.MonkeyPatch) -> None:

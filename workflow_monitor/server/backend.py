@@ -236,6 +236,12 @@ class Backend:
             if self._closed:
                 raise StoreUnavailable("The server is shutting down.") from error
             raise
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if self._closed and task is not None and not task.cancelling():
+                # it waited for a thread when the server ended
+                raise StoreUnavailable("The server is shutting down.") from error
+            raise
 
     async def submit(self, command: Command, who: str) -> Any:  # noqa: ANN401 - each command says what it answers
         """The answer to a command, as soon as it is on disk."""
