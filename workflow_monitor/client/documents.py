@@ -9,11 +9,13 @@ from typing import Any, TypeVar
 import msgspec
 
 from workflow_monitor.client.errors import UnexpectedAnswer
+from workflow_monitor.domain.fields import prepared
 from workflow_monitor.domain.status import Kind
 
 T = TypeVar("T")
 
 
+@prepared
 class AOIDocument(msgspec.Struct):
     """An AOI in a list."""
 
@@ -21,6 +23,7 @@ class AOIDocument(msgspec.Struct):
     status: str
 
 
+@prepared
 class CountsDocument(msgspec.Struct):
     """How many are in each status."""
 
@@ -31,6 +34,7 @@ class CountsDocument(msgspec.Struct):
     failed: int
 
 
+@prepared
 class OverviewDocument(msgspec.Struct):
     """The workload of an AOI."""
 
@@ -42,6 +46,7 @@ class OverviewDocument(msgspec.Struct):
     last: str | None = msgspec.field(default=None, name="to")
 
 
+@prepared
 class RetriedDocument(msgspec.Struct):
     """How many scenes and tiles were retried."""
 
@@ -49,12 +54,14 @@ class RetriedDocument(msgspec.Struct):
     tiles: int = msgspec.field(name="Tiles")
 
 
+@prepared
 class IngestedDocument(msgspec.Struct):
     """The ids that scenes got, by source id."""
 
     ids: dict[str, int]
 
 
+@prepared
 class BackupDocument(msgspec.Struct):
     """A backup of the store; the file is on the server."""
 
@@ -63,18 +70,21 @@ class BackupDocument(msgspec.Struct):
     bytes: int
 
 
+@prepared
 class IdDocument(msgspec.Struct):
     """The id that a scene got."""
 
     id: int
 
 
+@prepared
 class FeatureDocument(msgspec.Struct):
     """A scene or tile with its footprint."""
 
     geometry: msgspec.Raw
 
 
+@prepared
 class SceneDocument(msgspec.Struct):
     """A scene as both servers send it."""
 
@@ -89,6 +99,7 @@ class SceneDocument(msgspec.Struct):
     attempt: int | None = None
 
 
+@prepared
 class SceneOfTile(msgspec.Struct):
     """The scene within a tile; a Geocube server fills in its id alone."""
 
@@ -98,6 +109,7 @@ class SceneOfTile(msgspec.Struct):
     data: msgspec.Raw = msgspec.Raw(b"{}")
 
 
+@prepared
 class TileDocument(msgspec.Struct):
     """A tile as both servers send it."""
 
@@ -113,12 +125,14 @@ class TileDocument(msgspec.Struct):
     attempt: int | None = None
 
 
+@prepared
 class RootDocument(msgspec.Struct):
     """What a workflow monitor says of itself."""
 
     instance: str
 
 
+@prepared
 class EventDocument(msgspec.Struct):
     """A transition as histories and streams of events have it."""
 
@@ -138,6 +152,7 @@ class EventDocument(msgspec.Struct):
     ReferenceID: int | None = None
 
 
+@prepared
 class _Dated(msgspec.Struct):
     date: str | None = None
 

@@ -26,6 +26,7 @@ from workflow_monitor.client.errors import (
 from workflow_monitor.client.http import JSON, Params, unsupported
 from workflow_monitor.client.jobs import Jobs
 from workflow_monitor.domain.failures import FAILURES, Failure, FailureGroup, grouped
+from workflow_monitor.domain.fields import prepared
 from workflow_monitor.domain.mgrs_square import square_of_product
 from workflow_monitor.domain.model import Backup, Overview, Page
 from workflow_monitor.domain.patterns import is_pattern
@@ -237,6 +238,7 @@ class GeocubeApi(Api):
         raise unsupported(f"it does not tell what happens in {aoi!r}", "aoi.watch() asks again and again instead.")
 
 
+@prepared
 class _Named(msgspec.Struct):
     source_id: str
     aoi: str

@@ -13,6 +13,7 @@ from workflow_monitor.client.errors import AnswerLost, MonitorError, Refused, Se
 from workflow_monitor.client.http import JSON, Connection
 from workflow_monitor.dask.job import Job
 from workflow_monitor.dask.source import Away
+from workflow_monitor.domain.fields import prepared
 from workflow_monitor.domain.model import Result
 from workflow_monitor.domain.status import QUEUES, Kind
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 _NAMES = {kind: name for name, kind in QUEUES.items()}
 
 
+@prepared
 class Leased(msgspec.Struct):
     """A job that was leased."""
 
@@ -32,12 +34,14 @@ class Leased(msgspec.Struct):
     lease: str
 
 
+@prepared
 class LeasedDocument(msgspec.Struct):
     """The jobs that were leased."""
 
     jobs: list[Leased]
 
 
+@prepared
 class RenewedDocument(msgspec.Struct):
     """The leases that could not be prolonged."""
 
