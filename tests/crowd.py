@@ -143,6 +143,7 @@ class Client:
             (2, self._ingest_many),
             (20, self._lease),
             (3, self._renew),
+            (2, self._renew_many),
             (20, self._report),
             (4, self._report_again),
             (8, self._repair),
@@ -281,6 +282,12 @@ class Client:
         if self.hands:
             queue, lease = self.hands[-1][0], self.hands[-1][1]["lease"]
         self._ask("PUT", "/jobs/{queue}/lease/{lease}", {"seconds": 1}, queue=queue, lease=lease)
+
+    def _renew_many(self) -> None:
+        """All that it has in its hands of a queue."""
+        queue = self.chance.choice(list(QUEUES))
+        leases = [job["lease"] for of, job in self.hands if of == queue]
+        self._ask("PUT", "/jobs/{queue}/lease", {"leases": leases, "seconds": 1}, queue=queue)
 
     def _result(self) -> dict[str, Any]:
         """Of what it has taken, or of what somebody else may work on."""
