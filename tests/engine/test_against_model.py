@@ -44,7 +44,7 @@ from workflow_monitor.domain.model import Event
 from workflow_monitor.domain.status import Kind, Status
 
 PARTS = 8
-SEQUENCES = effort(1_000, 20_000)
+SEQUENCES = effort(1_000, 21_000)
 #: some steps are Nothing
 LENGTH = 56
 
