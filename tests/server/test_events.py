@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Any
@@ -131,10 +132,30 @@ class TestSilence:
             assert [await followed.block() for _ in range(3)] == [": keep-alive\n\n"] * 3
 
 
+async def test_a_stream_is_there_only_when_it_is_known_from_where_on(stream: Stream, backend: Backend) -> None:
+    """Else what whoever follows does next could be taken for what was before."""
+    may_go_on = threading.Event()
+    held = [asyncio.ensure_future(backend.run(may_go_on.wait, 30)) for _ in range(backend.threads)]
+
+    async def open_and_close() -> None:
+        async with stream("/events"):
+            pass
+
+    opening = asyncio.ensure_future(open_and_close())
+    assert not (await asyncio.wait([opening], timeout=0.5))[0]
+    may_go_on.set()
+    await asyncio.gather(opening, *held)
+
+
 class TestLimits:
     @pytest.fixture
     def traits(self) -> dict[str, Any]:
-        return {"max_streams": 2, "slow_reader_seconds": 0.3, "keep_alive_seconds": 0.1}
+        return {
+            "max_streams": 2,
+            "slow_reader_seconds": 0.3,
+            "keep_alive_seconds": 0.1,
+            "max_message_length": 1_000_000,
+        }
 
     async def test_so_many_streams_and_no_more(self, fetch: Fetch, stream: Stream, backend: Backend) -> None:
         async with stream("/events") as first, stream("/events") as second:

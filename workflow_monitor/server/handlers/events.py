@@ -63,7 +63,6 @@ class Events(Handler):
         self.set_header("Content-Type", EVENTS)
         self.set_header("Cache-Control", "no-cache")
         self.set_header("X-Accel-Buffering", "no")
-        await self._send(GREETING)
         async with aclosing(self._parts(engine, subscription, after)) as parts:
             async for part in parts:
                 await self._send(part)
@@ -77,11 +76,13 @@ class Events(Handler):
         """What to send: first what the store has beyond `after`, then what the feed brings, without gap or repeat."""
         queries = engine.queries
         oldest, newest = await self.backend.run(lambda: (queries.oldest_event(), queries.newest_event()))
-        last = newest if after is None else after
+        last, greeting = (newest if after is None else after), GREETING
         if last > newest or 0 < last < oldest - 1:
             # Numbers of another store, or events that have been forgotten.
             last = min(last, newest)
-            yield RESYNC.format(last).encode()
+            greeting += RESYNC.format(last).encode()
+        # Not before it is known from where on: what happens after the greeting is told.
+        yield greeting
         missed = after is not None
         while True:
             if missed:
