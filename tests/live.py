@@ -103,17 +103,9 @@ def live_server(
         "JUPYTER_PLATFORM_DIRS": "1",
         **(variables or {}),
     }
-    log = folder / "jupyter.log"
-    with log.open("ab") as output:
-        command = disk.command(command) if disk is not None else command
-        process = subprocess.Popen(command, env=environment, stdout=output, stderr=output, stdin=subprocess.DEVNULL)
-    server = LiveServer(f"http://127.0.0.1:{port}{base_url}", TOKEN, process, log, ready)
-    try:
-        _await(server)
+    command = disk.command(command) if disk is not None else command
+    with _started(command, environment, folder / "jupyter.log", f"http://127.0.0.1:{port}{base_url}", ready) as server:
         yield server
-    finally:
-        process.terminate()
-        process.wait(30)
 
 
 @contextmanager
@@ -137,10 +129,17 @@ def served(
         "WORKFLOW_MONITOR_TOKEN": TOKEN,
         **environment,
     }
-    log = folder / "serve.log"
+    with _started(command, told, folder / "serve.log", f"http://127.0.0.1:{port}{base_url}", ready) as server:
+        yield server
+
+
+@contextmanager
+def _started(
+    command: list[str], environment: Mapping[str, str], log: Path, base_url: str, ready: str
+) -> Iterator[LiveServer]:
     with log.open("ab") as output:
-        process = subprocess.Popen(command, env=told, stdout=output, stderr=output, stdin=subprocess.DEVNULL)
-    server = LiveServer(f"http://127.0.0.1:{port}{base_url}", TOKEN, process, log, ready)
+        process = subprocess.Popen(command, env=environment, stdout=output, stderr=output, stdin=subprocess.DEVNULL)
+    server = LiveServer(base_url, TOKEN, process, log, ready)
     try:
         _await(server)
         yield server

@@ -18,14 +18,11 @@ from pathlib import Path
 from typing import Any
 
 from tests.model import NewScene
-from tests.running import Running
+from tests.running import Running, running_on_store
 from workflow_monitor.domain.commands import CreateAOI
 from workflow_monitor.domain.errors import StoreUnavailable
 from workflow_monitor.engine.queries import Queries
-from workflow_monitor.engine.workflow import Workflow
-from workflow_monitor.queues.lease import LeaseQueue
 from workflow_monitor.store.duckdb import DuckDBStore
-from workflow_monitor.testing.engine import Clock
 
 ROOT = Path(__file__).resolve().parents[1]
 AOI = "Denmark"
@@ -36,15 +33,8 @@ LARGE = 16 * 2**20
 @contextmanager
 def running_on(path: Path, checkpoint_bytes: int = LARGE) -> Iterator[Running]:
     """A workflow on a file, which is made if it is not there."""
-    store, clock = DuckDBStore(f"duckdb:///{path}", checkpoint_bytes=checkpoint_bytes), Clock()
-    try:
-        workflow = Workflow(store, LeaseQueue, clock=clock)
-        try:
-            yield Running(store, workflow, clock)
-        finally:
-            workflow.close()
-    finally:
-        store.close()
+    with running_on_store(DuckDBStore(f"duckdb:///{path}", checkpoint_bytes=checkpoint_bytes)) as engine:
+        yield engine
 
 
 def names(engine: Running) -> list[str]:

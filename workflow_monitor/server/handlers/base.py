@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import urllib.parse
 from asyncio import Future
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import wraps
@@ -325,9 +325,21 @@ class Handler(APIHandler):
     async def answer_parts(self, parts: Iterator[bytes], media_type: str) -> None:
         """Answer with parts that are made in a thread, no faster than the client takes them."""
         self.set_header("Content-Type", media_type)
+        try:
+            await self.send_parts(self._made(parts))
+        finally:
+            if (close := getattr(parts, "close", None)) is not None:
+                await self.backend.run(close)
+
+    async def _made(self, parts: Iterator[bytes]) -> AsyncIterator[bytes]:
+        while (part := await self.backend.run(next, parts, None)) is not None:
+            yield part
+
+    async def send_parts(self, parts: AsyncIterable[bytes]) -> None:
+        """Send parts as they come, some at once, and finish; a client that has gone is noted."""
         waiting = 0
         try:
-            while (part := await self.backend.run(next, parts, None)) is not None:
+            async for part in parts:
                 self.write(part)
                 waiting += len(part)
                 if waiting >= FLUSH_SIZE:
@@ -336,9 +348,6 @@ class Handler(APIHandler):
             self.finish()
         except StreamClosedError:
             self.log.debug("%s: the client has gone", self.request.path)
-        finally:
-            if (close := getattr(parts, "close", None)) is not None:
-                await self.backend.run(close)
 
     def finish(self, chunk: str | bytes | dict[Any, Any] | None = None, **_: object) -> Future[None]:
         """Finish the answer with the media type that it has been given, if it has a body."""

@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 #: headers of requests that go on, and of answers that come back
 ASKED = ("Accept", "Content-Type", "Last-Event-ID")
 TOLD = ("Content-Type", "Cache-Control", "X-Accel-Buffering", "Vary", "Retry-After", "Allow")
-#: So much of an answer is put together before it is sent.
-FLUSH_SIZE = 256 * 1024
 #: what gateways answer when the server behind them may have done something, or has done nothing
 _UNCERTAIN = {HTTPStatus.BAD_GATEWAY, HTTPStatus.GATEWAY_TIMEOUT}
 
@@ -50,7 +48,7 @@ async def forward(handler: Handler, upstream: Upstream) -> None:
         elif media_type == representations.EVENTS:
             await _stream_events(handler, answer)
         else:
-            await _stream(handler, answer)
+            await handler.send_parts(answer.aiter_bytes())
 
 
 def _path(handler: Handler) -> str:
@@ -126,17 +124,3 @@ async def _stream_events(handler: Handler, answer: httpx.Response) -> None:
             handler.break_off()
             return
         handler.finish()
-
-
-async def _stream(handler: Handler, answer: httpx.Response) -> None:
-    waiting = 0
-    try:
-        async for part in answer.aiter_bytes():
-            handler.write(part)
-            waiting += len(part)
-            if waiting >= FLUSH_SIZE:
-                await handler.flush()
-                waiting = 0
-        handler.finish()
-    except StreamClosedError:
-        handler.log.debug("%s: the client has gone", handler.request.path)
