@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import random
 import signal
@@ -197,6 +198,30 @@ def test_every_acknowledgement_follows_a_sync_of_the_log(place: Place) -> None:
             before = synced[0]
             assert c.post(f"/aoi/a{number}").status_code == 204
             assert synced[0] > before
+
+
+def test_nothing_follows_what_a_refused_commit_has_left_in_the_log(tmp_path: Path) -> None:
+    """DuckDB writes the beginning of a transaction, not its end, and cannot remove it again."""
+    written = Counter[str]()
+
+    def partly(write: Write) -> int:
+        if write.path.suffix != ".wal":
+            return 0
+        written[write.call] += 1
+        return 0 if write.call.startswith(("write", "pwrite")) and written[write.call] == 1 else errno.ENOSPC
+
+    with disk_in(tmp_path) as disk, on(disk, tmp_path) as server, client(server) as c:
+        create_until_there(c, "Fyn")
+        disk.policy = partly
+        refusal(c.post("/aoi/Fyn/scenes", json=[scene(f"s{number}") for number in range(300)]))
+        assert written["ftruncate"]
+        disk.policy = failing_disk.healthy
+        create_until_there(c, "after")
+        server.process.kill()
+        server.process.wait(60)
+    with running_on(tmp_path / "disk" / "workflow.duckdb") as engine:
+        assert found_wrong(engine) == []
+        assert {aoi.name for aoi in engine.store.reader.aois()} == {"Fyn", "after"}
 
 
 # ---- at random, under load

@@ -120,12 +120,15 @@ class Connection:
 
     def commit(self) -> None:
         """Put the transaction on disk, or leave nothing of it."""
+        length = self._wal.size if self._wal is not None else 0
         try:
             self._cursor.execute("COMMIT")
         except duckdb.Error as error:
             self.roll_back()
+            # DuckDB would write on behind what it could not remove from the log, and not read beyond it later
+            is_left = self._wal is not None and self._wal.size > length
             # what was written and could not be synced may be there, or come to be there
-            if isinstance(error, FATAL) or "fsync" in str(error).lower():
+            if is_left or isinstance(error, FATAL) or "fsync" in str(error).lower():
                 self.is_broken = True
                 outcome = "It is not certain whether this request was stored: look before you send it again."
                 raise trouble(self._path, error, outcome) from error

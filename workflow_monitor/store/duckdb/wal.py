@@ -26,6 +26,14 @@ class WriteAheadLog:
         self._limit = limit
         self._was_short = False
 
+    @property
+    def size(self) -> int:
+        """Its bytes, 0 if it is not there."""
+        try:
+            return self._path.stat().st_size
+        except FileNotFoundError:
+            return 0
+
     def keep_private(self) -> None:
         """Let nobody else read the log: DuckDB, left alone, makes it as readable as the umask says."""
         try:
@@ -39,7 +47,7 @@ class WriteAheadLog:
     def is_due(self) -> bool:
         """Whether the log should be written into the file now."""
         try:
-            size = self._path.stat().st_size
+            size = self.size
             if size <= self._limit:
                 return False
             disk = os.statvfs(self._path.parent)
