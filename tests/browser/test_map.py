@@ -58,7 +58,7 @@ def still(shown: Locator) -> None:
 def test_footprints_are_drawn_and_filtered_by_status_and_date(lab: Lab) -> None:
     with lab.notebook(MAP) as page:
         shown = ready(panel(page, "Map"))
-        assert shown.get_attribute("data-transport") == "Direct"
+        expect(shown).to_have_attribute("data-transport", "Direct")
         everything = painted(shown)
         shown.get_by_label(re.compile("DONE")).uncheck()
         await_painted(page, f"< {everything}")

@@ -33,7 +33,7 @@ def test_the_summary_shows_what_the_server_knows(lab: Lab) -> None:
     with lab.notebook(SUMMARY) as page:
         summary = panel(page, "Summary")
         expect(summary.locator("tbody th")).to_have_text(["scenes", "tiles"])
-        assert summary.get_attribute("data-transport") == "Direct"
+        expect(summary).to_have_attribute("data-transport", "Direct")
         # total, DONE, FAILED, RETRY, PENDING, NEW
         assert numbers(summary, "scenes") == ["4", "2", "0", "1", "1", "0"]
         assert summary.locator(".wm-bar").first.get_attribute("aria-label") == "scenes: 2 done, 1 retry, 1 pending"
@@ -126,7 +126,7 @@ def test_where_the_page_is_not_the_servers_own_all_goes_through_the_kernel(lab: 
     with lab.notebook(other) as page:
         summary = panel(page, "Summary")
         expect(summary.get_by_role("button", name="Retry all 1 …")).to_be_visible()
-        assert summary.get_attribute("data-transport") == "ThroughKernel"
+        expect(summary).to_have_attribute("data-transport", "ThroughKernel")
         retry_all(summary)
         expect(summary.get_by_text("Retried 1 scene")).to_be_visible()
         assert status_of(lab) == "PENDING"

@@ -40,7 +40,7 @@ def test_panels_are_live_and_their_buttons_work(shared_server: Shared) -> None:
     behind = shared_server.behind
     with shared_server.lab.notebook("aoi.summary()", "import time; time.sleep(120)") as page:
         summary = panel(page, "Summary")
-        assert summary.get_attribute("data-transport") == "Direct"
+        expect(summary).to_have_attribute("data-transport", "Direct")
         expect(summary.get_by_role("button", name="Retry all 1 …")).to_be_visible()
         # What others do shows by itself, though a cell runs,
         call(behind, "PUT", "scene/3/force/FAILED")

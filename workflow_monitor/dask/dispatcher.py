@@ -180,9 +180,15 @@ class Dispatcher:
     def _report(self) -> None:
         while self._results:
             results = self._results[:BATCH]
-            self._source.report(results)
+            counts = Counter(str(result.status) for result in results)
+            # Counted first: whoever sees at the server that all is done finds it counted.
+            self._counts.update(counts)
+            try:
+                self._source.report(results)
+            except BaseException:
+                self._counts.subtract(counts)
+                raise
             del self._results[: len(results)]
-            self._counts.update(str(result.status) for result in results)
 
     def _give_back(self) -> None:
         """Let the leases of what was lost run out at once, so that it is handed out as the next attempt."""
