@@ -29,6 +29,7 @@ _FAILING = ("input/output error", "fsync failed")
 FAILING_DISK = "The disk does not work as it should: look into the log of the machine."
 _DAMAGED = ("corrupt", "could not read", "checksum")
 NOTHING_STORED = "Nothing of this request was stored."
+UNCERTAIN = "It is not certain whether this request was stored: look before you send it again."
 
 
 def is_trouble(error: duckdb.Error) -> bool:
@@ -125,14 +126,14 @@ class Connection:
             self._cursor.execute("COMMIT")
         except duckdb.Error as error:
             self.roll_back()
-            # DuckDB would write on behind what it could not remove from the log, and not read beyond it later
-            is_left = self._wal is not None and self._wal.size > length
+            text = str(error).lower()
             # what was written and could not be synced may be there, or come to be there
-            if is_left or isinstance(error, FATAL) or "fsync" in str(error).lower():
-                self.is_broken = True
-                outcome = "It is not certain whether this request was stored: look before you send it again."
-                raise trouble(self._path, error, outcome) from error
-            raise trouble(self._path, error) from error
+            is_left = self._wal is not None and self._wal.size > length
+            is_uncertain = is_left or isinstance(error, FATAL) or "fsync" in text
+            # DuckDB would write on behind what it could not remove from the log, and later not read beyond it
+            self.is_broken = self.is_broken or is_uncertain or "truncate" in text
+            outcome = UNCERTAIN if is_uncertain else NOTHING_STORED
+            raise trouble(self._path, error, outcome) from error
         if self._wal is not None and self._wal.is_due():
             self._checkpoint(self._wal)
 
