@@ -9,33 +9,32 @@ from pathlib import Path
 from time import perf_counter, sleep
 
 from benchmarks.speed.figures import Figure, Goal
-from benchmarks.speed.site import site
+from benchmarks.speed.site import Site, site
 
 IDLE_SECONDS = 10
 
 
 @contextmanager
-def _started(folder: Path, store: str = "") -> Iterator[tuple[float, float, float]]:
-    """Seconds until it answers, its MB then, and the part of a processor that it takes while nobody asks."""
+def _started(folder: Path, store: str = "") -> Iterator[tuple[float, Site]]:
+    """A server that has just answered, and the seconds that it took until then."""
     begun = perf_counter()
     with site(folder, 0, 0, store) as found:
-        seconds, memory = perf_counter() - begun, found.memory()
-        sleep(1)
-        before = sum(found.process.cpu_times()[:2])
-        sleep(IDLE_SECONDS)
-        yield seconds, memory, (sum(found.process.cpu_times()[:2]) - before) / IDLE_SECONDS * 100
+        yield perf_counter() - begun, found
 
 
 def standing(folder: Path, store: str = "") -> list[Figure]:
     """Starting with the store in a folder, or of a URL, beside starting with none."""
     more, memory, idle = [], [], []
     for _ in range(3):
-        with tempfile.TemporaryDirectory() as empty, _started(Path(empty)) as (without, _, _):
+        with tempfile.TemporaryDirectory() as empty, _started(Path(empty)) as (without, _):
             pass
-        with _started(folder, store) as (seconds, megabytes, part):
+        with _started(folder, store) as (seconds, found):
             more.append(seconds - without)
-            memory.append(megabytes)
-            idle.append(part)
+            memory.append(found.memory())
+            sleep(1)
+            before = found.processor()
+            sleep(IDLE_SECONDS)
+            idle.append((found.processor() - before) / IDLE_SECONDS * 100)
     return [
         Figure("start of Jupyter with this store", "s more", more, Goal(below=1)),
         Figure("memory of the server after it", "MB", memory, Goal(below=600)),

@@ -52,6 +52,10 @@ class Site:
         """What the server takes now, in MB."""
         return float(self.process.memory_info().rss) / 1e6
 
+    def processor(self) -> float:
+        """The seconds of a processor that the server has taken."""
+        return float(sum(self.process.cpu_times()[:2]))
+
     def peak_memory(self) -> float:
         """The most that the server has taken, in MB."""
         status = Path(f"/proc/{self.process.pid}/status").read_text()
