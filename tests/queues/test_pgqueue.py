@@ -24,7 +24,7 @@ from workflow_monitor.engine.workflow import Workflow
 from workflow_monitor.queues.lease import LeaseQueue
 from workflow_monitor.queues.pgqueue import Options, PgQueues
 from workflow_monitor.store import open_store
-from workflow_monitor.testing.engine import AOI, Clock, Running, new
+from workflow_monitor.testing.engine import AOI, Clock, Running, document, new
 
 DOWNLOADER, PROCESSOR, EVENTS = "ingester-downloader", "ingester-processor", "ingester-events"
 QUEUE = {Kind.SCENE: DOWNLOADER, Kind.TILE: PROCESSOR}
@@ -100,8 +100,7 @@ def queued(url: str, kind: Kind) -> list[int]:
 
 
 def status(engine: Running, kind: Kind, number: int) -> str:
-    read = engine.store.reader.scene if kind is Kind.SCENE else engine.store.reader.tile
-    text = read(number, "document")
+    text = document(engine, kind, number)
     assert text is not None
     return str(json.loads(text)["status"])
 
@@ -204,7 +203,7 @@ def test_results_are_applied_in_order_and_what_is_none_is_dropped(
     assert engine.do(TakeResults(100)) == 14
     assert rows(postgres_url, EVENTS) == []
     assert status(engine, Kind.SCENE, 1) == "RETRY"
-    assert "twice\ufffd" in str(engine.store.reader.scene(1, "document"))
+    assert "twice\ufffd" in str(document(engine, Kind.SCENE, 1))
     assert status(engine, Kind.SCENE, 2) == "DONE"
     assert caplog.text.count("is no result") == 10
     assert engine.do(TakeResults(100)) == 0

@@ -80,13 +80,16 @@ class Queries:
 
     # ---- scenes and tiles, as JSON texts
 
-    def scene(self, number: int, shape: Shape = "document") -> str:
-        """A scene; ItemNotFound."""
-        return _found(Kind.SCENE, number, self._reader.scene(number, shape))
+    def documents(self, kind: Kind, ids: Sequence[int]) -> dict[int, str]:
+        """Scenes, or tiles with their scenes, by id; those that are there."""
+        return self._reader.documents(kind, ids)
 
-    def tile(self, number: int, shape: Shape = "document") -> str:
-        """A tile with its scene; ItemNotFound."""
-        return _found(Kind.TILE, number, self._reader.tile(number, shape))
+    def feature(self, kind: Kind, number: int) -> str:
+        """A scene or tile as a GeoJSON feature; ItemNotFound."""
+        feature = self._reader.feature(kind, number)
+        if feature is None:
+            raise ItemNotFound(kind, number)
+        return feature
 
     def scenes(
         self, pattern: str, status: Status | None = None, page: Page | None = None, shape: Shape = "document"
@@ -213,9 +216,3 @@ class Queries:
 
 def _statuses(status: Status | None) -> tuple[Status, ...]:
     return tuple(Status) if status is None else (status,)
-
-
-def _found(kind: Kind, number: int, document: str | None) -> str:
-    if document is None:
-        raise ItemNotFound(kind, number)
-    return document

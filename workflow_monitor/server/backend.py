@@ -14,13 +14,15 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from workflow_monitor.domain.commands import Command, TrimHistory
-from workflow_monitor.domain.errors import StoreInUse, StoreUnavailable, WorkflowError
+from workflow_monitor.domain.errors import ItemNotFound, StoreInUse, StoreUnavailable, WorkflowError
 from workflow_monitor.domain.limits import DEFAULTS
 from workflow_monitor.domain.limits import Limits as DocumentLimits
 from workflow_monitor.domain.model import Backup
+from workflow_monitor.domain.status import Kind
 from workflow_monitor.engine.feed import Feed
 from workflow_monitor.engine.queries import Queries
 from workflow_monitor.engine.workflow import ReadOnlyWorkflow, Workflow
+from workflow_monitor.server.lookups import Lookups
 from workflow_monitor.server.peer import Contact
 from workflow_monitor.server.problems import TooManyStreams
 from workflow_monitor.server.upstream import Upstream
@@ -126,10 +128,12 @@ class Backend:
     _closed: bool = False
     _opening: threading.Lock = field(default_factory=threading.Lock)
     _readers: ThreadPoolExecutor = field(init=False)
+    _lookups: Lookups = field(init=False)
     _upkeep: list[asyncio.Task[None]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._readers = ThreadPoolExecutor(self.threads, thread_name_prefix="workflow-monitor-reader")
+        self._lookups = Lookups(self._look)
 
     def open(self, *, now: bool = False) -> None:
         """Open the store if that can be done; the log says why if not. Blocks.
@@ -242,6 +246,16 @@ class Backend:
                 # it waited for a thread when the server ended
                 raise StoreUnavailable("The server is shutting down.") from error
             raise
+
+    async def item(self, kind: Kind, number: int) -> str:
+        """A scene, or a tile with its scene, as JSON text; ItemNotFound."""
+        document = await self._lookups.document(kind, number)
+        if document is None:
+            raise ItemNotFound(kind, number)
+        return document
+
+    async def _look(self, kind: Kind, ids: list[int]) -> dict[int, str]:
+        return await self.run((await self.engine()).queries.documents, kind, ids)
 
     async def submit(self, command: Command, who: str) -> Any:  # noqa: ANN401 - each command says what it answers
         """The answer to a command, as soon as it is on disk."""

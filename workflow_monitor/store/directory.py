@@ -11,14 +11,15 @@ from threading import Lock
 from typing import NamedTuple, Protocol
 
 from workflow_monitor.domain.model import AOI, Roots
+from workflow_monitor.domain.neighbourhood import Workload
 from workflow_monitor.domain.status import Status
 
 #: whose statuses are counted
 PARTS = ("scenes", "tiles", "tiles of done scenes")
 
 
-def workload(aoi: AOI, of: str) -> Counter[Status]:
-    """How many of one of PARTS are in each status."""
+def workload(aoi: AOI | Workload, of: str) -> Counter[Status]:
+    """How many of one of PARTS are in each status, or how many more."""
     return {"scenes": aoi.scenes, "tiles": aoi.tiles, "tiles of done scenes": aoi.tiles_of_done_scenes}[of]
 
 
@@ -30,6 +31,9 @@ class AOIs(Protocol):
 
     def named(self, name: str) -> AOI | None:
         """The AOI of a name, if there is one."""
+
+    def names(self, numbers: Iterable[int]) -> dict[int, str]:
+        """The names of AOIs, as far as they are there."""
 
     def roots(self, number: int, find: Callable[[], Roots]) -> Roots:
         """The ends of the graph of an AOI, looked for only if it has got another shape since."""
@@ -49,6 +53,9 @@ class Notes(Protocol):
 
     def reshape(self, aois: Iterable[int]) -> None:
         """Tiles of AOIs have come, gone, or been linked or dated anew."""
+
+    def names(self, numbers: Iterable[int]) -> dict[int, str]:
+        """The names of AOIs, also of those that the transaction has made."""
 
     def commit(self) -> None:
         """It was committed."""
@@ -87,6 +94,11 @@ class Directory:
     def named(self, name: str) -> AOI | None:
         """The AOI of a name, if there is one."""
         return self._by_name.get(name)
+
+    def names(self, numbers: Iterable[int]) -> dict[int, str]:
+        """The names of AOIs, also of those that are about to be committed."""
+        known = ((number, self._by_id.get(number) or self._noted.get(number)) for number in numbers)
+        return {number: aoi.name for number, aoi in known if aoi is not None}
 
     def roots(self, number: int, find: Callable[[], Roots]) -> Roots:
         """The ends of the graph of an AOI, looked for only if it has got another shape since."""

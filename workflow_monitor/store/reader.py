@@ -14,7 +14,7 @@ from workflow_monitor.domain.model import AOI, Event, Page, Roots
 from workflow_monitor.domain.nodes import GraphPart, GraphSource, SceneNode, TileNode
 from workflow_monitor.domain.status import Cause, Kind, Status
 from workflow_monitor.domain.timeline import Flow, Span
-from workflow_monitor.store.messages import aware, jobs_with_messages
+from workflow_monitor.store.items import Items, aware
 from workflow_monitor.store.protocol import Course, FoundItem, JobRow, RunningJob, Shape, Snapshot
 
 if TYPE_CHECKING:
@@ -111,12 +111,12 @@ class SQLReader:
 
     # ---- scenes and tiles
 
-    def scene(self, number: int, shape: Shape) -> str | None:
-        rows = self._rows("scene" if shape == "document" else "scene_as_feature", number)
-        return rows[0][0] if rows else None
+    def documents(self, kind: Kind, ids: Sequence[int]) -> dict[int, str]:
+        with self._source.snapshot() as session:
+            return Items(session.rows, self._directory.names).documents(kind, ids)
 
-    def tile(self, number: int, shape: Shape) -> str | None:
-        rows = self._rows("tile" if shape == "document" else "tile_as_feature", number)
+    def feature(self, kind: Kind, number: int) -> str | None:
+        rows = self._rows(f"{kind}_as_feature", number)
         return rows[0][0] if rows else None
 
     def has_scene(self, number: int) -> bool:
@@ -193,8 +193,9 @@ class SQLReader:
     def jobs(self, queue: Kind, state: str, page: Page | None, item: int | None = None) -> Iterator[list[JobRow]]:
         with self._source.snapshot() as session:
             ids = session.numbers("job_ids", queue, state, *_window(page), item)
+            items = Items(session.rows, self._directory.names)
             for start in range(0, len(ids), CHUNK):
-                yield jobs_with_messages(session.rows, queue, [int(number) for number in ids[start : start + CHUNK]])
+                yield items.jobs(queue, [int(number) for number in ids[start : start + CHUNK]])
 
     def failures(self, aoi: int, limit: int | None) -> list[Failure]:
         rows = self._rows("failures", aoi, _NO_LIMIT if limit is None else limit)

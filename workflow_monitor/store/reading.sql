@@ -37,17 +37,8 @@ coalesce({{date_of_scene}}, '0001-01-01T00:00:00Z')
 -- name: tile_document
 '{"id":', t.id, ',"source_id":', to_json(t.source_id)::VARCHAR, ',"scene":', {{scene_brief}}, {{tile_state}}
 
--- name: tile_whole
-'{"id":', t.id, ',"source_id":', to_json(t.source_id)::VARCHAR, ',"scene":', {{scene_short}}, {{tile_state}}
-
--- name: tile_head
-'{"id":', t.id, ',"source_id":', to_json(t.source_id)::VARCHAR, ',"scene":'
-
--- name: tile_tail
-',"data":', t.data, '}'
-
 -- name: tile_short
-{{tile_head}}, {{scene_short}}, {{tile_tail}}
+'{"id":', t.id, ',"source_id":', to_json(t.source_id)::VARCHAR, ',"scene":', {{scene_short}}, ',"data":', t.data, '}'
 
 -- name: tile_feature
 '{"type":"Feature","id":', t.id, ',"geometry":', coalesce(t.geometry, s.geometry, 'null'),
@@ -67,14 +58,8 @@ FROM scene AS s JOIN aoi AS a ON a.id = s.aoi
 -- name: of_tiles
 FROM tile AS t JOIN scene AS s ON s.id = t.scene JOIN aoi AS a ON a.id = t.aoi
 
--- name: scene
-SELECT concat({{scene_document}}) {{of_scenes}} WHERE s.id = $1
-
 -- name: scene_as_feature
 SELECT concat({{scene_feature}}) {{of_scenes}} WHERE s.id = $1
-
--- name: tile
-SELECT concat({{tile_whole}}) {{of_tiles}} WHERE t.id = $1
 
 -- name: tile_as_feature
 SELECT concat({{tile_feature}}) {{of_tiles}} WHERE t.id = $1
@@ -154,23 +139,21 @@ own AS (SELECT t.id, l.acquired FROM tile AS t JOIN latest AS l ON l.id = t.scen
 followed AS (SELECT previous FROM tile WHERE previous IN (SELECT id FROM own))
 SELECT (SELECT max(acquired) FROM own WHERE id NOT IN (SELECT previous FROM followed)), (SELECT count(*) FROM latest)
 
--- The message of a job. A job that is still wanted shows the links of its tile as they are now.
+-- Rows of which documents of single items and messages of jobs are written; see `items.py`.
 
--- name: named_jobs
-SELECT j.id, j.attempt, j.published, j.withdrawn, j.lease, j.worker, j.expires, j.item,
-       CASE WHEN i.job = j.id THEN i.previous ELSE j.previous END AS previous,
-       CASE WHEN j.reference IS NULL THEN NULL WHEN i.job = j.id THEN i.reference ELSE j.reference END AS reference
-FROM job AS j LEFT JOIN tile AS i ON j.kind = 'tile' AND i.id = j.item
-WHERE j.kind = $1 AND j.id IN (SELECT unnest($2::BIGINT[])) ORDER BY j.id
+-- name: aoi_names
+SELECT id, name FROM aoi WHERE id IN (SELECT unnest($1::BIGINT[]))
 
--- name: short_scenes
--- by themselves: joined at once, DuckDB would read the data of all scenes
-WITH s AS MATERIALIZED (SELECT * FROM scene WHERE id IN (SELECT unnest($1::BIGINT[])))
-SELECT s.id, concat({{scene_short}}) FROM s JOIN aoi AS a ON a.id = s.aoi
+-- name: scene_rows
+SELECT id, aoi, source_id, data, status, message, countdown, attempt FROM scene WHERE id IN (SELECT unnest($1::BIGINT[]))
 
--- name: tiles_without_scene
-SELECT t.id, t.scene, concat({{tile_head}}), concat({{tile_tail}}) FROM tile AS t
-WHERE t.id IN (SELECT unnest($1::BIGINT[]))
+-- name: tile_rows
+SELECT id, scene, source_id, data, status, message, countdown, attempt, job, previous, reference FROM tile
+WHERE id IN (SELECT unnest($1::BIGINT[]))
+
+-- name: jobs
+SELECT id, attempt, published, withdrawn, lease, worker, expires, item, previous, reference FROM job
+WHERE kind = $1 AND id IN (SELECT unnest($2::BIGINT[])) ORDER BY id
 
 -- name: job_ids
 -- $2: 'queued' (also what was withdrawn before anybody took it), 'leased' or '' for both, without the withdrawn

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from workflow_monitor.domain.errors import StoreUnavailable
 from workflow_monitor.domain.model import AOI, Event, JobOrder, LeasedJob, Offer, Scene, Tile
-from workflow_monitor.domain.neighbourhood import Changes
+from workflow_monitor.domain.neighbourhood import Changes, Workload
 from workflow_monitor.domain.status import Kind, Status
 from workflow_monitor.store.directory import PARTS, Notes, workload
-from workflow_monitor.store.messages import jobs_with_messages
+from workflow_monitor.store.items import Items
 from workflow_monitor.store.protocol import Numbers, Payloads
 
 if TYPE_CHECKING:
@@ -174,7 +174,7 @@ class SQLWriter:
         if changes.withdrawn:
             # after the new ones: of these, too, some may have been withdrawn already
             self._run("withdraw_jobs", changes.withdrawn, at)
-        self._save_workloads(aois)
+        self._save_workloads(aois, changes.workload)
         self._notes.reshape(changes.reshaped)
 
     def _insert_scenes(self, scenes: Sequence[Scene], payloads: Payloads) -> None:
@@ -189,9 +189,13 @@ class SQLWriter:
         columns |= {"data": [tile.data for tile in given]}
         self._write("insert_tiles", columns | _geometries(given))
 
-    def _save_workloads(self, aois: Sequence[AOI]) -> None:
+    def _save_workloads(self, aois: Sequence[AOI], changed: Mapping[int, Workload]) -> None:
         rows = [
-            (aoi.id, of, str(status), workload(aoi, of)[status]) for aoi in aois for of in PARTS for status in Status
+            (aoi.id, of, str(status), workload(aoi, of)[status])
+            for aoi in aois
+            for of in PARTS
+            for status, more in workload(changed[aoi.id], of).items()
+            if more
         ]
         if rows:
             self._run("set_workload", *(list(column) for column in zip(*rows, strict=True)))
@@ -221,7 +225,7 @@ class SQLWriter:
         given = offers[: len(ids)]
         untils = [_bound(offer.until) for offer in given]
         self._update("lease_jobs", ids, *_columns(given, ("lease", "worker")), untils)
-        jobs = jobs_with_messages(self._connection.rows, queue, ids)
+        jobs = Items(self._connection.rows, self._notes.names).jobs(queue, ids)
         return [
             LeasedJob(job.id, job.message, job.attempt, offer.lease, offer.until)
             for job, offer in zip(jobs, given, strict=True)

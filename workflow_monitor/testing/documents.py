@@ -16,6 +16,7 @@ from workflow_monitor.testing.engine import (
     DATE,
     SQUARE,
     Running,
+    document,
     grow,
     new,
     report,
@@ -41,7 +42,7 @@ class DocumentContract(Contract):
 
     def test_a_scene_has_its_fields_in_the_order_of_the_examples(self, engine: Running) -> None:
         (number,) = grow(engine, 1)
-        text = engine.store.reader.scene(number, "document")
+        text = document(engine, Kind.SCENE, number)
         assert text is not None
         assert text == json.dumps(json.loads(text), separators=(",", ":"), ensure_ascii=False)
         assert list(json.loads(text)) == [
@@ -71,7 +72,7 @@ class DocumentContract(Contract):
 
     def test_a_tile_has_its_fields_in_the_order_of_the_examples(self, engine: Running) -> None:
         engine.add(AOI, new("a"), new("b", "a"))
-        text = engine.store.reader.tile(2, "document")
+        text = document(engine, Kind.TILE, 2)
         assert text is not None
         tile = json.loads(text)
         assert list(tile) == [
@@ -100,7 +101,7 @@ class DocumentContract(Contract):
     @pytest.mark.parametrize("hostile", HOSTILE)
     def test_names_and_messages_come_out_as_they_went_in(self, engine: Running, hostile: str) -> None:
         engine.do(CreateAOI(hostile))
-        document = {
+        given = {
             "source_id": hostile,
             "aoi": hostile,
             "data": {
@@ -114,15 +115,15 @@ class DocumentContract(Contract):
             },
             "tiles": {hostile: {"data": {"graph_name": hostile}}},
         }
-        (number,) = engine.do(Ingest(hostile, [read_scene(document, hostile)]))
+        (number,) = engine.do(Ingest(hostile, [read_scene(given, hostile)]))
         (job,) = engine.do(Lease("downloader", 1, 100, hostile))
         report(engine, Kind.SCENE, Status.RETRY, number, message=hostile)
-        shapes = [json.loads(engine.store.reader.scene(number, "document") or "")]
+        shapes = [json.loads(document(engine, Kind.SCENE, number) or "")]
         shapes += texts(engine.store.reader.items(Kind.SCENE, [2], [Status.RETRY], None, "document"))
         assert shapes[0] == shapes[1]
         assert (shapes[0]["source_id"], shapes[0]["aoi"], shapes[0]["message"]) == (hostile,) * 3
         assert shapes[0]["data"]["metadata"] == {hostile: [hostile]}
-        feature = json.loads(engine.store.reader.scene(number, "feature") or "")["properties"]
+        feature = json.loads(engine.store.reader.feature(Kind.SCENE, number) or "")["properties"]
         assert (feature["source_id"], feature["aoi"], feature["message"]) == (hostile,) * 3
         assert feature["tags"] == {hostile: hostile}
         (tile,) = texts(engine.store.reader.items(Kind.TILE, [2], tuple(Status), None, "document"))
@@ -143,8 +144,8 @@ class DocumentContract(Contract):
         (number,) = grow(engine, 1)
         message = "".join(chr(code) for code in [*range(1, 0xD800), *range(0xE000, 0x11000, 7), 0x1F6F0, 0x10FFFF])
         report(engine, Kind.SCENE, Status.FAILED, number, message=message)
-        assert json.loads(engine.store.reader.scene(number, "document") or "")["message"] == message
-        assert json.loads(engine.store.reader.scene(number, "feature") or "")["properties"]["message"] == message
+        assert json.loads(document(engine, Kind.SCENE, number) or "")["message"] == message
+        assert json.loads(engine.store.reader.feature(Kind.SCENE, number) or "")["properties"]["message"] == message
 
     @pytest.mark.parametrize(
         ("given", "told"),
@@ -161,7 +162,7 @@ class DocumentContract(Contract):
         engine.do(Ingest(AOI, [read_scene({"source_id": "s", "aoi": AOI, "data": data, "tiles": {"t": {}}}, AOI)]))
         (listed,) = texts(engine.store.reader.items(Kind.TILE, [1], tuple(Status), None, "document"))
         assert listed["scene"]["data"]["date"] == told
-        assert json.loads(engine.store.reader.scene(1, "feature") or "")["properties"]["date"] == told
+        assert json.loads(engine.store.reader.feature(Kind.SCENE, 1) or "")["properties"]["date"] == told
 
     def test_features_have_the_footprint_of_the_tile_or_of_its_scene(self, engine: Running) -> None:
         data = {"date": DATE, "geometry": SQUARE, "tags": {"constellation": "S2"}, "tiles": {"t": {}}}
@@ -180,5 +181,5 @@ class DocumentContract(Contract):
         assert (tile["properties"]["scene"], tile["properties"]["scene_source_id"]) == (1, "s")
         assert (bare["geometry"], bare["properties"]["geometry_origin"]) == (None, None)
         assert texts(engine.store.reader.tiles_of(1, "feature")) == [tile]
-        assert json.loads(engine.store.reader.tile(1, "feature") or "") == tile
+        assert json.loads(engine.store.reader.feature(Kind.TILE, 1) or "") == tile
         assert texts(engine.store.reader.root_tiles(1, "feature")) == [tile, bare]

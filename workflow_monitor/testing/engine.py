@@ -127,6 +127,11 @@ def numbers(chunks: Iterable[list[str]]) -> list[int]:
     return [document["id"] for document in texts(chunks)]
 
 
+def document(engine: Running, kind: Kind, number: int) -> str | None:
+    """A scene, or a tile with its scene."""
+    return engine.store.reader.documents(kind, [number]).get(number)
+
+
 def items(engine: Running, kind: Kind = Kind.SCENE, *statuses: Status, page: Page | None = None) -> list[int]:
     """The ids of scenes or tiles of all AOIs in some statuses."""
     aois = [aoi.id for aoi in engine.store.reader.aois()]

@@ -16,6 +16,7 @@ from workflow_monitor.testing.engine import (
     AOI,
     START,
     Running,
+    document,
     grow,
     items,
     new,
@@ -67,8 +68,8 @@ class ListContract(Contract):
 
     def test_ids_that_are_not_there(self, engine: Running) -> None:
         for number in (0, -1, 7, 2**63 - 1):
-            assert engine.store.reader.scene(number, "document") is None
-            assert engine.store.reader.tile(number, "feature") is None
+            assert document(engine, Kind.SCENE, number) is None
+            assert engine.store.reader.feature(Kind.TILE, number) is None
             assert not engine.store.reader.has_scene(number)
             assert list(engine.store.reader.tiles_of(number, "document")) == []
 
@@ -99,10 +100,10 @@ class ListContract(Contract):
         assert {str(batch.schema) for batch in batches} == {str(batches[0].schema)}
         rows = [row for batch in batches for row in batch.to_pylist()]
         documents = texts(engine.store.reader.items(kind, [1], tuple(Status), None, "document"))
-        for row, document in zip(rows, documents, strict=True):
-            for key in set(row) & set(document) - {"scene", "aoi", "data", "date"}:
-                assert row[key] == document[key], key
-            assert json.loads(row["data"]) == document["data"]
+        for row, shown in zip(rows, documents, strict=True):
+            for key in set(row) & set(shown) - {"scene", "aoi", "data", "date"}:
+                assert row[key] == shown[key], key
+            assert json.loads(row["data"]) == shown["data"]
             assert row["aoi"] == AOI
         if kind is Kind.TILE:
             assert [row["scene"] for row in rows] == [document["scene"]["id"] for document in documents]

@@ -46,11 +46,11 @@ class Item(Handler):
     @reads
     async def get(self, id: str) -> None:  # noqa: A002 - as the path has it
         number = item_id(id, self.kind)
-        form = self.form(AS_JSON, AS_GEOJSON)
+        if self.form(AS_JSON, AS_GEOJSON) is AS_JSON:
+            self.answer_text(await self.backend.item(self.kind, number), JSON)
+            return
         queries = await self.queries()
-        item = queries.scene if self.kind is Kind.SCENE else queries.tile
-        shape = "feature" if form is AS_GEOJSON else "document"
-        self.answer_text(await self.backend.run(item, number, shape), GEOJSON if form is AS_GEOJSON else JSON)
+        self.answer_text(await self.backend.run(queries.feature, self.kind, number), GEOJSON)
 
 
 class IngestScene(Handler):

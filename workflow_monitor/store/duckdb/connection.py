@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from workflow_monitor.domain.errors import StoreUnavailable
 from workflow_monitor.store.duckdb.backups import way_back
-from workflow_monitor.store.duckdb.session import STATEMENTS
+from workflow_monitor.store.duckdb.session import call
 from workflow_monitor.store.duckdb.wal import WriteAheadLog
 
 log = logging.getLogger(__name__)
@@ -96,7 +96,7 @@ class Connection:
 
     def rows(self, name: str, *values: object) -> list[tuple[Any, ...]]:
         """The rows of a statement by name."""
-        return self.execute(STATEMENTS[name], values)
+        return self.execute(*call(name, values))
 
     def change(self, name: str, *values: object) -> int:
         """Run a statement that changes rows; how many it has changed."""

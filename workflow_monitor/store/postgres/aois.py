@@ -27,6 +27,10 @@ class StoredAOIs:
     def named(self, name: str) -> AOI | None:
         return next(iter(self._found("aoi_with_workload", name)), None)
 
+    def names(self, numbers: Iterable[int]) -> dict[int, str]:
+        with self._source.single() as session:
+            return dict(session.rows("aoi_names", list(numbers)))
+
     def _found(self, statement: str, *values: object) -> list[AOI]:
         with self._source.single() as session:
             rows = session.rows(statement, *values)
@@ -73,6 +77,9 @@ class NotesToDatabase:
     def reshape(self, aois: Iterable[int]) -> None:
         if numbers := list(aois):
             self._connection.rows("reshape_aois", numbers)
+
+    def names(self, numbers: Iterable[int]) -> dict[int, str]:
+        return dict(self._connection.rows("aoi_names", list(numbers)))
 
     def commit(self) -> None:
         pass

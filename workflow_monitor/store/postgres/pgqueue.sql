@@ -16,11 +16,10 @@ CREATE INDEX IF NOT EXISTS pgq_jobs_waiting ON pgq_jobs (queue_name, run_after) 
 -- name: find_pgq_jobs
 SELECT to_regclass('pgq_jobs') IS NOT NULL
 
--- name: short_scenes_of_services
+-- name: scene_rows_of_services
 -- without what only we know of the data
-SELECT scene.id, concat('{"id":', scene.id, ',"source_id":', to_json(scene.source_id)::text, ',"aoi":',
-                        to_json(scene.aoi_name)::text, ',"data":', {{given_scene_data}}, '}')
-FROM (SELECT id, source_id, aoi_name, attributes AS data FROM scene WHERE id = ANY ($1::bigint[])) AS scene
+SELECT scene.id, scene.aoi, scene.source_id, concat({{given_scene_data}})
+FROM (SELECT id, aoi, source_id, attributes AS data FROM scene WHERE id = ANY ($1::bigint[])) AS scene
 
 -- name: publish_pgq
 -- $1 queue, $2 waits, $3 jobs, $4 messages: each after the one before it

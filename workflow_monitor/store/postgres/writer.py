@@ -11,7 +11,7 @@ from workflow_monitor.domain.errors import FieldError, InvalidInput, quoted
 from workflow_monitor.domain.model import AOI, Event
 from workflow_monitor.domain.neighbourhood import Changes
 from workflow_monitor.domain.status import Kind
-from workflow_monitor.store.messages import jobs_with_messages
+from workflow_monitor.store.items import Items
 from workflow_monitor.store.postgres.aois import NotesToDatabase
 from workflow_monitor.store.postgres.turn import WriterConnection
 from workflow_monitor.store.protocol import Payloads
@@ -71,11 +71,12 @@ class PostgresWriter(SQLWriter):
 
     def publish_pgq(self, queue: Kind, name: str, waits: Sequence[str], ids: Sequence[int]) -> None:
         """Put jobs into the table, for workers that wait so long between tries."""
-        jobs = [job for job in jobs_with_messages(self._ask_for_services, queue, ids) if job.withdrawn is None]
+        items = Items(self._ask_for_services, self._notes.names)
+        jobs = [job for job in items.jobs(queue, ids) if job.withdrawn is None]
         self._run("publish_pgq", name, list(waits), [job.id for job in jobs], [job.message for job in jobs])
 
     def _ask_for_services(self, name: str, *values: object) -> list[tuple[Any, ...]]:
-        return self._rows({"short_scenes": "short_scenes_of_services"}.get(name, name), *values)
+        return self._rows({"scene_rows": "scene_rows_of_services"}.get(name, name), *values)
 
     def withdraw_pgq(self, ids: Sequence[int]) -> None:
         """Take jobs out of the table, unless a worker is at them."""
