@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import re
-import urllib.parse
 from asyncio import Future
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterator, Sequence
-from contextlib import suppress
-from datetime import UTC, datetime
 from functools import wraps
 from typing import Any, ClassVar, TypeVar, cast
 
@@ -24,11 +21,11 @@ from workflow_monitor.domain.commands import Command
 from workflow_monitor.domain.documents import read_json
 from workflow_monitor.domain.errors import FieldError, InvalidInput, WorkflowError, quoted
 from workflow_monitor.domain.model import Page
-from workflow_monitor.domain.status import Kind, Status
 from workflow_monitor.engine.queries import Queries
 from workflow_monitor.server import problems, representations
 from workflow_monitor.server.backend import Backend
 from workflow_monitor.server.handlers.forwarding import forward
+from workflow_monitor.server.handlers.words import cleaned_path, natural, printable
 from workflow_monitor.server.peer import PeerIdentity
 from workflow_monitor.server.representations import FRAMINGS, JSON, Form
 from workflow_monitor.server.upstream import UpstreamUnreachable
@@ -40,7 +37,6 @@ Verb = TypeVar("Verb", bound=Callable[..., Any])
 NAMESPACE = "workflow-monitor"
 _PEERS = PeerIdentity()
 RESOURCE = "workflow_monitor"
-ACTOR_LENGTH = 100
 #: Larger bodies are decoded beside the event loop.
 SMALL_BODY = 8_192
 #: So much of a list is put together before it is sent.
@@ -256,8 +252,8 @@ class Handler(APIHandler):
 
     def page(self) -> Page | None:
         """The part of a list that is asked for; what is no positive limit asks for all."""
-        limit = _natural(self.text("limit"))
-        return Page(_natural(self.text("page")), limit) if limit > 0 else None
+        limit = natural(self.text("limit"))
+        return Page(natural(self.text("page")), limit) if limit > 0 else None
 
     def text(self, name: str) -> str | None:
         """A parameter of the query as it was sent."""
@@ -395,70 +391,3 @@ class Handler(APIHandler):
         """Log what should not have happened; what callers do wrong is told to them."""
         if not isinstance(exc_info[1], WorkflowError):
             super().log_exception(*exc_info)
-
-
-def item_id(text: str, kind: Kind) -> int:
-    """The id that a segment of a path names; InvalidInput if it is none of 64 bits."""
-    if re.fullmatch(r"[+-]?[0-9]{1,40}", text, re.ASCII):
-        number = int(text)
-        if -(2**63) <= number < 2**63:
-            return number
-    raise InvalidInput(
-        f"{quoted(text)} is not the id of a {kind}.",
-        [FieldError("id", f"found {quoted(text)}, expected a decimal integer of up to 64 bits")],
-    )
-
-
-def status_named(text: str | None) -> Status | None:
-    """The status that a filter asks for; None if it asks for none."""
-    return None if text is None else Status.parse(text)
-
-
-def moment(name: str, text: str | None) -> datetime | None:
-    """The time that a parameter gives in RFC 3339, in UTC."""
-    if text is None:
-        return None
-    try:
-        found = datetime.fromisoformat(text.replace(" ", "+") if text.count(":") > 2 else text)
-    except ValueError:
-        found = None
-    if found is None or found.tzinfo is None:
-        expected = "expected a time such as 2022-01-04T10:34:31Z"
-        raise InvalidInput(
-            f"{name} is no time with an offset from UTC.", [FieldError(name, f"found {quoted(text)}, {expected}")]
-        )
-    return found.astimezone(UTC)
-
-
-def cleaned_path(path: str) -> str | None:
-    """A path without empty segments, `.` and `..`, as the client should have sent it; None if it is so already.
-
-    >>> cleaned_path("/scene/../aoi//"), cleaned_path("/aoi/%2E%2e"), cleaned_path("/aoi/a%2Fb")
-    ('/aoi/', '/', None)
-    """
-    kept: list[str] = []
-    last = ""
-    for segment in path.split("/"):
-        last = urllib.parse.unquote(segment)
-        if last == "..":
-            del kept[-1:]
-        elif last not in {"", "."}:
-            kept.append(segment)
-    end = "/" if last in {"", ".", ".."} and kept else ""
-    clean = "/" + "/".join(kept) + end
-    return None if clean == path or not path else clean
-
-
-def printable(text: str) -> str:
-    """A name that a client gave, fit for a log: on one line and not too long."""
-    with suppress(UnicodeError):
-        # Headers arrive as Latin-1, whatever they were meant to be.
-        text = text.encode("latin-1").decode("utf-8")
-    return "".join(character for character in text if character.isprintable()).strip()[:ACTOR_LENGTH]
-
-
-def _natural(text: str | None) -> int:
-    """A number as `page` and `limit` take it: 0 for what is none."""
-    if text is None or not re.fullmatch(r"\+?[0-9]{1,19}", text, re.ASCII):
-        return 0
-    return min(int(text), 2**62)

@@ -8,7 +8,8 @@ from workflow_monitor.domain.errors import FieldError, InvalidInput
 from workflow_monitor.domain.limits import Limits
 from workflow_monitor.domain.neighbourhood import Change
 from workflow_monitor.domain.status import Kind, Status
-from workflow_monitor.server.handlers.base import Handler, item_id, reads, writes
+from workflow_monitor.server.handlers.base import Handler, reads, writes
+from workflow_monitor.server.handlers.words import item_id
 from workflow_monitor.server.representations import CONSEQUENCES, consequences_json
 
 

@@ -10,7 +10,8 @@ from workflow_monitor.domain.nodes import GraphPart
 from workflow_monitor.domain.status import Kind
 from workflow_monitor.graph.svg import render_svg
 from workflow_monitor.server.columns import COLUMNS, packed
-from workflow_monitor.server.handlers.base import Handler, moment, reads
+from workflow_monitor.server.handlers.base import Handler, reads
+from workflow_monitor.server.handlers.words import moment
 from workflow_monitor.server.representations import (
     AS_DOT,
     AS_SVG,
