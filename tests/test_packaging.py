@@ -132,18 +132,6 @@ def test_every_module_is_there_with_all_it_imports_but_extras(run: Run) -> None:
     assert set(run("python", "-c", code).split()) == EXTRAS
 
 
-def test_a_queue_whose_packages_are_missing_says_how_to_have_them(run: Run) -> None:
-    code = """if True:
-        from workflow_monitor.domain.errors import StoreUnavailable
-        from workflow_monitor.server.extension import queue_named
-        try:
-            queue_named("dask")
-        except StoreUnavailable as error:
-            print(error.detail)
-    """
-    assert "pip install 'workflow-monitor[dask]'" in run("python", "-c", code)
-
-
 def test_the_notebooks_come_along(run: Run) -> None:
     code = (
         "from workflow_monitor.demo.run import notebooks; print(*sorted(path.name for path in notebooks().iterdir()))"
@@ -164,16 +152,25 @@ def test_stores_queues_and_panels_are_found_by_their_entry_points(run: Run) -> N
     assert run("python", "-c", code).split() == ["DuckDBStore", "LeaseQueue", *PANELS]
 
 
-def test_a_store_whose_packages_are_not_there_tells_what_to_install(run: Run) -> None:
-    code = """if True:
+@pytest.mark.parametrize(
+    ("made_by", "name", "extra"),
+    [
+        ("workflow_monitor.store.open_store", "postgresql://localhost/ingester", "postgres"),
+        ("workflow_monitor.server.extension.queue_named", "dask", "dask"),
+    ],
+)
+def test_what_needs_packages_that_are_not_there_tells_what_to_install(
+    run: Run, made_by: str, name: str, extra: str
+) -> None:
+    code = f"""if True:
+        import pkgutil
         from workflow_monitor.domain.errors import StoreUnavailable
-        from workflow_monitor.store import open_store
         try:
-            open_store("postgresql://localhost/ingester")
+            pkgutil.resolve_name({made_by!r})({name!r})
         except StoreUnavailable as error:
             print(error.detail)
     """
-    assert "psycopg, which is not installed: pip install 'workflow-monitor[postgres]'." in run("python", "-c", code)
+    assert f"pip install 'workflow-monitor[{extra}]'." in run("python", "-c", code)
 
 
 def test_the_command_is_there(run: Run) -> None:
