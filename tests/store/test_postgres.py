@@ -14,6 +14,7 @@ from workflow_monitor.domain.commands import CreateAOI, Fail, Lease, Retry
 from workflow_monitor.domain.errors import Conflict, StoreUnavailable
 from workflow_monitor.domain.status import Kind, Status
 from workflow_monitor.store import open_store
+from workflow_monitor.store.postgres.connection import Address
 from workflow_monitor.store.postgres.schema import undo
 from workflow_monitor.testing.engine import Running, new, numbers, report, running_over, texts
 
@@ -258,7 +259,13 @@ def test_a_newer_version_is_refused(postgres_url: str) -> None:
         open_store(postgres_url)
 
 
-@pytest.mark.parametrize("url", ["postgresql://postgres@127.0.0.1:1/none", "postgresql://a:secret@[127.0.0.1/x"])
+def test_who_only_looks_cannot_change_anything(postgres_url: str) -> None:
+    looking = Address(postgres_url).connect(read_only=True)
+    with looking as connection, pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
+        connection.execute("CREATE TABLE added (id integer)")
+
+
+@pytest.mark.parametrize("url", ["postgresql://postgres:secret@127.0.0.1:1/none", "postgresql://a:secret@[127.0.0.1/x"])
 def test_a_database_that_cannot_be_had_is_told_without_its_password(url: str) -> None:
     with pytest.raises(StoreUnavailable) as error:
         open_store(url)
