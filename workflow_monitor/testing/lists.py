@@ -151,6 +151,24 @@ class ListContract(Contract):
         assert follower["tile_previous"] == follower["tile_reference"]
         assert follower["tile_previous"] == {key: root[key] for key in ("id", "source_id", "scene", "data")}
 
+    def test_a_job_that_is_wanted_shows_the_links_of_its_tile_as_they_are_now(self, engine: Running) -> None:
+        other = new("c", "b")
+        other["tiles"]["T32UNG"]["reference_scene_id"] = "a"
+        engine.add(AOI, new("a"), new("b"), other)
+        report(engine, Kind.SCENE, Status.DONE, 1, 2, 3)
+        report(engine, Kind.TILE, Status.DONE, 2)
+
+        def links() -> list[tuple[int, int]]:
+            rows = [row for chunk in engine.store.reader.jobs(Kind.TILE, "queued", None, 3) for row in chunk]
+            messages = [json.loads(row.message) for row in rows]
+            return [(message["tile_previous"]["id"], message["tile_reference"]["id"]) for message in messages]
+
+        assert links() == [(2, 1)]
+        engine.do(Fail(Kind.TILE, 1, force=True))
+        assert links() == [(2, 0)]
+        engine.do(Force(Kind.TILE, 3, Status.DONE))
+        assert links() == [(2, 1)], "what was withdrawn is shown as it was handed out"
+
     def test_events_are_read_after_a_number_and_by_aoi(self, engine: Running) -> None:
         assert engine.store.reader.event_bounds() == (1, 1)
         engine.do(CreateAOI("Norway"))
