@@ -125,6 +125,15 @@ def test_a_lease_takes_jobs_of_its_own_batch(engine: Running) -> None:
     assert late.result() == []
 
 
+def test_the_job_of_an_aoi_of_its_own_batch_names_it(engine: Running) -> None:
+    transactions: list[Sequence[object]] = []
+    engine.workflow._on_commit = transactions.append
+    *_, lease = at_once(engine, CreateAOI("Norge"), ingestion("Norge", [A]), Lease("downloader", 1, 60, "w"))
+    (job,) = lease.result()
+    assert json.loads(job.payload)["aoi"] == "Norge"
+    assert len([events for events in transactions if events]) == 1
+
+
 def test_a_result_counts_once_however_often_it_is_sent(engine: Running) -> None:
     engine.ingest("Denmark", A)
     done = result(SCENE, 1, DONE, attempt=1)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -27,6 +27,50 @@ _NO_TILE = (
 )
 
 
+class _Scene(NamedTuple):
+    """A row of `scene_rows`."""
+
+    id: int
+    aoi: int
+    source_id: str
+    data: str
+    status: str
+    message: str
+    countdown: int
+    attempt: int
+
+
+class _Tile(NamedTuple):
+    """A row of `tile_rows`."""
+
+    id: int
+    scene: int
+    source_id: str
+    data: str
+    status: str
+    message: str
+    countdown: int
+    attempt: int
+    job: int | None
+    previous: int | None
+    reference: int | None
+
+
+class _Job(NamedTuple):
+    """A row of `jobs`."""
+
+    id: int
+    attempt: int
+    published: datetime
+    withdrawn: datetime | None
+    lease: str | None
+    worker: str | None
+    expires: datetime | None
+    item: int
+    previous: int | None
+    reference: int | None
+
+
 class Items:
     """Looks up what is committed, or within a transaction what is so far."""
 
@@ -42,93 +86,83 @@ class Items:
 
     def jobs(self, queue: Kind, ids: Sequence[int]) -> list[JobRow]:
         """Jobs of a queue with their messages, by id; those that are there, with their items."""
-        rows = self._ask("jobs", queue, list(ids))
-        numbers = {row[_ITEM] for row in rows}
-        if queue is Kind.SCENE:
-            scenes = self._scenes(numbers, _short_scene)
-            return [_job(row, scenes[row[_ITEM]]) for row in rows if row[_ITEM] in scenes]
-        own = self._tile_rows(numbers)
-        links = {row[0]: _links(row, own[row[_ITEM]]) for row in rows if row[_ITEM] in own}
-        linked = {number for pair in links.values() for number in pair if number}
-        tiles = self._tiles(own | self._tile_rows(linked - numbers), _short_tile)
-        return [
-            _job(row, _tile_message(tiles[row[_ITEM]], *(tiles.get(number, _NO_TILE) for number in links[row[0]])))
-            for row in rows
-            if row[_ITEM] in tiles
-        ]
+        jobs = [_Job._make(row) for row in self._ask("jobs", queue, list(ids))]
+        messages = self._scene_messages(jobs) if queue is Kind.SCENE else self._tile_messages(jobs)
+        return [_with_message(job, messages[job.id]) for job in jobs if job.id in messages]
 
-    def _scenes(self, ids: Iterable[int], write: Callable[[tuple[Any, ...], str], str]) -> dict[int, str]:
-        rows = self._ask("scene_rows", list(ids))
-        names = self._names({aoi for _, aoi, *_ in rows})
-        return {row[0]: write(row, names[row[1]]) for row in rows if row[1] in names}
+    def _scene_messages(self, jobs: Sequence[_Job]) -> dict[int, str]:
+        scenes = self._scenes({job.item for job in jobs}, _short_scene)
+        return {job.id: scenes[job.item] for job in jobs if job.item in scenes}
 
-    def _tile_rows(self, ids: Iterable[int]) -> dict[int, tuple[Any, ...]]:
+    def _tile_messages(self, jobs: Sequence[_Job]) -> dict[int, str]:
+        own = self._tile_rows({job.item for job in jobs})
+        links = {job.id: _links(job, own[job.item]) for job in jobs if job.item in own}
+        others = {number for pair in links.values() for number in pair if number is not None} - own.keys()
+        tiles = self._tiles(own | self._tile_rows(others), _short_tile)
+
+        def message(job: _Job) -> str:
+            previous, reference = (_NO_TILE if end is None else tiles.get(end, _NO_TILE) for end in links[job.id])
+            return f'{tiles[job.item][:-1]},"tile_previous":{previous},"tile_reference":{reference}}}'
+
+        return {job.id: message(job) for job in jobs if job.item in tiles}
+
+    def _scenes(self, ids: Iterable[int], write: Callable[[_Scene, str], str]) -> dict[int, str]:
+        scenes = [_Scene._make(row) for row in self._ask("scene_rows", list(ids))]
+        names = self._names({scene.aoi for scene in scenes})
+        return {scene.id: write(scene, names[scene.aoi]) for scene in scenes if scene.aoi in names}
+
+    def _tile_rows(self, ids: Iterable[int]) -> dict[int, _Tile]:
         wanted = list(ids)
-        return {row[0]: row for row in self._ask("tile_rows", wanted)} if wanted else {}
+        return {row[0]: _Tile._make(row) for row in self._ask("tile_rows", wanted)} if wanted else {}
 
-    def _tiles(
-        self, rows: Mapping[int, tuple[Any, ...]], write: Callable[[tuple[Any, ...], str], str]
-    ) -> dict[int, str]:
-        scenes = self._scenes({scene for _, scene, *_ in rows.values()}, _short_scene) if rows else {}
-        return {number: write(row, scenes[row[1]]) for number, row in rows.items() if row[1] in scenes}
-
-
-#: where the item is in a row of `jobs`
-_ITEM = 7
+    def _tiles(self, tiles: Mapping[int, _Tile], write: Callable[[_Tile, str], str]) -> dict[int, str]:
+        scenes = self._scenes({tile.scene for tile in tiles.values()}, _short_scene) if tiles else {}
+        return {number: write(tile, scenes[tile.scene]) for number, tile in tiles.items() if tile.scene in scenes}
 
 
 def _text(value: str) -> str:
     return msgspec.json.encode(value).decode()
 
 
-def _short_scene(row: tuple[Any, ...], aoi: str) -> str:
-    number, _, source_id, data, *_ = row
-    return f'{{"id":{number},"source_id":{_text(source_id)},"aoi":{_text(aoi)},"data":{data}}}'
+def _short_scene(scene: _Scene, aoi: str) -> str:
+    return f'{{"id":{scene.id},"source_id":{_text(scene.source_id)},"aoi":{_text(aoi)},"data":{scene.data}}}'
 
 
-def _scene_document(row: tuple[Any, ...], aoi: str) -> str:
-    *_, status, message, countdown, attempt = row
-    return f"{_short_scene(row, aoi)[:-1]},{_state(status, message)}{_count(countdown, attempt)}}}"
+def _scene_document(scene: _Scene, aoi: str) -> str:
+    return f"{_short_scene(scene, aoi)[:-1]},{_state(scene)},{_counts(scene)}}}"
 
 
-def _short_tile(row: tuple[Any, ...], scene: str) -> str:
-    number, _, source_id, data, *_ = row
-    return f'{{"id":{number},"source_id":{_text(source_id)},"scene":{scene},"data":{data}}}'
+def _short_tile(tile: _Tile, scene: str) -> str:
+    return f'{{"id":{tile.id},"source_id":{_text(tile.source_id)},"scene":{scene},"data":{tile.data}}}'
 
 
-def _tile_document(row: tuple[Any, ...], scene: str) -> str:
-    status, message, countdown, attempt, _, previous, reference = row[4:]
-    links = f'"PreviousID":{_number(previous)},"ReferenceID":{_number(reference)},'
-    return f"{_short_tile(row, scene)[:-1]},{_state(status, message)}{links}{_count(countdown, attempt)}}}"
+def _tile_document(tile: _Tile, scene: str) -> str:
+    links = f'"PreviousID":{_number(tile.previous)},"ReferenceID":{_number(tile.reference)}'
+    return f"{_short_tile(tile, scene)[:-1]},{_state(tile)},{links},{_counts(tile)}}}"
 
 
-def _state(status: str, message: str) -> str:
-    return f'"status":"{status}","message":{_text(message)},'
+def _state(item: _Scene | _Tile) -> str:
+    return f'"status":"{item.status}","message":{_text(item.message)}'
 
 
-def _count(countdown: int, attempt: int) -> str:
-    return f'"RetryCountDown":{countdown},"attempt":{attempt}'
+def _counts(item: _Scene | _Tile) -> str:
+    return f'"RetryCountDown":{item.countdown},"attempt":{item.attempt}'
 
 
 def _number(value: int | None) -> str:
     return "null" if value is None else str(value)
 
 
-def _links(job: tuple[Any, ...], tile: tuple[Any, ...]) -> tuple[int, int]:
-    """The tiles before and at the root, 0 for none: as they are now, if the job is still wanted."""
-    previous, reference = job[8:] if tile[8] != job[0] else (tile[9], job[9] and tile[10])
-    return previous or 0, reference or 0
+def _links(job: _Job, tile: _Tile) -> tuple[int | None, int | None]:
+    """The tiles before and at the root of a job's tile: as they are now, if it is still wanted."""
+    if tile.job != job.id:
+        return job.previous, job.reference
+    return tile.previous, None if job.reference is None else tile.reference
 
 
-def _tile_message(own: str, previous: str, reference: str) -> str:
-    return f'{own[:-1]},"tile_previous":{previous},"tile_reference":{reference}}}'
-
-
-def _job(row: tuple[Any, ...], message: str) -> JobRow:
-    number, attempt, published, withdrawn, lease, worker, expires = row[:_ITEM]
-    return JobRow(
-        number, attempt, published.replace(tzinfo=UTC), aware(withdrawn), lease, worker, aware(expires), message
-    )
+def _with_message(job: _Job, message: str) -> JobRow:
+    times = job.published.replace(tzinfo=UTC), aware(job.withdrawn)
+    return JobRow(job.id, job.attempt, *times, job.lease, job.worker, aware(job.expires), message)
 
 
 def aware(moment: datetime | None) -> datetime | None:
