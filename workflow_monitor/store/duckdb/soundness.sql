@@ -34,6 +34,10 @@ SELECT kind, item, count(*) FROM job WHERE withdrawn IS NULL GROUP BY ALL HAVING
 SELECT 'job', id, count(*) FROM job GROUP BY id HAVING count(*) > 1
 UNION ALL SELECT 'event', seq, count(*) FROM event GROUP BY seq HAVING count(*) > 1
 
+-- name: an_item_or_the_name_of_a_scene_twice
+SELECT type, id::VARCHAR AS which, count(*) FROM ({{items}}) GROUP BY ALL HAVING count(*) > 1
+UNION ALL SELECT 'name', source_id, count(*) FROM scene GROUP BY aoi, source_id HAVING count(*) > 1
+
 -- name: a_tile_whose_previous_or_reference_tile_is_elsewhere_nowhere_or_failed
 SELECT t.id, t.previous, t.reference FROM tile AS t
 LEFT JOIN tile AS p ON p.id = t.previous LEFT JOIN tile AS r ON r.id = t.reference
