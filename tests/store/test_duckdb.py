@@ -4,6 +4,7 @@ import hashlib
 import json
 import logging
 import os
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -16,6 +17,7 @@ from typing import Any
 import duckdb
 import pytest
 
+from tests.invariants import unsound_in
 from tests.on_disk import AOI, NOBODY, answer, names, running_on, scenes, start
 from workflow_monitor.domain.commands import CreateAOI, DeleteAOI, TrimHistory
 from workflow_monitor.domain.errors import StoreInUse, StoreUnavailable
@@ -346,6 +348,51 @@ def test_a_file_of_the_first_version_keeps_its_numbers(path: Path) -> None:
     path.with_name(path.name + ".mark").unlink()
     with running_on(path) as engine:
         assert engine.ingest(AOI, *scenes(0, 1)) == [21]
+
+
+def with_keys(path: Path) -> duckdb.DuckDBPyConnection:
+    """A file of the third version, whose scenes and tiles had keys, with what the store of a path has."""
+    old = path.with_name("old.duckdb")
+    connection = duckdb.connect(str(old))
+    for number in (1, 2, 3):
+        connection.execute(step(number))
+    connection.execute("CREATE TABLE schema_version AS SELECT 3::BIGINT AS version")
+    connection.execute("DELETE FROM used_numbers; DELETE FROM progress")
+    connection.execute(f"ATTACH '{path}' AS filled (READ_ONLY)")
+    for table in ("aoi", "workload", "scene", "tile", "job", "event", "used_numbers", "progress"):
+        connection.execute(f"INSERT INTO {table} FROM filled.{table}")
+    connection.execute("DETACH filled; CHECKPOINT")
+    return connection
+
+
+def step(number: int) -> str:
+    folder = files("workflow_monitor.store.duckdb").joinpath("migrations")
+    (file,) = [file for file in folder.iterdir() if file.name.startswith(f"{number:04}")]
+    return file.read_text("utf-8")
+
+
+@pytest.mark.parametrize("ended", ["well", "before the step", "after the step"])
+def test_scenes_and_tiles_that_had_keys_are_all_there_without(path: Path, ended: str) -> None:
+    fill(path)
+    with running_on(path) as engine:
+        expected = engine.snapshot()
+    with with_keys(path) as connection:
+        if ended != "well":
+            connection.execute("BEGIN TRANSACTION")
+            connection.execute(step(4))
+            connection.execute("INSERT INTO schema_version VALUES (4)")
+        if ended == "after the step":
+            connection.execute("COMMIT")
+        # as it would be found if the process were killed now
+        for file in path.parent.glob("old.duckdb*"):
+            shutil.copy(file, path.with_name(file.name.replace("old", "workflow")))
+    with running_on(path) as engine:
+        assert engine.snapshot() == expected
+        assert unsound_in(engine) == []
+        engine.ingest(AOI, *scenes(20, 3))
+    with duckdb.connect(str(path)) as connection:
+        keys = connection.execute("SELECT table_name FROM duckdb_constraints() WHERE constraint_type LIKE '%E%Y'")
+        assert {table for (table,) in keys.fetchall()} == {"aoi"}
 
 
 def test_numbers_of_what_was_deleted_and_trimmed_are_not_given_again(path: Path) -> None:
