@@ -14,11 +14,22 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from tests.client.scripted import Scripted, answer
 from tests.client.serving import TOKEN, call
 from tests.live import LiveServer, live_server
 from workflow_monitor import Monitor
-from workflow_monitor.client.errors import ServerUnreachable
+from workflow_monitor.client.api import Api
+from workflow_monitor.client.errors import ServerFailed, ServerUnreachable
+from workflow_monitor.client.http import Connection, Patience
+from workflow_monitor.client.secret import Secret
+from workflow_monitor.client.watch import Watcher
 from workflow_monitor.domain.status import Status
+
+NONE = '"new":0,"pending":0,"done":0,"retry":0,"failed":0'
+WORKING, IDLE = (
+    f'{{"aoi":"A","status":"PENDING","scenes":{{{scenes}}},"tiles":{{{NONE}}},"root_tiles":0,"from":null,"to":null}}'
+    for scenes in (NONE.replace('"pending":0', '"pending":1'), NONE)
+)
 
 
 @pytest.fixture
@@ -111,6 +122,23 @@ def test_the_server_goes_away_and_comes_back(tmp_path: Path, seeded_store: Path,
 
         later(0.5, restart)
         assert m["DenmarkS2"].watch(interval=0.1, timeout=60, progress=False).ended == "idle"
+
+
+@pytest.mark.parametrize("patience", [5.0, 0.0])
+def test_a_server_that_says_that_it_cannot_yet_is_waited_for(patience: float) -> None:
+    problem = '{"code":"store-unavailable","detail":"The server is shutting down."}'
+    away = answer(problem, 503, "application/problem+json")
+    replies = [answer(WORKING), away, away, answer(IDLE)]
+    with Scripted(lambda _: replies.pop(0)) as server:
+        connection = Connection(f"{server.url}workflow-monitor/", Secret(TOKEN), timeout=5, patience=Patience(0, 0.001))
+        watcher = Watcher(Api(connection), "A", 0.01, 30, patience, lambda _: None)
+        assert watcher.look() is None
+        if patience:
+            assert [watcher.look() for _ in range(3)] == [None, None, "idle"]
+        else:
+            with pytest.raises(ServerFailed, match="shutting down"):
+                watcher.look()
+        connection.close()
 
 
 def test_a_server_that_stays_away(tmp_path: Path, seeded_store: Path, later: Later) -> None:

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from workflow_monitor.client.api import Api, Workload
-from workflow_monitor.client.errors import MonitorError, ServerUnreachable
+from workflow_monitor.client.errors import MonitorError, ServerFailed, ServerUnreachable
+from workflow_monitor.client.http import AWAY
 from workflow_monitor.client.looks import ORDER
 from workflow_monitor.domain.errors import harmless
 from workflow_monitor.domain.status import Status
@@ -80,8 +81,10 @@ class Watcher:
         """Look once; why it is over, if it is."""
         try:
             now = self.api.workload(self.aoi)
-        except ServerUnreachable:
-            if self.before is None or time.monotonic() - self._seen > self.patience:
+        except (ServerUnreachable, ServerFailed) as error:
+            # one that ends, or that waits for its store, says so for as long as it can
+            is_away = not isinstance(error, ServerFailed) or error.status in AWAY
+            if not is_away or self.before is None or time.monotonic() - self._seen > self.patience:
                 raise
         else:
             self._seen = time.monotonic()
