@@ -70,9 +70,9 @@ class Site:
         answer.raise_for_status()
         return answer.json() if answer.content else None
 
-    def post(self, path: str, content: bytes) -> None:
-        """Send a body that is ready made."""
-        self.client.post(path, content=content).raise_for_status()
+    def post(self, path: str, content: bytes) -> bytes:
+        """Send a body that is ready made; the body of the answer."""
+        return self.client.post(path, content=content).raise_for_status().content
 
     def read(self, path: str, accept: str = "application/json") -> tuple[float, int]:
         """Read an answer and keep nothing of it: seconds until its first byte, and its length."""

@@ -193,8 +193,18 @@ class TestLists:
         await add()
         for status in ("PENDING", "pending", "Pending"):
             assert len((await fetch("GET", f"/aoi/Fyn/scenes/{status}")).json()) == 1
-        assert (await fetch("GET", "/aoi/Fyn/scenes/DONE")).json() == []
-        for path in ("/aoi/Fyn/scenes/nonsense", "/aoi/Fyn/tiles/nonsense", "/aoi/Fyn/history?status=nonsense"):
+            assert len((await fetch("GET", f"/aoi/Fyn/scenes?status={status}")).json()) == 1
+        for kind in ("scenes", "tiles"):
+            assert (await fetch("GET", f"/aoi/Fyn/{kind}/DONE")).json() == []
+            assert (await fetch("GET", f"/aoi/Fyn/{kind}?status=DONE")).json() == []
+        asked = (
+            "scenes/nonsense",
+            "scenes?status=nonsense",
+            "scenes?status=",
+            "tiles/nonsense",
+            "history?status=nonsense",
+        )
+        for path in (f"/aoi/Fyn/{each}" for each in asked):
             assert (await fetch("GET", path)).problem(400)["code"] == "unknown-status"
 
     async def test_formats_that_are_not_there(self, fetch: Fetch, add: Add) -> None:

@@ -39,7 +39,7 @@ class SharedTable(Protocol):
 
     def open_pgq(self) -> None: ...
 
-    def publish_pgq(self, queue: Kind, name: str, waits: Sequence[str], ids: Sequence[int]) -> None: ...
+    def publish_pgq(self, queue: Kind, name: str, waits: Sequence[str], jobs: Sequence[JobOrder]) -> None: ...
 
     def withdraw_pgq(self, ids: Sequence[int]) -> None: ...
 
@@ -101,8 +101,8 @@ class PgQueue(LeaseQueue):
         if withdrawn:
             self._table.withdraw_pgq(withdrawn)
         for kind, name in ((Kind.SCENE, self._options.downloader), (Kind.TILE, self._options.processor)):
-            if ids := [job.id for job in jobs if job.kind is kind and job.id not in gone]:
-                self._table.publish_pgq(kind, name, WAITS[kind], ids)
+            if wanted := [job for job in jobs if job.kind is kind and job.id not in gone]:
+                self._table.publish_pgq(kind, name, WAITS[kind], wanted)
 
     def take_results(self, limit: int) -> Sequence[Result | None]:
         """What the services have put on the events queue, first those that wait the longest."""

@@ -52,17 +52,18 @@ _INGEST_MANY = Operation(
 
 
 def _listings(kind: Kind, item: str) -> list[Route]:
+    parameters = *PAGE, LISTED_OR_ARROW
     operation = Operation(
         f"List the {kind}s",
         _list(f"{kind}s", item, arrow=True),
-        parameters=(*PAGE, LISTED_OR_ARROW),
+        parameters=(Parameter("status", "Only those in this status.", STATUS), *parameters),
         errors=(400, 404),
         description=NAMED_AOI,
     )
     by_status = Operation(
         f"List the {kind}s in a status",
         operation.answers,
-        parameters=operation.parameters,
+        parameters=parameters,
         errors=operation.errors,
         description=NAMED_AOI,
     )

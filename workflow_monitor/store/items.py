@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
@@ -71,6 +71,22 @@ class _Job(NamedTuple):
     reference: int | None
 
 
+class Order(Protocol):
+    """What the message of a job is written from; `JobOrder` is one."""
+
+    @property
+    def id(self) -> int: ...
+
+    @property
+    def item(self) -> int: ...
+
+    @property
+    def previous(self) -> int | None: ...
+
+    @property
+    def reference(self) -> int | None: ...
+
+
 class Items:
     """Looks up what is committed, or within a transaction what is so far."""
 
@@ -87,20 +103,25 @@ class Items:
     def jobs(self, queue: Kind, ids: Sequence[int]) -> list[JobRow]:
         """Jobs of a queue with their messages, by id; those that are there, with their items."""
         jobs = [_Job._make(row) for row in self._ask("jobs", queue, list(ids))]
-        messages = self._scene_messages(jobs) if queue is Kind.SCENE else self._tile_messages(jobs)
+        messages = self.messages(queue, jobs)
         return [_with_message(job, messages[job.id]) for job in jobs if job.id in messages]
 
-    def _scene_messages(self, jobs: Sequence[_Job]) -> dict[int, str]:
+    def messages(self, queue: Kind, jobs: Sequence[Order]) -> dict[int, str]:
+        """What workers are told of jobs of a queue, by the id of the job; of those whose items are there."""
+        if queue is Kind.TILE:
+            return self._tile_messages(jobs)
         scenes = self._scenes({job.item for job in jobs}, _short_scene)
         return {job.id: scenes[job.item] for job in jobs if job.item in scenes}
 
-    def _tile_messages(self, jobs: Sequence[_Job]) -> dict[int, str]:
-        own = self._tile_rows({job.item for job in jobs})
-        links = {job.id: _links(job, own[job.item]) for job in jobs if job.item in own}
-        others = {number for pair in links.values() for number in pair if number is not None} - own.keys()
-        tiles = self._tiles(own | self._tile_rows(others), _short_tile)
+    def _tile_messages(self, jobs: Sequence[Order]) -> dict[int, str]:
+        named = {number for job in jobs for number in (job.item, job.previous, job.reference) if number is not None}
+        rows = self._tile_rows(named)
+        links = {job.id: _links(job, rows[job.item]) for job in jobs if job.item in rows}
+        # a tile may have been linked anew since its job was published
+        linked = {number for pair in links.values() for number in pair if number is not None}
+        tiles = self._tiles(rows | self._tile_rows(linked - rows.keys()), _short_tile)
 
-        def message(job: _Job) -> str:
+        def message(job: Order) -> str:
             previous, reference = (_NO_TILE if end is None else tiles.get(end, _NO_TILE) for end in links[job.id])
             return f'{tiles[job.item][:-1]},"tile_previous":{previous},"tile_reference":{reference}}}'
 
@@ -153,7 +174,7 @@ def _number(value: int | None) -> str:
     return "null" if value is None else str(value)
 
 
-def _links(job: _Job, tile: _Tile) -> tuple[int | None, int | None]:
+def _links(job: Order, tile: _Tile) -> tuple[int | None, int | None]:
     """The tiles before and at the root of a job's tile: as they are now, if it is still wanted."""
     if tile.job != job.id:
         return job.previous, job.reference

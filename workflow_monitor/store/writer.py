@@ -215,21 +215,24 @@ class SQLWriter:
     # ---- jobs
 
     def lease(self, queue: Kind, offers: Sequence[Offer], aois: Sequence[int] | None) -> list[LeasedJob]:
-        if aois is None:
-            rows = self._rows("waiting_jobs", queue, len(offers))
-        else:
-            rows = self._rows("waiting_jobs_of_aois", queue, len(offers), list(aois))
-        ids = [number for (number,) in rows]
-        if not ids:
+        jobs = self.waiting_jobs(queue, len(offers), aois)
+        if not jobs:
             return []
-        given = offers[: len(ids)]
+        given = offers[: len(jobs)]
         untils = [_bound(offer.until) for offer in given]
-        self._update("lease_jobs", ids, *_columns(given, ("lease", "worker")), untils)
-        jobs = Items(self._connection.rows, self._notes.names).jobs(queue, ids)
+        self._update("lease_jobs", [job.id for job in jobs], *_columns(given, ("lease", "worker")), untils)
+        messages = Items(self._connection.rows, self._notes.names).messages(queue, jobs)
+        self._check("messages_of_jobs", len(messages), len(jobs))
         return [
-            LeasedJob(job.id, job.message, job.attempt, offer.lease, offer.until)
+            LeasedJob(job.id, messages[job.id], job.attempt, offer.lease, offer.until)
             for job, offer in zip(jobs, given, strict=True)
         ]
+
+    def waiting_jobs(self, queue: Kind, number: int, aois: Sequence[int] | None) -> list[JobOrder]:
+        """The first jobs that nobody has, by id, to be leased; only those of some AOIs, unless these are None."""
+        if aois is None:
+            return orders(self._rows("waiting_jobs", queue, number, 0))
+        return orders(self._rows("waiting_jobs_of_aois", queue, number, list(aois)))
 
     def renew(self, queue: Kind, leases: Sequence[str], now: datetime, until: datetime) -> list[str]:
         renewed = [lease for (lease,) in self._rows("renew_leases", queue, list(leases), now, until)]
@@ -237,7 +240,7 @@ class SQLWriter:
         return renewed
 
     def overdue(self, now: datetime) -> list[JobOrder]:
-        return [JobOrder(row[0], _KIND[row[1]], *row[2:]) for row in self._rows("overdue_jobs", now)]
+        return orders(self._rows("overdue_jobs", now))
 
     def next_expiry(self) -> datetime | None:
         expiry: datetime | None = self._rows("next_expiry")[0][0]
@@ -279,6 +282,11 @@ def _geometries(items: Sequence[SceneToIngest] | Sequence[TileToIngest]) -> dict
     rows = [_geometry(item.geometry) for item in items]
     columns = [list(column) for column in zip(*rows, strict=True)]
     return dict(zip(("geometry", "footprint", "geometry_origin"), columns, strict=True))
+
+
+def orders(rows: Iterable[tuple[Any, ...]]) -> list[JobOrder]:
+    """The rows of `job_orders`."""
+    return [JobOrder(row[0], _KIND[row[1]], *row[2:]) for row in rows]
 
 
 def _scene(row: tuple[Any, ...]) -> Scene:

@@ -136,11 +136,15 @@ SELECT data FROM scene WHERE id = $1
 -- name: tile_data
 SELECT data FROM tile WHERE id = $1
 
+-- name: job_orders
+SELECT id, kind, item, aoi, attempt, previous, reference FROM job
+
 -- name: waiting_jobs
-SELECT id FROM job WHERE kind = $1 AND withdrawn IS NULL AND lease IS NULL ORDER BY id LIMIT $2
+-- behind the job $3
+{{job_orders}} WHERE kind = $1 AND withdrawn IS NULL AND lease IS NULL AND id > $3 ORDER BY id LIMIT $2
 
 -- name: waiting_jobs_of_aois
-SELECT id FROM job
+{{job_orders}}
 WHERE kind = $1 AND withdrawn IS NULL AND lease IS NULL AND aoi IN (SELECT unnest($3::BIGINT[]))
 ORDER BY id LIMIT $2
 
@@ -155,8 +159,7 @@ UPDATE job SET expires = $4
 WHERE kind = $1 AND lease IN (SELECT unnest($2::VARCHAR[])) AND withdrawn IS NULL AND expires > $3 RETURNING lease
 
 -- name: overdue_jobs
-SELECT id, kind, item, aoi, attempt, previous, reference FROM job
-WHERE lease IS NOT NULL AND withdrawn IS NULL AND expires <= $1 ORDER BY id
+{{job_orders}} WHERE lease IS NOT NULL AND withdrawn IS NULL AND expires <= $1 ORDER BY id
 
 -- name: next_expiry
 SELECT min(expires) FROM job WHERE lease IS NOT NULL AND withdrawn IS NULL

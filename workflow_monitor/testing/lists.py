@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from workflow_monitor.domain.commands import CreateAOI, DeleteAOI, Fail, Force, Lease
-from workflow_monitor.domain.model import Page, Roots
+from workflow_monitor.domain.model import Offer, Page, Roots
 from workflow_monitor.domain.status import Cause, Kind, Status
+from workflow_monitor.store.protocol import Store
 from workflow_monitor.testing.contract import Contract
 from workflow_monitor.testing.engine import (
     AOI,
@@ -22,6 +25,7 @@ from workflow_monitor.testing.engine import (
     new,
     numbers,
     report,
+    running_over,
     texts,
 )
 
@@ -115,6 +119,33 @@ class ListContract(Contract):
         full = list(engine.store.reader.arrow(kind, [1], tuple(Status), None))
         assert [batch.num_rows for batch in (*empty, *full)] == [0, 2]
         assert empty[0].schema.equals(full[0].schema, check_metadata=True)
+
+    def test_jobs_are_leased_in_order_and_wait_if_that_is_not_committed(self, open_store: Callable[[], Store]) -> None:
+        with running_over(open_store()) as engine:
+            for name in (AOI, "Norway"):
+                engine.do(CreateAOI(name))
+            grow(engine, 2)
+            engine.add("Norway", new("n"))
+            engine.add(AOI, *[new(f"later{index}") for index in range(3)])
+        store = open_store()
+
+        def lease(name: str, number: int, aois: list[int] | None = None) -> list[int]:
+            offers = [Offer(f"{name}{index}", "w", START + timedelta(seconds=9)) for index in range(number)]
+            return [json.loads(job.payload)["id"] for job in store.writer.lease(Kind.SCENE, offers, aois)]
+
+        with suppress(RuntimeError), store.writer.transaction():
+            assert lease("lost", 2) == [1, 2]
+            raise RuntimeError
+        with store.writer.transaction():
+            assert lease("norway", 9, [2]) == [3]
+        with store.writer.transaction():
+            assert [lease("one", 1), lease("denmark", 1, [1]), lease("two", 2), lease("rest", 9)] == [
+                [1],
+                [2],
+                [4, 5],
+                [6],
+            ]
+        store.close()
 
     def test_jobs_are_listed_by_state(self, engine: Running) -> None:
         grow(engine, 5)

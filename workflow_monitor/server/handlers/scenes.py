@@ -27,7 +27,7 @@ class Listing(Handler):
 
     @reads
     async def get(self, aoi: str, status: str | None = None) -> None:
-        wanted, page = status_named(status), self.page()
+        wanted, page = status_named(self.text("status") if status is None else status), self.page()
         form = self.form(AS_JSON, AS_GEOJSON, AS_NDJSON, AS_ARROW)
         queries = await self.queries()
         if form is AS_ARROW:

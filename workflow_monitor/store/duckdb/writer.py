@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 
+from workflow_monitor.domain.model import AOI, JobOrder
+from workflow_monitor.domain.neighbourhood import Changes
+from workflow_monitor.domain.status import Kind
 from workflow_monitor.store.directory import Directory
 from workflow_monitor.store.duckdb.connection import Connection
 from workflow_monitor.store.duckdb.mark import Progress
-from workflow_monitor.store.writer import SQLWriter
+from workflow_monitor.store.duckdb.waiting import WaitingJobs
+from workflow_monitor.store.protocol import Payloads
+from workflow_monitor.store.writer import SQLWriter, orders
 
 
 class DuckDBWriter(SQLWriter):
@@ -24,13 +29,20 @@ class DuckDBWriter(SQLWriter):
         self._note = note
         *progress, _ = self._rows("progress")[0]
         self._progress = Progress(*progress)
+        self._waiting = WaitingJobs(
+            lambda queue, number, after: orders(self._rows("waiting_jobs", queue, number, after))
+        )
 
     @contextmanager
     def transaction(self) -> Iterator[bool]:
         """Commit what is done within, on disk, or nothing of it; and number it, if it has changed something."""
-        with super().transaction() as is_outdated:
-            yield is_outdated
-            progress = self._advance()
+        try:
+            with super().transaction() as is_outdated:
+                yield is_outdated
+                progress = self._advance()
+        except BaseException:
+            self._waiting.forget()
+            raise
         if progress != self._progress:
             self._progress = progress
             self._note(progress)
@@ -42,6 +54,23 @@ class DuckDBWriter(SQLWriter):
         progress = Progress(store, transactions + 1, secrets.randbits(63))
         self._run("advance", progress.transactions, progress.token)
         return progress
+
+    def save(self, changes: Changes, payloads: Payloads, aois: Sequence[AOI], at: datetime) -> None:
+        super().save(changes, payloads, aois, at)
+        self._waiting.publish(changes.jobs)
+        self._waiting.drop(changes.withdrawn)
+
+    def delete_aoi(self, number: int) -> None:
+        super().delete_aoi(number)
+        self._waiting.forget()
+
+    def waiting_jobs(self, queue: Kind, number: int, aois: Sequence[int] | None) -> list[JobOrder]:
+        """See `SQLWriter`."""
+        if aois is None:
+            return self._waiting.take(queue, number)
+        jobs = super().waiting_jobs(queue, number, aois)
+        self._waiting.drop(job.id for job in jobs)
+        return jobs
 
     def complete(self) -> None:
         """Note in the file that it holds all that was acknowledged: nothing is written after this."""

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from workflow_monitor.domain.errors import FieldError, InvalidInput, quoted
-from workflow_monitor.domain.model import AOI, Event
+from workflow_monitor.domain.model import AOI, Event, JobOrder
 from workflow_monitor.domain.neighbourhood import Changes
 from workflow_monitor.domain.status import Kind
 from workflow_monitor.store.items import Items
@@ -69,11 +69,10 @@ class PostgresWriter(SQLWriter):
             self._news.prepare("find_pgq_jobs", "create_pgq_jobs")
             self._has_pgq = True
 
-    def publish_pgq(self, queue: Kind, name: str, waits: Sequence[str], ids: Sequence[int]) -> None:
+    def publish_pgq(self, queue: Kind, name: str, waits: Sequence[str], jobs: Sequence[JobOrder]) -> None:
         """Put jobs into the table, for workers that wait so long between tries."""
-        items = Items(self._ask_for_services, self._notes.names)
-        jobs = [job for job in items.jobs(queue, ids) if job.withdrawn is None]
-        self._run("publish_pgq", name, list(waits), [job.id for job in jobs], [job.message for job in jobs])
+        messages = Items(self._ask_for_services, self._notes.names).messages(queue, jobs)
+        self._run("publish_pgq", name, list(waits), list(messages), list(messages.values()))
 
     def _ask_for_services(self, name: str, *values: object) -> list[tuple[Any, ...]]:
         return self._rows({"scene_rows": "scene_rows_of_services"}.get(name, name), *values)
