@@ -187,8 +187,8 @@ def _result(item: int, attempt: int | None = None) -> Request:
 
 def work_on(site: Site) -> list[Figure]:
     """Workers that report a result and take their next job, 200 times a second."""
-    number = max(200, site.calls // 2)
-    jobs = deque(site.json("POST", "/jobs/processor/lease", {"max": number, "seconds": 3600, "worker": "w"})["jobs"])
+    first = {"max": max(200, site.calls // 2), "seconds": 3600, "worker": "w"}
+    jobs = deque(site.json("POST", "/jobs/processor/lease", first)["jobs"])
     lease = _encode({"max": 1, "seconds": 3600, "worker": "w"})
 
     async def work(send: Send) -> None:
@@ -197,7 +197,7 @@ def work_on(site: Site) -> list[Figure]:
         assert answer["applied"] == 1, answer
         jobs.extend(orjson.loads(await send("POST", "/jobs/processor/lease", lease))["jobs"])
 
-    took = site.paced([work] * number, 200)
+    took = site.paced([work] * len(jobs), 200)
     return [
         Figure("result, then the next job leased, at 200/s: median", "ms", took),
         Figure("result, then the next job leased, at 200/s: p99", "ms", [percentile(took, 99)], Goal(below=25)),
