@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
@@ -67,6 +68,26 @@ def test_what_is_sent_together_is_one_transaction(engine: Running) -> None:
     at_once(engine, ingestion("Denmark", [A]), Report([result(SCENE, 1, DONE)]), Report([result(TILE, 1, DONE)]))
     # the first is that of the command for which the writer waited
     assert [len(events) for events in transactions if events] == [5]
+
+
+def test_who_has_just_been_answered_and_asks_again_comes_with_those_who_wait(engine: Running) -> None:
+    events_of: list[int] = []
+
+    def take_long(events: Sequence[object]) -> None:
+        events_of.append(len(events))
+        time.sleep(1)
+
+    engine.workflow._on_commit = take_long
+    first = engine.send(ingestion("Denmark", [A]))
+    while not events_of:
+        time.sleep(0.01)
+    waiting = engine.send(ingestion("Denmark", [B]))
+    first.result(30)
+    time.sleep(0.1)
+    again = engine.send(ingestion("Denmark", [C]))
+    waiting.result(30)
+    again.result(30)
+    assert events_of == [2, 4]
 
 
 def test_a_command_that_is_refused_leaves_the_others_alone(engine: Running) -> None:
