@@ -32,7 +32,7 @@ ASKED = {
     "one tile": ("GET", "/tile/77", None),
     "page of 100 scenes": ("GET", f"/aoi/{AOI}/scenes?limit=100", None),
     "all tiles as JSON": ("GET", f"/aoi/{AOI}/tiles", None),
-    "a result": ("POST", "/results", [{"type": "tile", "id": 77, "status": "DONE"}]),
+    "a result that comes again": ("POST", "/results", [{"type": "tile", "id": 77, "status": "DONE"}]),
 }
 AT_ONCE = 8
 NAMES = ("direct", "passed on")

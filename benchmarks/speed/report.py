@@ -15,6 +15,8 @@ from benchmarks.speed.figures import Figure
 Run = Mapping[int, list[Figure]]
 PACKAGES = ("duckdb", "jupyter-server", "tornado", "pyarrow")
 COLUMNS = 5
+#: what the greatest time of a plot is at least of the least: noise is not to look like growth
+DECADES = 1_000
 
 
 def report(run: Run, command: str, picture: str | None) -> str:
@@ -86,21 +88,33 @@ def plot(run: Run, path: Path) -> None:
     mpl.use("agg")
     import matplotlib.pyplot as plt
 
-    names = [figure.name for figure in next(iter(run.values())) if "MB more" not in figure.unit]
-    rows = -(-len(names) // COLUMNS)
-    drawing, axes = plt.subplots(rows, COLUMNS, figsize=(3 * COLUMNS, 2.1 * rows), sharex=True, squeeze=False)
-    for axis, name in zip(axes.flat, names, strict=False):
-        found = {size: one for size, figures in run.items() for one in figures if one.name == name}
-        axis.loglog(list(found), [one.cost() for one in found.values()], marker="o", markersize=3)
+    lines = dict(_lines(run))
+    rows = -(-len(lines) // COLUMNS)
+    drawing, axes = plt.subplots(rows, COLUMNS, figsize=(2.4 * COLUMNS, 1.7 * rows), sharex=True, squeeze=False)
+    for axis, (name, costs) in zip(axes.flat, lines.items(), strict=False):
+        least, greatest = min(costs.values()), max(costs.values())
+        reach = max(DECADES, 4 * greatest / least) ** 0.5
+        middle = (least * greatest) ** 0.5
+        axis.loglog(list(costs), list(costs.values()), marker="o", markersize=3)
+        axis.set_ylim(middle / reach, middle * reach)
+        axis.minorticks_off()
         axis.set_title("\n".join(_wrapped(name)), fontsize=7)
         axis.tick_params(labelsize=6)
         axis.grid(alpha=0.3)
-    for axis in axes.flat[len(names) :]:
+    for axis in axes.flat[len(lines) :]:
         axis.set_visible(False)
     drawing.supxlabel("tiles", fontsize=8)
     drawing.supylabel("seconds for one (memory: MB)", fontsize=8)
     drawing.tight_layout()
     drawing.savefig(path, dpi=90)
+
+
+def _lines(run: Run) -> Iterator[tuple[str, dict[int, float]]]:
+    """What each figure costs at each size; those that may be nothing, or less, are left out."""
+    for name in dict.fromkeys(figure.name for figures in run.values() for figure in figures):
+        costs = {size: one.cost() for size, figures in run.items() for one in figures if one.name == name}
+        if min(costs.values()) > 0 and "meanwhile" not in name:
+            yield name, costs
 
 
 def _wrapped(name: str) -> list[str]:
