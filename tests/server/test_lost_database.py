@@ -58,6 +58,9 @@ def test_it_says_so_while_the_database_is_away_and_goes_on_when_it_is_back(
         follower = follow(other, events)
         http.post("/aoi/Fyn").raise_for_status()
         http.post("/aoi/Fyn/scene", json=scene("s1")).raise_for_status()
+        while not any(event["type"] == "scene" for event in events):
+            assert follower.is_alive()
+            time.sleep(0.05)
         admin.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false".encode())
         try:
             admin.execute(END_ALL, (name,))

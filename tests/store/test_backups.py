@@ -21,9 +21,10 @@ from tests.store.test_mark import beside, contents, image
 from workflow_monitor.domain.commands import CreateAOI, DeleteAOI, Lease
 from workflow_monitor.domain.errors import Conflict, StoreUnavailable
 from workflow_monitor.store import open_store
-from workflow_monitor.store.duckdb import backups
+from workflow_monitor.store.duckdb import backups, restoring
 from workflow_monitor.store.duckdb.backups import folder_of, listed
 from workflow_monitor.store.duckdb.restoring import GAP, restore
+from workflow_monitor.store.duckdb.store import own
 
 SEED = os.environ.get("WORKFLOW_MONITOR_SEED") or str(random.randrange(10**6))
 ROUNDS = effort(4, 100)
@@ -243,7 +244,14 @@ def test_a_store_that_was_killed_can_be_restored_from(path: Path, tmp_path: Path
         assert len(names(engine)) == 20
 
 
-def test_a_store_that_is_open_is_not_restored(path: Path) -> None:
+def test_a_server_that_only_tries_to_open_the_store_is_waited_for(backed_up: Path) -> None:
+    lock = own(backed_up)
+    threading.Timer(1, lock.release).start()
+    assert restored(backed_up) == [scene.name for scene in scenes(0, 20)]
+
+
+def test_a_store_that_is_open_is_not_restored(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(restoring, "PATIENCE", 0.1)
     with held(path) as owner:
         assert f"belongs to another running server (process {owner.pid}" in refusal(path)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -13,9 +14,10 @@ from pathlib import Path
 
 import duckdb
 
-from workflow_monitor.domain.errors import StoreUnavailable
+from workflow_monitor.domain.errors import StoreInUse, StoreUnavailable
 from workflow_monitor.store.duckdb.backups import folder_of, listed
 from workflow_monitor.store.duckdb.connection import first_line
+from workflow_monitor.store.duckdb.lock import OwnerLock
 from workflow_monitor.store.duckdb.mark import HighWaterMark, Progress, sync_folder
 from workflow_monitor.store.duckdb.schema import migrate
 from workflow_monitor.store.duckdb.soundness import unsound
@@ -25,6 +27,8 @@ from workflow_monitor.store.sql import statements
 _SQL = statements(("workflow_monitor.store.duckdb", "backups.sql"))
 #: so many numbers are left out, that what is lost may have had
 GAP = 1_000_000
+#: seconds in which a server that only tries to open the store lets go of it
+PATIENCE = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +52,7 @@ def restore(store: Path, backup: Path | None = None, *, as_is: bool = False) -> 
     with what to do, and nothing changed, if the store is in use, or the backup is not there or does not hang together.
     """
     store = Path(os.path.realpath(store))
-    lock = own(store)
+    lock = _own(store)
     try:
         source = store if as_is else _chosen(store, backup)
         if not source.is_file():
@@ -62,6 +66,18 @@ def restore(store: Path, backup: Path | None = None, *, as_is: bool = False) -> 
         lock.release()
     aois, scenes, tiles, until = found
     return Restored(source, aois, scenes, tiles, until and until.replace(tzinfo=UTC), aside)
+
+
+def _own(store: Path) -> OwnerLock:
+    """The lock of a store. A server that waits for it to be restored tries to open it now and then, and has the lock meanwhile."""
+    until = time.monotonic() + PATIENCE
+    while True:
+        try:
+            return own(store)
+        except StoreInUse as error:
+            if error.contact or time.monotonic() > until:
+                raise
+            time.sleep(0.02)
 
 
 def _chosen(store: Path, backup: Path | None) -> Path:
