@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -27,6 +28,7 @@ from workflow_monitor.domain.commands import (
 from workflow_monitor.domain.errors import AOINotFound, Conflict, InvalidInput, SceneExists, StatusConflict
 from workflow_monitor.domain.model import Result
 from workflow_monitor.domain.status import Kind, Status
+from workflow_monitor.engine import workflow
 from workflow_monitor.store.duckdb.connection import MANY
 from workflow_monitor.testing.engine import START
 
@@ -70,7 +72,10 @@ def test_what_is_sent_together_is_one_transaction(engine: Running) -> None:
     assert [len(events) for events in transactions if events] == [5]
 
 
-def test_who_has_just_been_answered_and_asks_again_comes_with_those_who_wait(engine: Running) -> None:
+def test_who_has_just_been_answered_and_asks_again_comes_with_those_who_wait(
+    engine: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workflow, "LINGER", 60)
     events_of: list[int] = []
 
     def take_long(events: Sequence[object]) -> None:
@@ -88,6 +93,23 @@ def test_who_has_just_been_answered_and_asks_again_comes_with_those_who_wait(eng
     waiting.result(30)
     again.result(30)
     assert events_of == [2, 4]
+
+
+def test_nobody_waits_long_for_who_was_answered_after_a_long_transaction(engine: Running) -> None:
+    began = threading.Event()
+
+    def take_long(_: Sequence[object]) -> None:
+        if not began.is_set():
+            began.set()
+            time.sleep(4)
+
+    engine.workflow._on_commit = take_long
+    first = engine.send(ingestion("Denmark", [A]))
+    assert began.wait(30)
+    waiting = engine.send(ingestion("Denmark", [B]))
+    first.result(30)
+    # half of the four seconds would be too long
+    waiting.result(1.5)
 
 
 def test_a_command_that_is_refused_leaves_the_others_alone(engine: Running) -> None:

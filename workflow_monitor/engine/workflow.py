@@ -22,6 +22,8 @@ log = logging.getLogger(__name__)
 
 #: commands that go into one transaction at most
 GROUP = 500
+#: seconds for which those who have just been answered are waited for, at most
+LINGER = 0.01
 #: seconds that the expiry of leases waits after a transaction that failed
 PAUSE = 5.0
 #: seconds after which it looks for leases that have run out of a server that is no more
@@ -113,14 +115,14 @@ class Workflow:
         """What has come in meanwhile, or the expiry of leases when that is due; and whether it is the end.
 
         A transaction takes nearly as long for one command as for many. So those who have just been answered, and are
-        likely to ask again, are waited for: half as long as the last one took.
+        likely to ask again, are waited for: half as long as the last one took, and no longer than LINGER.
         """
         group: list[_Order] = []
         answered, seconds = self._last
         expected = answered + self._orders.qsize()
         try:
             order = self._orders.get(timeout=self._until_expiry())
-            until = time.perf_counter() + seconds / 2
+            until = time.perf_counter() + min(seconds / 2, LINGER)
             while order is not None:
                 group.append(order)
                 if len(group) >= GROUP:
