@@ -15,8 +15,8 @@ from benchmarks.speed.figures import Figure
 Run = Mapping[int, list[Figure]]
 PACKAGES = ("duckdb", "jupyter-server", "tornado", "pyarrow")
 COLUMNS = 5
-#: what the greatest time of a plot is at least of the least: noise is not to look like growth
-DECADES = 1_000
+#: how many times the bottom of a plot its top is, at least: noise is not to look like growth
+SPAN = 1_000
 
 
 def report(run: Run, command: str, picture: str | None) -> str:
@@ -93,7 +93,7 @@ def plot(run: Run, path: Path) -> None:
     drawing, axes = plt.subplots(rows, COLUMNS, figsize=(2.4 * COLUMNS, 1.7 * rows), sharex=True, squeeze=False)
     for axis, (name, costs) in zip(axes.flat, lines.items(), strict=False):
         least, greatest = min(costs.values()), max(costs.values())
-        reach = max(DECADES, 4 * greatest / least) ** 0.5
+        reach = max(SPAN, 4 * greatest / least) ** 0.5
         middle = (least * greatest) ** 0.5
         axis.loglog(list(costs), list(costs.values()), marker="o", markersize=3)
         axis.set_ylim(middle / reach, middle * reach)

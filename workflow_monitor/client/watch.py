@@ -83,8 +83,8 @@ class Watcher:
             now = self.api.workload(self.aoi)
         except (ServerUnreachable, ServerFailed) as error:
             # one that ends, or that waits for its store, says so for as long as it can
-            is_away = not isinstance(error, ServerFailed) or error.status in AWAY
-            if not is_away or self.before is None or time.monotonic() - self._seen > self.patience:
+            is_lasting = isinstance(error, ServerFailed) and error.status not in AWAY
+            if is_lasting or self.before is None or time.monotonic() - self._seen > self.patience:
                 raise
         else:
             self._seen = time.monotonic()

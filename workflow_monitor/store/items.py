@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import msgspec
 
+from workflow_monitor.domain.model import JobOrder
 from workflow_monitor.domain.status import Kind
 from workflow_monitor.store.protocol import JobRow
 
@@ -71,20 +72,8 @@ class _Job(NamedTuple):
     reference: int | None
 
 
-class Order(Protocol):
-    """What the message of a job is written from; `JobOrder` is one."""
-
-    @property
-    def id(self) -> int: ...
-
-    @property
-    def item(self) -> int: ...
-
-    @property
-    def previous(self) -> int | None: ...
-
-    @property
-    def reference(self) -> int | None: ...
+#: what the message of a job is written from
+_Order = JobOrder | _Job
 
 
 class Items:
@@ -106,14 +95,14 @@ class Items:
         messages = self.messages(queue, jobs)
         return [_with_message(job, messages[job.id]) for job in jobs if job.id in messages]
 
-    def messages(self, queue: Kind, jobs: Sequence[Order]) -> dict[int, str]:
+    def messages(self, queue: Kind, jobs: Sequence[_Order]) -> dict[int, str]:
         """What workers are told of jobs of a queue, by the id of the job; of those whose items are there."""
         if queue is Kind.TILE:
             return self._tile_messages(jobs)
         scenes = self._scenes({job.item for job in jobs}, _short_scene)
         return {job.id: scenes[job.item] for job in jobs if job.item in scenes}
 
-    def _tile_messages(self, jobs: Sequence[Order]) -> dict[int, str]:
+    def _tile_messages(self, jobs: Sequence[_Order]) -> dict[int, str]:
         named = {number for job in jobs for number in (job.item, job.previous, job.reference) if number is not None}
         rows = self._tile_rows(named)
         links = {job.id: _links(job, rows[job.item]) for job in jobs if job.item in rows}
@@ -121,7 +110,7 @@ class Items:
         linked = {number for pair in links.values() for number in pair if number is not None}
         tiles = self._tiles(rows | self._tile_rows(linked - rows.keys()), _short_tile)
 
-        def message(job: Order) -> str:
+        def message(job: _Order) -> str:
             previous, reference = (_NO_TILE if end is None else tiles.get(end, _NO_TILE) for end in links[job.id])
             return f'{tiles[job.item][:-1]},"tile_previous":{previous},"tile_reference":{reference}}}'
 
@@ -174,7 +163,7 @@ def _number(value: int | None) -> str:
     return "null" if value is None else str(value)
 
 
-def _links(job: Order, tile: _Tile) -> tuple[int | None, int | None]:
+def _links(job: _Order, tile: _Tile) -> tuple[int | None, int | None]:
     """The tiles before and at the root of a job's tile: as they are now, if it is still wanted."""
     if tile.job != job.id:
         return job.previous, job.reference
