@@ -24,7 +24,7 @@ from pathlib import Path
 import httpx
 
 from benchmarks.ingestion import AOI, TILES_PER_SCENE, fill, scene_on_earth
-from tests.live import live_server
+from tests.server_process import live_server
 
 LIMIT = 3.0
 ARROW = "application/vnd.apache.arrow.stream"

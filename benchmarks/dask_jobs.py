@@ -23,15 +23,15 @@ import httpx
 import psutil
 from distributed import Client, LocalCluster
 
-from tests.live import live_server
+from tests.server_process import live_server
 from workflow_monitor import Monitor
 from workflow_monitor.dask import Job
 from workflow_monitor.dask.processing import Processing
-from workflow_monitor.dask.source import Source
+from workflow_monitor.dask.job_source import Source
 from workflow_monitor.domain.commands import CreateAOI, Ingest
-from workflow_monitor.domain.documents import read_scene
+from workflow_monitor.documents.aoi_names import read_scene
 from workflow_monitor.domain.status import Kind
-from workflow_monitor.engine.workflow import Workflow
+from workflow_monitor.engine.command_processor import Workflow
 from workflow_monitor.queues.dask import Commands, DaskQueue
 from workflow_monitor.store import open_store
 

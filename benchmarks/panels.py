@@ -26,7 +26,7 @@ from playwright.sync_api import Page, sync_playwright
 
 from benchmarks.ingestion import AOI, TILES_PER_SCENE, fill, scene_on_earth
 from tests.browser.lab import OPTIONS, Lab
-from tests.live import live_server
+from tests.server_process import live_server
 
 CHROMIUM = "/usr/bin/chromium"
 CHANGES = 20

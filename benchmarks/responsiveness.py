@@ -21,8 +21,8 @@ from pathlib import Path
 import httpx
 
 from benchmarks.ingestion import AOI, fill
-from benchmarks.speed.figures import percentile
-from tests.live import live_server
+from benchmarks.speed.plots import percentile
+from tests.server_process import live_server
 
 LIMIT_MS = 50
 ASKED = {"overview": f"/aoi/{AOI}", "tile": "/tile/77", "page of scenes": f"/aoi/{AOI}/scenes?limit=100", "up?": "/"}

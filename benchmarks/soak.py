@@ -26,7 +26,7 @@ from typing import Any
 import httpx
 import psutil
 
-from tests.live import LiveServer, live_server
+from tests.server_process import LiveServer, live_server
 from workflow_monitor.demo.connection import Connection
 from workflow_monitor.demo.ingestions import denmark_s1, denmark_s2
 from workflow_monitor.demo.workers import Crew, Pace, is_idle

@@ -17,9 +17,9 @@ from typing import TypeVar
 import pytest
 
 from tests import postgres
-from tests.client.serving import Servers, seed
-from tests.effort import FACTOR
-from tests.live import free_port
+from tests.example_servers import Servers, seed
+from tests.scale import FACTOR
+from tests.server_process import free_port
 
 pytest_plugins = ["pytest_jupyter.jupyter_server"]
 

@@ -7,12 +7,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from tests.running import Running
-from workflow_monitor.domain.model import Event
+from tests.engine_harness import Running
+from workflow_monitor.domain.models import Event
 from workflow_monitor.domain.status import Cause, Status
-from workflow_monitor.store.duckdb.soundness import unsound
+from workflow_monitor.store.duckdb.integrity import unsound
 
-#: of ingestions whose scenes are named as in `tests.mortal`
+#: of ingestions whose scenes are named as in `tests.crash_writer`
 HALF_AN_INGESTION = """
     WITH named AS (
         SELECT s.id, split_part(source_id, ':', 1) AS who, split_part(source_id, ':', 3)::INTEGER AS tiles,

@@ -10,9 +10,9 @@ from pathlib import Path
 from time import perf_counter
 
 from benchmarks.speed import reading, serving, streaming, writing
-from benchmarks.speed.figures import Figure
+from benchmarks.speed.plots import Figure
 from benchmarks.speed.report import plot, report
-from benchmarks.speed.site import Site, site
+from benchmarks.speed.target import Site, site
 
 Case = Callable[[Site], Figure | Iterable[Figure]]
 #: in this order: those that come later look at what those before have made

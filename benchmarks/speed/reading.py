@@ -10,8 +10,8 @@ from time import perf_counter
 import orjson
 
 from benchmarks.ingestion import AOI, TILES_PER_SCENE, scene
-from benchmarks.speed.figures import Figure, Goal, milliseconds, timed
-from benchmarks.speed.site import ARROW, Site
+from benchmarks.speed.plots import Figure, Goal, milliseconds, timed
+from benchmarks.speed.target import ARROW, Site
 
 QUICK = Goal(below=10)
 MEDIUM = 3_000

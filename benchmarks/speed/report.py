@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psutil
 
-from benchmarks.speed.figures import Figure
+from benchmarks.speed.plots import Figure
 
 Run = Mapping[int, list[Figure]]
 PACKAGES = ("duckdb", "jupyter-server", "tornado", "pyarrow")

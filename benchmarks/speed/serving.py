@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from time import perf_counter, sleep
 
-from benchmarks.speed.figures import Figure, Goal
-from benchmarks.speed.site import Site, site
+from benchmarks.speed.plots import Figure, Goal
+from benchmarks.speed.target import Site, site
 
 IDLE_SECONDS = 10
 

@@ -12,8 +12,8 @@ from functools import partial
 from multiprocessing.connection import Connection
 
 from benchmarks.ingestion import scene
-from benchmarks.speed.figures import Figure, Goal, percentile
-from benchmarks.speed.site import Site
+from benchmarks.speed.plots import Figure, Goal, percentile
+from benchmarks.speed.target import Site
 
 READERS = 500
 TRANSITIONS = 1_000

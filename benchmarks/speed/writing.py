@@ -17,8 +17,8 @@ import msgspec
 import orjson
 
 from benchmarks.ingestion import AOI, TILES_PER_SCENE, batches, scene, scene_on_earth
-from benchmarks.speed.figures import Figure, Goal, milliseconds, percentile, timed
-from benchmarks.speed.site import Request, Send, Site
+from benchmarks.speed.plots import Figure, Goal, milliseconds, percentile, timed
+from benchmarks.speed.target import Request, Send, Site
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, sync_playwright
 
 from tests.browser.lab import OPTIONS, Lab, running_lab
-from tests.client.serving import MESSAGE, call
+from tests.example_servers import MESSAGE, call
 
 
 @pytest.fixture(autouse=True)

@@ -14,8 +14,8 @@ import nbformat
 from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request, expect
 from playwright.sync_api import Error as PlaywrightError
 
-from tests.client.serving import call
-from tests.live import TOKEN, LiveServer, live_server
+from tests.example_servers import call
+from tests.server_process import TOKEN, LiveServer, live_server
 
 OPTIONS = (
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"),

@@ -17,8 +17,8 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.lab import MORTAL, Lab, kill_kernel, panel, running_lab, status_of, watched_page
-from tests.client.serving import call
-from tests.live import TOKEN, free_port
+from tests.example_servers import call
+from tests.server_process import TOKEN, free_port
 
 ALL = "m.dashboard()"
 PAGE_TOKEN = "page-token"

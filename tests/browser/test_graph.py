@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Locator, Position, expect
 
 from tests.browser.lab import Lab, panel, status_of
-from tests.client.serving import call
+from tests.example_servers import call
 
 pytestmark = pytest.mark.usefixtures("one_scene_in_retry")
 

@@ -10,8 +10,8 @@ import pytest
 from playwright.sync_api import Browser, Locator, expect
 
 from tests.browser.lab import MORTAL, Lab, kill_kernel, panel, running_lab, status_of
-from tests.client.serving import call
-from tests.live import live_server
+from tests.example_servers import call
+from tests.server_process import live_server
 
 pytestmark = pytest.mark.usefixtures("one_scene_in_retry")
 

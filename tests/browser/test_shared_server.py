@@ -13,8 +13,8 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.browser.lab import Lab, panel
-from tests.client.serving import call
-from tests.live import TOKEN, LiveServer, live_server, served
+from tests.example_servers import call
+from tests.server_process import TOKEN, LiveServer, live_server, served
 
 
 @dataclass

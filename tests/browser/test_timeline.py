@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.lab import Lab, panel
-from tests.client.serving import call
+from tests.example_servers import call
 
 pytestmark = pytest.mark.usefixtures("one_scene_in_retry")
 

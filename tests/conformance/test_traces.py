@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.live import LiveServer, live_server
+from tests.server_process import LiveServer, live_server
 
 HERE = Path(__file__).parent
 QUIRKS: Mapping[str, list[str]] = json.loads((HERE / "quirks.json").read_text(encoding="utf-8"))

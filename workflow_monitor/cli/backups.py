@@ -9,7 +9,7 @@ import typer
 
 from workflow_monitor.cli.ingestion import URL, AsJSON, reached
 from workflow_monitor.cli.tables import show_json
-from workflow_monitor.domain.dates import rfc3339
+from workflow_monitor.documents.rfc3339 import rfc3339
 from workflow_monitor.domain.errors import StoreUnavailable, harmless
 
 
@@ -42,7 +42,7 @@ def restore(
     The backup is checked before anything is changed. What happened after it is lost: scenes and tiles are then as
     they were, and jobs are handed out again.
     """
-    from workflow_monitor.store.duckdb.restoring import restore as put_back  # noqa: PLC0415 - only here is DuckDB needed
+    from workflow_monitor.store.duckdb.restore import restore as put_back  # noqa: PLC0415 - only here is DuckDB needed
 
     if as_is and backup is not None:
         raise typer.BadParameter("--as-is and --backup exclude each other.")

@@ -51,22 +51,22 @@ def serve(  # noqa: PLR0913, PLR0917 - each is an option of the command
     It is a Jupyter server with this extension alone: neither kernels nor files can be reached. Other Jupyter servers use it
     by their variable WORKFLOW_MONITOR_UPSTREAM. Further arguments go to Jupyter, such as --WorkflowMonitor.queue=lease.
     """
-    from workflow_monitor.server import headless  # noqa: PLC0415 - the other commands need no server
+    from workflow_monitor.server import standalone  # noqa: PLC0415 - the other commands need no server
 
     # The variables are for clients; the server's own kernels, if it had any, were not to inherit them.
     given = os.environ.pop(TOKEN, "")
     token = token_file.read_text(encoding="utf-8").strip() if token_file else given
     try:
-        config = headless.configuration(
+        config = standalone.configuration(
             host=host,
             port=port,
             base_url=base_url,
             store=store,
             token=token,
             behind_proxy=behind_proxy,
-            hub=headless.is_service_of_hub() if hub is None else hub,
+            hub=standalone.is_service_of_hub() if hub is None else hub,
         )
-    except headless.CannotServe as error:
+    except standalone.CannotServe as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(1) from None
-    headless.serve(config, context.args)
+    standalone.serve(config, context.args)

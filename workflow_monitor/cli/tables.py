@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from workflow_monitor.client.looks import GLYPHS
+from workflow_monitor.client.display import GLYPHS
 from workflow_monitor.domain.errors import harmless
 from workflow_monitor.domain.status import Status
 

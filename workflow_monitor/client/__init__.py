@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from workflow_monitor.client.client import Monitor
     from workflow_monitor.client.frames import expand
     from workflow_monitor.client.items import Scene, Tile
-    from workflow_monitor.client.looks import COLOURS
+    from workflow_monitor.client.display import COLOURS
     from workflow_monitor.client.watch import Summary
 
 __all__ = ["AOI", "COLOURS", "Monitor", "Retried", "Scene", "Summary", "Tile", "Workload", "expand"]

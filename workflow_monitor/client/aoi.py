@@ -7,15 +7,15 @@ from datetime import UTC, datetime
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Self
 
-from workflow_monitor.client import looks
+from workflow_monitor.client import display
 from workflow_monitor.client.api import Api, Retried, Workload
 from workflow_monitor.client.errors import MonitorError, NotConfirmed
 from workflow_monitor.client.jobs import Processed
 from workflow_monitor.client.panels import Panels
-from workflow_monitor.client.submission import read_submission
+from workflow_monitor.client.scene_input import read_submission
 from workflow_monitor.client.watch import Bar, Summary, Watcher, watch, watch_async
 from workflow_monitor.domain.failures import FAILURES
-from workflow_monitor.domain.model import Overview, Page
+from workflow_monitor.domain.models import Overview, Page
 from workflow_monitor.domain.status import Kind, Status
 
 if TYPE_CHECKING:
@@ -325,18 +325,18 @@ class AOI(Panels, Processed):
     # ---- looks
 
     def __repr__(self) -> str:
-        return looks.aoi_repr(self._workload)
+        return display.aoi_repr(self._workload)
 
     def __str__(self) -> str:
-        return looks.aoi_text(*self._shown())
+        return display.aoi_text(*self._shown())
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # noqa: ANN401 - IPython's own
         printer.text(repr(self) if cycle else str(self))
 
     def _repr_html_(self) -> str:
-        return looks.aoi_html(*self._shown())
+        return display.aoi_html(*self._shown())
 
-    def _shown(self) -> tuple[Workload, list[looks.Group], str]:
+    def _shown(self) -> tuple[Workload, list[display.Group], str]:
         """The numbers of now and the largest groups of failures; the last known ones if the server is away."""
         try:
             self.refresh()

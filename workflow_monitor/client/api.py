@@ -10,7 +10,8 @@ from datetime import date
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote
 
-from workflow_monitor.client import columns, documents
+from workflow_monitor.client import documents
+from workflow_monitor.client import columnar
 from workflow_monitor.client.errors import (
     MonitorError,
     NotRetriable,
@@ -20,7 +21,7 @@ from workflow_monitor.client.errors import (
 from workflow_monitor.client.http import ARROW, Answer, Connection, Params
 from workflow_monitor.client.jobs import Jobs
 from workflow_monitor.domain.failures import FailureGroup
-from workflow_monitor.domain.model import Backup, Overview, Page
+from workflow_monitor.domain.models import Backup, Overview, Page
 from workflow_monitor.domain.status import Kind, Status
 
 if TYPE_CHECKING:
@@ -138,11 +139,11 @@ class Api:
 
     def tiles_of(self, scene: int) -> pa.Table:
         """The table of the tiles of a scene."""
-        from workflow_monitor.client import tables  # noqa: PLC0415 - what needs no table should not wait for Arrow
+        from workflow_monitor.client import arrow  # noqa: PLC0415 - what needs no table should not wait for Arrow
 
         self.item(Kind.SCENE, scene)
         body = self.connection.read(f"scene/{scene}/tiles").body
-        return tables.tile_table(documents.read(list[documents.TileDocument], body))
+        return arrow.tile_table(documents.read(list[documents.TileDocument], body))
 
     def item(self, kind: Kind, number: int) -> dict[str, Any]:
         """The document of a scene or tile. Raises ItemNotFound."""
@@ -186,9 +187,9 @@ class Api:
     def drawn(self, aoi: str, what: str) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
         """The columns that are drawn of an AOI, `footprints` or `lanes`; see `read_columns`."""
         path = f"aoi/{segment(aoi)}/{what}"
-        answer = self.connection.read(path, accept=columns.MEDIA_TYPE)
+        answer = self.connection.read(path, accept=columnar.MEDIA_TYPE)
         try:
-            return columns.read_columns(answer.body)
+            return columnar.read_columns(answer.body)
         except ValueError as error:
             raise UnexpectedAnswer(f"{path}: {error}.") from error
 
@@ -230,12 +231,12 @@ class Api:
 
 
 def _read_table(media_type: str, stream: IO[bytes]) -> pa.Table:
-    from workflow_monitor.client import tables  # noqa: PLC0415 - see tiles_of
+    from workflow_monitor.client import arrow  # noqa: PLC0415 - see tiles_of
 
     if media_type != ARROW:
         start = stream.read(80).decode("utf-8", errors="replace")
         raise UnexpectedAnswer(f"The server answered {media_type or 'nothing known'} instead of Arrow: {start!r}.")
-    return tables.read_arrow(stream)
+    return arrow.read_arrow(stream)
 
 
 def segment(name: str) -> str:

@@ -7,7 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Self
 
-from workflow_monitor.client import bulk, discovery, looks
+from workflow_monitor.client import bulk, discovery
+from workflow_monitor.client import display
 from workflow_monitor.client.aoi import AOI
 from workflow_monitor.client.api import Api, Workload
 from workflow_monitor.client.errors import AOINotFound, MonitorError, NotFound
@@ -16,8 +17,8 @@ from workflow_monitor.client.items import Scene, Tile
 from workflow_monitor.client.jobs import Processed
 from workflow_monitor.client.panels import maker
 from workflow_monitor.client.secret import Secret, split_address
-from workflow_monitor.domain.model import Backup
-from workflow_monitor.domain.patterns import is_pattern
+from workflow_monitor.domain.models import Backup
+from workflow_monitor.domain.glob import is_pattern
 from workflow_monitor.domain.status import Kind, Status
 
 if TYPE_CHECKING:
@@ -267,13 +268,13 @@ class Monitor(Processed):
         return f"Monitor({self.url!r})" if hasattr(self, "_api") else "Monitor()"
 
     def __str__(self) -> str:
-        return looks.monitor_text(self.url, self.kind, *self._shown())
+        return display.monitor_text(self.url, self.kind, *self._shown())
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # noqa: ANN401 - IPython's own
         printer.text(repr(self) if cycle else str(self))
 
     def _repr_html_(self) -> str:
-        return looks.monitor_html(self.url, self.kind, *self._shown())
+        return display.monitor_html(self.url, self.kind, *self._shown())
 
     def _shown(self) -> tuple[list[Workload], int, str]:
         try:

@@ -17,7 +17,7 @@ from workflow_monitor.client.api import ROOT_ANSWER, Api
 from workflow_monitor.client.errors import MonitorError, ServerFailed, ServerNotFound
 from workflow_monitor.client.geocube import GeocubeApi
 from workflow_monitor.client.http import LOOPBACK, Answer, Connection
-from workflow_monitor.client.refusals import refusal
+from workflow_monitor.client.error_mapping import refusal
 from workflow_monitor.client.secret import Secret, split_address
 
 NAMESPACE = "workflow-monitor"

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from workflow_monitor.client.errors import UnexpectedAnswer
-from workflow_monitor.domain.fields import prepared
+from workflow_monitor.documents.validation import prepared
 from workflow_monitor.domain.status import Kind
 
 T = TypeVar("T")

@@ -26,10 +26,10 @@ from workflow_monitor.client.errors import (
 from workflow_monitor.client.http import JSON, Params, unsupported
 from workflow_monitor.client.jobs import Jobs
 from workflow_monitor.domain.failures import FAILURES, Failure, FailureGroup, grouped
-from workflow_monitor.domain.fields import prepared
-from workflow_monitor.domain.mgrs_square import square_of_product
-from workflow_monitor.domain.model import Backup, Overview, Page
-from workflow_monitor.domain.patterns import is_pattern
+from workflow_monitor.documents.validation import prepared
+from workflow_monitor.documents.mgrs import square_of_product
+from workflow_monitor.domain.models import Backup, Overview, Page
+from workflow_monitor.domain.glob import is_pattern
 from workflow_monitor.domain.status import Kind, Status
 
 if TYPE_CHECKING:
@@ -127,11 +127,11 @@ class GeocubeApi(Api):
 
     def items(self, kind: Kind, aoi: str, status: Status | None = None, page: Page | None = None) -> pa.Table:
         """The table of the scenes or tiles of an AOI, ordered by id."""
-        from workflow_monitor.client import tables  # noqa: PLC0415 - what needs no table should not wait for Arrow
+        from workflow_monitor.client import arrow  # noqa: PLC0415 - what needs no table should not wait for Arrow
 
         self._check(aoi)
         if kind is Kind.SCENE:
-            return tables.scene_table(self._scenes(aoi, status, page), aoi)
+            return arrow.scene_table(self._scenes(aoi, status, page), aoi)
         if page is not None and status is None:
             raise unsupported("it has no list of the tiles in any status", "Name the status of those on the page.")
         found: list[TileDocument] = []
@@ -140,7 +140,7 @@ class GeocubeApi(Api):
             found += documents.read(list[TileDocument], self.connection.read(path, params=window(page)).body)
         found.sort(key=lambda tile: tile.id)
         scenes = {scene.id: scene for scene in self._scenes(aoi)} if found else {}
-        return tables.tile_table(found, aoi, scenes)
+        return arrow.tile_table(found, aoi, scenes)
 
     def _check(self, aoi: str) -> None:
         if is_pattern(aoi):
@@ -154,13 +154,13 @@ class GeocubeApi(Api):
 
     def tiles_of(self, scene: int) -> pa.Table:
         """The table of the tiles of a scene."""
-        from workflow_monitor.client import tables  # noqa: PLC0415 - see items
+        from workflow_monitor.client import arrow  # noqa: PLC0415 - see items
 
         document = msgspec.convert(self.item(Kind.SCENE, scene), _Named)
         owner = SceneDocument(scene, document.source_id, document.aoi, msgspec.Raw(msgspec.json.encode(document.data)))
         body = self.connection.read(f"scene/{int(scene)}/tiles").body
         found = sorted(documents.read(list[TileDocument], body), key=lambda tile: tile.id)
-        return tables.tile_table(found, document.aoi, {scene: owner})
+        return arrow.tile_table(found, document.aoi, {scene: owner})
 
     def item(self, kind: Kind, number: int) -> dict[str, Any]:
         """The document of a scene or tile. Raises ItemNotFound."""

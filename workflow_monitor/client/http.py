@@ -23,7 +23,7 @@ from workflow_monitor.client.errors import (
     ServerUnreachable,
     UnexpectedAnswer,
 )
-from workflow_monitor.client.refusals import refusal
+from workflow_monitor.client.error_mapping import refusal
 from workflow_monitor.client.secret import Secret
 
 ACTOR_HEADER = "X-Workflow-Monitor-Actor"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from workflow_monitor.client import looks
+from workflow_monitor.client import display
 from workflow_monitor.client.api import Api
 from workflow_monitor.domain.errors import harmless
 from workflow_monitor.domain.status import Kind, Status
@@ -184,10 +184,10 @@ class Item:
         return f"<{self.kind.capitalize()} {self.id} {self.status} {harmless(self.source_id)}>"
 
     def __str__(self) -> str:
-        return looks.item_text(self.kind, self.id, self.source_id, self.status, self._facts())
+        return display.item_text(self.kind, self.id, self.source_id, self.status, self._facts())
 
     def _repr_html_(self) -> str:
-        return looks.item_html(self.kind, self.id, self.source_id, self.status, self._facts())
+        return display.item_html(self.kind, self.id, self.source_id, self.status, self._facts())
 
 
 class Scene(Item):

@@ -12,9 +12,9 @@ from workflow_monitor.client import documents
 from workflow_monitor.client.errors import AnswerLost, MonitorError, Refused, ServerUnreachable
 from workflow_monitor.client.http import JSON, Connection
 from workflow_monitor.dask.job import Job
-from workflow_monitor.dask.source import Away
-from workflow_monitor.domain.fields import prepared
-from workflow_monitor.domain.model import Result
+from workflow_monitor.dask.job_source import Away
+from workflow_monitor.documents.validation import prepared
+from workflow_monitor.domain.models import Result
 from workflow_monitor.domain.status import QUEUES, Kind
 
 if TYPE_CHECKING:

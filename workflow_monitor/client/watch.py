@@ -12,7 +12,7 @@ from typing import Any, Literal
 from workflow_monitor.client.api import Api, Workload
 from workflow_monitor.client.errors import MonitorError, ServerFailed, ServerUnreachable
 from workflow_monitor.client.http import AWAY
-from workflow_monitor.client.looks import ORDER
+from workflow_monitor.client.display import ORDER
 from workflow_monitor.domain.errors import harmless
 from workflow_monitor.domain.status import Status
 

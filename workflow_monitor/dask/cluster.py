@@ -13,9 +13,9 @@ import cloudpickle
 from distributed import Client, Future
 
 from workflow_monitor.dask.job import LONGEST_MESSAGE, Job, Unsuccessful, run
-from workflow_monitor.dask.source import Away
+from workflow_monitor.dask.job_source import Away
 from workflow_monitor.dask.work import Packed, Work
-from workflow_monitor.domain.model import Result
+from workflow_monitor.domain.models import Result
 from workflow_monitor.domain.status import Status
 
 #: how long a scheduler may take to answer, seconds; a client of our own is made anew after that

@@ -17,9 +17,9 @@ from typing import TypeVar
 
 from workflow_monitor.dask.cluster import Cluster, Task, pack, result_of
 from workflow_monitor.dask.job import Job
-from workflow_monitor.dask.source import Away, Source
+from workflow_monitor.dask.job_source import Away, Source
 from workflow_monitor.dask.work import Work
-from workflow_monitor.domain.model import Result
+from workflow_monitor.domain.models import Result
 from workflow_monitor.domain.status import Kind, Status
 
 T = TypeVar("T")

@@ -9,7 +9,7 @@ from typing import Any, Self
 from workflow_monitor.dask.cluster import Cluster
 from workflow_monitor.dask.dispatcher import Dispatcher, Tally
 from workflow_monitor.dask.job import Job
-from workflow_monitor.dask.source import Source
+from workflow_monitor.dask.job_source import Source
 from workflow_monitor.dask.work import Work, as_work
 from workflow_monitor.domain.status import Kind
 

@@ -9,7 +9,7 @@ from typing import Self
 
 import httpx
 
-from workflow_monitor.demo.chance import chance
+from workflow_monitor.demo.rng import chance
 
 log = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import NAMESPACE_URL, uuid5
 
-from workflow_monitor.demo.chance import chance
+from workflow_monitor.demo.rng import chance
 from workflow_monitor.demo.sentinel1 import FRAME_SECONDS, Burst, Frame, Point, frames_over, orbit_on, time_of
 
 Document = dict[str, object]

@@ -10,9 +10,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from workflow_monitor.demo.chance import chance
+from workflow_monitor.demo.rng import chance
 from workflow_monitor.demo.connection import Connection, Refused
-from workflow_monitor.demo.troubles import Work, outcome, seconds_of
+from workflow_monitor.demo.failure_model import Work, outcome, seconds_of
 
 log = logging.getLogger(__name__)
 

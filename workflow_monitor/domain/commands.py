@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from workflow_monitor.domain.limits import DEFAULTS, Limits
-from workflow_monitor.domain.model import Result
+from workflow_monitor.domain.models import Result
 from workflow_monitor.domain.status import Kind, Status
 
 if TYPE_CHECKING:
-    from workflow_monitor.domain.documents import SceneToIngest
+    from workflow_monitor.documents.aoi_names import SceneToIngest
 
 
 @dataclass(frozen=True, slots=True)

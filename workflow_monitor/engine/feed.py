@@ -7,7 +7,7 @@ import threading
 from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
 
-from workflow_monitor.domain.model import Event
+from workflow_monitor.domain.models import Event
 
 #: How many events wait for a slow follower before it is told to read them from the store instead.
 BUFFERED_EVENTS = 2_000

@@ -9,15 +9,15 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 from workflow_monitor.domain.commands import Ingest
-from workflow_monitor.domain.documents import Link, TileToIngest
+from workflow_monitor.documents.aoi_names import Link, TileToIngest
 from workflow_monitor.domain.errors import Conflict, FieldError, InvalidInput, SceneExists, quoted
-from workflow_monitor.domain.model import AOI, Scene, Tile
-from workflow_monitor.domain.neighbourhood import Missing
+from workflow_monitor.domain.models import AOI, Scene, Tile
+from workflow_monitor.domain.working_set import Missing
 from workflow_monitor.domain.status import Status
-from workflow_monitor.store.protocol import Payloads
+from workflow_monitor.store.interfaces import Payloads
 
 if TYPE_CHECKING:
-    from workflow_monitor.engine.batch import Graph
+    from workflow_monitor.engine.unit_of_work import Graph
 
 #: at most so many errors are listed
 LISTED = 20

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING
 
 from workflow_monitor.domain.errors import AOINotFound, ItemNotFound
 from workflow_monitor.domain.failures import FailureGroup, grouped
-from workflow_monitor.domain.model import AOI, Event, Overview, Page
-from workflow_monitor.domain.nodes import GraphPart
-from workflow_monitor.domain.patterns import compile_pattern, is_pattern
+from workflow_monitor.domain.models import AOI, Event, Overview, Page
+from workflow_monitor.graph.nodes import GraphPart
+from workflow_monitor.domain.glob import compile_pattern, is_pattern
 from workflow_monitor.domain.status import QUEUES, Kind, Status
 from workflow_monitor.domain.timeline import Timeline, timeline
-from workflow_monitor.engine import columns
-from workflow_monitor.engine.columns import Columns
+from workflow_monitor.engine import columnar
+from workflow_monitor.engine.columnar import Columns
 from workflow_monitor.graph.dot import dot_lines
-from workflow_monitor.store.protocol import FoundItem, JobRow, Reader, RunningJob, Shape
+from workflow_monitor.store.interfaces import FoundItem, JobRow, Reader, RunningJob, Shape
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -158,11 +158,11 @@ class Queries:
 
     def footprints(self, kind: Kind, name: str) -> Columns:
         """The scenes or tiles of an AOI with the outlines of their footprints."""
-        return columns.footprints(kind, self._reader.footprints(kind, self._named(name).id))
+        return columnar.footprints(kind, self._reader.footprints(kind, self._named(name).id))
 
     def lanes(self, name: str) -> Columns:
         """The tiles of an AOI where they are in the dependency graph, drawn as lanes."""
-        return columns.lanes(*self._reader.lanes(self._named(name).id), partial(self._reader.names, Kind.TILE))
+        return columnar.lanes(*self._reader.lanes(self._named(name).id), partial(self._reader.names, Kind.TILE))
 
     def timeline(
         self, name: str, since: datetime | None, until: datetime, steps: int, running: int

@@ -16,7 +16,7 @@ import re
 from collections.abc import Iterable, Iterator
 from itertools import islice
 
-from workflow_monitor.domain.nodes import GraphSource, SceneNode, TileNode
+from workflow_monitor.graph.nodes import GraphSource, SceneNode, TileNode
 from workflow_monitor.domain.status import COLOURS, Status
 
 #: Lines in one chunk of text: about 80 kB.

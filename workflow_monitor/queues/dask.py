@@ -13,15 +13,15 @@ from msgspec import Meta, Struct, field
 from workflow_monitor.dask.cluster import Cluster
 from workflow_monitor.dask.dispatcher import LEASE_SECONDS, Dispatcher
 from workflow_monitor.dask.job import Job
-from workflow_monitor.dask.source import Away
+from workflow_monitor.dask.job_source import Away
 from workflow_monitor.dask.work import LIMIT, Named, Work
 from workflow_monitor.domain.commands import Command, Lease, RenewLeases, Report
 from workflow_monitor.domain.errors import InvalidInput, StoreUnavailable
-from workflow_monitor.domain.fields import prepared, read_fields
-from workflow_monitor.domain.model import LeasedJob, Result
+from workflow_monitor.documents.validation import prepared, read_fields
+from workflow_monitor.domain.models import LeasedJob, Result
 from workflow_monitor.domain.status import QUEUES, Kind
 from workflow_monitor.queues.lease import LeaseQueue
-from workflow_monitor.queues.protocol import Submit
+from workflow_monitor.queues.interfaces import Submit
 
 log = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from itertools import islice
 from typing import Protocol
 
 from workflow_monitor.domain.commands import Lease, RenewLeases
-from workflow_monitor.domain.model import JobOrder, LeasedJob, Offer, Result
+from workflow_monitor.domain.models import JobOrder, LeasedJob, Offer, Result
 from workflow_monitor.domain.status import QUEUES, Kind
 
 

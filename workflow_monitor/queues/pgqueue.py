@@ -16,10 +16,10 @@ import msgspec
 
 from workflow_monitor.domain.commands import Lease, TakeResults
 from workflow_monitor.domain.errors import StoreUnavailable, WorkflowError
-from workflow_monitor.domain.model import JobOrder, LeasedJob, Result
+from workflow_monitor.domain.models import JobOrder, LeasedJob, Result
 from workflow_monitor.domain.status import Kind, Status
 from workflow_monitor.queues.lease import LeaseQueue, Outbox
-from workflow_monitor.queues.protocol import Submit
+from workflow_monitor.queues.interfaces import Submit
 
 log = logging.getLogger(__name__)
 

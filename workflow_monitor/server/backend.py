@@ -17,16 +17,16 @@ from workflow_monitor.domain.commands import Command, TrimHistory
 from workflow_monitor.domain.errors import ItemNotFound, StoreInUse, StoreUnavailable, WorkflowError
 from workflow_monitor.domain.limits import DEFAULTS
 from workflow_monitor.domain.limits import Limits as DocumentLimits
-from workflow_monitor.domain.model import Backup
+from workflow_monitor.domain.models import Backup
 from workflow_monitor.domain.status import Kind
 from workflow_monitor.engine.feed import Feed
 from workflow_monitor.engine.queries import Queries
-from workflow_monitor.engine.workflow import ReadOnlyWorkflow, Workflow
-from workflow_monitor.server.lookups import Lookups
+from workflow_monitor.engine.command_processor import ReadOnlyWorkflow, Workflow
+from workflow_monitor.server.item_loader import Lookups
 from workflow_monitor.server.peer import Contact
 from workflow_monitor.server.problems import TooManyStreams
 from workflow_monitor.server.upstream import Upstream
-from workflow_monitor.server.workers import Workers
+from workflow_monitor.server.worker_token import Workers
 
 log = logging.getLogger(__name__)
 

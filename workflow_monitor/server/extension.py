@@ -19,21 +19,21 @@ from workflow_monitor.domain.limits import DEFAULTS
 from workflow_monitor.domain.limits import Limits as DocumentLimits
 from workflow_monitor.engine.feed import Feed
 from workflow_monitor.engine.queries import Queries
-from workflow_monitor.engine.relay import Relay
-from workflow_monitor.engine.workflow import ReadOnlyWorkflow, Workflow
-from workflow_monitor.queues.protocol import Attendant, Attended, Configured, Submit
+from workflow_monitor.engine.event_publisher import Relay
+from workflow_monitor.engine.command_processor import ReadOnlyWorkflow, Workflow
+from workflow_monitor.queues.interfaces import Attendant, Attended, Configured, Submit
 from workflow_monitor.server.backend import Backend, Engine, Limits
-from workflow_monitor.server.docs import docs_page
+from workflow_monitor.server.docs_page import docs_page
 from workflow_monitor.server.handlers.base import NAMESPACE
-from workflow_monitor.server.handlers.pages import Unknown
+from workflow_monitor.server.handlers.meta import Unknown
 from workflow_monitor.server.openapi import openapi
 from workflow_monitor.server.peer import address
 from workflow_monitor.server.representations import json_text
 from workflow_monitor.server.routes import ROUTES
 from workflow_monitor.server.upstream import Upstream, named
-from workflow_monitor.server.workers import Workers, fault_of_token
+from workflow_monitor.server.worker_token import Workers, fault_of_token
 from workflow_monitor.store import open_store
-from workflow_monitor.store.protocol import Store
+from workflow_monitor.store.interfaces import Store
 
 QUEUE_GROUP = "workflow_monitor.queues"
 #: Kernels find the server of their Jupyter by this; there is no token in it.

@@ -9,10 +9,10 @@ from typing import Any
 from workflow_monitor import __version__
 from workflow_monitor.domain.status import QUEUES, Status
 from workflow_monitor.server import problems
-from workflow_monitor.server.description import Content, Operation, Parameter, Route
+from workflow_monitor.server.operations import Content, Operation, Parameter, Route
 from workflow_monitor.server.handlers.base import NAMESPACE
 from workflow_monitor.server.schemas import schemas
-from workflow_monitor.server.workers import for_workers
+from workflow_monitor.server.worker_token import for_workers
 
 Document = dict[str, Any]
 

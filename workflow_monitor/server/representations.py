@@ -12,19 +12,19 @@ from io import BytesIO
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from workflow_monitor.domain.dates import rfc3339
+from workflow_monitor.documents.rfc3339 import rfc3339
 from workflow_monitor.domain.errors import FieldError, InvalidInput, quoted
 from workflow_monitor.domain.failures import FailureGroup
-from workflow_monitor.domain.model import AOI, Backup, Event, Overview
+from workflow_monitor.domain.models import AOI, Backup, Event, Overview
 from workflow_monitor.domain.status import Cause, Status
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from workflow_monitor.domain.neighbourhood import Change
+    from workflow_monitor.domain.working_set import Change
     from workflow_monitor.domain.status import Kind
     from workflow_monitor.domain.timeline import Timeline
-    from workflow_monitor.store.protocol import FoundItem, JobRow, RunningJob
+    from workflow_monitor.store.interfaces import FoundItem, JobRow, RunningJob
 
 JSON = "application/json"
 TEXT = "text/plain; charset=utf-8"

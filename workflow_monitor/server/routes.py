@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from workflow_monitor.domain.status import Kind
-from workflow_monitor.server import columns
+from workflow_monitor.server import columnar
 from workflow_monitor.server import representations as forms
-from workflow_monitor.server.description import Content, Operation, Parameter, Route, json_content
-from workflow_monitor.server.handlers import aois, backups, events, jobs, pages, repairs, results, scenes, tiles, views
+from workflow_monitor.server.operations import Content, Operation, Parameter, Route, json_content
+from workflow_monitor.server.handlers import aois, backups, events, jobs, results, scenes, tiles
+from workflow_monitor.server.handlers import actions
+from workflow_monitor.server.handlers import visualization
+from workflow_monitor.server.handlers import meta
 
 NUMBER = {"type": "integer", "minimum": 0}
 TEXT = {"type": "string"}
@@ -27,9 +30,9 @@ LISTED = _format("json", "geojson", "ndjson")
 LISTED_OR_ARROW = _format("json", "geojson", "ndjson", "arrow")
 NOTHING = Content("Done; there is no body.")
 NAMED_AOI = "The name may be a pattern: `*` any text, `?` one character, a suffix `(?i)` ignores case."
-_AS_COLUMNS = {columns.COLUMNS: "Columns"}
+_AS_COLUMNS = {columnar.COLUMNS: "Columns"}
 _COLUMNS = (
-    "A 32-bit length (little-endian), so many bytes of JSON, whose `columns` tell the type, the first byte and the length "
+    "A 32-bit length (little-endian), so many bytes of JSON, whose `columnar` tell the type, the first byte and the length "
     "of each array, then the arrays. `seq` is the last event that they know; a status is a position in `statuses`."
 )
 
@@ -98,21 +101,21 @@ def _repairs(kind: Kind) -> list[Route]:
     }
     give_up = f"Give up a {kind}"
     return [
-        Route("repair", f"{path}/retry", repairs.RetryItem, put(f"Retry a {kind} in RETRY", 404, 409), of_kind),
+        Route("repair", f"{path}/retry", actions.RetryItem, put(f"Retry a {kind} in RETRY", 404, 409), of_kind),
         Route(
-            "repair", f"{path}/fail", repairs.FailItem, put(f"{give_up} in RETRY", 404, 409), of_kind | {"force": False}
+            "repair", f"{path}/fail", actions.FailItem, put(f"{give_up} in RETRY", 404, 409), of_kind | {"force": False}
         ),
         Route(
             "repair",
             f"{path}/fail/force",
-            repairs.FailItem,
+            actions.FailItem,
             put(f"{give_up} in any status", 404, 409),
             of_kind | {"force": True},
         ),
         Route(
             "repair",
             f"{path}/consequences",
-            repairs.Consequences,
+            actions.Consequences,
             {
                 "get": Operation(
                     f"Tell what giving up a {kind} by force would do, and do nothing",
@@ -125,11 +128,11 @@ def _repairs(kind: Kind) -> list[Route]:
         Route(
             "repair",
             f"{path}/force/{{status}}",
-            repairs.ForceStatus,
+            actions.ForceStatus,
             put(f"Set the status of a {kind}", 404, 409),
             of_kind,
         ),
-        Route("repair", f"{path}/data", repairs.ItemData, data, of_kind),
+        Route("repair", f"{path}/data", actions.ItemData, data, of_kind),
     ]
 
 
@@ -155,7 +158,7 @@ _SERVER = [
     Route(
         "server",
         "/",
-        pages.Root,
+        meta.Root,
         {
             "get": Operation(
                 "Say whether the server works",
@@ -167,13 +170,13 @@ _SERVER = [
     Route(
         "server",
         "/openapi.json",
-        pages.OpenAPI,
+        meta.OpenAPI,
         {"get": Operation("Describe the endpoints for programs", {200: json_content("OpenAPI 3.1.", "Object")})},
     ),
     Route(
         "server",
         "/docs",
-        pages.Docs,
+        meta.Docs,
         {"get": Operation("Describe the endpoints for people", {200: Content("A page.", {"text/html": "Text"})})},
     ),
 ]
@@ -215,7 +218,7 @@ _AOIS = [
     Route(
         "AOIs",
         "/aoi/{aoi}/dot",
-        views.Graph,
+        visualization.Graph,
         {
             "get": Operation(
                 "Show the dependency graph",
@@ -234,7 +237,7 @@ _AOIS = [
     Route(
         "AOIs",
         "/aoi/{aoi}/find",
-        views.Find,
+        visualization.Find,
         {
             "get": Operation(
                 "Find scenes and tiles of an AOI by a part of their names, or by id",
@@ -264,7 +267,7 @@ _AOIS = [
     Route(
         "events",
         "/aoi/{aoi}/timeline",
-        views.Timeline,
+        visualization.Timeline,
         {
             "get": Operation(
                 "Tell how many scenes and tiles were in each status over time, and what is running",
@@ -283,7 +286,7 @@ _AOIS = [
     Route(
         "drawing",
         "/aoi/{aoi}/footprints",
-        views.Footprints,
+        visualization.Footprints,
         {
             "get": Operation(
                 "Give the footprints of an AOI to those who draw them",
@@ -296,7 +299,7 @@ _AOIS = [
     Route(
         "drawing",
         "/aoi/{aoi}/lanes",
-        views.Lanes,
+        visualization.Lanes,
         {
             "get": Operation(
                 "Give the tiles of an AOI, a track for each place and a row for each date, to those who draw them",

@@ -7,9 +7,9 @@ from typing import Any
 
 import msgspec
 
-from workflow_monitor.domain.fields import SceneFields, SceneToIngestFields, TileFields
+from workflow_monitor.documents.validation import SceneFields, SceneToIngestFields, TileFields
 from workflow_monitor.domain.status import Cause, Kind, Status
-from workflow_monitor.server.columns import COLUMNS
+from workflow_monitor.server.columnar import COLUMNS
 from workflow_monitor.server.handlers.jobs import LeaseFields, RenewFields, RenewManyFields
 
 Schema = dict[str, Any]

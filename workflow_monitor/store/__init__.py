@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib.metadata import entry_points
 
 from workflow_monitor.domain.errors import StoreUnavailable
-from workflow_monitor.store.protocol import Store
+from workflow_monitor.store.interfaces import Store
 
 GROUP = "workflow_monitor.stores"
 

@@ -10,17 +10,17 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from workflow_monitor.domain.failures import Failure
-from workflow_monitor.domain.model import AOI, Event, Page, Roots
-from workflow_monitor.domain.nodes import GraphPart, GraphSource, SceneNode, TileNode
+from workflow_monitor.domain.models import AOI, Event, Page, Roots
+from workflow_monitor.graph.nodes import GraphPart, GraphSource, SceneNode, TileNode
 from workflow_monitor.domain.status import Cause, Kind, Status
 from workflow_monitor.domain.timeline import Flow, Span
-from workflow_monitor.store.items import Items, aware
-from workflow_monitor.store.protocol import Course, FoundItem, JobRow, RunningJob, Shape, Snapshot
+from workflow_monitor.store.item_serializer import Items, aware
+from workflow_monitor.store.interfaces import Course, FoundItem, JobRow, RunningJob, Shape, Snapshot
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from workflow_monitor.store.directory import AOIs
+    from workflow_monitor.store.aoi_cache import AOIs
 
 #: where the statements are that a dialect completes; see `sql.py`
 READING = ("workflow_monitor.store", "reading.sql")

@@ -8,16 +8,16 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 from workflow_monitor.domain.errors import StoreUnavailable
-from workflow_monitor.domain.model import AOI, Event, JobOrder, LeasedJob, Offer, Scene, Tile
-from workflow_monitor.domain.neighbourhood import Changes, Workload
+from workflow_monitor.domain.models import AOI, Event, JobOrder, LeasedJob, Offer, Scene, Tile
+from workflow_monitor.domain.working_set import Changes, Workload
 from workflow_monitor.domain.status import Kind, Status
-from workflow_monitor.store.directory import PARTS, Notes, workload
-from workflow_monitor.store.items import Items
-from workflow_monitor.store.protocol import Numbers, Payloads
+from workflow_monitor.store.aoi_cache import PARTS, Notes, workload
+from workflow_monitor.store.item_serializer import Items
+from workflow_monitor.store.interfaces import Numbers, Payloads
 
 if TYPE_CHECKING:
-    from workflow_monitor.domain.documents import SceneData, SceneToIngest, TileData, TileToIngest
-    from workflow_monitor.domain.geometry import Geometry
+    from workflow_monitor.documents.aoi_names import SceneData, SceneToIngest, TileData, TileToIngest
+    from workflow_monitor.documents.footprints import Geometry
 
 #: where the statements are that a dialect completes; see `sql.py`
 WRITING = ("workflow_monitor.store", "writing.sql")

@@ -14,6 +14,6 @@ pytest.register_assert_rewrite(
 
 # their assertions are to be told in full
 from workflow_monitor.testing.queue_contract import Bench, Handed, QueueContract  # noqa: E402
-from workflow_monitor.testing.store import StoreContract  # noqa: E402
+from workflow_monitor.testing.store_contract import StoreContract  # noqa: E402
 
 __all__ = ["Bench", "Handed", "QueueContract", "StoreContract"]

@@ -18,13 +18,13 @@ from typing import Any
 import pytest
 
 from workflow_monitor.domain.commands import Command, CreateAOI, DeleteAOI, Fail, Ingest, Report
-from workflow_monitor.domain.documents import read_scene
+from workflow_monitor.documents.aoi_names import read_scene
 from workflow_monitor.domain.errors import SceneExists
-from workflow_monitor.domain.model import Result
+from workflow_monitor.domain.models import Result
 from workflow_monitor.domain.status import Kind, Status
-from workflow_monitor.domain.transitions import Outcome
-from workflow_monitor.engine.workflow import Workflow
-from workflow_monitor.store.protocol import Store
+from workflow_monitor.domain.state_machine import Outcome
+from workflow_monitor.engine.command_processor import Workflow
+from workflow_monitor.store.interfaces import Store
 
 AOI = "Fyn"
 SECONDS = 30.0

@@ -18,7 +18,7 @@ import traitlets
 from workflow_monitor.client import AOI
 from workflow_monitor.client.api import Api
 from workflow_monitor.client.errors import AnswerLost, MonitorError, NotFound, NotSupported, Refused, ServerUnreachable
-from workflow_monitor.client.looks import COLOURS, GLYPHS
+from workflow_monitor.client.display import COLOURS, GLYPHS
 from workflow_monitor.domain.errors import harmless
 from workflow_monitor.widgets.modules import HERE, bundled
 from workflow_monitor.widgets.stills import lanes_still

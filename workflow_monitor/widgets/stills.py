@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from workflow_monitor.client.looks import COLOURS
+from workflow_monitor.client.display import COLOURS
 from workflow_monitor.domain.status import Status
 
 if TYPE_CHECKING:

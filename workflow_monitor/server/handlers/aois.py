@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from workflow_monitor.domain.commands import CreateAOI, DeleteAOI, RetryAOI
-from workflow_monitor.domain.documents import check_aoi_name
-from workflow_monitor.domain.patterns import is_pattern
+from workflow_monitor.documents.aoi_names import check_aoi_name
+from workflow_monitor.domain.glob import is_pattern
 from workflow_monitor.server.handlers.base import Handler, reads, writes
 from workflow_monitor.server.representations import (
     AS_JSON,

@@ -18,18 +18,18 @@ from tornado.iostream import StreamClosedError
 
 from workflow_monitor.client.http import ACTOR_HEADER
 from workflow_monitor.domain.commands import Command
-from workflow_monitor.domain.documents import read_json
+from workflow_monitor.documents.aoi_names import read_json
 from workflow_monitor.domain.errors import FieldError, InvalidInput, WorkflowError, quoted
-from workflow_monitor.domain.model import Page
+from workflow_monitor.domain.models import Page
 from workflow_monitor.engine.queries import Queries
 from workflow_monitor.server import problems, representations
 from workflow_monitor.server.backend import Backend
-from workflow_monitor.server.handlers.forwarding import forward
-from workflow_monitor.server.handlers.words import cleaned_path, natural, printable
+from workflow_monitor.server.handlers.proxy import forward
+from workflow_monitor.server.handlers.params import cleaned_path, natural, printable
 from workflow_monitor.server.peer import PeerIdentity
 from workflow_monitor.server.representations import FRAMINGS, JSON, Form
 from workflow_monitor.server.upstream import UpstreamUnreachable
-from workflow_monitor.server.workers import WORKER, for_workers
+from workflow_monitor.server.worker_token import WORKER, for_workers
 
 T = TypeVar("T")
 Verb = TypeVar("Verb", bound=Callable[..., Any])

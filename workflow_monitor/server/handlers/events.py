@@ -9,13 +9,13 @@ from contextlib import aclosing
 from tornado.iostream import StreamClosedError
 
 from workflow_monitor.domain.errors import AOINotFound, FieldError, InvalidInput, quoted
-from workflow_monitor.domain.model import Event
+from workflow_monitor.domain.models import Event
 from workflow_monitor.domain.status import Kind
 from workflow_monitor.engine.feed import Subscription
 from workflow_monitor.engine.queries import Queries
 from workflow_monitor.server.backend import Engine
 from workflow_monitor.server.handlers.base import Handler, reads
-from workflow_monitor.server.handlers.words import item_id, moment, status_named
+from workflow_monitor.server.handlers.params import item_id, moment, status_named
 from workflow_monitor.server.representations import AS_JSON, AS_NDJSON, EVENTS, event_json
 
 #: events that are read from the store at once

@@ -8,10 +8,10 @@ from msgspec import Meta, Struct
 
 from workflow_monitor.domain.commands import Lease, RenewLease, RenewLeases
 from workflow_monitor.domain.errors import FieldError, InvalidInput, NotFound, quoted
-from workflow_monitor.domain.fields import prepared, read_fields
+from workflow_monitor.documents.validation import prepared, read_fields
 from workflow_monitor.domain.status import QUEUES
 from workflow_monitor.server.handlers.base import Handler, reads, works
-from workflow_monitor.server.handlers.words import ACTOR_LENGTH, item_id
+from workflow_monitor.server.handlers.params import ACTOR_LENGTH, item_id
 from workflow_monitor.server.representations import JSON, Framing, framed, job_json, json_text, time_text
 
 LEASABLE = 1_000

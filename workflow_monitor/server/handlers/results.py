@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from workflow_monitor.domain.commands import Report
-from workflow_monitor.domain.documents import InvalidResult, read_results
-from workflow_monitor.domain.model import Result
-from workflow_monitor.domain.transitions import Outcome
+from workflow_monitor.documents.aoi_names import InvalidResult, read_results
+from workflow_monitor.domain.models import Result
+from workflow_monitor.domain.state_machine import Outcome
 from workflow_monitor.server.handlers.base import Handler, works
 from workflow_monitor.server.representations import JSON, json_text
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from workflow_monitor.domain.commands import Ingest
-from workflow_monitor.domain.documents import SceneToIngest, read_scene, read_scenes
+from workflow_monitor.documents.aoi_names import SceneToIngest, read_scene, read_scenes
 from workflow_monitor.domain.status import Kind
 from workflow_monitor.server.handlers.base import Handler, reads, writes
-from workflow_monitor.server.handlers.words import item_id, status_named
+from workflow_monitor.server.handlers.params import item_id, status_named
 from workflow_monitor.server.representations import (
     ARROW,
     AS_ARROW,

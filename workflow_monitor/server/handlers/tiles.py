@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from workflow_monitor.domain.status import Kind
 from workflow_monitor.server.handlers.base import Handler, reads
-from workflow_monitor.server.handlers.words import item_id
+from workflow_monitor.server.handlers.params import item_id
 from workflow_monitor.server.representations import AS_GEOJSON, AS_JSON, AS_NDJSON
 
 

@@ -14,9 +14,9 @@ from pathlib import Path
 import duckdb
 
 from workflow_monitor.domain.errors import Conflict, StoreUnavailable
-from workflow_monitor.domain.model import Backup
-from workflow_monitor.store.duckdb.mark import sync_folder
-from workflow_monitor.store.duckdb.soundness import unsound
+from workflow_monitor.domain.models import Backup
+from workflow_monitor.store.duckdb.high_water_mark import sync_folder
+from workflow_monitor.store.duckdb.integrity import unsound
 from workflow_monitor.store.sql import statements
 
 _SQL = statements(("workflow_monitor.store.duckdb", "backups.sql"))

@@ -13,8 +13,8 @@ from pathlib import Path
 import duckdb
 
 from workflow_monitor.domain.errors import Conflict, StoreUnavailable, quoted
-from workflow_monitor.domain.model import Backup
-from workflow_monitor.store.directory import Directory
+from workflow_monitor.domain.models import Backup
+from workflow_monitor.store.aoi_cache import Directory
 from workflow_monitor.store.duckdb.backups import Backups, folder_of, listed, way_back
 from workflow_monitor.store.duckdb.connection import (
     FAILING_DISK,
@@ -27,7 +27,7 @@ from workflow_monitor.store.duckdb.connection import (
     trouble,
 )
 from workflow_monitor.store.duckdb.lock import OwnerLock
-from workflow_monitor.store.duckdb.mark import HighWaterMark, Progress, lost
+from workflow_monitor.store.duckdb.high_water_mark import HighWaterMark, Progress, lost
 from workflow_monitor.store.duckdb.schema import migrate
 from workflow_monitor.store.duckdb.session import STATEMENTS, DuckDBSource
 from workflow_monitor.store.duckdb.wal import WriteAheadLog

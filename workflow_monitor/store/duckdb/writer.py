@@ -7,14 +7,14 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 
-from workflow_monitor.domain.model import AOI, JobOrder
-from workflow_monitor.domain.neighbourhood import Changes
+from workflow_monitor.domain.models import AOI, JobOrder
+from workflow_monitor.domain.working_set import Changes
 from workflow_monitor.domain.status import Kind
-from workflow_monitor.store.directory import Directory
+from workflow_monitor.store.aoi_cache import Directory
 from workflow_monitor.store.duckdb.connection import Connection
-from workflow_monitor.store.duckdb.mark import Progress
-from workflow_monitor.store.duckdb.waiting import WaitingJobs
-from workflow_monitor.store.protocol import Payloads
+from workflow_monitor.store.duckdb.high_water_mark import Progress
+from workflow_monitor.store.duckdb.pending_jobs import WaitingJobs
+from workflow_monitor.store.interfaces import Payloads
 from workflow_monitor.store.writer import SQLWriter, orders
 
 

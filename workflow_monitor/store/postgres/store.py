@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from workflow_monitor.domain.errors import Conflict
-from workflow_monitor.domain.model import Backup
-from workflow_monitor.store.postgres.aois import StoredAOIs
+from workflow_monitor.domain.models import Backup
+from workflow_monitor.store.postgres.aoi_queries import StoredAOIs
 from workflow_monitor.store.postgres.connection import Address, Connection, Connections, use_ours
 from workflow_monitor.store.postgres.listener import Listener
 from workflow_monitor.store.postgres.schema import check, migrate
 from workflow_monitor.store.postgres.session import STATEMENTS, STATEMENTS_OF_OTHERS, PostgresSource
-from workflow_monitor.store.postgres.turn import WriterConnection
+from workflow_monitor.store.postgres.writer_connection import WriterConnection
 from workflow_monitor.store.postgres.writer import PostgresWriter
 from workflow_monitor.store.reader import SQLReader
 

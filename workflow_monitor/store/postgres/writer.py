@@ -8,13 +8,13 @@ from datetime import datetime
 from typing import Any
 
 from workflow_monitor.domain.errors import FieldError, InvalidInput, quoted
-from workflow_monitor.domain.model import AOI, Event, JobOrder
-from workflow_monitor.domain.neighbourhood import Changes
+from workflow_monitor.domain.models import AOI, Event, JobOrder
+from workflow_monitor.domain.working_set import Changes
 from workflow_monitor.domain.status import Kind
-from workflow_monitor.store.items import Items
-from workflow_monitor.store.postgres.aois import NotesToDatabase
-from workflow_monitor.store.postgres.turn import WriterConnection
-from workflow_monitor.store.protocol import Payloads
+from workflow_monitor.store.item_serializer import Items
+from workflow_monitor.store.postgres.aoi_queries import NotesToDatabase
+from workflow_monitor.store.postgres.writer_connection import WriterConnection
+from workflow_monitor.store.interfaces import Payloads
 from workflow_monitor.store.writer import SQLWriter
 
 #: bytes of a name that an index of PostgreSQL holds in any case

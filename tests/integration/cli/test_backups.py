@@ -1,0 +1,72 @@
+"""`workflow-monitor backup` and `workflow-monitor restore`, from the backup of a running server to the restored one."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.integration.cli.test_ingestion import Terminal
+from tests.example_servers import Servers, call
+from tests.server_process import free_port, live_server
+
+
+@pytest.fixture
+def folder(seeded_store: Path, tmp_path: Path) -> Path:
+    """The folder of a server of the seeded store."""
+    folder = tmp_path / "server"
+    folder.mkdir()
+    shutil.copy2(seeded_store, folder)
+    return folder
+
+
+def scenes(server: Any) -> int:
+    return sum(len(call(server, "GET", f"aoi/{aoi}/scenes")) for aoi in ("DenmarkS1", "DenmarkS2"))
+
+
+def test_a_broken_store_is_restored_while_its_server_waits(folder: Path, tmp_path: Path) -> None:
+    """The whole way, with the commands that the messages name."""
+    store, port = folder / "workflow.duckdb", free_port()
+    with live_server(folder, port=port) as server:
+        terminal = Terminal(server, tmp_path)
+        said, _ = terminal.type("backup")
+        backup = Path(said.rpartition(" (")[0])
+        assert backup.parent == Path(f"{store}.backups")
+        assert said.endswith(" MB)\n")
+        call(server, "DELETE", "aoi/DenmarkS2")
+        server.process.send_signal(signal.SIGKILL)
+        server.process.wait(30)
+    store.write_bytes(b"no database" * 1000)
+    with live_server(folder, port=port, ready="aoi/", retry_opening_seconds=0.1) as server:
+        terminal = Terminal(server, tmp_path)
+        _, wrong = terminal.type("aois", expect=1)
+        command = f"workflow-monitor restore {store}"
+        assert command in " ".join(wrong.split())
+        restored = terminal.json("restore", str(store))
+        assert (restored["aois"], restored["scenes"], restored["tiles"]) == (2, 10, 26)
+        assert restored["from"] == str(backup)
+        assert (Path(restored["aside"]) / store.name).read_bytes().startswith(b"no database")
+        assert scenes(server) == 10
+        _, wrong = terminal.type("restore", str(store), expect=1)
+        assert "belongs to another running server" in wrong
+    said, _ = terminal.type("restore", str(store), "--as-is")
+    assert "2 AOIs, 10 scenes, 26 tiles" in said
+    assert "What was there before is in" in said
+
+
+def test_what_cannot_be_restored_is_said_in_a_sentence(folder: Path, example_servers: Servers, tmp_path: Path) -> None:
+    terminal = Terminal(example_servers.untouched(), tmp_path)
+    store = folder / "workflow.duckdb"
+    _, wrong = terminal.type("restore", str(store), expect=1)
+    assert f"There is no backup in {store}.backups" in wrong
+    _, wrong = terminal.type("restore", str(store), "--as-is", "--backup", str(store), expect=2)
+    assert "exclude each other" in wrong
+
+
+def test_a_backup_is_a_document_for_programs(example_servers: Servers, tmp_path: Path) -> None:
+    made = Terminal(example_servers.untouched(), tmp_path).json("backup")
+    assert set(made) == {"file", "made", "bytes"}
+    assert Path(made["file"]).stat().st_size == made["bytes"]

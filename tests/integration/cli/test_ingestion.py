@@ -1,0 +1,195 @@
+"""The commands of a terminal, each in a process of its own, against a real server."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from tests.example_servers import MESSAGE, TOKEN, Servers, call
+from tests.server_process import LiveServer
+
+HOSTILE = 'A\x1b[2J\x1b]0;owned\x07 "quoted"\nnext \u202etxet'
+
+
+@pytest.fixture
+def server(example_servers: Servers) -> LiveServer:
+    return example_servers.untouched()
+
+
+class Terminal:
+    """Where the command is typed."""
+
+    def __init__(self, server: LiveServer, folder: Path) -> None:
+        self._folder = folder
+        self.environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith(("JPY_", "JUPYTER"))},
+            "WORKFLOW_MONITOR_URL": server.base_url,
+            "WORKFLOW_MONITOR_TOKEN": TOKEN,
+            "JUPYTER_RUNTIME_DIR": str(folder / "runtime"),
+            "COLUMNS": "100",
+        }
+
+    def type(self, *words: str, answer: str = "", expect: int = 0, **variables: str) -> tuple[str, str]:
+        """What the command says on standard output and standard error."""
+        ended = subprocess.run(
+            [sys.executable, "-m", "workflow_monitor.cli", *words],
+            input=answer,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+            env=self.environment | variables,
+            cwd=self._folder,
+        )
+        assert ended.returncode == expect, (ended.returncode, ended.stdout, ended.stderr)
+        assert "Traceback" not in ended.stderr
+        assert TOKEN not in ended.stdout + ended.stderr
+        return ended.stdout, ended.stderr
+
+    def json(self, *words: str, expect: int = 0) -> Any:
+        """The document that the command prints, and nothing else."""
+        said, _ = self.type(*words, "--json", expect=expect)
+        return json.loads(said)
+
+
+@pytest.fixture
+def terminal(server: LiveServer, tmp_path: Path) -> Terminal:
+    root = Path(__file__).resolve().parents[2]
+    terminal = Terminal(server, tmp_path)
+    terminal.environment["PYTHONPATH"] = os.pathsep.join([str(root), os.environ.get("PYTHONPATH", "")])
+    return terminal
+
+
+def test_aois_are_listed_with_their_numbers(terminal: Terminal) -> None:
+    said, _ = terminal.type("aois")
+    head, first, second = said.splitlines()
+    assert head.split() == ["AOI", "status", "progress", "scenes", "tiles", "retry", "failed", "from", "to"]
+    assert first.split()[:8] == ["DenmarkS1", "↻", "RETRY", "8%", "4", "20", "1", "0"]
+    assert second.split()[:6] == ["DenmarkS2", "◔", "PENDING", "0%", "6", "6"]
+    assert len(terminal.type("aois", "*S2")[0].splitlines()) == 2
+    documents = terminal.json("aois")
+    assert [one["name"] for one in documents] == ["DenmarkS1", "DenmarkS2"]
+    assert documents[0]["scenes"] == {"NEW": 0, "PENDING": 1, "DONE": 2, "RETRY": 1, "FAILED": 0}
+
+
+@pytest.mark.parametrize("width", [40, 60, 100])
+def test_tables_are_no_wider_than_the_terminal(terminal: Terminal, server: LiveServer, width: int) -> None:
+    name = f"{'long ' * 60}{width}"
+    call(server, "POST", f"aoi/{name}")
+    for command in (["aois"], ["status", "DenmarkS1"], ["status", name], ["failures", "DenmarkS1"]):
+        said, _ = terminal.type(*command, COLUMNS=str(width))
+        assert said
+        assert max(map(len, said.splitlines())) <= width, said
+    said, _ = terminal.type("failures", "DenmarkS1", COLUMNS=str(200))
+    assert MESSAGE in said
+
+
+def test_names_are_harmless_to_a_terminal(terminal: Terminal, server: LiveServer) -> None:
+    from urllib.parse import quote
+
+    call(server, "POST", f"aoi/{quote(HOSTILE, safe='')}")
+    for command in (["aois"], ["status", HOSTILE]):
+        said, _ = terminal.type(*command, COLUMNS="200")
+        assert not {"\x1b", "\x07", "\u202e"} & set(said)
+        assert r"A\x1b[2J" in said
+    assert HOSTILE in [one["name"] for one in terminal.json("aois")]
+    _, wrong = terminal.type("status", f"{HOSTILE} not", expect=1)
+    assert not {"\x1b", "\x07", "\u202e"} & set(wrong)
+
+
+def test_the_status_of_an_aoi(terminal: Terminal) -> None:
+    said, _ = terminal.type("status", "DenmarkS1")
+    assert said.startswith("DenmarkS1  ↻ RETRY\n")
+    assert "1 scenes" in said
+    assert terminal.json("status", "DenmarkS1")["status"] == "RETRY"
+
+
+def test_failures_are_grouped(terminal: Terminal) -> None:
+    (group,) = terminal.json("failures", "DenmarkS1")
+    assert (group["count"], group["kind"], group["example"], group["ids"]) == (1, "scene", MESSAGE, [3])
+    assert group["since"].endswith("+00:00")
+    assert terminal.json("failures", "DenmarkS2") == []
+
+
+def test_an_aoi_is_retried_under_the_name_of_who_asks(terminal: Terminal, server: LiveServer) -> None:
+    said, _ = terminal.type("retry", "DenmarkS1", "--actor", "Åse")
+    assert said == "1 scenes and 0 tiles were sent to the workers again.\n"
+    assert call(server, "GET", "scene/3")["status"] == "PENDING"
+    assert call(server, "GET", "aoi/DenmarkS1/history")[-1]["who"] == "Åse"
+    assert terminal.json("retry", "DenmarkS1") == {"scenes": 0, "tiles": 0}
+
+
+def test_single_items_are_retried_and_refusals_are_told(terminal: Terminal) -> None:
+    said, wrong = terminal.type("retry", "--scene", "3", "--scene", "4", "--tile", "999", expect=1)
+    assert said == "1 of 3 sent to the workers again.\n"
+    assert "scene 4: " in wrong
+    assert "tile 999: " in wrong
+    outcomes = terminal.json("retry", "--scene", "3", "--force")
+    assert [one["outcome"] for one in outcomes] == ["done"]
+
+
+@pytest.mark.parametrize("words", [["retry"], ["retry", "DenmarkS1", "--tile", "1"], ["fail"]])
+def test_what_is_meant_has_to_be_said(terminal: Terminal, words: list[str]) -> None:
+    _, wrong = terminal.type(*words, expect=2)
+    assert "--scene" in wrong
+
+
+def test_giving_up_asks_first(terminal: Terminal, server: LiveServer) -> None:
+    _, asked = terminal.type("fail", "--scene", "3", answer="n\n", expect=1)
+    assert "Give up 1 scene (3)?" in asked
+    assert call(server, "GET", "scene/3")["status"] == "RETRY"
+    said, _ = terminal.type("fail", "--scene", "3", answer="y\n")
+    assert said.strip() == "1 of 1 given up."
+    assert call(server, "GET", "scene/3")["status"] == "FAILED"
+    outcomes = terminal.json("fail", "--tile", "1", "--tile", "2", "--force", "--yes")
+    assert [(one["id"], one["outcome"]) for one in outcomes] == [(1, "done"), (2, "done")]
+
+
+def test_watching_ends_with_what_became_of_it(terminal: Terminal, server: LiveServer) -> None:
+    said, _ = terminal.type("watch", "DenmarkS2", "--timeout", "0.5", expect=1)
+    assert "the time is over" in said
+    for number in range(5, 11):
+        call(server, "PUT", f"scene/{number}/fail/force")
+    summary = terminal.json("watch", "DenmarkS2")
+    assert summary["ended"] == "idle"
+    assert summary["after"]["scenes"]["FAILED"] == 6
+
+
+def test_an_export_can_be_read(terminal: Terminal, tmp_path: Path) -> None:
+    files = terminal.json("export", "DenmarkS1", "out")
+    assert [Path(file).name for file in files] == ["scenes.parquet", "tiles.parquet", "history.parquet"]
+    with duckdb.connect() as connection:
+        numbers = [connection.read_parquet(str(tmp_path / file)).shape[0] for file in files]
+    assert numbers[:2] == [4, 20]
+    assert numbers[2] > 24
+
+
+def test_what_goes_wrong_is_a_sentence(terminal: Terminal) -> None:
+    _, wrong = terminal.type("status", "Denmark", expect=1)
+    assert "Denmark" in wrong
+    terminal.environment["WORKFLOW_MONITOR_URL"] = "http://127.0.0.1:9/"
+    _, wrong = terminal.type("aois", expect=1)
+    assert "WORKFLOW_MONITOR_URL" in wrong
+
+
+def test_a_wrong_token_is_told_and_not_shown(terminal: Terminal) -> None:
+    _, wrong = terminal.type("aois", expect=1, WORKFLOW_MONITOR_TOKEN="not-the-token")
+    assert "token" in wrong
+    assert "not-the-token" not in wrong
+
+
+def test_help_waits_for_no_frames(terminal: Terminal) -> None:
+    code = (
+        "import sys, workflow_monitor.cli; print([n for n in ('pandas', 'geopandas', 'pyarrow') if n in sys.modules])"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=terminal.environment
+    )
+    assert ended.stdout == "[]\n"

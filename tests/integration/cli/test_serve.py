@@ -1,0 +1,112 @@
+"""`workflow-monitor serve`: the workflow server without notebooks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from traitlets.config import Config
+from typer.testing import CliRunner
+
+from tests.server_process import TOKEN, LiveServer, served
+from workflow_monitor.cli import app
+from workflow_monitor.client import Monitor
+from workflow_monitor.server.standalone import HUB_VARIABLES, configuration
+
+ADDRESS = {"Authorization": f"token {TOKEN}", "Host": "workflows.example"}
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
+    folder = tmp_path_factory.mktemp("serve")
+    # Whatever else is enabled for Jupyter on this machine stays away.
+    config = folder / "config"
+    config.mkdir()
+    enabled = '{"ServerApp": {"jpserver_extensions": {"jupyterlab": true, "voila.server_extension": true}}}'
+    (config / "jupyter_server_config.json").write_text(enabled)
+    arguments = ("--WorkflowMonitor.max_streams=0",)
+    with served(folder, *arguments, base_url="/a/", JUPYTER_CONFIG_DIR=str(config)) as running:
+        yield running
+
+
+def test_it_keeps_ingestions_where_it_is_told(server: LiveServer) -> None:
+    with Monitor(server.base_url, token=TOKEN, actor="eva") as m:
+        m.create("Fyn")
+        assert list(m) == ["Fyn"]
+    assert (server.log.parent / "workflow.duckdb").exists()
+    answer = httpx.get(f"{server.url}/events", headers=ADDRESS | {"Host": "127.0.0.1"}, trust_env=False)
+    assert answer.status_code == 429, "traits are passed on"
+
+
+@pytest.mark.parametrize("path", ["lab", "voila", "api/contents", "api/kernels", "api/terminals", "files/x", "tree"])
+def test_nothing_else_is_served(server: LiveServer, path: str) -> None:
+    answer = httpx.get(f"{server.base_url}{path}", headers={"Authorization": f"token {TOKEN}"}, trust_env=False)
+    assert answer.status_code == 404
+
+
+def test_a_person_is_led_to_the_login_and_from_there_to_the_page(server: LiveServer) -> None:
+    with httpx.Client(trust_env=False, follow_redirects=True) as browser:
+        assert browser.get(server.base_url).url.path == "/a/login"
+        page = browser.get(server.base_url, params={"token": TOKEN})
+        assert (page.status_code, page.url.path) == (200, "/a/workflow-monitor/docs")
+
+
+def test_the_token_is_not_told(server: LiveServer) -> None:
+    told = server.log.read_text()
+    assert "/a/" in told
+    assert TOKEN not in told
+
+
+def test_names_of_other_hosts_are_refused_but_behind_a_proxy(server: LiveServer, tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    file.write_text(f"{TOKEN}\n")
+    assert httpx.get(f"{server.url}/", headers=ADDRESS, trust_env=False).status_code == 403
+    arguments = ("--behind-proxy", f"--token-file={file}")
+    with served(tmp_path / "proxied", *arguments, WORKFLOW_MONITOR_TOKEN="another") as proxied:
+        assert httpx.get(f"{proxied.url}/", headers=ADDRESS, trust_env=False).text == "ingester ok"
+
+
+def test_what_is_missing_for_a_service_of_a_hub_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in HUB_VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    result = CliRunner().invoke(app, ["serve", "--hub"])
+    assert result.exit_code == 1
+    assert all(name in result.stderr for name in HUB_VARIABLES)
+
+
+def test_when_the_hub_does_not_answer_workers_go_on_and_others_are_told(tmp_path: Path) -> None:
+    hub = {
+        "JUPYTERHUB_SERVICE_NAME": "ingestion",
+        "JUPYTERHUB_API_TOKEN": "of-the-service-0123456789",
+        "JUPYTERHUB_API_URL": "http://127.0.0.1:9/hub/api",
+        "JUPYTERHUB_CLIENT_ID": "service-ingestion",
+        "WORKFLOW_MONITOR_WORKER_TOKEN": "0123456789abcdef-of-workers",
+    }
+    with served(tmp_path, base_url="/services/ingestion/", ready="aoi/", **hub) as server:
+        answer = httpx.get(f"{server.url}/aoi/", headers={"Authorization": "token eva"}, trust_env=False)
+        assert (answer.status_code, answer.json()["code"]) == (503, "identity-unavailable")
+        headers = {"Authorization": f"token {hub['WORKFLOW_MONITOR_WORKER_TOKEN']}"}
+        assert httpx.post(f"{server.url}/results", headers=headers, json=[], trust_env=False).status_code == 200
+
+
+def configured(**options: object) -> Config:
+    usual = {"host": None, "port": None, "base_url": None, "store": None, "token": ""}
+    return configuration(**{**usual, "behind_proxy": False, "hub": False, **options})  # type: ignore[arg-type]
+
+
+def test_a_service_of_a_hub_is_where_the_hub_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = dict.fromkeys(HUB_VARIABLES, "x") | {
+        "JUPYTERHUB_SERVICE_URL": "http://127.0.0.5:9000",
+        "JUPYTERHUB_SERVICE_PREFIX": "/hubs/services/ingestion/",
+    }
+    for name, value in told.items():
+        monkeypatch.setenv(name, value)
+    server = configured(hub=True, token="ours").ServerApp
+    assert (server.ip, server.port, server.base_url) == ("127.0.0.5", 9000, "/hubs/services/ingestion/")
+    assert server.allow_remote_access
+    assert "IdentityProvider" not in configured(hub=True, token="ours")
+    assert configured(hub=True, port=1, base_url="/b/").ServerApp.port == 1
+    assert configured().ServerApp.base_url == "/"
+    assert "allow_remote_access" not in configured().ServerApp

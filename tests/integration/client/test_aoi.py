@@ -1,0 +1,149 @@
+"""AOIs: lists, repairs, failures by the shape of their messages, and how they look."""
+
+from __future__ import annotations
+
+from html.parser import HTMLParser
+
+import pytest
+
+from tests.example_servers import MESSAGE, call
+from tests.server_process import LiveServer
+from workflow_monitor import Monitor
+from workflow_monitor.client.errors import AOIExists, AOINotFound, InvalidInput, MonitorError, NotConfirmed
+
+
+def test_the_aois_as_a_table(m: Monitor) -> None:
+    table = m.aois().set_index("name")
+    assert table.index.tolist() == ["DenmarkS1", "DenmarkS2"]
+    one = table.loc["DenmarkS1"]
+    assert (one["status"], one["scenes"], one["tiles"]) == ("RETRY", 4, 20)
+    assert (one["scenes_done"], one["scenes_retry"], one["tiles_new"]) == (2, 1, 10)
+    assert one["first"].isoformat() == "2022-01-11T00:00:00+00:00"
+    assert m.aois("*S2")["name"].tolist() == ["DenmarkS2"]
+    assert m.aois("Sweden*").empty
+    assert list(m.aois("Sweden*").columns) == list(m.aois().columns)
+
+
+def test_names(m: Monitor) -> None:
+    assert "DenmarkS1" in m
+    assert "denmarks1" not in m
+    assert m["DenmarkS2"].name == "DenmarkS2"
+    with pytest.raises(AOINotFound, match="There are: 'DenmarkS1', 'DenmarkS2'"):
+        m["denmarks1"]
+    with pytest.raises(LookupError, match=r"m\.aois\(\)"):
+        m["Sweden"]
+    with pytest.raises(MonitorError, match="is a pattern"):
+        m["Denmark*"]
+
+
+@pytest.mark.parametrize("name", ["a/b", "ø ü", "100%", "a b?c=d&e#f", "'\"<>"])
+def test_names_of_all_sorts(m: Monitor, name: str) -> None:
+    try:
+        aoi = m.create(name)
+    except InvalidInput:
+        assert "?" in name
+        return
+    assert m[name].name == name
+    assert aoi.scenes().empty
+    aoi.delete()
+    assert name not in m
+
+
+def test_an_aoi_is_created_once(m: Monitor) -> None:
+    m.create("Bornholm")
+    with pytest.raises(AOIExists):
+        m.create("Bornholm")
+
+
+def test_what_is_not_empty_is_deleted_by_its_name_only(m: Monitor) -> None:
+    for confirm in ("", "yes", "DenmarkS"):
+        with pytest.raises(NotConfirmed, match="6 scenes and 6 tiles"):
+            m["DenmarkS2"].delete(confirm=confirm)
+    aoi = m["DenmarkS2"]
+    aoi.delete(confirm="DenmarkS2")
+    with pytest.raises(AOINotFound):
+        aoi.refresh()
+
+
+def test_retry(m: Monitor) -> None:
+    aoi = m["DenmarkS1"]
+    assert aoi.retry() == (1, 0)
+    assert aoi.retry() == (0, 0)
+    scenes, tiles = aoi.retry(force=True)
+    assert (scenes, tiles) == (2, 10)
+    assert aoi.scenes()["status"].tolist() == ["DONE", "DONE", "PENDING", "PENDING"]
+
+
+def test_rows_of_frames_are_repaired(m: Monitor) -> None:
+    aoi = m["DenmarkS1"]
+    tiles = aoi.tiles()
+    outcome = tiles[tiles["scene"].eq(1)].pipe(m.fail, force=True)
+    assert outcome["kind"].tolist() == ["tile"] * 5
+    assert outcome["outcome"].tolist() == ["done"] * 5
+    refused = m.retry([1, 10_000], kind="scene")
+    assert refused["outcome"].tolist() == ["refused", "unknown"]
+    assert "RETRY" in refused["reason"][0]
+    assert aoi.failures().query("kind == 'scene'").pipe(m.retry)["outcome"].tolist() == ["done"]
+    assert m.retry(aoi.scenes("RETRY")).empty
+    with pytest.raises(MonitorError, match='kind="scene"'):
+        m.retry([1])
+    with pytest.raises(MonitorError, match="no column `id`"):
+        m.retry(tiles[["status"]])
+
+
+def test_failures_are_grouped(m: Monitor, server: LiveServer) -> None:
+    ids = m["DenmarkS1"].tiles("PENDING")["id"].tolist()
+    messages = [f"open /tmp/{number}-a/{number}.dim: no such file or directory" for number in ids]
+    results = [
+        {"type": "tile", "id": number, "status": "RETRY", "message": message}
+        for number, message in zip(ids, messages, strict=True)
+    ]
+    call(server, "POST", "results", results)
+    groups = m["DenmarkS1"].failures()
+    first, second = groups[["shape", "kind", "count", "retry", "failed", "ids"]].to_numpy().tolist()
+    assert first == ["open <path>: no such file or directory", "tile", len(ids), len(ids), 0, ids]
+    assert second == [MESSAGE, "scene", 1, 1, 0, [3]]
+    assert groups["example"][0] in messages
+    assert (groups["since"] <= groups["last"]).all()
+    assert "no such file or directory" in str(m["DenmarkS1"])
+
+
+# --- looks
+
+HOSTILE = '<img src=x onerror="alert(1)">\n</div><script>alert(2)</script>\u202e&amp;'
+
+
+class Tags(HTMLParser):
+    """The tags and attributes of a piece of HTML."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: set[str] = set()
+        self.attributes: set[str] = set()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.attributes |= {name for name, _ in attrs}
+
+
+def test_what_others_wrote_is_shown_and_never_run(m: Monitor, server: LiveServer) -> None:
+    aoi = m.create("<script>alert(0)</script>")
+    ids = aoi.add_scenes({"source_id": HOSTILE, "data": {"tiles": {"T": {}}}, "tiles": {"T": {"data": {}}}})
+    (number,) = ids.values()
+    call(server, "POST", "results", [{"type": "scene", "id": number, "status": "RETRY", "message": HOSTILE}])
+    for shown in (aoi, m, m.scene(number)):
+        html = shown._repr_html_()
+        parser = Tags()
+        parser.feed(html)
+        assert parser.tags & {"script", "img"} == set()
+        assert {name for name in parser.attributes if name.startswith("on")} == set()
+        assert "&lt;script&gt;alert(" in html
+    assert "<script>alert(0)</script>" in str(aoi)
+
+
+def test_plain_text(m: Monitor) -> None:
+    lines = str(m["DenmarkS1"]).splitlines()
+    assert lines[0].startswith("DenmarkS1")
+    assert "RETRY" in lines[0]
+    assert MESSAGE in lines[-1]
+    assert "DenmarkS2" in str(m)

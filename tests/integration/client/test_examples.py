@@ -1,0 +1,77 @@
+"""The examples in the client's docstrings run as they stand in a kernel of a Jupyter server with a small ingestion."""
+
+from __future__ import annotations
+
+import doctest
+import importlib
+import pkgutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import workflow_monitor.client
+from tests.example_servers import TOKEN, Servers
+from tests.kernels import execute
+
+MODULES = [
+    found.name for found in pkgutil.walk_packages(workflow_monitor.client.__path__, f"{workflow_monitor.client.__name__}.")
+]  # fmt: skip
+
+#: What the examples may use; `m` is found from within the kernel, as a person's is.
+NAMES = """if True:
+    import doctest, importlib, threading
+    from workflow_monitor import Monitor
+    m = Monitor(actor="tests")
+
+    def run(module, name, url, token, folder):
+        home = importlib.import_module(module)
+        (test,) = (found for found in doctest.DocTestFinder().find(home) if found.name == name)
+        test.globs |= {"m": m, "aoi": m["DenmarkS1"], "url": url, "token": token, "folder": folder}
+        runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE)
+        # In a thread of its own, where asyncio.run works as it does in a script.
+        thread = threading.Thread(target=lambda: print(runner.run(test)))
+        thread.start()
+        thread.join()
+"""
+
+
+def examples() -> list[Any]:
+    """Module and name of each docstring with examples."""
+    found = [
+        (module, test.name)
+        for module in MODULES
+        for test in doctest.DocTestFinder().find(importlib.import_module(module))
+        if test.examples
+    ]
+    return [pytest.param(module, name, id=name.removeprefix("workflow_monitor.client.")) for module, name in found]
+
+
+@pytest.mark.parametrize(("module", "name"), examples())
+def test_an_example(example_servers: Servers, module: str, name: str, tmp_path: Path) -> None:
+    server = example_servers.untouched()
+    kernel, is_new = example_servers.kernel()
+    said: list[str] = []
+
+    def hear(message: Any) -> None:
+        said.append(message["content"].get("text", ""))
+
+    if is_new:
+        execute(kernel, NAMES, hear, "what examples use")
+    call = f"run({module!r}, {name!r}, {server.base_url!r}, {TOKEN!r}, {str(tmp_path)!r})"
+    execute(kernel, call, hear, name)
+    assert "".join(said).strip().startswith("TestResults(failed=0, attempted="), "".join(said)
+
+
+def test_there_are_examples_for_all_that_people_call() -> None:
+    public = {"aoi.AOI", "client.Monitor", "items.Item", "items.Scene", "items.Tile"}
+    told = {str(example.id) for example in examples()}
+    for name in public:
+        home, of = name.split(".")
+        members = vars(vars(importlib.import_module(f"workflow_monitor.client.{home}"))[of])
+        calls = {
+            f"{name}.{member}"
+            for member, value in members.items()
+            if not member.startswith("_") and (callable(value) or isinstance(value, property))
+        }
+        assert calls - told == set()

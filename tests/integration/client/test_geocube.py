@@ -1,0 +1,280 @@
+"""The client speaks with a Geocube workflow server: the recorded conversations, played by a server of the tests."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+import pandas as pd
+import pytest
+
+from tests.trace_server import TOKEN, Recorded, Trace, traces
+from workflow_monitor import Monitor
+from workflow_monitor.client import errors
+from workflow_monitor.client.geocube import GeocubeApi, read_overview
+from workflow_monitor.domain.status import Kind, Status
+
+
+@pytest.fixture(scope="module")
+def recorded() -> Iterator[Recorded]:
+    with Recorded() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def m(recorded: Recorded) -> Iterator[Monitor]:
+    recorded.forget()
+    with Monitor(recorded.url, token=TOKEN) as monitor:
+        yield monitor
+
+
+@pytest.fixture(scope="module")
+def all_traces(shared: Path) -> list[Trace]:
+    found = [Trace(path) for path in traces(shared / "conformance" / "traces" / "open")]
+    assert len(found) == 150
+    return found
+
+
+def api_of(m: Monitor) -> GeocubeApi:
+    assert isinstance(m._api, GeocubeApi)
+    return m._api
+
+
+def test_such_a_server_is_recognized(m: Monitor, recorded: Recorded) -> None:
+    assert m.kind == "Geocube workflow server"
+    assert m.url == recorded.url
+
+
+def test_a_wrong_token_and_none(recorded: Recorded) -> None:
+    for token, said in (("wrong", "invalid token"), (None, "token not found")):
+        with pytest.raises(errors.AccessDenied, match=said):
+            Monitor(recorded.url, token=token)
+
+
+def test_its_jobs_are_not_for_us(m: Monitor) -> None:
+    with pytest.raises(errors.NotSupported, match="message broker"):
+        m.process("tcp://nowhere:8786", scene=lambda job: None)
+
+
+# ---- every recorded read, answered as it was
+
+
+def test_every_recorded_read_is_understood(m: Monitor, recorded: Recorded, all_traces: list[Trace]) -> None:
+    read: dict[str, int] = {}
+    for trace in all_traces:
+        recorded.forget()
+        for number, step in enumerate(trace.steps):
+            recorded.play(step)
+            if step.get("request", {}).get("method") == "GET" and step["response"]["status"] == 200:
+                kind = compare(m, unquote(step["request"]["path"]), step["response"]["body"], f"{trace.name} {number}")
+                read[kind] = read.get(kind, 0) + 1
+    assert read["/scene/N/tiles"] > 1000
+    assert read["/tile/N"] > 600
+    assert read["/aoi/X"] > 50
+    assert read["/aoi/X/scenes"] > 30
+
+
+def compare(m: Monitor, path: str, body: Any, where: str) -> str:
+    """What the client makes of an answer, beside the answer; the shape of its path."""
+    api = api_of(m)
+    if found := re.fullmatch(r"/(scene|tile)/(\d+)", path):
+        item = m.scene(int(found[2])) if found[1] == "scene" else m.tile(int(found[2]))
+        assert (item.id, item.source_id, item.status) == (body["id"], body["source_id"], body["status"]), where
+        assert (item.message, item.retry_countdown) == (body["message"], body["RetryCountDown"]), where
+        assert item.data == body["data"], where
+        assert item.attempt is None
+        return f"/{found[1]}/N"
+    if found := re.fullmatch(r"/scene/(\d+)/tiles", path):
+        if found[1] != "0" and body:
+            assert_tiles(m.scene(int(found[1])).tiles(), body, where)
+        return "/scene/N/tiles"
+    if path == "/aoi/":
+        assert m.names() == [aoi["ID"] for aoi in body], where
+        return path
+    if (found := re.fullmatch(r"/aoi/([^/*?]+)", path)) and found[1] in m:
+        overview = m[found[1]].overview
+        assert body.startswith(f"Scenes:\n  new:     {overview.scenes[Status.NEW]}\n"), where
+        assert f"\nRoot tiles : {overview.roots}\n" in body, where
+        assert sum(map(int, re.findall(r"Total: +(\d+)", body))) == overview.scenes.total() + overview.tiles.total()
+        return "/aoi/X"
+    if (found := re.fullmatch(r"/aoi/([^/*?]+)/scenes(?:/([A-Z]+))?", path)) and found[1] in m:
+        if found[2] is None or found[2] in set(Status):
+            assert_scenes(m[found[1]].scenes(found[2]), body, where)
+        return "/aoi/X/scenes"
+    if (found := re.fullmatch(r"/aoi/([^/*?]+)/tiles/([A-Z]+)", path)) and found[1] in m and found[2] in set(Status):
+        table = api.items(Kind.TILE, found[1], Status(found[2]))
+        assert table["id"].to_pylist() == sorted(tile["id"] for tile in body), where
+        return "/aoi/X/tiles/S"
+    return "other"
+
+
+def assert_scenes(frame: pd.DataFrame, body: list[dict[str, Any]], where: str) -> None:
+    expected = sorted(body, key=lambda scene: scene["id"])
+    for column, field in (("id", "id"), ("source_id", "source_id"), ("status", "status"), ("message", "message")):
+        assert frame[column].tolist() == [scene[field] for scene in expected], where
+    for date, scene in zip(frame["date"], expected, strict=True):
+        text = scene["data"]["date"]
+        assert pd.isna(date) if text.startswith("0001") else date == moment(text), where
+
+
+def assert_tiles(frame: pd.DataFrame, body: list[dict[str, Any]], where: str) -> None:
+    expected = sorted(body, key=lambda tile: tile["id"])
+    for column, field in (("id", "id"), ("source_id", "source_id"), ("status", "status"), ("message", "message")):
+        assert frame[column].tolist() == [tile[field] for tile in expected], where
+    for column, field in (("previous", "PreviousID"), ("reference", "ReferenceID")):
+        found = [None if pd.isna(number) else number for number in frame[column]]
+        assert found == [tile[field] for tile in expected], where
+
+
+def moment(text: str) -> datetime:
+    return datetime.fromisoformat(text).astimezone(UTC)
+
+
+# ---- every recorded state, as frames of a whole AOI
+
+
+def test_every_recorded_state_arrives_as_frames(m: Monitor, recorded: Recorded, all_traces: list[Trace]) -> None:
+    seen = 0
+    for trace in all_traces:
+        recorded.forget()
+        for step in trace.steps:
+            recorded.play(step)
+        states = [step["state"] for step in trace.steps if "state" in step]
+        if "state" not in trace.steps[-1]:
+            continue
+        for aoi in states[-1]["aois"]:
+            if "/" in aoi["ID"] or "*" in aoi["ID"] or "?" in aoi["ID"]:
+                continue
+            seen += assert_state(m, aoi["ID"], states[-1], trace.name)
+    assert seen > 100
+
+
+def assert_state(m: Monitor, name: str, state: dict[str, Any], where: str) -> int:
+    api = api_of(m)
+    scenes = {scene["id"]: scene for scene in state["scenes"] if scene["aoi"] == name}
+    tiles = {tile["id"]: tile for tile in state["tiles"] if tile["scene"]["id"] in scenes}
+    scene_table, tile_table = api.items(Kind.SCENE, name), api.items(Kind.TILE, name)
+    assert scene_table["id"].to_pylist() == sorted(scenes), where
+    assert tile_table["id"].to_pylist() == sorted(tiles), where
+    for row in tile_table.to_pylist():
+        tile = tiles[row["id"]]
+        assert (row["status"], row["PreviousID"]) == (tile["status"], tile["PreviousID"]), where
+        assert row["scene_source_id"] == scenes[row["scene"]]["source_id"], where
+        assert row["aoi"] == name
+    return 1
+
+
+# ---- what follows is about one ingestion
+
+
+@pytest.fixture
+def chains(m: Monitor, recorded: Recorded, shared: Path) -> Monitor:
+    recorded.forget()
+    folder = shared / "conformance" / "traces" / "open"
+    for step in Trace(folder / "chain-fail-root-of-six.json").steps:
+        recorded.play(step)
+    return m
+
+
+@pytest.fixture
+def granules(m: Monitor, recorded: Recorded, shared: Path) -> Monitor:
+    recorded.forget()
+    for step in Trace(shared / "conformance" / "traces" / "open" / "aoi-retry-tiles.json").steps:
+        recorded.play(step)
+    return m
+
+
+def test_frames_have_the_same_columns_as_ours(granules: Monitor, recorded: Recorded) -> None:
+    api = api_of(granules)
+    name = next(iter(recorded.aois))
+    from workflow_monitor.client.frames import item_frame
+
+    scenes, tiles = (item_frame(api.items(kind, name), kind) for kind in Kind)
+    assert str(scenes.crs) == str(tiles.crs) == "EPSG:4326"
+    assert {"previous", "previous_status", "reference", "scene", "scene_source_id", "date"} <= set(tiles.columns)
+    assert scenes["attempt"].isna().all()
+    assert len(tiles)
+    assert tiles["scene_source_id"].isin(scenes["source_id"]).all()
+
+
+def test_squares_of_the_grid_stand_for_footprints(granules: Monitor, recorded: Recorded) -> None:
+    from workflow_monitor.client.frames import item_frame
+
+    scenes = item_frame(api_of(granules).items(Kind.SCENE, next(iter(recorded.aois))), Kind.SCENE)
+    granule = scenes["source_id"].str.contains("_T32")
+    assert granule.any()
+    assert scenes[granule].geometry.is_valid.all()
+    assert set(scenes[granule]["geometry_origin"]) == {"mgrs"}
+
+
+def test_what_that_server_cannot_do_is_said(chains: Monitor, recorded: Recorded) -> None:
+    api = api_of(chains)
+    name = next(iter(recorded.aois))
+    for cannot in (
+        lambda: api.history(name, {}),
+        lambda: api.events(name, None, 1),
+        lambda: api.retry_aoi(name, force=True),
+        lambda: api.items(Kind.SCENE, "Den*"),
+        lambda: api.ingest(name, b"{}", "application/geo+json"),
+    ):
+        with pytest.raises(errors.NotSupported, match="Geocube workflow server"):
+            cannot()
+
+
+def test_an_unknown_aoi_is_not_an_empty_one(chains: Monitor) -> None:
+    with pytest.raises(errors.AOINotFound, match="There are"):
+        chains["Denmrak"]
+
+
+def test_refusals_without_a_word_are_explained(chains: Monitor, recorded: Recorded) -> None:
+    number = next(iter(recorded.scenes))
+    recorded.answers["PUT", f"/scene/{number}/retry"] = (403, "", b"")
+    with pytest.raises(errors.NotRetriable, match=f"scene {number} is DONE; only from RETRY"):
+        api_of(chains).retry(Kind.SCENE, number)
+    recorded.answers["PUT", "/scene/4711/fail"] = (403, "", b"")
+    with pytest.raises(errors.ItemNotFound):
+        api_of(chains).fail(Kind.SCENE, 4711)
+
+
+def test_every_recorded_refusal_of_a_repair_has_its_error(
+    m: Monitor, recorded: Recorded, all_traces: list[Trace]
+) -> None:
+    seen: dict[type[Exception] | None, int] = {}
+    for trace in all_traces:
+        recorded.forget()
+        for step in trace.steps:
+            recorded.play(step)
+            path = step.get("request", {}).get("path", "")
+            found = re.fullmatch(r"/(scene|tile)/(\d{1,9})/(retry|fail|force/[A-Z]+)", path)
+            if found is None or step["request"]["method"] != "PUT" or "auth" in step["request"]:
+                continue
+            raised = repair(m, Kind(found[1]), int(found[2]), found[3])
+            assert (raised is None) == (step["response"]["status"] == 200), f"{trace.name}: {path}"
+            seen[raised] = seen.get(raised, 0) + 1
+    assert {None, errors.NotRetriable, errors.StatusConflict} <= set(seen)
+
+
+def repair(m: Monitor, kind: Kind, number: int, action: str) -> type[Exception] | None:
+    try:
+        if action in {"retry", "fail"}:
+            getattr(api_of(m), action)(kind, number)
+        elif action.removeprefix("force/") in set(Status):
+            api_of(m).force(kind, number, Status(action.removeprefix("force/")))
+        else:
+            return errors.InvalidInput
+    except errors.Refused as error:
+        return type(error)
+    return None
+
+
+def test_an_overview_without_leaves_has_no_dates() -> None:
+    numbers = "".join(f"  {name}:  0\n" for name in ("new", "pending", "done", "retry", "failed", "Total"))
+    text = f"Scenes:\n{numbers}Tiles:\n{numbers}\nRoot tiles : 0\n  From: 2026-11-24\n  To:   0001-01-01\n"
+    overview = read_overview(text)
+    assert (overview.roots, overview.first, overview.last) == (0, None, None)
+    with pytest.raises(errors.UnexpectedAnswer):
+        read_overview("something else")

@@ -1,0 +1,327 @@
+"""Bad answers and none: each has its typed error, reads are patient, writes are sent once, tokens stay hidden."""
+
+from __future__ import annotations
+
+import logging
+import pickle
+import socket
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from io import BytesIO
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from tests.fake_server import Request, Scripted, answer
+from tests.server_process import LiveServer, free_port
+from workflow_monitor import Monitor
+from workflow_monitor.client import errors
+from workflow_monitor.client.api import Api
+from workflow_monitor.client.documents import SceneDocument
+from workflow_monitor.client.http import ARROW, Connection, Patience
+from workflow_monitor.client.secret import Secret
+from workflow_monitor.client.arrow import SCHEMAS, scene_table
+from workflow_monitor.domain.status import Kind
+
+SECRET = "s3cr3t-t0k3n"
+OVERVIEW = (
+    '{"aoi":"A","status":"NEW","scenes":{"new":0,"pending":0,"done":0,"retry":0,"failed":0},'
+    '"tiles":{"new":0,"pending":0,"done":0,"retry":0,"failed":0},"root_tiles":0,"from":null,"to":null}'
+)
+PAGE = "<!DOCTYPE html><html><body>Please log in to the corporate proxy</body></html>"
+Script = Callable[[Request], Any]
+
+
+@contextmanager
+def api_of(script: Script, retries: int = 2) -> Iterator[tuple[Api, Scripted]]:
+    """The interface of a scripted server, whose failures come quickly."""
+    with Scripted(script) as server:
+        url = f"{server.url}workflow-monitor/"
+        connection = Connection(url, Secret(SECRET), timeout=5, patience=Patience(retries, 0.001))
+        yield Api(connection), server
+        connection.close()
+
+
+def arrow_bytes() -> bytes:
+    import msgspec
+
+    documents = [SceneDocument(n, f"S{n}", "A", msgspec.Raw(b'{"date":"2022-01-04T10:34:31Z"}')) for n in range(2000)]
+    table = scene_table(documents)
+    sink = BytesIO()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table, max_chunksize=500)
+    return sink.getvalue()
+
+
+def chunked(parts: list[bytes], *, end: bool) -> bytes:
+    head = (
+        f"HTTP/1.1 200 OK\r\nContent-Type: {ARROW}\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n".encode()
+    )
+    body = b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in parts)
+    return head + body + (b"0\r\n\r\n" if end else b"")
+
+
+# ---- nobody there
+
+
+def test_nobody_listens() -> None:
+    with pytest.raises(errors.ServerUnreachable, match="Is the server running"):
+        Monitor(f"http://127.0.0.1:{free_port()}/", token="x", retries=0)
+
+
+def test_a_silent_server_is_unreachable() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/"
+        with pytest.raises(errors.ServerUnreachable, match="Timeout"):
+            Monitor(url, token="x", retries=0, timeout=0.2)
+
+
+def test_an_address_that_is_none() -> None:
+    for url in ("ftp://host/", "http://", "http://user:pw@host/"):
+        with pytest.raises(errors.MonitorError):
+            Monitor(url)
+
+
+# ---- reads are patient
+
+
+@pytest.mark.parametrize("away", [None, answer("", 502), answer("", 503), answer(PAGE, 504, "text/html")])
+def test_reads_are_asked_for_again(away: bytes | None) -> None:
+    replies = [away, away, answer(OVERVIEW)]
+    with api_of(lambda _: replies.pop(0)) as (api, server):
+        assert api.workload("A").number() == 0
+    assert server.asked("GET", "/aoi/A") == 3
+
+
+def test_reads_are_not_asked_for_for_ever() -> None:
+    with api_of(lambda _: answer("", 503)) as (api, server), pytest.raises(errors.ServerFailed, match="503"):
+        api.workload("A")
+    assert server.asked("GET", "/aoi/A") == 3
+
+
+def test_what_a_503_says_is_told() -> None:
+    problem = '{"code":"store-unavailable","title":"x","detail":"The disk is full."}'
+    with (
+        api_of(lambda _: answer(problem, 503, "application/problem+json")) as (api, _),
+        pytest.raises(errors.ServerFailed, match="The disk is full") as caught,
+    ):
+        api.workload("A")
+    assert caught.value.code == "store-unavailable"
+
+
+# ---- answers that are none
+
+
+def test_a_page_of_a_proxy() -> None:
+    with api_of(lambda _: answer(PAGE, 200, "text/html")) as (api, _):
+        with pytest.raises(errors.UnexpectedAnswer, match="page for people"):
+            api.workload("A")
+        with pytest.raises(errors.UnexpectedAnswer, match="page for people"):
+            api.items(Kind.SCENE, "A")
+        with pytest.raises(errors.UnexpectedAnswer):
+            api.create("A")
+
+
+def test_a_page_that_says_no() -> None:
+    with (
+        api_of(lambda _: answer(PAGE, 403, "text/html")) as (api, _),
+        pytest.raises(errors.AccessDenied, match="token"),
+    ):
+        api.items(Kind.SCENE, "A")
+
+
+def test_a_page_behind_a_redirect() -> None:
+    def script(request: Request) -> bytes:
+        return answer(PAGE, 200, "text/html") if request.path == "/login" else answer("", 302, "", Location="/login")
+
+    with api_of(script) as (api, _), pytest.raises(errors.UnexpectedAnswer):
+        api.items(Kind.SCENE, "A")
+
+
+@pytest.mark.parametrize("body", ["", "nonsense", "[1, 2", "[]", "3", '{"scenes": {}}'])
+def test_json_that_is_none(body: str) -> None:
+    with api_of(lambda _: answer(body)) as (api, _), pytest.raises(errors.UnexpectedAnswer):
+        api.workload("A")
+
+
+@pytest.mark.parametrize("body", ["", "{}", "[{}]", '[{"id":"x"}]', "[nonsense]"])
+def test_lists_that_are_none(body: str) -> None:
+    with api_of(lambda _: answer(body)) as (api, _), pytest.raises(errors.UnexpectedAnswer):
+        api.history("A", {})
+
+
+def test_another_format_than_asked_for() -> None:
+    with api_of(lambda _: answer("[]")) as (api, _), pytest.raises(errors.UnexpectedAnswer, match="instead of Arrow"):
+        api.items(Kind.SCENE, "A")
+
+
+# ---- Arrow that breaks off
+
+
+def test_an_arrow_stream_is_read_whole() -> None:
+    whole = arrow_bytes()
+    parts = [whole[start : start + 777] for start in range(0, len(whole), 777)]
+    with api_of(lambda _: chunked(parts, end=True)) as (api, _):
+        table = api.items(Kind.SCENE, "A")
+    assert table.num_rows == 2000
+    assert table.schema == SCHEMAS[Kind.SCENE]
+
+
+@pytest.mark.parametrize("share", [0.0, 0.01, 0.3, 0.7, 0.999])
+def test_half_an_arrow_stream_is_no_answer(share: float) -> None:
+    whole = arrow_bytes()
+    half = whole[: int(len(whole) * share)]
+    with (
+        api_of(lambda _: chunked([half] if half else [], end=False)) as (api, server),
+        pytest.raises(errors.IncompleteAnswer, match="broke off"),
+    ):
+        api.items(Kind.SCENE, "A")
+    assert server.asked("GET", "/scenes") == 3
+
+
+@pytest.mark.parametrize("cut", [8, 16, 100, 5000])
+def test_half_an_arrow_stream_in_a_whole_answer_is_no_answer_either(cut: int) -> None:
+    half = arrow_bytes()[:-cut]
+    with api_of(lambda _: answer(half, media_type=ARROW)) as (api, _), pytest.raises(errors.IncompleteAnswer):
+        api.items(Kind.SCENE, "A")
+
+
+def test_a_stream_that_ends_between_two_batches_is_no_answer() -> None:
+    table = pa.ipc.open_stream(arrow_bytes()).read_all()
+    sink = BytesIO()
+    writer = pa.ipc.new_stream(sink, table.schema)
+    writer.write_table(table.slice(0, 500))
+    half = sink.getvalue()
+    writer.close()
+    assert pa.ipc.open_stream(half).read_all().num_rows == 500, "what pyarrow alone makes of it"
+    with api_of(lambda _: answer(half, media_type=ARROW)) as (api, _), pytest.raises(errors.IncompleteAnswer):
+        api.items(Kind.SCENE, "A")
+
+
+def test_an_answer_that_breaks_off_once_is_asked_for_again() -> None:
+    whole = arrow_bytes()
+    replies = [chunked([whole[:5000]], end=False), chunked([whole], end=True)]
+    with api_of(lambda _: replies.pop(0)) as (api, _):
+        assert api.items(Kind.SCENE, "A").num_rows == 2000
+
+
+# ---- writes are sent once
+
+
+@pytest.mark.parametrize(
+    "lost", [None, answer("", 502), answer(PAGE, 504, "text/html"), answer(PAGE, 503, "text/html")]
+)
+def test_a_write_whose_answer_is_lost_is_not_repeated(lost: bytes | None) -> None:
+    with (
+        api_of(lambda _: lost, retries=5) as (api, server),
+        pytest.raises(errors.AnswerLost, match=r"may have been done|answered 50") as caught,
+    ):
+        api.retry(Kind.SCENE, 14)
+    assert server.asked("PUT", "/scene/14/retry") == 1
+    assert "m.scene(14)" in str(caught.value)
+
+
+def test_a_write_that_never_left_is_no_lost_answer() -> None:
+    connection = Connection(f"http://127.0.0.1:{free_port()}/", Secret(SECRET), patience=Patience(0))
+    with pytest.raises(errors.ServerUnreachable):
+        Api(connection).create("A")
+    connection.close()
+
+
+def test_a_write_is_not_sent_elsewhere() -> None:
+    moved = answer("", 307, "", Location="http://127.0.0.1:1/")
+    with api_of(lambda _: moved) as (api, server), pytest.raises(errors.UnexpectedAnswer, match="sent elsewhere"):
+        api.create("A")
+    assert len(server.requests) == 1
+
+
+# ---- refusals of the real server
+
+
+def test_unknown_things(m: Monitor) -> None:
+    with pytest.raises(errors.AOINotFound, match="Denmrak"):
+        m["Denmrak"]
+    for wrong in (lambda: m.scene(999), lambda: m.tile(-1), lambda: m.scene(2**40)):
+        with pytest.raises(errors.ItemNotFound, match=r"no (scene|tile) with the id"):
+            wrong()
+    with pytest.raises(LookupError):
+        m["Denmrak"]
+    for name in ("", ".", "..", "Den*"):
+        with pytest.raises(errors.MonitorError):
+            m[name]
+
+
+def test_a_wrong_token(server: LiveServer) -> None:
+    for token in ("wrong", None):
+        with pytest.raises(errors.AccessDenied, match="WORKFLOW_MONITOR_TOKEN"):
+            Monitor(server.base_url, token=token)
+
+
+# ---- tokens
+
+
+def everything_of(error: BaseException) -> str:
+    """All that a person may see of an exception: its text, its causes, its traceback with the variables of our frames."""
+    told = traceback.TracebackException.from_exception(error, capture_locals=True)
+    told.stack = traceback.StackSummary.from_list([one for one in told.stack if "/workflow_monitor/" in one.filename])
+    seen = "".join(told.format())
+    assert "self = " in seen, "the variables are looked at"
+    linked = [error.__cause__, error.__context__]
+    return seen + repr(vars(error)) + "".join(everything_of(one) for one in linked if one is not None)
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [None, answer("", 403), answer(PAGE, 403, "text/html"), answer(PAGE, media_type="text/html"), b"\0\xff\r\n\r\n"],
+)
+def test_no_error_shows_the_token(reply: bytes | None, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    with api_of(lambda _: reply, retries=0) as (api, server):
+        for action in (lambda: api.workload("A"), lambda: api.create("A"), lambda: api.items(Kind.TILE, "A")):
+            with pytest.raises(errors.MonitorError) as caught:
+                action()
+            assert SECRET not in everything_of(caught.value)
+            assert caught.value.__cause__ is None
+            assert caught.value.__context__ is None
+    assert server.requests[0].headers["authorization"] == f"Bearer {SECRET}"
+    assert SECRET not in caplog.text
+
+
+def test_nothing_shows_the_token(server: LiveServer, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    with Monitor(f"{server.base_url}lab?token={server.token}", actor="eva") as m:
+        aoi = m["DenmarkS1"]
+        things: list[Any] = [m, aoi, m.scene(1), m.tile(1)]
+        shown = [f"{thing!r}{thing}{thing._repr_html_()}{vars(thing)}" for thing in things]
+        assert server.token not in "".join(shown) + repr(vars(m._api.connection)) + caplog.text
+        with pytest.raises(TypeError):
+            pickle.dumps(m._api.connection.token)
+
+
+@pytest.mark.parametrize("token", ["two words", "line\nbreak", "ünicode", "nul\0"])
+def test_a_token_that_is_none_is_not_quoted(token: str) -> None:
+    with pytest.raises(errors.MonitorError, match="no token has") as caught:
+        Monitor("http://127.0.0.1:1/", token=token)
+    assert token not in str(caught.value)
+
+
+# ---- who it was
+
+
+@pytest.mark.parametrize("actor", ["eva", "Åse Ørsted", "名前", "a\nb: c"])
+def test_the_actor_is_sent_in_one_line(actor: str) -> None:
+    with Scripted(lambda request: answer(OVERVIEW) if "/aoi/" in request.path else "") as server:
+        Monitor(server.url, token="x", actor=actor)["A"]
+    sent = server.requests[-1].headers["x-workflow-monitor-actor"].encode("latin-1").decode()
+    assert sent == actor.replace("\n", "")
+
+
+def test_the_actor_is_in_the_history(m: Monitor) -> None:
+    m.scene(3).retry()
+    assert m["DenmarkS1"].history(kind="scene", id=3)["who"].iloc[-1] == "Åse Ørsted"
+
+
+def test_unclosed_connections_leave_nothing_open(server: LiveServer) -> None:
+    Monitor(server.base_url, token=server.token)

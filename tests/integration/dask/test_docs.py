@@ -1,0 +1,72 @@
+"""docs/dask.md says what is there, and its examples are understood."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+from types import SimpleNamespace
+
+from workflow_monitor.dask import Job, Work
+from workflow_monitor.dask.dispatcher import LEASE_SECONDS, RENEWALS, Tally
+from workflow_monitor.dask.processing import Processing
+from workflow_monitor.dask.work import LIMIT
+from workflow_monitor.documents.validation import read_fields
+from workflow_monitor.queues.dask import DaskFields, WorkFields
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = (ROOT / "docs" / "dask.md").read_text(encoding="utf-8")
+EXAMPLES = re.findall(r"```python\n(.*?)```", PAGE, flags=re.DOTALL)
+
+
+def public(of: type) -> set[str]:
+    return {name for name in dir(of) if not name.startswith("_")}
+
+
+def rows(start: str) -> str:
+    """The rows of a table that begin so."""
+    return "\n".join(re.findall(rf"^\| (?:`{start}.*)$", PAGE, flags=re.MULTILINE))
+
+
+def test_all_of_a_job_is_told() -> None:
+    assert set(re.findall(r"`job\.(\w+)`", rows("job"))) == public(Job)
+
+
+def test_all_of_what_goes_on_is_told() -> None:
+    table = rows("work")
+    told = set(re.findall(r"`(?:work\.tally)?\.(\w+)`", table))
+    assert told == public(Tally)
+    assert set(re.findall(r"`work\.(\w+)", table)) == public(Processing)
+
+
+def test_all_of_work_is_told_with_its_defaults() -> None:
+    options = set(Work.__slots__) - {"function"}
+    assert (
+        set(re.findall(r"^- `(\w+)`: ", PAGE, flags=re.MULTILINE))
+        == options
+        == set(WorkFields.__struct_fields__) - {"function"}
+    )
+    assert f"({LIMIT:,})" in PAGE
+    assert f"`lease_seconds` ({LEASE_SECONDS})" in PAGE
+    assert f"`lease_seconds` / {RENEWALS}" in PAGE
+
+
+def test_the_examples_are_python() -> None:
+    assert len(EXAMPLES) >= 4
+    for example in EXAMPLES:
+        ast.parse(example)
+
+
+def test_the_options_of_the_example_are_those_of_the_queue() -> None:
+    (example,) = (example for example in EXAMPLES if "queue_options" in example)
+    c = SimpleNamespace(WorkflowMonitor=SimpleNamespace())
+    exec(example, {"c": c})  # noqa: S102 - our own page
+    assert c.WorkflowMonitor.queue == "dask"
+    assert set(c.WorkflowMonitor.queue_options) == set(DaskFields.__struct_fields__)
+    assert read_fields(c.WorkflowMonitor.queue_options, DaskFields).lease_seconds == LEASE_SECONDS
+
+
+def test_every_link_leads_somewhere() -> None:
+    links = [link for link in re.findall(r"\]\(([^)#]+)[^)]*\)", PAGE) if "://" not in link]
+    assert links
+    assert [link for link in links if not (ROOT / "docs" / link).exists()] == []

@@ -1,0 +1,230 @@
+"""The queues keep the promises of any queue; see workflow_monitor.testing."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from queue import SimpleQueue
+
+import pytest
+from distributed import Client
+
+from tests.clusters import threads
+from tests.integration.queues.test_pgqueue import QUEUE, Service
+from tests.integration.queues.test_pgqueue import running as running_pgqueue
+from tests.engine_harness import running
+from workflow_monitor.dask import Fail, Job, Retry, Work
+from workflow_monitor.dask.cluster import Cluster
+from workflow_monitor.dask.dispatcher import Dispatcher
+from workflow_monitor.domain.commands import ExpireLeases, Lease, RenewLease, TakeResults
+from workflow_monitor.domain.errors import LeaseLost
+from workflow_monitor.domain.models import LeasedJob
+from workflow_monitor.domain.status import QUEUES, Kind, Status
+from workflow_monitor.engine.command_processor import Workflow
+from workflow_monitor.queues.dask import Commands
+from workflow_monitor.store.interfaces import Store
+from workflow_monitor.testing import Bench, Handed, QueueContract
+from workflow_monitor.testing.engine_harness import Clock
+
+NAMES = {kind: name for name, kind in QUEUES.items()}
+LEASE = 60
+
+
+class LeaseBench(Bench):
+    """Workers that lease."""
+
+    def __init__(self, store: Store, workflow: Workflow, clock: Clock) -> None:
+        super().__init__(store, workflow)
+        self.clock = clock
+
+    def take(self, kind: Kind, number: int) -> list[Handed]:
+        jobs: list[LeasedJob] = self.do(Lease(NAMES[kind], number, LEASE, "w"))
+        return [Handed(kind, json.loads(job.payload)["id"], job.attempt, job.lease) for job in jobs]
+
+    def answer(self, handed: Handed, status: Status, message: str = "") -> None:
+        assert self.report(handed, status).outcome == "applied"
+
+    def outlive(self, living: Sequence[Handed]) -> None:
+        for _ in range(3):
+            self.clock.seconds += LEASE / 2
+            for one in living:
+                self.do(RenewLease(NAMES[one.kind], one.worker, LEASE))
+            self.do(ExpireLeases())
+
+    def is_withdrawn(self, handed: Handed) -> bool:
+        try:
+            self.do(RenewLease(NAMES[handed.kind], handed.worker, LEASE))
+        except LeaseLost:
+            return True
+        return False
+
+
+class TestLease(QueueContract):
+    @pytest.fixture
+    def bench(self) -> Iterator[Bench]:
+        with running() as engine:
+            yield LeaseBench(engine.store, engine.workflow, engine.clock)
+
+
+# ---- Dask: each worker is a dispatcher with a cluster, whose functions wait for what the test has them do
+
+
+@dataclass(slots=True)
+class Hands:
+    """Jobs that functions on the cluster hold, and what each is told to do at last."""
+
+    begun: SimpleQueue[Job] = field(default_factory=SimpleQueue)
+    orders: dict[tuple[Kind, int, int], SimpleQueue[Callable[[], None]]] = field(default_factory=dict)
+
+    def order(self, kind: Kind, item: int, attempt: int) -> SimpleQueue[Callable[[], None]]:
+        return self.orders.setdefault((kind, item, attempt), SimpleQueue())
+
+
+#: the cluster's workers are threads of this process
+HANDS: dict[int, Hands] = {}
+
+
+def hold(number: int, job: Job) -> None:
+    HANDS[number].begun.put(job)
+    HANDS[number].order(job.kind, job.id, job.attempt).get(timeout=60)()
+
+
+def end(status: Status, message: str) -> None:
+    if status is Status.RETRY:
+        raise Retry(message)
+    if status is Status.FAILED:
+        raise Fail(message)
+
+
+class DaskBench(Bench):
+    """Dispatchers, which are turned by hand."""
+
+    def __init__(self, store: Store, workflow: Workflow, clock: Clock, client: Client) -> None:
+        super().__init__(store, workflow)
+        self.clock = clock
+        self.client = client
+        self.number = max(HANDS, default=0) + 1
+        self.hands = HANDS[self.number] = Hands()
+
+    def take(self, kind: Kind, number: int) -> list[Handed]:
+        work = {kind: Work(partial(hold, self.number), limit=number)}
+        source = Commands(self.workflow.submit)
+        worker = Dispatcher(source, Cluster(self.client), work, lease_seconds=LEASE, clock=lambda: self.clock.seconds)
+        worker.turn()
+        worker.finish()
+        jobs = [self.hands.begun.get(timeout=60) for _ in range(worker.tally.running)]
+        return [Handed(kind, job.id, job.attempt, worker) for job in jobs]
+
+    def answer(self, handed: Handed, status: Status, message: str = "") -> None:
+        self._tell(handed, partial(end, status, message))
+        deadline = time.monotonic() + 60
+        while not handed.worker.turn():
+            assert time.monotonic() < deadline
+            time.sleep(0.005)
+
+    def outlive(self, living: Sequence[Handed]) -> None:
+        # What holds the job of a dispatcher that is not heard of goes on, as a worker does without a connection.
+        for _ in range(5):
+            self.clock.seconds += LEASE / 3
+            for one in living:
+                one.worker.turn()
+            self.do(ExpireLeases())
+
+    def is_withdrawn(self, handed: Handed) -> bool:
+        before = handed.worker.tally.withdrawn
+        self.clock.seconds += LEASE / 3
+        handed.worker.turn()
+        return bool(handed.worker.tally.withdrawn > before)
+
+    def _tell(self, handed: Handed, order: Callable[[], None]) -> None:
+        self.hands.order(handed.kind, handed.item, handed.attempt).put(order)
+
+    def close(self) -> None:
+        for order in self.hands.orders.values():
+            order.put(partial(end, Status.DONE, ""))
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[Client]:
+    with threads(16) as client:
+        yield client
+
+
+class TestDask(QueueContract):
+    @pytest.fixture
+    def bench(self, client: Client) -> Iterator[Bench]:
+        with running() as engine:
+            bench = DaskBench(engine.store, engine.workflow, engine.clock, client)
+            yield bench
+            bench.close()
+
+
+# ---- pgqueue: each worker is a service of the Geocube, which holds a row of the table
+
+
+class PgQueueBench(Bench):
+    """Services. They are told nothing of attempts; those here are how often a service got hold of an item."""
+
+    def __init__(self, store: Store, workflow: Workflow, url: str) -> None:
+        super().__init__(store, workflow)
+        self.url = url
+        self.taken: Counter[tuple[Kind, int]] = Counter()
+        self.busy: list[Service] = []
+
+    def take(self, kind: Kind, number: int) -> list[Handed]:
+        found: list[Handed] = []
+        while len(found) < number:
+            service = Service(self.url)
+            job = service.take(QUEUE[kind])
+            if job is None:
+                service.die()
+                break
+            self.busy.append(service)
+            self.taken[kind, job["id"]] += 1
+            found.append(Handed(kind, job["id"], self.taken[kind, job["id"]], service))
+        return found
+
+    def answer(self, handed: Handed, status: Status, message: str = "") -> None:
+        handed.worker.finish(handed.kind, handed.item, status, message)
+        self.busy.remove(handed.worker)
+        handed.worker.die()
+        assert self.do(TakeResults(10)) == 1
+
+    def outlive(self, living: Sequence[Handed]) -> None:
+        # a connection that is not heard of is closed by the database
+        alive = [one.worker for one in living]
+        for service in [service for service in self.busy if service not in alive]:
+            service.die()
+        self.busy = alive
+
+    def is_withdrawn(self, handed: Handed) -> bool:
+        # services do not ask: what they report of a job that is not out any more changes nothing
+        out = (row for rows in self.store.reader.jobs(handed.kind, "", None) for row in rows)
+        return handed.item not in {json.loads(row.message)["id"] for row in out}
+
+    def close(self) -> None:
+        self.outlive([])
+
+
+class TestPgQueue(QueueContract):
+    @pytest.fixture
+    def bench(self, postgres_url: str) -> Iterator[Bench]:
+        with running_pgqueue(postgres_url) as engine:
+            bench = PgQueueBench(engine.store, engine.workflow, postgres_url)
+            yield bench
+            bench.close()
+
+    def test_a_worker_that_comes_late_changes_nothing(self, bench: Bench) -> None:
+        """Results of services carry no attempt: the first counts, whoever it is from, and no other."""
+        bench.ingest("s1")
+        (late,) = bench.take(Kind.SCENE, 1)
+        bench.outlive([])
+        (again,) = bench.take(Kind.SCENE, 1)
+        bench.answer(again, Status.DONE)
+        assert bench.report(late, Status.FAILED).outcome == "refused"
+        assert bench.ended(Status.DONE) == {(Kind.SCENE, again.item): 1}
+        assert not bench.ended(Status.FAILED)

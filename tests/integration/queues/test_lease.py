@@ -1,0 +1,399 @@
+from __future__ import annotations
+
+import json
+import random
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.reference_model import NewScene
+from tests.disk_harness import AOI, running_on
+from tests.engine_harness import Running, running
+from workflow_monitor.domain.commands import (
+    CreateAOI,
+    DeleteAOI,
+    ExpireLeases,
+    Fail,
+    Lease,
+    RenewLease,
+    RenewLeases,
+    Report,
+    TrimHistory,
+)
+from workflow_monitor.domain.errors import AOINotFound, LeaseLost
+from workflow_monitor.domain.models import JobOrder, LeasedJob, Offer, Result
+from workflow_monitor.domain.status import Cause, Kind, Status
+from workflow_monitor.domain.state_machine import Outcome
+from workflow_monitor.engine.command_processor import Workflow
+from workflow_monitor.queues.lease import LeaseQueue
+from workflow_monitor.store import open_store
+from workflow_monitor.testing.engine_harness import START
+
+
+@pytest.fixture
+def engine() -> Iterator[Running]:
+    with running() as engine:
+        engine.do(CreateAOI(AOI))
+        yield engine
+
+
+def grow(engine: Running, number: int) -> list[int]:
+    return engine.ingest(AOI, *[NewScene(f"S2A_{index}", 1, {"T32UNG": None}) for index in range(number)])
+
+
+def lease(engine: Running, limit: int = 1, seconds: float = 100, worker: str = "w", queue: str = "downloader") -> Any:
+    jobs: list[LeasedJob] = engine.do(Lease(queue, limit, seconds, worker))
+    return jobs
+
+
+def item(job: LeasedJob) -> int:
+    number: int = json.loads(job.payload)["id"]
+    return number
+
+
+def report(engine: Running, number: int, status: Status, attempt: int | None = None) -> Outcome:
+    result = Result(kind=Kind.SCENE, id=number, status=status, message="it broke", attempt=attempt)
+    outcome: Outcome = engine.do(Report([result]))[0]
+    return outcome
+
+
+def backlog(engine: Running, kind: Kind = Kind.SCENE) -> tuple[int, int]:
+    return engine.store.reader.backlog(kind)
+
+
+# ---- who gets what
+
+
+def test_jobs_are_leased_in_the_order_in_which_they_came_and_each_once(engine: Running) -> None:
+    scenes = grow(engine, 5)
+    first, second, third = lease(engine, 2), lease(engine, 2, worker="x"), lease(engine, 2)
+    assert [[item(job) for job in jobs] for jobs in (first, second, third)] == [scenes[:2], scenes[2:4], scenes[4:]]
+    jobs = [*first, *second, *third]
+    assert [job.id for job in jobs] == sorted(job.id for job in jobs)
+    assert len({job.lease for job in jobs}) == 5
+    assert {job.attempt for job in jobs} == {1}
+    assert {job.expires for job in jobs} == {START + timedelta(seconds=100)}
+    assert lease(engine) == []
+    assert backlog(engine) == (0, 5)
+
+
+def test_a_queue_holds_only_its_own_jobs(engine: Running) -> None:
+    (scene,) = grow(engine, 1)
+    assert lease(engine, queue="processor") == []
+    report(engine, scene, Status.DONE)
+    assert lease(engine) == []
+    (job,) = lease(engine, queue="processor")
+    assert json.loads(job.payload)["scene"]["id"] == scene
+    assert (backlog(engine), backlog(engine, Kind.TILE)) == ((0, 0), (0, 1))
+
+
+def test_jobs_of_some_aois_alone_can_be_taken(engine: Running) -> None:
+    first = grow(engine, 2)
+    engine.do(CreateAOI("Fyn"))
+    engine.do(CreateAOI("Funen"))
+    second = engine.ingest("Fyn", NewScene("s", 1, {"T": None}))
+
+    def taken(aoi: str | None, limit: int = 5) -> list[int]:
+        return [item(job) for job in engine.do(Lease("downloader", limit, 100, "w", aoi))]
+
+    assert taken("Funen") == taken("*x*") == []
+    with pytest.raises(AOINotFound):
+        taken("Nowhere")
+    assert taken("F*") == second
+    assert taken(AOI, 1) == first[:1]
+    assert taken(None) == first[1:]
+
+
+def test_all_who_ask_at_once_get_jobs_of_the_aois_that_they_ask_for(engine: Running) -> None:
+    first = grow(engine, 4)
+    engine.do(CreateAOI("Fyn"))
+    second = engine.ingest("Fyn", *[NewScene(f"s{number}", 1, {"T": None}) for number in range(3)])
+    with engine.clock.holding():
+        # The first makes the others wait, so that they are carried out together.
+        held = engine.send(ExpireLeases())
+        asked = [
+            engine.send(Lease("downloader", limit, 100, "w", aoi))
+            for limit, aoi in ((1, "Fyn"), (2, AOI), (1, "Nowhere"), (1, "F*"), (1, "Fyn"), (5, AOI), (5, None))
+        ]
+    held.result(30)
+    with pytest.raises(AOINotFound):
+        asked.pop(2).result(30)
+    taken = [[item(job) for job in future.result(30)] for future in asked]
+    assert taken == [second[:1], first[:2], second[2:], second[1:2], first[2:], []]
+
+
+def test_a_leased_job_shows_who_has_it(engine: Running) -> None:
+    grow(engine, 2)
+    (job,) = lease(engine, worker='a "worker"')
+    ((row,),) = engine.store.reader.jobs(Kind.SCENE, "leased", None)
+    assert (row.id, row.lease, row.worker, row.expires) == (job.id, job.lease, 'a "worker"', job.expires)
+    ((waiting,),) = engine.store.reader.jobs(Kind.SCENE, "queued", None)
+    assert (waiting.lease, waiting.worker, waiting.expires) == (None, None, None)
+
+
+def test_what_is_done_before_it_is_leased_is_not_leased(engine: Running) -> None:
+    done, failed, left = grow(engine, 3)
+    report(engine, done, Status.DONE)
+    engine.do(Fail(Kind.SCENE, failed, force=True))
+    assert [item(job) for job in lease(engine, 10)] == [left]
+
+
+def test_the_jobs_of_an_aoi_that_is_deleted_are_gone(engine: Running) -> None:
+    grow(engine, 2)
+    (job,) = lease(engine)
+    engine.do(DeleteAOI(AOI))
+    assert lease(engine, 10) == []
+    with pytest.raises(LeaseLost):
+        engine.do(RenewLease("downloader", job.lease, 10))
+    engine.clock.seconds = 1_000
+    assert engine.do(ExpireLeases()) == 0
+
+
+def test_many_threads_never_get_the_same_job(engine: Running) -> None:
+    scenes = grow(engine, 400)
+    barrier = threading.Barrier(16)
+
+    def work(number: int) -> list[LeasedJob]:
+        chance, taken = random.Random(number), []
+        barrier.wait()
+        while jobs := lease(engine, chance.randint(1, 7), worker=str(number)):
+            taken += jobs
+        return taken
+
+    with ThreadPoolExecutor(16) as workers:
+        taken = [job for jobs in workers.map(work, range(16)) for job in jobs]
+    assert sorted(item(job) for job in taken) == scenes
+    assert len({job.lease for job in taken}) == len({job.id for job in taken}) == 400
+
+
+# ---- leases that run out
+
+
+def test_a_lease_that_runs_out_hands_the_job_to_others_as_the_next_attempt(engine: Running) -> None:
+    (scene,) = grow(engine, 1)
+    (first,) = lease(engine, seconds=100)
+    engine.clock.seconds = 99.9
+    assert engine.do(ExpireLeases()) == 0
+    assert lease(engine) == []
+    engine.clock.seconds = 100
+    assert engine.do(ExpireLeases()) == 1
+    assert engine.do(ExpireLeases()) == 0
+    assert backlog(engine) == (1, 0)
+    (second,) = lease(engine, worker="another")
+    assert (item(second), second.attempt) == (scene, 2)
+    assert second.id > first.id
+    assert second.lease != first.lease
+    event = engine.events()[-1]
+    assert (event.cause, event.before, event.after) == (Cause.LEASE_EXPIRED, Status.PENDING, Status.PENDING)
+    assert (event.attempt, event.countdown) == (2, 1), "it costs no retry"
+
+
+def test_leases_run_out_by_themselves() -> None:
+    store, start = open_store("duckdb:///:memory:"), time.monotonic()
+    workflow = Workflow(store, LeaseQueue, clock=lambda: START + timedelta(seconds=time.monotonic() - start))
+    try:
+        engine = Running(store, workflow, clock=None)  # type: ignore[arg-type]
+        engine.do(CreateAOI(AOI))
+        grow(engine, 3)
+        lease(engine, 1, seconds=3_000)
+        lease(engine, 2, seconds=0.3)
+        assert backlog(engine) == (0, 3)
+        deadline = time.monotonic() + 20
+        while backlog(engine) != (2, 1):
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+    finally:
+        workflow.close()
+        store.close()
+
+
+def test_the_result_of_an_earlier_attempt_is_stale_and_changes_nothing(engine: Running) -> None:
+    (scene,) = grow(engine, 1)
+    lease(engine, seconds=10)
+    engine.clock.seconds = 10
+    engine.do(ExpireLeases())
+    before = engine.snapshot(), len(engine.events())
+    outcome = report(engine, scene, Status.FAILED, attempt=1)
+    assert (outcome.outcome, outcome.status) == ("stale", Status.PENDING)
+    assert (engine.snapshot(), len(engine.events())) == before
+    assert report(engine, scene, Status.DONE, attempt=2).outcome == "applied"
+    assert report(engine, scene, Status.FAILED, attempt=1).outcome == "stale"
+
+
+def test_a_result_returns_the_job(engine: Running) -> None:
+    (scene,) = grow(engine, 1)
+    (job,) = lease(engine, seconds=10)
+    assert report(engine, scene, Status.RETRY, attempt=job.attempt).outcome == "applied"
+    with pytest.raises(LeaseLost):
+        engine.do(RenewLease("downloader", job.lease, 10))
+    assert backlog(engine) == (1, 0)
+    engine.clock.seconds = 1_000
+    assert engine.do(ExpireLeases()) == 0
+    assert [again.attempt for again in lease(engine)] == [2]
+
+
+# ---- renewal
+
+
+def test_a_lease_that_is_renewed_runs_out_later(engine: Running) -> None:
+    grow(engine, 1)
+    (job,) = lease(engine, seconds=100)
+    for moment in (60.0, 150.0, 240.0):
+        engine.clock.seconds = moment
+        assert engine.do(RenewLease("downloader", job.lease, 100)) == START + timedelta(seconds=moment + 100)
+        assert engine.do(ExpireLeases()) == 0
+    engine.clock.seconds = 339.9
+    assert engine.do(ExpireLeases()) == 0
+    engine.clock.seconds = 340
+    assert engine.do(ExpireLeases()) == 1
+
+
+def test_a_lease_can_be_shortened_by_renewal(engine: Running) -> None:
+    grow(engine, 1)
+    (job,) = lease(engine, seconds=1_000)
+    engine.do(RenewLease("downloader", job.lease, 1))
+    engine.clock.seconds = 1
+    assert engine.do(ExpireLeases()) == 1
+
+
+def test_renewal_moves_no_other_lease(engine: Running) -> None:
+    scenes = grow(engine, 2)
+    kept, _ = lease(engine, 2, seconds=10)
+    engine.do(RenewLease("downloader", kept.lease, 100))
+    engine.clock.seconds = 10
+    assert engine.do(ExpireLeases()) == 1
+    assert [item(job) for job in lease(engine, 5)] == [scenes[1]]
+
+
+@pytest.mark.parametrize("lost", ["never was", "ran out", "is of another queue", "", "'; DROP TABLE job; --"])
+def test_a_lease_that_is_not_in_force_cannot_be_renewed(engine: Running, lost: str) -> None:
+    grow(engine, 1)
+    (job,) = lease(engine, seconds=10)
+    name = job.lease if lost in ("ran out", "is of another queue") else lost
+    engine.clock.seconds = 10 if lost == "ran out" else 0
+    with pytest.raises(LeaseLost, match="Stop the work on its job and lease another") as error:
+        engine.do(RenewLease("processor" if lost == "is of another queue" else "downloader", name, 10))
+    assert (error.value.status, error.value.code) == (404, "lease-not-found")
+    assert [row.expires for (row,) in engine.store.reader.jobs(Kind.SCENE, "leased", None)] == [job.expires]
+
+
+def test_many_are_renewed_at_once_and_those_that_are_lost_are_named(engine: Running) -> None:
+    grow(engine, 4)
+    short, done, *kept = [job.lease for job in lease(engine, 1, 10) + lease(engine, 3, 100)]
+    report(engine, 2, Status.DONE)
+    engine.clock.seconds = 50
+    assert engine.do(RenewLeases("downloader", ["x", short, *kept, done], 100)) == ["x", short, done]
+    assert engine.do(RenewLeases("processor", kept, 100)) == kept
+    assert engine.do(RenewLeases("downloader", [], 100)) == []
+    engine.clock.seconds = 149
+    assert engine.do(ExpireLeases()) == 1
+    engine.clock.seconds = 150
+    assert engine.do(ExpireLeases()) == 2
+
+
+# ---- a restart
+
+
+def test_leases_outlive_the_server(tmp_path: Path) -> None:
+    path = tmp_path / "workflow.duckdb"
+    with running_on(path) as engine:
+        engine.do(CreateAOI(AOI))
+        scenes = grow(engine, 3)
+        short, long = lease(engine, 1, seconds=10), lease(engine, 1, seconds=100)
+    with running_on(path) as engine:
+        assert engine.do(ExpireLeases()) == 0
+        assert [item(job) for job in lease(engine, 5, seconds=1_000)] == [scenes[2]]
+        assert engine.do(RenewLease("downloader", long[0].lease, 200)) == START + timedelta(seconds=200)
+        engine.clock.seconds = 10
+        assert engine.do(ExpireLeases()) == 1
+        with pytest.raises(LeaseLost):
+            engine.do(RenewLease("downloader", short[0].lease, 10))
+        assert [(item(job), job.attempt) for job in lease(engine, 5)] == [(scenes[0], 2)]
+
+
+def test_leases_that_ran_out_while_the_server_was_away_are_taken_back(tmp_path: Path) -> None:
+    path = tmp_path / "workflow.duckdb"
+    with running_on(path) as engine:
+        engine.do(CreateAOI(AOI))
+        grow(engine, 1)
+        lease(engine, seconds=10)
+    store = open_store(f"duckdb:///{path}")
+    workflow = Workflow(store, LeaseQueue, clock=lambda: START + timedelta(days=1))
+    try:
+        deadline = time.monotonic() + 20
+        while store.reader.backlog(Kind.SCENE) != (1, 0):
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+    finally:
+        workflow.close()
+        store.close()
+
+
+def test_a_job_is_not_given_again_while_its_lease_holds_though_old_jobs_are_forgotten(engine: Running) -> None:
+    first, second = grow(engine, 2)
+    kept, done = lease(engine, 2, seconds=100)
+    report(engine, item(done), Status.DONE)
+    engine.clock.seconds = 50
+    engine.do(TrimHistory(jobs=0))
+    assert (item(kept), item(done)) == (first, second)
+    assert lease(engine, 5) == []
+    assert engine.do(RenewLease("downloader", kept.lease, 10)) == START + timedelta(seconds=60)
+
+
+# ---- the queue by itself
+
+
+class Outbox:
+    """Leases that are kept in a dictionary."""
+
+    def __init__(self) -> None:
+        self.expiries: dict[str, datetime] = {}
+        self.asked = 0
+
+    def lease(self, queue: Kind, offers: Sequence[Offer], aois: Any) -> list[LeasedJob]:
+        self.expiries |= {offer.lease: offer.until for offer in offers}
+        return [LeasedJob(1, "{}", 1, offer.lease, offer.until) for offer in offers]
+
+    def renew(self, queue: Kind, leases: Any, now: datetime, until: datetime) -> list[str]:
+        renewed = [lease for lease in leases if lease in self.expiries]
+        self.expiries |= dict.fromkeys(renewed, until)
+        return renewed
+
+    def overdue(self, now: datetime) -> list[JobOrder]:
+        self.asked += 1
+        jobs = enumerate(self.expiries.values(), start=1)
+        return [JobOrder(number, Kind.SCENE, number, 1, 1) for number, until in jobs if until <= now]
+
+    def next_expiry(self) -> datetime | None:
+        return min(self.expiries.values(), default=None)
+
+
+def test_the_store_is_asked_for_overdue_jobs_only_when_there_may_be_some() -> None:
+    outbox, now = Outbox(), datetime(2022, 1, 4, tzinfo=UTC)
+    queue = LeaseQueue(outbox, iter("abc").__next__)
+    assert queue.next_expiry is None
+    assert queue.overdue(now) == ()
+    queue.lease([Lease("downloader", 2, 60, "w")], now, {})
+    assert queue.next_expiry == now + timedelta(seconds=60)
+    assert queue.overdue(now + timedelta(seconds=59)) == ()
+    assert outbox.asked == 0
+    queue.renew(RenewLeases("downloader", ["a"], 30), now)
+    assert queue.next_expiry == now + timedelta(seconds=30)
+    queue.renew(RenewLeases("downloader", ["a"], 90), now)
+    assert queue.overdue(now + timedelta(seconds=30)) == []
+    assert queue.next_expiry == now + timedelta(seconds=60)
+    assert [job.item for job in queue.overdue(now + timedelta(seconds=60))] == [2]
+    assert outbox.asked == 2
+
+
+def test_leases_cannot_be_guessed() -> None:
+    outbox = Outbox()
+    names = [job.lease for job in LeaseQueue(outbox).lease([Lease("downloader", 100, 60, "w")], START, {})[0]]
+    assert len(set(names)) == 100
+    assert min(map(len, names)) >= 20

@@ -1,0 +1,485 @@
+"""What each endpoint answers, to good requests and to bad ones."""
+
+from __future__ import annotations
+
+import io
+import json
+import urllib.parse
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from tests.integration.server.conftest import ON_ALL_STORES, Add, Fetch, scene
+
+pytestmark = ON_ALL_STORES
+
+NAMES = [
+    "Denmark Demo S2",
+    'a "quoted" name',
+    "it's",
+    "north/south",
+    "50% of it",
+    "a+b",
+    "Ærø \u2013 öst 北",
+    "<b>bold</b>",
+    "a#b;c&d=e",
+    "back\\slash",
+    "…",
+]
+
+
+class TestAOIs:
+    async def test_create_list_delete(self, fetch: Fetch) -> None:
+        assert (await fetch("GET", "/aoi/")).json() == []
+        for name in ("Fyn", "Als"):
+            answer = await fetch("POST", f"/aoi/{name}", "what is sent is not read {")
+            assert (answer.status, answer.body) == (204, b"")
+        expected = [{"ID": "Als", "status": "NEW"}, {"ID": "Fyn", "status": "NEW"}]
+        for path in ("/aoi/", "/aoi"):
+            assert (await fetch("GET", path)).json() == expected
+        assert (await fetch("POST", "/aoi/Fyn")).problem(409)["code"] == "aoi-exists"
+        numbers = (await fetch("GET", "/aoi/?counts=true")).json()
+        assert [(one["ID"], one["status"], one["scenes"]["total"]) for one in numbers] == [
+            ("Als", "NEW", 0),
+            ("Fyn", "NEW", 0),
+        ]
+        assert set(numbers[0]["tiles"]) == {"new", "pending", "done", "retry", "failed", "total"}
+        assert (await fetch("GET", "/aoi/?counts=many")).problem(400)["errors"][0]["field"] == "counts"
+        assert (await fetch("DELETE", "/aoi/Fyn")).status == 204
+        assert (await fetch("DELETE", "/aoi/Fyn")).problem(404)["code"] == "aoi-not-found"
+        assert (await fetch("GET", "/aoi/")).json() == expected[:1]
+
+    @pytest.mark.parametrize("name", NAMES)
+    async def test_names_of_any_kind(self, fetch: Fetch, name: str) -> None:
+        path = f"/aoi/{urllib.parse.quote(name, safe='')}"
+        assert (await fetch("POST", path)).status == 204
+        assert (await fetch("POST", f"{path}/scene", scene("s1", aoi=name))).status == 200
+        assert (await fetch("GET", "/aoi/")).json() == [{"ID": name, "status": "PENDING"}]
+        assert (await fetch("GET", f"{path}?format=json")).json()["aoi"] == name
+        assert [one["aoi"] for one in (await fetch("GET", f"{path}/scenes")).json()] == [name]
+        assert (await fetch("GET", f"{path}/dot")).status == 200
+        assert (await fetch("GET", f"{path}/history")).json()[0]["aoi"] == name
+        assert (await fetch("DELETE", path)).status == 204
+
+    @pytest.mark.parametrize("name", ["a*", "who%3F"])
+    async def test_patterns_are_no_names(self, fetch: Fetch, name: str) -> None:
+        assert (await fetch("POST", f"/aoi/{name}")).problem(400)["errors"]
+
+    async def test_what_is_no_text_is_400(self, fetch: Fetch) -> None:
+        assert (await fetch("GET", "/aoi/%FF%FE")).problem(400)
+
+    async def test_patterns_list(self, fetch: Fetch) -> None:
+        for name in ("DenmarkS1", "DenmarkS2", "Sweden"):
+            await fetch("POST", f"/aoi/{name}")
+        for pattern, names in {
+            "Denmark*": ["DenmarkS1", "DenmarkS2"],
+            "denmarkS%3F(%3Fi)": ["DenmarkS1", "DenmarkS2"],
+            "nothing*": [],
+        }.items():
+            assert [one["ID"] for one in (await fetch("GET", f"/aoi/{pattern}")).json()] == names
+            assert (await fetch("GET", f"/aoi/{pattern}/scenes")).json() == []
+
+    async def test_the_overview_is_text_unless_json_is_asked_for(self, fetch: Fetch, add: Add) -> None:
+        await add("s1", tiles=("t1", "t2"))
+        answer = await fetch("GET", "/aoi/Fyn")
+        assert answer.headers["Content-Type"] == "text/plain; charset=utf-8"
+        assert answer.text.startswith("Scenes:\n  new:     0\n  pending: 1\n")
+        assert answer.text.endswith("Root tiles : 2\n  From: 2022-01-04\n  To:   2022-01-04\n")
+        document = (await fetch("GET", "/aoi/Fyn", headers={"Accept": "application/json"})).json()
+        assert document["status"] == "PENDING"
+        assert document["tiles"]["new"] == 2
+        assert (document["root_tiles"], document["from"], document["to"]) == (2, "2022-01-04", "2022-01-04")
+
+    async def test_the_graph(self, fetch: Fetch, add: Add) -> None:
+        number = await add("s1")
+        answer = await fetch("GET", "/aoi/Fyn/dot")
+        assert answer.media_type == "text/vnd.graphviz"
+        assert answer.text.startswith("digraph ")
+        assert f"s{number} [label=" in answer.text
+        for path, accept in (("/aoi/Fyn/dot?format=svg", ""), ("/aoi/Fyn/dot", "image/svg+xml")):
+            picture = await fetch("GET", path, headers={"Accept": accept})
+            assert picture.media_type == "image/svg+xml", picture.text
+            assert "sandbox" in picture.headers["Content-Security-Policy"]
+            assert picture.headers["X-Content-Type-Options"] == "nosniff"
+            assert "<svg" in picture.text
+
+
+UNKNOWN = [
+    ("GET", "/aoi/Nowhere"),
+    ("DELETE", "/aoi/Nowhere"),
+    ("GET", "/aoi/Nowhere/dot"),
+    ("GET", "/aoi/Nowhere/scenes"),
+    ("GET", "/aoi/Nowhere/tiles/DONE"),
+    ("GET", "/aoi/Nowhere/scenes?format=arrow"),
+    ("GET", "/aoi/Nowhere/roottiles"),
+    ("GET", "/aoi/Nowhere/leaftiles"),
+    ("GET", "/aoi/Nowhere/events"),
+    ("GET", "/aoi/Nowhere/history"),
+    ("PUT", "/aoi/Nowhere/retry"),
+    ("PUT", "/aoi/Nowhere/retry/force"),
+    *[(method, f"/{kind}/{number}{rest}") for kind in ("scene", "tile") for number in (0, -1, 77, 2**63 - 1)
+      for method, rest in (("GET", ""), ("PUT", "/retry"), ("PUT", "/fail"), ("PUT", "/fail/force"), ("PUT", "/force/DONE"))],
+    ("GET", "/scene/77/tiles"),
+]  # fmt: skip
+
+
+async def test_what_is_not_there_is_404(fetch: Fetch) -> None:
+    for method, path in UNKNOWN:
+        assert (await fetch(method, path)).problem(404)["code"].endswith("-not-found"), path
+    for kind in ("scene", "tile"):
+        for method in ("PUT", "PATCH"):
+            assert (await fetch(method, f"/{kind}/77/data", {})).problem(404)["code"] == f"{kind}-not-found"
+
+
+async def test_ids(fetch: Fetch, add: Add) -> None:
+    number = await add()
+    for spelled in (f"+{number}", f"00{number}"):
+        assert (await fetch("GET", f"/scene/{spelled}")).json()["id"] == number
+    for wrong in ("abc", "1.5", "1e3", "0x10", "1_000", "%201", "-", "+", "٣", "9223372036854775808", "9" * 5000):
+        for kind in ("scene", "tile"):
+            for method, rest in (("GET", ""), ("PUT", "/retry"), ("PUT", "/force/DONE"), ("PUT", "/data")):
+                body: dict[str, object] | None = {} if rest == "/data" else None
+                answer = await fetch(method, f"/{kind}/{urllib.parse.quote(wrong, safe='%')}{rest}", body)
+                assert answer.problem(400)["errors"][0]["field"] == "id", (wrong, rest)
+                assert len(answer.body) < 1000
+
+
+class TestLists:
+    async def test_forms(self, fetch: Fetch, add: Add) -> None:
+        numbers = [await add(f"s{index}") for index in range(3)]
+        for kind in ("scenes", "tiles"):
+            path = f"/aoi/Fyn/{kind}"
+            listed = (await fetch("GET", path)).json()
+            assert [one["id"] for one in listed] == sorted(one["id"] for one in listed)
+            lines = await fetch("GET", path, headers={"Accept": "application/x-ndjson"})
+            assert [json.loads(line) for line in lines.text.splitlines()] == listed
+            collection = await fetch("GET", path, headers={"Accept": "application/geo+json"})
+            assert collection.media_type == "application/geo+json"
+            assert [one["type"] for one in collection.json()["features"]] == ["Feature"] * 3
+            arrow = await fetch("GET", path, headers={"Accept": "application/vnd.apache.arrow.stream"})
+            table = pa.ipc.open_stream(io.BytesIO(arrow.body)).read_all()
+            assert table["id"].to_pylist() == [one["id"] for one in listed]
+        assert [one["id"] for one in (await fetch("GET", "/aoi/Fyn/scenes")).json()] == numbers
+
+    async def test_an_arrow_stream_of_nothing_has_a_schema(self, fetch: Fetch) -> None:
+        await fetch("POST", "/aoi/Fyn")
+        for kind in ("scenes", "tiles"):
+            answer = await fetch("GET", f"/aoi/Fyn/{kind}?format=arrow")
+            table = pa.ipc.open_stream(io.BytesIO(answer.body)).read_all()
+            assert table.num_rows == 0
+            assert "id" in table.column_names
+
+    async def test_pages(self, fetch: Fetch, add: Add) -> None:
+        numbers = [await add(f"s{index}") for index in range(5)]
+        everything = ("", "?limit=0", "?limit=-1&page=1", "?limit=abc", "?page=3", "?limit=", "?limit=1.5")
+        expected = {
+            "?limit=2": numbers[:2],
+            "?limit=2&page=1": numbers[2:4],
+            "?limit=2&page=2": numbers[4:],
+            "?limit=2&page=3": [],
+            "?limit=2&page=-1": numbers[:2],
+            "?limit=2&page=x": numbers[:2],
+            "?limit=9223372036854775807&page=9223372036854775807": [],
+            "?limit=2&page=99999999999999999999999": numbers[:2],
+            **dict.fromkeys(everything, numbers),
+        }
+        for query, ids in expected.items():
+            answer = await fetch("GET", f"/aoi/Fyn/scenes{query}")
+            assert [one["id"] for one in answer.json()] == ids, query
+
+    async def test_statuses(self, fetch: Fetch, add: Add) -> None:
+        await add()
+        for status in ("PENDING", "pending", "Pending"):
+            assert len((await fetch("GET", f"/aoi/Fyn/scenes/{status}")).json()) == 1
+            assert len((await fetch("GET", f"/aoi/Fyn/scenes?status={status}")).json()) == 1
+        for kind in ("scenes", "tiles"):
+            assert (await fetch("GET", f"/aoi/Fyn/{kind}/DONE")).json() == []
+            assert (await fetch("GET", f"/aoi/Fyn/{kind}?status=DONE")).json() == []
+        asked = (
+            "scenes/nonsense",
+            "scenes?status=nonsense",
+            "scenes?status=",
+            "tiles/nonsense",
+            "history?status=nonsense",
+        )
+        for path in (f"/aoi/Fyn/{each}" for each in asked):
+            assert (await fetch("GET", path)).problem(400)["code"] == "unknown-status"
+
+    async def test_formats_that_are_not_there(self, fetch: Fetch, add: Add) -> None:
+        await add()
+        problem = (await fetch("GET", "/aoi/Fyn/scenes?format=xml")).problem(400)
+        assert problem["errors"] == [
+            {"field": "format", "message": "found 'xml', expected one of json, geojson, ndjson, arrow"}
+        ]
+
+    async def test_a_long_list_is_whole(self, fetch: Fetch) -> None:
+        await fetch("POST", "/aoi/Fyn")
+        many = [scene(f"s{index}", tiles=("t1", "t2")) for index in range(1500)]
+        added = (await fetch("POST", "/aoi/Fyn/scenes", many)).json()
+        assert (added["scenes"], added["tiles"]) == (1500, 3000)
+        answer = await fetch("GET", "/aoi/Fyn/tiles")
+        assert answer.headers["Transfer-Encoding"] == "chunked"
+        tiles = answer.json()
+        assert len(tiles) == 3000
+        assert [one["id"] for one in tiles] == sorted(one["id"] for one in tiles)
+        assert {one["scene"]["id"] for one in tiles} == set(added["ids"].values())
+
+
+class TestIngestion:
+    async def test_a_scene_that_is_there_already_is_named(self, fetch: Fetch, add: Add) -> None:
+        number = await add("s1")
+        problem = (await fetch("POST", "/aoi/Fyn/scene", scene("s1"))).problem(409)
+        assert (problem["code"], problem["id"]) == ("scene-exists", number)
+
+    async def test_bad_input_names_the_field(self, fetch: Fetch) -> None:
+        await fetch("POST", "/aoi/Fyn")
+        wrong = scene("s1")
+        wrong["tiles"]["t1"]["data"]["tile_nr"] = "four"
+        problem = (await fetch("POST", "/aoi/Fyn/scene", wrong)).problem(400)
+        assert problem["errors"][0]["field"] == "tiles.t1.data.tile_nr"
+        for body in ("", "{", "[]", "null", b"\xff", '{"a":1,"a":2}', "NaN", "[" * 100_000, '"' + "x" * 100_000):
+            assert (await fetch("POST", "/aoi/Fyn/scene", body)).problem(400)["code"] == "invalid-input"
+        assert (await fetch("POST", "/aoi/Fyn/scene", scene("s1", aoi="Als"))).problem(400)
+        assert (await fetch("POST", "/aoi/Als/scene", scene("s1", aoi="Als"))).problem(404)
+        assert (await fetch("GET", "/aoi/Fyn/scenes")).json() == []
+
+    async def test_many_in_any_order_all_or_none(self, fetch: Fetch) -> None:
+        await fetch("POST", "/aoi/Fyn")
+        chain = [scene("c", after="b"), scene("b", after="a"), scene("a")]
+        answer = await fetch("POST", "/aoi/Fyn/scenes", [*chain, scene("d", after="missing")])
+        assert answer.problem(400)
+        assert (await fetch("GET", "/aoi/Fyn/scenes")).json() == []
+        lines = "\n".join(json.dumps(one) for one in chain)
+        added = (await fetch("POST", "/aoi/Fyn/scenes", lines, {"Content-Type": "application/x-ndjson"})).json()
+        assert (added["scenes"], added["tiles"]) == (3, 3)
+        assert sorted(added["ids"], key=added["ids"].__getitem__) == ["a", "b", "c"]
+        assert (await fetch("POST", "/aoi/Fyn/scenes", [scene("e"), scene("a")])).problem(409)["code"] == "scene-exists"
+
+    async def test_a_catalogue_as_it_is(self, fetch: Fetch, shared: Path) -> None:
+        catalogue = (shared / "data" / "tiles.json").read_bytes()
+        aoi = json.loads(catalogue)["features"][0]["properties"].get("aoi") or "Fyn"
+        await fetch("POST", f"/aoi/{aoi}")
+        added = await fetch("POST", f"/aoi/{aoi}/scenes", catalogue, {"Content-Type": "application/geo+json"})
+        assert added.status == 200, added.text
+        assert added.json()["scenes"] == len(json.loads(catalogue)["features"])
+        features = (await fetch("GET", f"/aoi/{aoi}/scenes?format=geojson")).json()["features"]
+        assert all(one["geometry"] for one in features)
+
+    async def test_an_example_without_tiles_says_what_is_missing(self, fetch: Fetch, shared: Path) -> None:
+        example = (shared / "data" / "example-scenes.json").read_bytes()
+        await fetch("POST", "/aoi/DenmarkDemoS2")
+        assert "tiles" in (await fetch("POST", "/aoi/DenmarkDemoS2/scenes", example)).problem(400)["detail"]
+
+
+class TestRepairs:
+    async def test_retry_and_fail(self, fetch: Fetch, add: Add) -> None:
+        number = await add()
+        assert (await fetch("PUT", f"/scene/{number}/retry")).problem(409)["code"] == "status-does-not-allow"
+        assert (await fetch("PUT", f"/scene/{number}/fail")).problem(409)
+        assert (await fetch("PUT", f"/scene/{number}/force/retry")).status == 200
+        answer = await fetch("PUT", f"/scene/{number}/retry", "not read")
+        assert (answer.status, answer.body, answer.media_type) == (200, b"", "")
+        assert (await fetch("GET", f"/scene/{number}")).json()["status"] == "PENDING"
+        assert (await fetch("PUT", f"/scene/{number}/force/nonsense")).problem(400)["code"] == "unknown-status"
+        assert (await fetch("PUT", f"/scene/{number}/fail/force")).status == 200
+        assert (await fetch("GET", f"/scene/{number}")).json()["status"] == "FAILED"
+
+    async def test_retry_of_all(self, fetch: Fetch, add: Add) -> None:
+        numbers = [await add(f"s{index}") for index in range(2)]
+        assert (await fetch("PUT", "/aoi/Fyn/retry")).status == 204
+        await fetch("PUT", f"/scene/{numbers[0]}/force/RETRY")
+        assert (await fetch("PUT", "/aoi/F*/retry")).json() == {"Scenes": 1, "Tiles": 0}
+        assert (await fetch("PUT", "/aoi/Fyn/retry/force")).json() == {"Scenes": 2, "Tiles": 0}
+        assert (await fetch("PUT", "/aoi/nothing*/retry")).status == 204
+
+    async def test_data(self, fetch: Fetch, add: Add) -> None:
+        number = await add()
+        path = f"/scene/{number}/data"
+        assert (await fetch("PATCH", path, {"graph_name": "Other"})).status == 204
+        data = (await fetch("GET", f"/scene/{number}")).json()["data"]
+        assert (data["graph_name"], data["date"]) == ("Other", "2022-01-04T10:34:31.024Z")
+        answer = await fetch(
+            "PUT", path, {"graph_name": "Third"}, {"Content-Type": "application/x-www-form-urlencoded"}
+        )
+        assert (answer.status, answer.body) == (204, b"")
+        assert (await fetch("GET", f"/scene/{number}")).json()["data"]["date"] == "0001-01-01T00:00:00Z"
+        for method in ("PUT", "PATCH"):
+            for body in ("", "[]", "3", '{"unknown": 1}', '{"graph_name": 1}'):
+                assert (await fetch(method, path, body)).problem(400), body
+        assert (await fetch("GET", f"/scene/{number}")).json()["data"]["graph_name"] == "Third"
+
+
+class TestWork:
+    async def test_each_result_has_its_outcome(self, fetch: Fetch, add: Add) -> None:
+        number = await add()
+        results = [
+            {"type": "scene", "id": number, "status": "RETRY", "message": "offline", "more": 1},
+            {"type": "scene", "id": 77, "status": "DONE"},
+            {"type": "scene", "id": number, "status": "PENDING"},
+            {"type": "moon", "id": 1, "status": "DONE"},
+            "nonsense",
+            {"type": "scene", "id": number, "status": "done", "attempt": 1},
+            {"type": "scene", "id": number, "status": "DONE"},
+        ]
+        answer = (await fetch("POST", "/results", results)).json()
+        found = [one["outcome"] for one in answer["results"]]
+        assert found == ["applied", "unknown", "refused", "refused", "refused", "stale", "applied"]
+        assert answer["applied"] == 2
+        assert all(one["reason"] for one in answer["results"] if one["outcome"] != "applied")
+        assert (await fetch("POST", "/results", [])).json() == {"applied": 0, "results": []}
+        for body in ("", "{}", "3", "nonsense"):
+            assert (await fetch("POST", "/results", body)).problem(400)
+
+    async def test_lease_renew_and_report(self, fetch: Fetch, add: Add) -> None:
+        number = await add()
+        queue = (await fetch("GET", "/jobs/downloader")).json()
+        assert (queue["queued"], queue["leased"]) == (1, 0)
+        assert queue["jobs"][0]["payload"]["id"] == number
+        assert queue["jobs"][0]["state"] == "queued"
+        asked = {"max": 10, "seconds": 60, "worker": "w"}
+        [job] = (await fetch("POST", "/jobs/downloader/lease", asked)).json()["jobs"]
+        assert job["expires"].endswith("Z")
+        assert (await fetch("POST", "/jobs/downloader/lease", asked)).json() == {"jobs": []}
+        renewed = (await fetch("PUT", f"/jobs/downloader/lease/{job['lease']}", {"seconds": 600})).json()
+        assert renewed["expires"] > job["expires"]
+        [leased] = (await fetch("GET", "/jobs/downloader?state=leased")).json()["jobs"]
+        assert (leased["state"], leased["worker"], leased["lease"]) == ("leased", "w", job["lease"])
+        result = {"type": "scene", "id": number, "status": "DONE", "attempt": job["attempt"]}
+        assert (await fetch("POST", "/results", [result])).json()["applied"] == 1
+        gone = await fetch("PUT", f"/jobs/downloader/lease/{job['lease']}", {"seconds": 600})
+        assert gone.problem(404)["code"] == "lease-not-found"
+        assert (await fetch("GET", "/jobs/processor?state=queued&limit=1")).json()["queued"] == 1
+
+    async def test_jobs_of_some_aois_alone_can_be_taken(self, fetch: Fetch, add: Add) -> None:
+        await add("s1", aoi="Fyn")
+        await add("s2", aoi="Falster")
+        asked = {"max": 2, "seconds": 60, "worker": "w"}
+        for aoi, found in (("Fa*", ["s2"]), ("Falster", []), (None, ["s1"])):
+            answer = await fetch("POST", "/jobs/downloader/lease", {**asked, "aoi": aoi})
+            assert [job["payload"]["source_id"] for job in answer.json()["jobs"]] == found
+        problem = (await fetch("POST", "/jobs/downloader/lease", {**asked, "aoi": "Møn"})).problem(404)
+        assert problem["code"] == "aoi-not-found"
+
+    async def test_many_leases_are_renewed_at_once(self, fetch: Fetch, add: Add) -> None:
+        for name in ("s1", "s2"):
+            await add(name)
+        asked = {"max": 2, "seconds": 60, "worker": "w"}
+        jobs = (await fetch("POST", "/jobs/downloader/lease", asked)).json()["jobs"]
+        leases = [job["lease"] for job in jobs]
+        await fetch("PUT", "/scene/2/fail/force")
+        renewed = await fetch("PUT", "/jobs/downloader/lease", {"leases": [*leases, "x"], "seconds": 600})
+        assert renewed.json() == {"renewed": 1, "lost": [leases[1], "x"]}
+        [leased] = (await fetch("GET", "/jobs/downloader?state=leased")).json()["jobs"]
+        assert leased["expires"] > jobs[0]["expires"]
+        problem = (await fetch("PUT", "/jobs/downloader/lease", {"leases": "x", "seconds": 600})).problem(400)
+        assert [error["field"] for error in problem["errors"]] == ["leases"]
+
+    @pytest.mark.parametrize(
+        ("body", "field"),
+        [
+            ({"max": 0, "seconds": 60, "worker": "w"}, "max"),
+            ({"max": 1001, "seconds": 60, "worker": "w"}, "max"),
+            ({"max": "1", "seconds": 60, "worker": "w"}, "max"),
+            ({"max": True, "seconds": 60, "worker": "w"}, "max"),
+            ({"max": 1, "seconds": 0, "worker": "w"}, "seconds"),
+            ({"max": 1, "seconds": 86401, "worker": "w"}, "seconds"),
+            ({"max": 1, "seconds": 60}, "worker"),
+            ({"max": 1, "seconds": 60, "worker": 5}, "worker"),
+            ({"max": 1, "seconds": 60, "worker": "w", "more": 1}, "more"),
+            ({"max": 1, "seconds": 60, "worker": "w", "aoi": 1}, "aoi"),
+        ],
+    )
+    async def test_a_lease_is_asked_for_exactly(self, fetch: Fetch, body: dict[str, Any], field: str) -> None:
+        problem = (await fetch("POST", "/jobs/processor/lease", body)).problem(400)
+        assert [error["field"] for error in problem["errors"]] == [field]
+
+    async def test_the_job_of_an_item(self, fetch: Fetch, add: Add) -> None:
+        for name in ("s1", "s2"):
+            await add(name)
+        jobs = (await fetch("GET", "/jobs/downloader?item=2")).json()["jobs"]
+        assert [job["payload"]["source_id"] for job in jobs] == ["s2"]
+        assert (await fetch("GET", "/jobs/downloader?item=3")).json()["jobs"] == []
+        assert (await fetch("GET", "/jobs/downloader?item=x")).problem(400)["errors"][0]["field"] == "id"
+
+    async def test_other_queues_and_states(self, fetch: Fetch) -> None:
+        for method, path in (("GET", ""), ("POST", "/lease"), ("PUT", "/lease"), ("PUT", "/lease/x")):
+            assert (await fetch(method, f"/jobs/other{path}", {})).problem(404)["code"] == "queue-not-found"
+        assert (await fetch("GET", "/jobs/processor?state=done")).problem(400)["errors"][0]["field"] == "state"
+
+
+class TestFailures:
+    async def test_they_are_grouped_with_their_times(self, fetch: Fetch, add: Add) -> None:
+        assert await add("s1", tiles=("a", "b", "c")) == 1
+        results = [
+            {"type": "scene", "id": 1, "status": "DONE"},
+            {"type": "tile", "id": 1, "status": "FAILED", "message": "exit status 1: /data/a/1"},
+            {"type": "tile", "id": 2, "status": "FAILED", "message": "exit status 1: /data/b/2"},
+            {"type": "tile", "id": 3, "status": "FAILED", "message": "exit status 2: /data/c/3"},
+        ]
+        assert (await fetch("POST", "/results", results)).json()["applied"] == 4
+        first, second = (await fetch("GET", "/aoi/Fyn/failures")).json()
+        history = (await fetch("GET", "/aoi/Fyn/history?type=tile&status=FAILED")).json()
+        assert first == {
+            "shape": "exit status 1: <path>",
+            "kind": "tile",
+            "count": 2,
+            "retry": 0,
+            "failed": 2,
+            "since": history[0]["time"],
+            "last": history[1]["time"],
+            "example": "exit status 1: /data/a/1",
+            "ids": [1, 2],
+            "first_acquired": "2022-01-04",
+            "last_acquired": "2022-01-04",
+            "orbits": {},
+        }
+        assert (second["shape"], second["ids"]) == ("exit status 2: <path>", [3])
+        assert [group["ids"] for group in (await fetch("GET", "/aoi/Fyn/failures?limit=1")).json()] == [[1]]
+
+    async def test_those_that_were_repaired_are_gone(self, fetch: Fetch, add: Add) -> None:
+        await add("s1")
+        await fetch("PUT", "/scene/1/force/RETRY")
+        (group,) = (await fetch("GET", "/aoi/Fyn/failures")).json()
+        assert (group["shape"], group["kind"], group["retry"]) == ("(no message)", "scene", 1)
+        await fetch("PUT", "/scene/1/retry")
+        assert (await fetch("GET", "/aoi/Fyn/failures")).json() == []
+
+    async def test_of_one_aoi(self, fetch: Fetch, add: Add) -> None:
+        await add("s1", aoi="Als")
+        await fetch("PUT", "/scene/1/force/RETRY")
+        await fetch("POST", "/aoi/Fyn")
+        assert (await fetch("GET", "/aoi/Fyn/failures")).json() == []
+        assert (await fetch("GET", "/aoi/Nowhere/failures")).problem(404)["code"] == "aoi-not-found"
+
+
+class TestBodies:
+    @pytest.fixture
+    def traits(self) -> dict[str, Any]:
+        return {"max_body_mib": 1, "max_ingest_mib": 2}
+
+    async def test_what_is_too_large_is_413(self, fetch: Fetch) -> None:
+        body = b" " * (2**20 + 1)
+        assert (await fetch("POST", "/results", body)).problem(413)["code"] == "body-too-large"
+        assert (await fetch("POST", "/aoi/Fyn/scenes", body)).problem(400)
+        assert (await fetch("POST", "/aoi/Fyn/scenes", body * 2)).problem(413)
+        assert (await fetch("POST", "/results", b"[" + b" " * (2**20 - 2) + b"]")).status == 200
+
+    async def test_what_is_compressed_is_415(self, fetch: Fetch) -> None:
+        answer = await fetch("POST", "/results", b"\x1f\x8b", {"Content-Encoding": "gzip"})
+        assert answer.problem(415)["code"] == "encoded-body"
+
+
+async def test_events_tell_who_asked(fetch: Fetch) -> None:
+    for actor, who in [
+        (None, "token"),
+        ("worker-1", "worker-1"),
+        ("  ", "token"),
+        ("Søren", "Søren"),
+        ("x" * 500, "x" * 100),
+        ("a\tb", "ab"),
+    ]:
+        await fetch("POST", "/aoi/Fyn", headers={"X-Workflow-Monitor-Actor": actor} if actor else {})
+        assert (await fetch("GET", "/aoi/Fyn/history")).json()[-1]["who"] == who
+        await fetch("DELETE", "/aoi/Fyn")

@@ -1,0 +1,129 @@
+"""Tokens are told to nobody: not in logs, looks, errors, answers or events, and not in files beside the store."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+
+from tests.server_process import TOKEN, LiveServer, live_server
+
+ROOT = Path(__file__).parents[2]
+#: Jupyter's (tests/live.py), that of workers, that of nobody
+WORKER = "secret-of-the-workers-0123456789"
+WRONG = "secret-of-nobody-0123456789"
+SECRETS = (TOKEN, WORKER, WRONG)
+
+#: What people and scripts do, everything told: repr, errors with the variables of their frames, debug logs.
+NOTEBOOK = """
+import json, logging, sys, traceback
+
+logging.basicConfig(level=logging.DEBUG)
+from workflow_monitor import Monitor
+
+url, dead, token, wrong = json.loads(sys.stdin.read())
+
+
+def told(do):
+    try:
+        shown = do()
+        print(repr(shown), str(shown), getattr(shown, "_repr_html_", lambda: "")())
+    except Exception as error:
+        lines = traceback.TracebackException.from_exception(error, capture_locals=True)
+        ours = [frame for frame in lines.stack if "workflow_monitor" in frame.filename]
+        lines.stack = traceback.StackSummary.from_list(ours)
+        print("".join(lines.format()), repr(error), error.args)
+
+
+m = Monitor(url, token=token)
+scene = {"source_id": "s", "data": {"tiles": {"t": {}}}, "tiles": {"t": {"data": {}}}}
+for do in (
+    lambda: m, lambda: m.create("Fyn"), lambda: m.create("Fyn"), lambda: m["Fyn"], lambda: m["Nowhere"],
+    lambda: m["Fyn"].add_scenes(scene), lambda: m["Fyn"].add_scenes(scene), lambda: m["Fyn"].add_scenes({"a": 1}),
+    lambda: m["Fyn"].history(), lambda: m["Fyn"].scenes(), lambda: m.scene(1), lambda: m.scene(99),
+    lambda: m["Fyn"].dashboard(), lambda: m["Fyn"].dashboard()._repr_mimebundle_(), lambda: vars(m),
+    lambda: Monitor(f"{url}?token={token}")["Fyn"], lambda: Monitor(url, token=wrong)["Fyn"],
+    lambda: Monitor(dead, token=token, retries=0)["Fyn"], lambda: Monitor(f"{dead}?token={token}", retries=0),
+):
+    told(do)
+"""
+
+
+def asked(server: LiveServer) -> list[str]:
+    """All that is answered to whoever asks anything with any token, in any place."""
+    told = []
+    with httpx.Client(base_url=server.url, timeout=60, trust_env=False) as http:
+        for token in SECRETS:
+            for header in ({"Authorization": f"token {token}"}, {"Authorization": f"Bearer {token}"}, {}):
+                headers = {**header, "Referer": f"{server.url}/docs?token={token}"}
+                query = {} if header else {"token": token}
+                for method, path in (
+                    ("GET", "/aoi/"),
+                    ("GET", "/aoi/Nowhere"),
+                    ("POST", "/aoi/F%3Fn"),
+                    ("GET", "/nothing/here"),
+                    ("PUT", "/scene/7/retry"),
+                    ("POST", "/jobs/downloader/lease"),
+                    ("GET", "/openapi.json"),
+                    ("GET", "/aoi/*/history"),
+                ):
+                    answer = http.request(method, path, headers=headers, params=query)
+                    told.append(answer.text + str(answer.headers))
+    return told
+
+
+def run(server: LiveServer, folder: Path, *command: str, given: str = "", **variables: str) -> str:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("JPY_", "JUPYTER"))}
+    here = {
+        "JUPYTER_RUNTIME_DIR": str(folder / "none"),
+        "PYTHONPATH": str(ROOT),
+        "WORKFLOW_MONITOR_URL": server.base_url,
+    }
+    ended = subprocess.run(
+        [sys.executable, *command],
+        input=given,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        env=environment | here | variables,
+    )
+    return ended.stdout + ended.stderr
+
+
+def test_no_token_is_told(tmp_path: Path) -> None:
+    shared, own = tmp_path / "shared", tmp_path / "own"
+    with (
+        live_server(shared, variables={"WORKFLOW_MONITOR_WORKER_TOKEN": WORKER}, arguments=["--debug"]) as first,
+        live_server(
+            own,
+            variables={"WORKFLOW_MONITOR_UPSTREAM": first.base_url, "WORKFLOW_MONITOR_UPSTREAM_TOKEN": first.token},
+            arguments=["--debug"],
+            store_url="",
+        ) as second,
+    ):
+        told = []
+        for server in (first, second):
+            given = json.dumps([server.base_url, "http://127.0.0.1:9/", TOKEN, WRONG])
+            said = run(server, tmp_path, "-c", NOTEBOOK, given=given)
+            assert "AccessDenied" in said
+            assert "ServerUnreachable" in said or "ServerNotFound" in said
+            assert "DEBUG:httpcore" in said
+            told += [said, *asked(server)]
+            cli = ("-m", "workflow_monitor.cli")
+            for token in (TOKEN, WRONG, WORKER):
+                told.append(run(server, tmp_path, *cli, "aois", WORKFLOW_MONITOR_TOKEN=token))
+            told.append(run(server, tmp_path, *cli, "status", "Nowhere", WORKFLOW_MONITOR_TOKEN=TOKEN))
+        first.process.kill()  # and what is told when nobody answers behind the second
+        told += asked(second)
+    logs = [server.log.read_text() for server in (first, second)]
+    assert all("403 " in log for log in logs)
+    for text in (*told, *logs):
+        found = [secret for secret in SECRETS if secret in text]
+        assert not found, text[max(0, text.index(found[0]) - 300) :][:600]
+    for file in shared.rglob("workflow.duckdb*"):
+        assert not [secret for secret in SECRETS if secret.encode() in file.read_bytes()], file

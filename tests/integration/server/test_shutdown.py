@@ -1,0 +1,74 @@
+"""A server that is told to stop does so in seconds, whoever is connected, and leaves everything in order."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from contextlib import ExitStack
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.server_process import TOKEN, LiveServer, live_server
+from tests.integration.server.conftest import scene
+
+HEADERS = {"Authorization": f"token {TOKEN}"}
+STREAMS = 12
+#: What is stopped in seconds: those that machines take that do much else are counted too.
+SECONDS = 20
+
+
+def raw(server: LiveServer, text: str) -> socket.socket:
+    """A connection on which so much was sent, and nothing is read."""
+    connection = socket.create_connection(("127.0.0.1", httpx.URL(server.base_url).port or 80), timeout=60)
+    connection.sendall(text.replace("\n", "\r\n").encode())
+    return connection
+
+
+def report(http: httpx.Client, acknowledged: list[int], stop: threading.Event) -> None:
+    """Add AOIs, one after the other, and write down which were acknowledged."""
+    number = 0
+    while not stop.is_set():
+        number += 1
+        try:
+            if http.post(f"/aoi/Fyn-{number}", headers=HEADERS).status_code == 204:
+                acknowledged.append(number)
+        except httpx.TransportError:
+            return
+
+
+@pytest.mark.alone
+def test_it_stops_in_seconds_with_everybody_connected(tmp_path: Path) -> None:
+    acknowledged: list[int] = []
+    stop = threading.Event()
+    with ExitStack() as stack:
+        server = stack.enter_context(live_server(tmp_path))
+        http = stack.enter_context(httpx.Client(base_url=server.url, timeout=60, trust_env=False))
+        http.post("/aoi/Fyn", headers=HEADERS).raise_for_status()
+        http.post("/aoi/Fyn/scenes", json=[scene(f"s{n}") for n in range(500)], headers=HEADERS).raise_for_status()
+        streams = [stack.enter_context(http.stream("GET", "/events", headers=HEADERS)) for _ in range(STREAMS)]
+        assert all(stream.status_code == 200 for stream in streams)
+        head = f"Host: 127.0.0.1\nAuthorization: token {TOKEN}\n"
+        odd = [
+            raw(server, ""),
+            raw(server, "GET /workflow-monitor/aoi/ HTTP/1.1\nHost: 127"),
+            raw(server, f"POST /workflow-monitor/results HTTP/1.1\n{head}Content-Length: 1000\n\n["),
+            raw(server, f"GET /workflow-monitor/aoi/Fyn/scenes HTTP/1.1\n{head}\n" * 200),
+        ]
+        writer = threading.Thread(target=report, args=(http, acknowledged, stop))
+        writer.start()
+        while len(acknowledged) < 20:
+            stop.wait(0.01)
+        server.process.terminate()
+        assert server.process.wait(SECONDS) == 0
+        writer.join(60)
+        for stream in streams:
+            list(stream.iter_lines())  # they end as streams do, and do not break off
+        for connection in odd:
+            connection.close()
+    log = server.log.read_text()
+    assert "Traceback" not in log
+    with live_server(tmp_path) as again, httpx.Client(base_url=again.url, timeout=60, trust_env=False) as http:
+        found = {one["ID"] for one in http.get("/aoi/", headers=HEADERS).raise_for_status().json()}
+        assert {f"Fyn-{number}" for number in acknowledged} <= found

@@ -1,0 +1,376 @@
+"""A backup is one moment of a store that goes on meanwhile; restored, it is that store again, and nothing is overwritten."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from tests.scale import effort
+from tests.invariants import found_wrong
+from tests.disk_harness import AOI, answer, names, running_on, scenes
+from tests.engine_harness import Running
+from tests.integration.store.test_duckdb import held
+from tests.integration.store.test_high_water_mark import beside, contents, image
+from workflow_monitor.domain.commands import CreateAOI, DeleteAOI, Lease
+from workflow_monitor.domain.errors import Conflict, StoreUnavailable
+from workflow_monitor.store import open_store
+from workflow_monitor.store.duckdb import backups
+from workflow_monitor.store.duckdb import restore
+from workflow_monitor.store.duckdb.backups import folder_of, listed
+from workflow_monitor.store.duckdb.restore import GAP, restore
+from workflow_monitor.store.duckdb.store import own
+
+SEED = os.environ.get("WORKFLOW_MONITOR_SEED") or str(random.randrange(10**6))
+ROUNDS = effort(4, 100)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / 'it\'s a "store" & more.duckdb'
+
+
+def fill(engine: Running, number: int = 20) -> None:
+    engine.do(CreateAOI(AOI))
+    engine.ingest(AOI, *scenes(0, number))
+
+
+def back_up(engine: Running, keep: int = 7) -> Path:
+    return Path(engine.store.back_up(keep).file)
+
+
+@pytest.fixture
+def backed_up(path: Path) -> Path:
+    """A store of 20 scenes with a backup, and 10 more scenes after it."""
+    with running_on(path) as engine:
+        fill(engine)
+        back_up(engine)
+        engine.ingest(AOI, *scenes(20, 10))
+    return path
+
+
+def restored(path: Path, **options: object) -> list[str]:
+    restore(path, **options)  # type: ignore[arg-type]
+    with running_on(path) as engine:
+        assert found_wrong(engine) == []
+        return names(engine)
+
+
+def refusal(path: Path, **options: object) -> str:
+    before = contents(path.parent)
+    with pytest.raises(StoreUnavailable) as error:
+        restore(path, **options)  # type: ignore[arg-type]
+    assert contents(path.parent) == before
+    return error.value.detail
+
+
+# ---- making them
+
+
+def test_a_backup_holds_all_that_was_acknowledged_before(path: Path) -> None:
+    with running_on(path) as engine:
+        fill(engine)
+        backup = back_up(engine)
+        assert backup.parent == folder_of(path)
+        assert backup.stat().st_mode & 0o777 == 0o600
+        assert backup.parent.stat().st_mode & 0o777 == 0o700
+        expected = engine.snapshot(), engine.events()
+    with running_on(backup) as engine:
+        assert (engine.snapshot(), engine.events()) == expected
+        assert found_wrong(engine) == []
+
+
+def test_a_backup_has_the_tables_and_their_constraints(path: Path) -> None:
+    with running_on(path) as engine:
+        fill(engine)
+        backup = back_up(engine)
+
+    def of(file: Path) -> object:
+        with duckdb.connect(str(file), read_only=True) as connection:
+            tables = "SELECT table_name, column_name, data_type, is_nullable FROM duckdb_columns() ORDER BY ALL"
+            constraints = "SELECT table_name, constraint_text FROM duckdb_constraints() ORDER BY ALL"
+            version = "SELECT tags FROM duckdb_databases() WHERE path IS NOT NULL"
+            return [connection.execute(statement).fetchall() for statement in (tables, constraints, version)]
+
+    assert of(backup) == of(path)
+
+
+def test_the_oldest_backups_are_forgotten(path: Path) -> None:
+    with running_on(path) as engine:
+        fill(engine)
+        made = [back_up(engine, keep=2) for _ in range(4)]
+        assert [file.exists() for file in made] == [False, False, True, True]
+        assert [backup.file for backup in engine.store.backups()] == [str(made[3]), str(made[2])]
+    (folder_of(path) / "something else").write_text("stays")
+    with running_on(path) as engine:
+        back_up(engine, keep=1)
+    assert len(listed(path)) == 1
+    assert (folder_of(path) / "something else").exists()
+
+
+def test_two_are_not_made_at_once(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, may_end = threading.Event(), threading.Event()
+    copy = backups._copy
+
+    def slow(cursor: duckdb.DuckDBPyConnection, new: Path) -> None:
+        begun.set()
+        assert may_end.wait(30)
+        copy(cursor, new)
+
+    monkeypatch.setattr(backups, "_copy", slow)
+    with running_on(path) as engine:
+        fill(engine)
+        thread = threading.Thread(target=back_up, args=(engine,))
+        thread.start()
+        assert begun.wait(30)
+        with pytest.raises(Conflict, match="being made"):
+            back_up(engine)
+        engine.ingest(AOI, *scenes(100, 1))
+        may_end.set()
+        thread.join()
+        assert len(engine.store.backups()) == 1
+
+
+def test_a_store_in_memory_has_none() -> None:
+    store = open_store("duckdb:///:memory:")
+    with pytest.raises(Conflict, match="kept in memory"):
+        store.back_up(1)
+    assert store.backups() == []
+    store.close()
+
+
+def test_without_room_none_is_made_and_the_store_goes_on(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backups, "RESERVE", 2**60)
+    with running_on(path) as engine:
+        fill(engine)
+        with pytest.raises(StoreUnavailable, match=r"too little room for a backup .* Free some space"):
+            back_up(engine)
+        engine.ingest(AOI, *scenes(100, 1))
+        assert list(folder_of(path).iterdir()) == []
+
+
+def test_a_backup_that_fails_leaves_nothing_and_the_store_goes_on(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backups, "unsound", lambda _: ["two jobs that are out for an item: (1,)"])
+    with running_on(path) as engine:
+        fill(engine)
+        with pytest.raises(StoreUnavailable, match="does not hang together, so it was not kept: two jobs"):
+            back_up(engine)
+        assert list(folder_of(path).iterdir()) == []
+        engine.ingest(AOI, *scenes(100, 1))
+        monkeypatch.undo()
+        back_up(engine)
+
+
+def test_nothing_else_can_be_reached_through_the_store(path: Path, tmp_path: Path) -> None:
+    with running_on(path) as engine, engine.store.reader._source._open_cursor() as cursor:  # type: ignore[attr-defined]
+        for statement in (f"ATTACH '{tmp_path}/other.duckdb' AS other", f"COPY (SELECT 1) TO '{tmp_path}/out.csv'"):
+            with pytest.raises(duckdb.PermissionException):
+                cursor.execute(statement)
+        with pytest.raises(duckdb.Error, match="locked"):
+            cursor.execute("SET enable_external_access = true")
+
+
+# ---- restoring them
+
+
+def test_a_restored_store_is_as_it_was_and_what_was_there_is_kept_aside(backed_up: Path) -> None:
+    before = {name: text for name, text in contents(backed_up.parent).items() if name.startswith(backed_up.name)}
+    found = restore(backed_up)
+    assert (found.aois, found.scenes, found.tiles) == (1, 20, 20)
+    assert found.backup == Path(listed(backed_up)[0].file)
+    assert found.aside is not None
+    assert contents(found.aside) == before
+    with running_on(backed_up) as engine:
+        assert names(engine) == [scene.name for scene in scenes(0, 20)]
+        assert found_wrong(engine) == []
+    with running_on(found.aside / backed_up.name) as engine:
+        assert len(names(engine)) == 30
+
+
+def test_nothing_new_has_a_number_of_what_was_lost(backed_up: Path) -> None:
+    with running_on(backed_up) as engine:
+        lost = engine.events()[-1].seq
+    restore(backed_up)
+    with running_on(backed_up) as engine:
+        assert engine.ingest(AOI, *scenes(100, 1)) == [20 + GAP + 1]
+        assert engine.events()[-1].seq > lost + GAP / 2
+        jobs = engine.do(Lease("downloader", 100, 60, "worker"))
+        assert len(jobs) == 21
+
+
+def test_an_older_state_is_not_taken_for_the_restored_one(backed_up: Path) -> None:
+    found = restore(backed_up)
+    assert found.aside is not None
+    shutil.copy2(found.aside / backed_up.name, backed_up)
+    with pytest.raises(StoreUnavailable, match="transactions that were acknowledged are not in it"):
+        open_store(f"duckdb:///{backed_up}")
+
+
+def test_a_broken_store_is_restored_by_the_command_that_its_message_names(backed_up: Path) -> None:
+    backed_up.write_bytes(b"garbage" * 1000)
+    with pytest.raises(
+        StoreUnavailable, match=r"restore the last backup, of 20\d\d-.* UTC: workflow-monitor restore '"
+    ):
+        open_store(f"duckdb:///{backed_up}")
+    assert restored(backed_up) == [scene.name for scene in scenes(0, 20)]
+
+
+def test_what_is_left_of_a_store_can_be_gone_on_with(path: Path, tmp_path: Path) -> None:
+    with running_on(path) as engine:
+        fill(engine)
+    with running_on(path) as engine:
+        engine.ingest(AOI, *scenes(20, 1))
+        killed = image(path, tmp_path / "killed")
+    beside(killed, ".wal").unlink()
+    with pytest.raises(StoreUnavailable, match="--as-is"):
+        open_store(f"duckdb:///{killed}")
+    assert restored(killed, as_is=True) == [scene.name for scene in scenes(0, 20)]
+
+
+def test_a_store_that_was_killed_can_be_restored_from(path: Path, tmp_path: Path) -> None:
+    """An image of a disk is a backup, too, if the log is beside the file."""
+    with running_on(path) as engine:
+        fill(engine)
+        killed = image(path, tmp_path / "killed")
+    new = tmp_path / "new" / "workflow.duckdb"
+    found = restore(new, killed)
+    assert found.aside is None
+    with running_on(new) as engine:
+        assert len(names(engine)) == 20
+
+
+def test_a_server_that_only_tries_to_open_the_store_is_waited_for(backed_up: Path) -> None:
+    lock = own(backed_up)
+    threading.Timer(1, lock.release).start()
+    assert restored(backed_up) == [scene.name for scene in scenes(0, 20)]
+
+
+def test_a_store_that_is_open_is_not_restored(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(restore, "PATIENCE", 0.1)
+    with held(path) as owner:
+        assert f"belongs to another running server (process {owner.pid}" in refusal(path)
+
+
+@pytest.mark.parametrize("damage", ["garbage", "half", "missing", "a job less", "others"])
+def test_a_backup_that_is_broken_changes_nothing(backed_up: Path, tmp_path: Path, damage: str) -> None:
+    backup = Path(listed(backed_up)[0].file)
+    if damage == "garbage":
+        backup.write_bytes(b"garbage" * 1000)
+    elif damage == "half":
+        backup.write_bytes(backup.read_bytes()[: backup.stat().st_size // 2])
+    elif damage == "missing":
+        backup = tmp_path / "nowhere"
+    else:
+        with duckdb.connect(str(backup)) as connection:
+            connection.execute("DROP TABLE schema_version" if damage == "others" else "DELETE FROM job WHERE item = 2")
+    detail = refusal(backed_up, backup=backup)
+    assert str(backup) in detail
+    with running_on(backed_up) as engine:
+        assert len(names(engine)) == 30
+
+
+def test_without_backups_it_says_where_they_would_be(path: Path) -> None:
+    with running_on(path) as engine:
+        fill(engine)
+    assert f"There is no backup in {folder_of(path)}" in refusal(path)
+
+
+def found_in(path: Path) -> str:
+    try:
+        with running_on(path) as engine:
+            return {30: "all", 20: "backup"}.get(len(names(engine)), "something else")
+    except StoreUnavailable as error:
+        return error.detail
+
+
+@pytest.mark.parametrize("step", range(8))
+def test_a_restoring_that_is_killed_at_any_step_can_be_repeated(
+    backed_up: Path, step: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Until it is done no server takes what is there for the store."""
+
+    class Killed(BaseException):
+        pass
+
+    left = step
+
+    def counted(function: Callable[..., object]) -> Callable[..., object]:
+        def called(*arguments: object) -> object:
+            nonlocal left
+            if left == 0:
+                raise Killed
+            left -= 1
+            return function(*arguments)
+
+        return called
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "replace", counted(Path.replace))
+        patched.setattr(shutil, "copy2", counted(shutil.copy2))
+        patched.setattr(os, "fsync", counted(os.fsync))
+        with pytest.raises(Killed):
+            restore(backed_up)
+    found = found_in(backed_up)
+    assert found in {"all", "backup"} or "workflow-monitor restore" in found, found
+    assert restored(backed_up) == [scene.name for scene in scenes(0, 20)]
+
+
+# ---- under load
+
+
+@pytest.mark.torture
+@pytest.mark.timeout(effort(300, 7_200))
+def test_backups_of_a_store_that_is_written_to_hang_together(
+    tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
+    """Each is one moment: all that was acknowledged before it is there, nothing by halves; and it can be restored."""
+    path = tmp_path / "workflow.duckdb"
+    number, sizes = 0, []
+    with running_on(path, checkpoint_bytes=100_000) as engine:
+        engine.do(CreateAOI(AOI))
+        stop = threading.Event()
+        acknowledged = [0]
+
+        def write() -> None:
+            while not stop.is_set():
+                engine.ingest(AOI, *scenes(acknowledged[0], 5))
+                acknowledged[0] += 5
+                engine.do(CreateAOI(f"A {acknowledged[0]}"))
+                engine.do(DeleteAOI(f"A {acknowledged[0]}"))
+
+        writer = threading.Thread(target=write)
+        writer.start()
+        try:
+            for number in range(ROUNDS):
+                before = acknowledged[0]
+                backup = back_up(engine)
+                after = acknowledged[0] + 5
+                new = tmp_path / f"restored-{number}.duckdb"
+                found = restore(new, backup)
+                assert before <= found.scenes <= after
+                with running_on(new) as restored_engine:
+                    assert names(restored_engine) == [scene.name for scene in scenes(0, found.scenes)]
+                    assert found_wrong(restored_engine) == []
+                sizes.append(found.scenes)
+        finally:
+            stop.set()
+            writer.join()
+        assert names(engine) == [scene.name for scene in scenes(0, acknowledged[0])]
+        assert found_wrong(engine) == []
+    record_property("backups", number + 1)
+    record_property("scenes in the last", sizes[-1])
+
+
+def test_the_owner_stays_the_owner_through_backups(path: Path) -> None:
+    with running_on(path) as engine:
+        fill(engine)
+        back_up(engine)
+        detail = answer("open", path)
+        assert detail is not None
+        assert "another running server" in detail

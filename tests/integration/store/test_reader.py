@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from workflow_monitor.domain.commands import CreateAOI
+from workflow_monitor.domain.status import Kind, Status
+from workflow_monitor.store import open_store, reader
+from workflow_monitor.testing.engine_harness import AOI, Running, grow, running_over
+
+
+@pytest.fixture
+def engine() -> Iterator[Running]:
+    with running_over(open_store("duckdb:///:memory:")) as engine:
+        engine.do(CreateAOI(AOI))
+        yield engine
+
+
+def cursors(engine: Running, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many cursors are open, in its only element."""
+    number, opened = [0], engine.store.reader._source._open_cursor  # type: ignore[attr-defined]
+
+    class Counted:
+        def __enter__(self) -> Any:
+            self.cursor = opened()
+            number[0] += 1
+            return self.cursor.__enter__()
+
+        def __exit__(self, *error: object) -> Any:
+            number[0] -= 1
+            return self.cursor.__exit__(*error)
+
+    monkeypatch.setattr(engine.store.reader._source, "_open_cursor", Counted)  # type: ignore[attr-defined]
+    return number
+
+
+def test_a_list_that_is_closed_early_lets_its_cursor_go(engine: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reader, "CHUNK", 2)
+    grow(engine, 10)
+    number, read = cursors(engine, monkeypatch), engine.store.reader
+    lists: list[Any] = [
+        read.items(Kind.SCENE, [1], tuple(Status), None, "document"),
+        read.tiles_of(1, "document"),
+        read.leaf_tiles(1, "short"),
+        read.jobs(Kind.SCENE, "", None),
+        read.history(1, None, None, None, None, None, None),
+        read.arrow(Kind.TILE, [1], tuple(Status), None),
+    ]
+    for each in lists:
+        next(each)
+    assert number == [len(lists)]
+    for each in lists:
+        each.close()
+    assert number == [0]
+    forgotten = read.leaf_tiles(1, "short")
+    next(forgotten)
+    del forgotten
+    gc.collect()
+    assert number == [0]
+    # a snapshot that was still open would keep the log from being written into the file
+    with engine.store.reader._source._open_cursor() as cursor:  # type: ignore[attr-defined]
+        cursor.execute("CHECKPOINT")

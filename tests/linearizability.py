@@ -1,0 +1,173 @@
+"""What many clients did at once, as commands one after the other, and what the model makes of these.
+
+The order is that of the events: each tells by whom it was caused, and everybody gives each command a name of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from itertools import groupby
+from typing import Any
+from urllib.parse import quote
+
+from tests.concurrent_clients import Acknowledged, Connection, Crowd
+from tests.invariants import Replay
+from tests.reference_model import DONE, FAILED, NEW, PENDING, RETRY, Item, Job, Key, Model, Refused
+from tests.engine_harness import item_of, job_of, snapshot_of
+from workflow_monitor.domain.models import Event
+from workflow_monitor.domain.status import QUEUES, Cause, Kind, Status
+
+_ITSELF = "workflow-monitor"
+_Step = tuple[Status | None, Status | None]
+_ANY: set[_Step] = {(before, after) for before in Status for after in Status}
+_SAME: set[_Step] = {(status, status) for status in Status}
+#: the transitions that each cause may bring about; None is before there was anything
+LEGAL: Mapping[Cause, set[_Step]] = {
+    Cause.INGEST: {(None, NEW), (None, PENDING)},
+    Cause.RESULT: {(PENDING, DONE), (PENDING, RETRY), (PENDING, FAILED), (RETRY, DONE), (RETRY, FAILED)},
+    Cause.AUTOMATIC_RETRY: {(PENDING, PENDING)},
+    Cause.READY: {(NEW, PENDING)},
+    Cause.RETRY: {(RETRY, PENDING), (PENDING, PENDING)},
+    Cause.FAIL: {(RETRY, FAILED)},
+    Cause.FORCE: _ANY,
+    Cause.DATA: _SAME,
+    Cause.SCENE_FAILED: {(NEW, FAILED)},
+    Cause.HAND_OVER: _SAME,
+    Cause.LEASE_EXPIRED: {(PENDING, PENDING)},
+}
+
+
+def event_of(document: Mapping[str, Any]) -> Event:
+    """An event, from how it is shown."""
+    before, after = (None if text is None else Status(text) for text in (document["from"], document["to"]))
+    return Event(
+        document["seq"],
+        datetime.fromisoformat(document["time"]),
+        document["aoi"],
+        document["type"],
+        document["id"],
+        before,
+        after,
+        Cause(document["cause"]),
+        document["who"],
+        document["message"],
+        document["attempt"],
+        document["RetryCountDown"],
+        document["PreviousID"],
+        document["ReferenceID"],
+    )
+
+
+def illegal(events: Iterable[Event]) -> list[str]:
+    """Where the history of an item is no path of legal transitions."""
+    Replay().follow(events)  # each goes on where the one before ended
+    return [
+        f"event {event.seq}: {event.cause} leads {event.type} {event.id} from {event.before} to {event.after}"
+        for event in events
+        if event.type != "aoi" and (event.before, event.after) not in LEGAL[event.cause]
+    ]
+
+
+def replay(events: Sequence[Event], acknowledged: Sequence[Acknowledged]) -> Model:
+    """What the model makes of the commands in the order of their events; AssertionError where that differs."""
+    commands = {command.who: command for command in acknowledged}
+    assert len(commands) == len(acknowledged)
+    model, seen = Model(), set[str]()
+    for who, some in groupby(events, key=lambda event: event.who):
+        group = list(some)
+        if who == _ITSELF:
+            for event in group:
+                assert event.cause is Cause.LEASE_EXPIRED
+                model.hand_out_again(Kind(event.type), event.id)
+                check_step([event], model)
+            continue
+        assert who not in seen, f"what {who} did is mixed with what others did"
+        assert who in commands, f"{who} left events and was told to have changed nothing"
+        seen.add(who)
+        _carry_out(commands[who], model)
+        check_step(group, model)
+    silent = [command for command in acknowledged if command.leaves_event and command.who not in seen]
+    assert silent == [], "acknowledged, and not in the log"
+    return model
+
+
+def _carry_out(command: Acknowledged, model: Model) -> None:
+    try:
+        answer = command.carry_out(model)
+    except Refused as refused:
+        raise AssertionError(f"{command.text} was acknowledged and had to be refused: {refused.codes}") from refused
+    assert answer == command.answer, f"{command.text} was answered {command.answer}, expected {answer}"
+
+
+def check_step(events: Iterable[Event], model: Model) -> None:
+    """The last event of each item tells what the model has come to."""
+    for key, event in {(event.type, event.id): event for event in events if event.type != "aoi"}.items():
+        item = model.items[Key(Kind(key[0]), key[1])]
+        found = event.after, event.attempt, event.countdown, event.previous, event.reference
+        assert found == (item.status, item.attempt, item.countdown, item.previous, item.reference), (event, item)
+
+
+def differences(connection: Connection, model: Model) -> list[str]:
+    """In what a server differs from the model."""
+    expected = snapshot_of(model)
+    pairs: list[tuple[str, Mapping[Any, Any], Mapping[Any, Any]]] = [
+        ("AOI", dict(_aois(connection)), {name: aoi[:3] for name, aoi in expected.aois.items()}),
+        ("item", dict(_items(connection)), expected.items),
+        ("job", dict.fromkeys(_jobs(connection), "to do"), dict.fromkeys(expected.current, "to do")),
+    ]
+    return [
+        f"{name} {key}: found {found.get(key)}, expected {wanted.get(key)}"
+        for name, found, wanted in pairs
+        for key in {**found, **wanted}
+        if found.get(key) != wanted.get(key)
+    ]
+
+
+def _got(connection: Connection, path: str) -> Any:
+    status, answer = connection.ask("GET", path)
+    assert status == 200, answer
+    return answer
+
+
+def _aois(connection: Connection) -> Iterator[tuple[str, Any]]:
+    for aoi in _got(connection, "/aoi/?counts=true"):
+        yield aoi["ID"], (Status(aoi["status"]), *(_there(aoi[of]) for of in ("scenes", "tiles")))
+
+
+def _there(counts: Mapping[str, int]) -> dict[Status, int]:
+    return {status: counts[status.lower()] for status in Status if counts[status.lower()]}
+
+
+def _items(connection: Connection) -> Iterator[tuple[Key, Item]]:
+    for kind in Kind:
+        for document in _got(connection, f"/aoi/*/{kind}s"):
+            item = item_of(kind, document)
+            yield Key(kind, item.id), item
+
+
+def _jobs(connection: Connection) -> Iterator[Job]:
+    for queue, kind in QUEUES.items():
+        for job in _got(connection, f"/jobs/{queue}")["jobs"]:
+            if job["state"] != "withdrawn":
+                yield job_of(kind, job["attempt"], job["payload"])
+
+
+def strange_histories(connection: Connection, events: Sequence[Event]) -> list[str]:
+    """The AOIs whose history, as a list, is not what was sent to those who followed it."""
+    found = []
+    for aoi in [aoi["ID"] for aoi in _got(connection, "/aoi/")]:
+        listed = [event_of(document) for document in _got(connection, f"/aoi/{quote(aoi, safe='')}/history")]
+        followed = [event for event in events if event.aoi == aoi]
+        created = max(index for index, event in enumerate(followed) if event.cause is Cause.CREATE)
+        if listed != followed[created:]:
+            found.append(aoi)
+    return found
+
+
+def taken_twice(crowd: Crowd, model: Model) -> list[object]:
+    """Jobs that two workers were given, or that were none."""
+    jobs = {(job.kind, job.item, job.attempt) for job in model.jobs}
+    strange: list[object] = [job for queue, _, *job in crowd.jobs if (QUEUES[queue], *job) not in jobs]
+    numbers = [(queue, number) for queue, number, *_ in crowd.jobs]
+    return strange + [number for number in set(numbers) if numbers.count(number) > 1]

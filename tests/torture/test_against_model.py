@@ -1,0 +1,232 @@
+"""The engine does what the model does, whatever it is asked for and whatever goes wrong, one by one and in batches.
+
+Between any two steps results may arrive again, late, out of order or from workers that have lost their lease, the engine may
+end and start anew, and a transaction may fail. 1,000 sequences of 50 steps, and a million steps by `make torture`, in parts
+that can run beside each other. Hypothesis prints a failing sequence as steps of `tests.strategies`, and a
+`@reproduce_failure` line.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, note, settings
+from hypothesis import strategies as st
+
+from tests.scale import effort
+from tests.engine_harness import Running, Snapshot, differences, running, snapshot_of
+from tests.strategies import (
+    AOIS,
+    SECONDS,
+    Create,
+    Expected,
+    Finish,
+    Grow,
+    NewTile,
+    Nothing,
+    Restart,
+    Step,
+    Take,
+    Uncommitted,
+    Wait,
+    Walk,
+    moments,
+    same,
+    steps,
+)
+from workflow_monitor.domain.commands import ExpireLeases, Lease
+from workflow_monitor.domain.errors import StoreUnavailable, WorkflowError
+from workflow_monitor.domain.models import Event
+from workflow_monitor.domain.status import Kind, Status
+
+SEQUENCES = effort(1_000, 21_000)
+#: of so many walks each: what Hypothesis remembers of them makes it slower and slower
+PARTS = SEQUENCES // 125
+#: some steps are Nothing
+LENGTH = 56
+
+#: most walks start from a chain
+FIRST: list[Step] = [
+    Create(AOIS[0]),
+    Grow(AOIS[0], [(n, 1, [NewTile(place, "chain", 0, 0) for place in ("A44_IW1_8951", "T32UNG")]) for n in range(3)]),
+]
+thorough = settings(
+    max_examples=SEQUENCES // PARTS,
+    deadline=None,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example],
+)
+
+
+def answer(future: Future[Any]) -> object:
+    """What came of a command: its answer, or the error that it was refused with."""
+    error = future.exception(60)
+    if error is None:
+        return future.result()
+    assert isinstance(error, WorkflowError), error
+    return error
+
+
+def check(found: object, expected: Expected) -> None:
+    note(f"{expected.command}: {found}")
+    if isinstance(found, WorkflowError):
+        assert found.code in expected.codes, f"{expected.command}: {found.detail}"
+    else:
+        assert not expected.codes, f"{expected.command} had to be refused"
+        assert same(found, expected), f"{expected.command}: found {found}, expected {expected.answer}"
+
+
+def check_state(engine: Running, walk: Walk) -> Snapshot:
+    found = engine.snapshot()
+    assert differences(found, snapshot_of(walk.model)) == []
+    return found
+
+
+def check_links(found: Snapshot) -> None:
+    """Tiles follow and refer to tiles of their own AOI that are not FAILED."""
+    for item in found.items.values():
+        for end in (item.previous, item.reference):
+            if end is not None:
+                other = found.items[Kind.TILE, end]  # type: ignore[index]
+                assert other.aoi == item.aoi
+                assert other.status is not Status.FAILED
+                assert other.id != item.id
+
+
+def check_jobs(found: Snapshot) -> None:
+    """What is PENDING is in the hands of exactly one worker, or waits for one."""
+    pending = sorted(key for key, item in found.items.items() if item.status is Status.PENDING)
+    assert sorted((job.kind, job.item) for job in found.current) == pending
+
+
+def check_events(found: Snapshot, events: Sequence[Event]) -> None:
+    """Each event of an item goes on where the one before ended, and the last is what the item is now."""
+    assert [event.seq for event in events] == sorted({event.seq for event in events})
+    last: dict[tuple[str, int], Event] = {}
+    for event in events:
+        if event.type != "aoi":
+            before = last.get((event.type, event.id))
+            assert event.before == (before.after if before else None)
+            last[event.type, event.id] = event
+    assert set(last) == set(found.items)
+    for key, event in last.items():
+        item = found.items[key]  # type: ignore[index]
+        assert (event.after, event.attempt, event.countdown) == (item.status, item.attempt, item.countdown)
+        assert (event.previous, event.reference, event.aoi) == (item.previous, item.reference, item.aoi)
+
+
+#: more jobs than there are in a queue
+ALL = 100
+
+
+def drain(engine: Running, walk: Walk) -> Snapshot:
+    """Workers take all there is, first some who die, then others; nothing waits for ever."""
+    while True:
+        number = len(walk.taken)
+        go(engine, walk, [Take(kind, ALL) for kind in Kind])
+        go(engine, walk, [Wait(2 * SECONDS), *(Take(kind, ALL) for kind in Kind)])
+        if len(walk.taken) == number:
+            break
+        go(engine, walk, [Finish(number, Status.DONE) for number in range(len(walk.model.current()))])
+    found = check_state(engine, walk)
+    assert Status.PENDING not in {item.status for item in found.items.values()}
+    return found
+
+
+@pytest.mark.torture
+@pytest.mark.timeout(effort(300, 14_400))
+@pytest.mark.parametrize("part", range(PARTS))
+def test_engine_does_what_the_model_does(part: int, record_property: Callable[[str, object], None]) -> None:
+    steps_gone = Counter[str]()
+
+    @thorough
+    @given(
+        st.lists(steps, min_size=LENGTH - len(FIRST), max_size=LENGTH - len(FIRST)),
+        st.lists(st.integers(10, 30), min_size=1, max_size=4),
+        st.sampled_from([False] * 4 + [True]),
+    )
+    def follow(rest: list[Step], groups: list[int], to_the_end: bool) -> None:
+        todo = [*FIRST, *rest]
+        with running() as engine:
+            walk = Walk()
+            while todo:
+                groups.append(groups.pop(0))
+                group, todo = todo[: groups[-1]], todo[groups[-1] :]
+                go(engine, walk, group)
+                found = check_state(engine, walk)
+                check_links(found)
+                check_jobs(found)
+            if to_the_end:
+                found = drain(engine, walk)
+            check_events(found, engine.events())
+        steps_gone.update(type(step).__name__ for step in [*FIRST, *rest] if not isinstance(step, Nothing))
+
+    follow()
+    record_property("steps", steps_gone.total())
+    record_property("of these", dict(steps_gone))
+
+
+def go(engine: Running, walk: Walk, group: Sequence[Step]) -> None:
+    """Ask for things without waiting for answers, except where something goes wrong, time passes, or before others than
+
+    leases follow leases: of what is asked for at once, leases come last.
+    """
+    sent: list[tuple[Future[Any], Expected]] = []
+    fault: Uncommitted | None = None
+    for step in group:
+        if isinstance(step, Restart | Uncommitted):
+            settle(sent)
+            fault = step if isinstance(step, Uncommitted) else fault
+            if isinstance(step, Restart):
+                engine.restart()
+        time = walk.now
+        expected = walk.take(step)
+        is_after_leases = bool(sent) and isinstance(sent[-1][1].command, Lease) and not isinstance(step, Take)
+        if walk.now > time or is_after_leases:
+            settle(sent)
+            engine.clock.seconds = walk.now
+        if fault is not None and expected is not None:
+            lose(engine, expected, fault)
+            fault = None
+        if expected is not None:
+            sent.append((engine.send(expected.command), expected))
+    settle(sent)
+
+
+def lose(engine: Running, expected: Expected, fault: Uncommitted) -> None:
+    """Ask for something that cannot be committed, which the model has done already, and see that it leaves no event."""
+    events = engine.events()
+    error = RuntimeError("a fault of the tests") if fault.is_strange else StoreUnavailable("The disk is full.")
+    assert engine.fail(expected.command, error) is error
+    if not isinstance(expected.command, ExpireLeases):  # which the engine may see to by itself
+        assert engine.events() == events
+
+
+def settle(sent: list[tuple[Future[Any], Expected]]) -> None:
+    for future, expected in sent:
+        check(answer(future), expected)
+    sent.clear()
+
+
+@settings(thorough, max_examples=100)
+@given(st.lists(moments, min_size=LENGTH - len(FIRST), max_size=LENGTH - len(FIRST)))
+def test_one_batch_is_as_one_by_one(rest: list[Step]) -> None:
+    walk = Walk()
+    in_order = sorted((*FIRST, *rest), key=lambda step: isinstance(step, Take))
+    expected = [what for step in in_order if (what := walk.take(step))]
+    with running() as engine:
+        with engine.clock.holding():
+            engine.send(Lease("downloader", 0, 1, ""))  # at which the writer waits for the clock
+            futures = [engine.send(what.command) for what in expected]
+        settle(list(zip(futures, expected, strict=True)))
+        at_once, events_at_once = check_state(engine, walk), engine.events()
+    with running() as engine:
+        for what in expected:
+            settle([(engine.send(what.command), what)])
+        one_by_one, events = engine.snapshot(), engine.events()
+    assert at_once == one_by_one
+    assert events_at_once == events

@@ -1,0 +1,138 @@
+"""What was acknowledged is there, whenever the process is killed; and nothing is there by halves."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.scale import effort
+from tests.invariants import found_wrong, rows
+from tests.reference_model import NewScene
+from tests.crash_writer import Undertaker, undertaker
+from tests.disk_harness import LARGE, running_on
+from tests.engine_harness import Running
+from workflow_monitor.domain.commands import CreateAOI
+
+CYCLES = effort(40, 500)
+SEED = os.environ.get("WORKFLOW_MONITOR_SEED") or str(random.randrange(10**6))
+SURVIVOR = "Survivor"
+
+
+@dataclass
+class Diaries:
+    """What all the processes were told: of each command what was asked for and, if it was answered, what came of it."""
+
+    asked: dict[str, dict[str, Any]] = field(default_factory=dict)
+    told: dict[str, dict[str, Any]] = field(default_factory=dict)
+    openings: int = 0
+
+    def read(self, diary: Path) -> None:
+        lines = diary.read_bytes().split(b"\n") if diary.exists() else []
+        for line in lines[:-1]:
+            entry = json.loads(line)
+            assert entry["verb"] != "failed", entry
+            if entry["verb"] == "opened":
+                self.openings += 1
+            elif "answer" in entry or "refused" in entry:
+                self.told[entry["who"]] = entry
+            else:
+                self.asked[entry["who"]] = entry
+
+    def done(self, verb: str) -> list[dict[str, Any]]:
+        return [entry for entry in self.told.values() if entry["verb"] == verb and "answer" in entry]
+
+    def missing(self, engine: Running) -> list[str]:
+        """What was acknowledged and is not there."""
+        aois = {name for (name,) in rows(engine, "SELECT name FROM aoi")}
+        deletions = {entry["aoi"] for entry in self.asked.values() if entry["verb"] == "delete"}
+        lost = [f"the AOI {entry['aoi']}" for entry in self.done("create") if entry["aoi"] not in aois | deletions]
+        lost += [f"the deletion of {entry['aoi']}" for entry in self.done("delete") if entry["aoi"] in aois]
+        scenes = dict(rows(engine, "SELECT id, source_id FROM scene"))
+        for entry in self.done("ingest"):
+            if entry["aoi"] in aois:
+                pairs = zip(entry["answer"], entry["scenes"], strict=True)
+                lost += [f"the scene {number} {name}" for number, name in pairs if scenes.get(number) != name]
+        lost += self._missing_events(engine)
+        waiting = {number for (number,) in rows(engine, "SELECT id FROM job WHERE lease IS NULL AND withdrawn IS NULL")}
+        lost += [f"lease {j}" for entry in self.done("lease") for j in entry["answer"] if j["id"] in waiting]
+        return lost
+
+    def _missing_events(self, engine: Running) -> list[str]:
+        """Every command that changed an item left its name in the log, unless the AOI was deleted later."""
+        logged: defaultdict[str, set[tuple[str, int]]] = defaultdict(set)
+        for who, kind, item in rows(engine, "SELECT who, type, item FROM event WHERE type <> 'aoi'"):
+            logged[who].add((kind, item))
+        there = set(rows(engine, "SELECT 'scene', id FROM scene UNION ALL SELECT 'tile', id FROM tile"))
+        lost = []
+        for verb in ("report", "repair", "set data"):
+            for entry in self.done(verb):
+                outcomes = entry["answer"] if verb == "report" else ["applied"]
+                items = entry["items"] if verb == "report" else [entry["item"]]
+                lost += [
+                    f"{verb} {entry['who']} on {item}"
+                    for item, outcome in zip(map(tuple, items), outcomes, strict=True)
+                    if outcome == "applied" and item in there and item not in logged[entry["who"]]
+                ]
+        return lost
+
+
+def write_again(engine: Running, number: int) -> None:
+    if number == 0:
+        engine.do(CreateAOI(SURVIVOR))
+    engine.ingest(SURVIVOR, NewScene(f"S2A_{number}", 0, {"T32UNG": None}))
+    survivors = "SELECT s.source_id FROM scene AS s JOIN aoi AS a ON a.id = s.aoi WHERE a.name = 'Survivor'"
+    assert len(rows(engine, survivors)) == number + 1
+
+
+def live_and_die(graves: Undertaker, path: Path, diary: Path, seed: str, chance: random.Random) -> None:
+    """A process that is killed 20 to 300 ms after its first answer; now and then while it still opens the store."""
+    child = graves.fork(path, diary, seed, chance.choice([2_000, 20_000, LARGE]))
+    deadline = time.monotonic() + 60
+    if chance.random() < 0.8:
+        while not (diary.exists() and b'"answer"' in diary.read_bytes()):
+            assert time.monotonic() < deadline, "the process was told nothing"
+            time.sleep(0.002)
+    time.sleep(chance.uniform(0.02, 0.3))
+    with suppress(ProcessLookupError):
+        os.kill(child, signal.SIGKILL)
+    assert graves.ended() == signal.SIGKILL, diary.read_text()[-5_000:]
+
+
+@pytest.mark.torture
+@pytest.mark.timeout(effort(600, 7_200))
+def test_what_was_acknowledged_survives_kill_9(tmp_path: Path, record_property: Callable[[str, object], None]) -> None:
+    path, chance, diaries = tmp_path / "workflow.duckdb", random.Random(SEED), Diaries()
+    print(f"WORKFLOW_MONITOR_SEED={SEED}")
+    kills = 0
+    with undertaker() as graves:
+        for cycle in range(CYCLES):
+            for life in range(chance.choice([1, 1, 1, 2])):
+                diary = tmp_path / f"diary-{cycle}-{life}"
+                live_and_die(graves, path, diary, f"{SEED}.{cycle}.{life}", chance)
+                diaries.read(diary)
+                diary.unlink(missing_ok=True)
+                kills += 1
+            with running_on(path) as engine:
+                assert diaries.missing(engine) == [], f"cycle {cycle}"
+                assert found_wrong(engine) == [], f"cycle {cycle}"
+                write_again(engine, cycle)
+    acknowledged = len(diaries.told)
+    for name, value in (("seed", SEED), ("kills", kills), ("acknowledged", acknowledged), ("lost", 0)):
+        record_property(name, value)
+    record_property("under way when it was killed", len(diaries.asked) - acknowledged)
+    assert acknowledged > 2 * CYCLES
+    assert len(diaries.asked) > acknowledged
+    assert diaries.openings < CYCLES * 2
+    for verb in ("create", "delete", "ingest", "report", "lease", "retry all", "repair", "set data"):
+        assert len(diaries.done(verb)) >= 3, verb

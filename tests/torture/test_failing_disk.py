@@ -1,0 +1,341 @@
+"""A server whose disk is full, read-only, broken or slow: what it acknowledges is there, and it comes back by itself."""
+
+from __future__ import annotations
+
+import errno
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+import httpx
+import pytest
+
+from tests import fault_injection
+from tests.scale import effort
+from tests.fault_injection import FailingDisk, Policy, Write
+from tests.invariants import found_wrong
+from tests.server_process import TOKEN, LiveServer, live_server
+from tests.disk_harness import running_on
+from tests.integration.server.conftest import scene
+
+SEED = os.environ.get("WORKFLOW_MONITOR_SEED") or str(random.randrange(10**6))
+FAULTS = effort(6, 300)
+WRITERS = 4
+KINDS: list[Policy] = [
+    *[fault_injection.full] * 2,
+    fault_injection.read_only,
+    fault_injection.remounted,
+    fault_injection.broken,
+    fault_injection.slow,
+]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def watched(tmp_path_factory: pytest.TempPathFactory) -> None:
+    with FailingDisk(tmp_path_factory.mktemp("probe")) as disk:
+        command = disk.command([sys.executable, "-c", ""])
+        if subprocess.run(command, capture_output=True, check=False).returncode:
+            pytest.skip("this kernel lets nobody watch what programs write: seccomp with a listener is needed")
+
+
+@contextmanager
+def disk_in(folder: Path) -> Iterator[FailingDisk]:
+    (folder / "disk").mkdir(exist_ok=True)
+    with FailingDisk(folder / "disk") as disk:
+        yield disk
+
+
+class Place(NamedTuple):
+    """A server, and the disk that its store is on."""
+
+    server: LiveServer
+    disk: FailingDisk
+
+
+@pytest.fixture(scope="module")
+def shared_place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    folder = tmp_path_factory.mktemp("failing")
+    with disk_in(folder) as disk:
+        with on(disk, folder) as server:
+            yield Place(server, disk)
+        with running_on(folder / "disk" / "workflow.duckdb") as engine:
+            assert found_wrong(engine) == []
+
+
+@pytest.fixture
+def place(shared_place: Place) -> Iterator[Place]:
+    """One whose disk works."""
+    yield shared_place
+    shared_place.disk.policy = fault_injection.healthy
+
+
+@contextmanager
+def on(disk: FailingDisk, tmp_path: Path) -> Iterator[LiveServer]:
+    """A server whose store is on the disk."""
+    with live_server(
+        tmp_path,
+        disk=disk,
+        ready="aoi/",
+        store_url=f"duckdb:///{tmp_path}/disk/workflow.duckdb",
+        retry_opening_seconds=0.1,
+    ) as server:
+        yield server
+
+
+def client(server: LiveServer) -> httpx.Client:
+    headers = {"Authorization": f"token {TOKEN}"}
+    return httpx.Client(base_url=server.url, headers=headers, trust_env=False, timeout=60)
+
+
+def names(c: httpx.Client, *, patience: float = 0) -> list[str]:
+    """What can be read, at once or, where DuckDB has to be opened anew, soon."""
+    deadline = time.monotonic() + patience
+    while (answer := c.get("/aoi/")).status_code == 503 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert answer.status_code == 200, answer.text
+    return [aoi["ID"] for aoi in answer.json()]
+
+
+def refusal(answer: httpx.Response) -> str:
+    assert answer.status_code == 503, answer.text
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert answer.headers["Retry-After"]
+    document = answer.json()
+    assert document["code"] == "store-unavailable"
+    return str(document["detail"])
+
+
+def create_until_there(c: httpx.Client, name: str) -> None:
+    deadline = time.monotonic() + 30
+    while (answer := c.post(f"/aoi/{name}")).status_code == 503:
+        assert time.monotonic() < deadline, answer.text
+        time.sleep(0.05)
+    assert answer.status_code == 204
+
+
+@pytest.mark.parametrize(
+    ("policy", "reason"),
+    [
+        (fault_injection.full, "No space left on device. The disk is full: free some space. Nothing of this request"),
+        (fault_injection.read_only, "Read-only file system. The file cannot be written: check its permissions"),
+        (
+            fault_injection.remounted,
+            (
+                "Read-only file system. The file cannot be written: check its permissions and those of its folder. "
+                "It is not certain"
+            ),
+        ),
+        (
+            fault_injection.broken,
+            "The disk does not work as it should: look into the log of the machine. It is not certain",
+        ),
+    ],
+    ids=["full", "read-only", "remounted", "broken"],
+)
+def test_writes_are_refused_with_the_reason_reads_go_on_and_it_recovers(
+    place: Place, policy: Policy, reason: str
+) -> None:
+    kind, is_uncertain = policy.__name__, "not certain" in reason
+    with client(place.server) as c:
+        create_until_there(c, f"before {kind}")
+        before = set(names(c))
+        place.disk.policy = policy
+        for number in range(3):
+            assert reason in refusal(c.post(f"/aoi/during {kind} {number}")), number
+            assert before <= set(names(c, patience=30 if is_uncertain else 0))
+        place.disk.policy = fault_injection.healthy
+        create_until_there(c, f"after {kind}")
+        found = set(names(c))
+        assert before | {f"after {kind}"} <= found
+        # what was told to be stored in no way is not; after an error at the sync that is not certain
+        assert found == before | {f"after {kind}"} or is_uncertain
+
+
+def test_readers_do_not_wait_for_a_slow_disk_and_nothing_is_acknowledged_before_it_is_on_it(place: Place) -> None:
+    reached, may_go_on = threading.Event(), threading.Event()
+
+    def held(write: Write) -> int:
+        if write.is_sync and write.path.suffix == ".wal":
+            reached.set()
+            may_go_on.wait(60)
+        return 0
+
+    with client(place.server) as c, ThreadPoolExecutor(1) as pool:
+        create_until_there(c, "before slow")
+        before = names(c)
+        place.disk.policy = held
+        writing = pool.submit(c.post, "/aoi/during slow")
+        assert reached.wait(30)
+        for _ in range(20):
+            assert names(c) == before
+        assert not writing.done()
+        may_go_on.set()
+        assert writing.result(30).status_code == 204
+        assert set(names(c)) == {*before, "during slow"}
+
+
+def test_every_acknowledgement_follows_a_sync_of_the_log(place: Place) -> None:
+    synced = [0]
+
+    def counted(write: Write) -> int:
+        synced[0] += write.is_sync and write.path.suffix == ".wal"
+        return 0
+
+    with client(place.server) as c:
+        place.disk.policy = counted
+        for number in range(20):
+            before = synced[0]
+            assert c.post(f"/aoi/a{number}").status_code == 204
+            assert synced[0] > before
+
+
+@pytest.mark.parametrize("tries", [1, 3], ids=["once", "again, when it has been opened anew"])
+def test_nothing_follows_what_a_refused_commit_has_left_in_the_log(tmp_path: Path, tries: int) -> None:
+    """DuckDB writes the beginning of a transaction, not its end, and cannot remove it again."""
+    written = Counter[str]()
+
+    def partly(write: Write) -> int:
+        if write.path.suffix != ".wal":
+            return 0
+        written[write.call] += 1
+        return 0 if write.call.startswith(("write", "pwrite")) and written[write.call] == 1 else errno.ENOSPC
+
+    with disk_in(tmp_path) as disk, on(disk, tmp_path) as server, client(server) as c:
+        create_until_there(c, "Fyn")
+        disk.policy = partly
+        for _ in range(tries):
+            refusal(c.post("/aoi/Fyn/scenes", json=[scene(f"s{number}") for number in range(300)]))
+            names(c, patience=30)
+        assert written["ftruncate"]
+        disk.policy = fault_injection.healthy
+        create_until_there(c, "after")
+        server.process.kill()
+        server.process.wait(60)
+    with running_on(tmp_path / "disk" / "workflow.duckdb") as engine:
+        assert found_wrong(engine) == []
+        assert {aoi.name for aoi in engine.store.reader.aois()} == {"Fyn", "after"}
+
+
+# ---- at random, under load
+
+
+@dataclass
+class Writer:
+    """A client that ingests and reports, and notes what was acknowledged and what it does not know of."""
+
+    number: int
+    acknowledged: list[str] = field(default_factory=list)
+    uncertain: set[str] = field(default_factory=set)
+    refused: int = 0
+    sent: int = 0
+
+    def write(self, c: httpx.Client, name: str) -> None:
+        try:
+            answer = c.post(f"/aoi/W{self.number}/scene", json=scene(name, aoi=f"W{self.number}"))
+        except httpx.TransportError:
+            self.uncertain.add(name)
+            return
+        if answer.status_code == 200 or (answer.status_code == 409 and name in self.uncertain):
+            self.acknowledged.append(name)
+        else:
+            assert answer.status_code == 503, answer.text
+            self.refused += 1
+            if "not certain" in answer.text:
+                self.uncertain.add(name)
+
+    def run(self, server: LiveServer, stop: threading.Event) -> None:
+        with client(server) as c:
+            while not stop.is_set():
+                self.sent += 1
+                self.write(c, f"s{self.number}-{self.sent}")
+
+
+def _partly(chance: random.Random, policy: Policy) -> Policy:
+    """A fault that begins in the middle of something: after so many calls."""
+    left = [chance.randrange(8)]
+
+    def late(write: Write) -> int:
+        left[0] -= 1
+        return policy(write) if left[0] < 0 else 0
+
+    return late
+
+
+def lost(path: Path, writers: list[Writer]) -> list[str]:
+    """What was acknowledged and is not there, or is there though it was refused."""
+    with running_on(path) as engine:
+        assert found_wrong(engine) == []
+        texts = engine.snapshot().items.values()
+        found: Counter[str] = Counter(item.name for item in texts if item.scene is None)
+    assert max(found.values(), default=1) == 1
+    wanted = {name for writer in writers for name in writer.acknowledged}
+    unsure = {name for writer in writers for name in writer.uncertain}
+    return sorted(wanted - set(found)) + sorted(set(found) - wanted - unsure)
+
+
+def fail_at_random(
+    disk: FailingDisk, server: LiveServer, writers: list[Writer], chance: random.Random, faults: int
+) -> None:
+    """Let the disk fail so many times under the writers' load, and the server end at last, perhaps while it does."""
+    with client(server) as c:
+        for writer in writers:
+            c.post(f"/aoi/W{writer.number}")
+        stop = threading.Event()
+        threads = [threading.Thread(target=writer.run, args=(server, stop)) for writer in writers]
+        for thread in threads:
+            thread.start()
+        for fault in range(faults):
+            time.sleep(chance.uniform(0.05, 0.4))
+            disk.policy = _partly(chance, chance.choice(KINDS))
+            time.sleep(chance.uniform(0.05, 0.4))
+            if fault < faults - 1 or chance.random() < 0.5:
+                disk.policy = fault_injection.healthy
+                create_until_there(c, f"healed {chance.random()}")
+    server.process.send_signal(chance.choice([signal.SIGKILL, signal.SIGTERM]))
+    server.process.wait(60)
+    stop.set()
+    for thread in threads:
+        thread.join(60)
+    disk.policy = fault_injection.healthy
+
+
+@pytest.mark.torture
+@pytest.mark.timeout(effort(300, 7_200))
+def test_faults_at_random_moments_lose_nothing_and_heal(
+    tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
+    print(f"WORKFLOW_MONITOR_SEED={SEED}")
+    chance, path = random.Random(SEED), tmp_path / "disk" / "workflow.duckdb"
+    writers = [Writer(number) for number in range(WRITERS)]
+    left = FAULTS
+    restarts = 0
+    while left > 0:
+        some = min(left, 6)
+        with disk_in(tmp_path) as disk, on(disk, tmp_path) as server:
+            fail_at_random(disk, server, writers, chance, some)
+        assert lost(path, writers) == []
+        left -= some
+        restarts += 1
+    acknowledged = sum(len(writer.acknowledged) for writer in writers)
+    for name, value in (
+        ("seed", SEED),
+        ("faults", FAULTS),
+        ("restarts", restarts),
+        ("acknowledged", acknowledged),
+        ("refused", sum(writer.refused for writer in writers)),
+        ("lost", 0),
+    ):
+        record_property(name, value)
+    assert acknowledged > 5 * FAULTS
+    assert sum(writer.refused for writer in writers) > 0

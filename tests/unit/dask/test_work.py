@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+import pytest
+
+from workflow_monitor.dask import Job, Work
+from workflow_monitor.dask.work import Named, as_work
+from workflow_monitor.domain.status import Kind
+
+JOB = Job(Kind.SCENE, 3, 1, {})
+done: list[Job] = []
+
+
+def test_a_function_is_imported_when_it_is_called() -> None:
+    work = as_work("tests.unit.dask.test_work:do")
+    work.function(JOB)
+    assert done == [JOB]
+    with pytest.raises(ModuleNotFoundError):
+        Named("nowhere.at_all:do")(JOB)
+
+
+def do(job: Job) -> None:
+    done.append(job)
+
+
+@pytest.mark.parametrize("path", ["module", "module:", ":function", ""])
+def test_a_function_is_named_with_its_module(path: str) -> None:
+    with pytest.raises(ValueError, match="'module:function'"):
+        Named(path)
+
+
+def test_a_function_and_work_are_both_understood() -> None:
+    assert as_work(do) == Work(do)
+    assert as_work(Work(do, limit=3)) == Work(do, limit=3)
+
+
+def test_nothing_can_be_done_without_room() -> None:
+    with pytest.raises(ValueError, match="at least one job"):
+        Work(do, limit=0)

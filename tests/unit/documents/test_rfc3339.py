@@ -1,0 +1,91 @@
+from contextlib import suppress
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from workflow_monitor.documents.rfc3339 import read_date, rfc3339
+
+
+@pytest.mark.parametrize(
+    ("given_text", "text"),
+    [
+        ("2022-01-04T10:34:31Z", "2022-01-04T10:34:31Z"),
+        ("2022-01-04T10:34:31.100Z", "2022-01-04T10:34:31.1Z"),
+        ("2022-01-04T10:34:31.000Z", "2022-01-04T10:34:31Z"),
+        ("2022-01-04T10:34:31.123456789Z", "2022-01-04T10:34:31.123456789Z"),
+        ("2022-01-04T10:34:31.1234567891Z", "2022-01-04T10:34:31.123456789Z"),
+        ("2022-01-04T10:34:31+00:00", "2022-01-04T10:34:31Z"),
+        ("2022-01-04T10:34:31-00:00", "2022-01-04T10:34:31Z"),
+        ("2022-01-04T10:34:31.5-03:30", "2022-01-04T10:34:31.5-03:30"),
+        ("2022-01-04T10:34:31+23:59", "2022-01-04T10:34:31+23:59"),
+        ("2024-02-29T00:00:00Z", "2024-02-29T00:00:00Z"),
+    ],
+)
+def test_a_date_keeps_its_offset_and_loses_trailing_zeros(given_text: str, text: str) -> None:
+    read, moment = read_date(given_text)
+    assert read == text
+    assert moment is not None
+    assert moment.utcoffset() == UTC.utcoffset(None)
+    assert read_date(read) == (text, moment)
+
+
+def test_the_datetime_is_in_utc_with_microseconds() -> None:
+    assert read_date("2022-01-04T10:34:31.1234567-03:30")[1] == datetime(2022, 1, 4, 14, 4, 31, 123456, UTC)
+
+
+@pytest.mark.parametrize("text", ["0001-01-01T00:00:00Z", "0000-02-29T00:00:00Z", "0001-06-01T00:00:00+05:00"])
+def test_the_years_0_and_1_are_no_date(text: str) -> None:
+    assert read_date(text) == (text, None)
+
+
+def test_the_last_evening_of_time_west_of_greenwich_has_a_datetime() -> None:
+    text, moment = read_date("9999-12-31T23:59:59-01:00")
+    assert text == "9999-12-31T23:59:59-01:00"
+    assert moment == datetime.max.replace(tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "yesterday",
+        "2022-01-04",
+        "2022-01-04T10:34Z",
+        "2022-01-04T10:34:31",
+        "2022-01-04 10:34:31Z",
+        "2022-01-04t10:34:31z",
+        "2022-01-04T10:34:31,5Z",
+        "2022-01-04T1:34:31Z",
+        "2022-1-4T10:34:31Z",
+        "2022-01-04T24:00:00Z",
+        "2016-12-31T23:59:60Z",
+        "2022-02-29T00:00:00Z",
+        "2022-13-01T00:00:00Z",
+        "2022-01-04T10:34:31+0100",
+        "2022-01-04T10:34:31+24:00",
+        "2022-01-04T10:34:31+01:60",
+        "10000-01-01T00:00:00Z",
+        "-0001-01-01T00:00:00Z",
+        " 2022-01-04T10:34:31Z",
+        "2022-01-04T10:34:31Z\n",
+        "2022-01-04T10:34:31.Z",
+        "٢٠٢٢-01-04T10:34:31Z",
+    ],
+)
+def test_nothing_but_rfc_3339_is_a_date(text: str) -> None:
+    with pytest.raises(ValueError, match="expected"):
+        read_date(text)
+
+
+@given(st.datetimes(min_value=datetime(2, 1, 2), timezones=st.just(UTC)))  # noqa: DTZ001
+def test_any_moment_is_read_as_it_was_written(moment: datetime) -> None:
+    text = rfc3339(moment)
+    assert read_date(text) == (text, moment)
+
+
+@given(st.text())
+def test_any_text_is_read_or_refused(text: str) -> None:
+    with suppress(ValueError):
+        read_date(text)

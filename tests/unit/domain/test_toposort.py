@@ -1,0 +1,45 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from workflow_monitor.domain.toposort import Cycle, dependency_order
+
+
+def test_without_needs_the_order_is_kept() -> None:
+    assert dependency_order(4, {}) == [0, 1, 2, 3]
+
+
+def test_what_is_needed_comes_first_and_the_rest_goes_by_rank() -> None:
+    assert dependency_order(4, {0: {3}}, [1, 5, 2, 4]) == [2, 3, 0, 1]
+
+
+def test_a_cycle_is_told_by_its_members() -> None:
+    with pytest.raises(Cycle) as cycle:
+        dependency_order(5, {0: {1}, 1: {2}, 2: {3}, 3: {1}})
+    assert sorted(cycle.value.members) == [1, 2, 3]
+
+
+def test_a_node_that_needs_itself_is_a_cycle() -> None:
+    with pytest.raises(Cycle) as cycle:
+        dependency_order(2, {1: {1}})
+    assert cycle.value.members == [1]
+
+
+@given(
+    st.integers(1, 30).flatmap(
+        lambda n: st.tuples(st.just(n), st.sets(st.tuples(st.integers(0, n - 1), st.integers(0, n - 1))))
+    )
+)
+def test_any_needs_are_met_or_have_a_cycle(case: tuple[int, set[tuple[int, int]]]) -> None:
+    count, pairs = case
+    needs: dict[int, set[int]] = {}
+    for node, other in pairs:
+        needs.setdefault(node, set()).add(other)
+    try:
+        order = dependency_order(count, needs)
+    except Cycle as cycle:
+        members = list(cycle.members)
+        assert all(after in needs[node] for node, after in zip(members, [*members[1:], members[0]], strict=True))
+        return
+    assert sorted(order) == list(range(count))
+    assert all(order.index(other) < order.index(node) for node, other in pairs)

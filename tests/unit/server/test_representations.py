@@ -1,0 +1,130 @@
+"""Choosing a form, and writing lists and overviews in it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import date
+
+import pytest
+
+from workflow_monitor.domain.errors import InvalidInput
+from workflow_monitor.domain.models import Overview
+from workflow_monitor.domain.status import Status
+from workflow_monitor.server.representations import (
+    AS_ARROW,
+    AS_GEOJSON,
+    AS_JSON,
+    AS_NDJSON,
+    AS_TEXT,
+    FRAMINGS,
+    choose,
+    framed,
+    overview_json,
+    overview_text,
+)
+
+LISTS = (AS_JSON, AS_GEOJSON, AS_NDJSON, AS_ARROW)
+OVERVIEWS = (AS_TEXT, AS_JSON)
+
+
+@pytest.mark.parametrize(
+    ("accept", "name"),
+    [
+        ("", "text"),
+        ("*/*", "text"),
+        ("text/*", "text"),
+        ("application/json", "json"),
+        ("Application/JSON; charset=utf-8", "json"),
+        ("application/json, text/plain, */*", "json"),
+        ("text/plain, application/json", "text"),
+        ("text/plain;q=0.5, application/json", "json"),
+        ("application/*", "json"),
+        ("text/plain;q=0, */*", "json"),
+        ("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", "text"),
+        ("application/xml", "text"),
+        (";;;,,q=;/", "text"),
+    ],
+)
+def test_the_form_that_the_client_wants_most(accept: str, name: str) -> None:
+    assert choose(accept, None, OVERVIEWS).name == name
+
+
+def test_a_format_in_the_query_goes_before_accept() -> None:
+    assert choose("application/json", "GeoJSON", LISTS) is AS_GEOJSON
+    with pytest.raises(InvalidInput, match="no format 'xml'"):
+        choose("", "xml", LISTS)
+
+
+@pytest.mark.parametrize(
+    ("form", "empty", "two"),
+    [
+        (AS_JSON, b"[]", b"[1,2]"),
+        (AS_NDJSON, b"", b"1\n2\n"),
+        (
+            AS_GEOJSON,
+            b'{"type":"FeatureCollection","features":[]}',
+            b'{"type":"FeatureCollection","features":[1,\n2]}',
+        ),
+    ],
+)
+def test_lists(form: object, empty: bytes, two: bytes) -> None:
+    framing = FRAMINGS[form]  # type: ignore[index]
+    assert b"".join(framed([], framing)) == empty
+    assert b"".join(framed([[]], framing)) == empty
+    assert b"".join(framed([["1"], [], ["2"]], framing)) == two
+    assert b"".join(framed([["1", "2"]], framing)) == two
+
+
+WORKLOAD = Overview(
+    Counter({Status.PENDING: 10, Status.DONE: 36}),
+    Counter({Status.NEW: 10, Status.PENDING: 21, Status.DONE: 15}),
+    46,
+    date(2022, 1, 4),
+    date(2022, 10, 12),
+)
+
+
+def test_the_overview_as_text() -> None:
+    assert (
+        overview_text(WORKLOAD)
+        == """\
+Scenes:
+  new:     0
+  pending: 10
+  done:    36
+  retry:   0
+  failed:  0
+  Total:   46
+Tiles:
+  new:     10
+  pending: 21
+  done:    15
+  retry:   0
+  failed:  0
+  Total:   46
+
+Root tiles : 46
+  From: 2022-01-04
+  To:   2022-10-12
+"""
+    )
+
+
+def test_the_overview_of_nothing() -> None:
+    nothing = Overview(Counter(), Counter(), 0, None, None)
+    assert overview_text(nothing).endswith("\nRoot tiles : 0\n  From: -\n  To:   -\n")
+    document = overview_json("Fyn", Status.NEW, nothing)
+    assert document["from"] is None
+    assert document["scenes"] == {"new": 0, "pending": 0, "done": 0, "retry": 0, "failed": 0, "total": 0}
+
+
+def test_the_overview_as_json() -> None:
+    assert overview_json("Fyn", Status.PENDING, WORKLOAD) == {
+        "aoi": "Fyn",
+        "status": "PENDING",
+        "scenes": {"new": 0, "pending": 10, "done": 36, "retry": 0, "failed": 0, "total": 46},
+        "tiles": {"new": 10, "pending": 21, "done": 15, "retry": 0, "failed": 0, "total": 46},
+        "root_tiles": 46,
+        "from": "2022-01-04",
+        "to": "2022-10-12",
+    }

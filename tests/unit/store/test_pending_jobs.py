@@ -1,0 +1,81 @@
+"""The jobs that wait, as they are known in memory, are those that a look at all jobs would find."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from workflow_monitor.domain.models import JobOrder
+from workflow_monitor.domain.status import Kind
+from workflow_monitor.store.duckdb.pending_jobs import WaitingJobs
+
+AHEAD, MOST = 3, 5
+queues = st.sampled_from(Kind)
+steps = st.lists(
+    st.one_of(
+        st.tuples(st.just("publish"), queues, st.integers(1, 8)),
+        st.tuples(st.just("take"), queues, st.integers(1, 8)),
+        st.tuples(st.just("drop"), queues, st.integers(0, 20)),
+        st.tuples(st.just("forget"), queues, st.just(0)),
+    ),
+    max_size=60,
+)
+
+
+class Table:
+    """All jobs that wait, by id."""
+
+    def __init__(self) -> None:
+        self.waiting: list[JobOrder] = []
+        self.published = 0
+        self.looks = 0
+
+    def publish(self, queue: Kind, number: int) -> list[JobOrder]:
+        new = [JobOrder(self.published + index, queue, 1, 1, 1) for index in range(1, number + 1)]
+        self.published += number
+        self.waiting += new
+        return new
+
+    def look(self, queue: Kind, number: int, after: int) -> list[JobOrder]:
+        self.looks += 1
+        return [job for job in self.waiting if job.kind is queue and job.id > after][:number]
+
+
+@given(steps)
+def test_what_is_taken_is_what_has_waited_longest(todo: list[tuple[str, Kind, int]]) -> None:
+    table = Table()
+    known = WaitingJobs(table.look, AHEAD, MOST)
+    for step, queue, number in todo:
+        match step:
+            case "publish":
+                known.publish(table.publish(queue, number))
+            case "take":
+                expected = table.look(queue, number, 0)
+                assert known.take(queue, number) == expected
+                table.waiting = [job for job in table.waiting if job not in expected]
+            case "drop":
+                known.drop([number])
+                table.waiting = [job for job in table.waiting if job.id != number]
+            case _:
+                known.forget()
+
+
+def test_is_looked_for_once_as_long_as_workers_keep_up() -> None:
+    table = Table()
+    known = WaitingJobs(table.look, AHEAD, MOST)
+    assert known.take(Kind.TILE, 1) == []
+    for _ in range(100):
+        known.publish(table.publish(Kind.TILE, 2))
+        assert len(known.take(Kind.TILE, 2)) == 2
+    assert table.looks == 1
+
+
+def test_keeps_no_more_in_memory_than_it_has_to() -> None:
+    table = Table()
+    known = WaitingJobs(table.look, AHEAD, MOST)
+    assert known.take(Kind.TILE, 1) == []
+    known.publish(table.publish(Kind.TILE, 1_000))
+    kept = known.take(Kind.TILE, MOST)
+    assert (len(kept), table.looks) == (MOST, 1)
+    assert [job.id for job in known.take(Kind.TILE, 2)] == [MOST + 1, MOST + 2]
+    assert table.looks == 2

@@ -1,0 +1,126 @@
+"""Scenes, tiles and events as Arrow tables with the columns that a workflow server sends, also from plain JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
+from typing import IO
+
+import msgspec
+import pyarrow as pa
+import shapely
+
+from workflow_monitor.client.documents import SceneDocument, TileDocument, date_of
+from workflow_monitor.documents.mgrs import square_of_product
+from workflow_monitor.domain.status import Kind
+
+_TIME = pa.timestamp("us")
+_ITEM = [("id", pa.int64()), ("source_id", pa.string()), ("aoi", pa.string())]
+_STATE = [
+    ("date", _TIME),
+    ("status", pa.string()),
+    ("message", pa.string()),
+    ("RetryCountDown", pa.int64()),
+    ("attempt", pa.int64()),
+    ("data", pa.string()),
+    ("geometry", pa.binary()),
+    ("geometry_origin", pa.string()),
+]
+_LINKS = [
+    ("scene", pa.int64()),
+    ("scene_source_id", pa.string()),
+    ("PreviousID", pa.int64()),
+    ("ReferenceID", pa.int64()),
+]
+SCHEMAS: Mapping[Kind, pa.Schema] = {
+    Kind.SCENE: pa.schema([*_ITEM, *_STATE]),
+    Kind.TILE: pa.schema([*_ITEM, *_LINKS, *_STATE]),
+}
+
+#: what closes an Arrow stream; one without it broke off between two batches
+END_OF_STREAM = b"\xff\xff\xff\xff\x00\x00\x00\x00"
+
+
+def read_arrow(stream: IO[bytes]) -> pa.Table:
+    """The table of an Arrow stream, whole; ValueError if it breaks off or is none."""
+    with pa.ipc.open_stream(_Watched(stream)) as reader:
+        return reader.read_all()
+
+
+class _Watched:
+    """A file that refuses to end without the mark that ends an Arrow stream."""
+
+    closed = False
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+        self._end = b""
+
+    def read(self, size: int = -1) -> bytes:
+        taken = self._stream.read(size)
+        self._end = (self._end + taken[-8:])[-8:]
+        if len(taken) < size and self._end != END_OF_STREAM:
+            raise ValueError("the Arrow stream ends in the middle")
+        return taken
+
+    def readable(self) -> bool:
+        return True
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def scene_table(documents: Iterable[SceneDocument], aoi: str | None = None) -> pa.Table:
+    """The table of scenes; `aoi` if their own says something else (a pattern)."""
+    rows = [
+        [
+            *(d.id, d.source_id, aoi or d.aoi, date_of(d.data), d.status, d.message, d.RetryCountDown, d.attempt),
+            *(_text(d.data), *_footprint(d.source_id, "mgrs")),
+        ]
+        for d in documents
+    ]
+    return _table(SCHEMAS[Kind.SCENE], rows)
+
+
+def tile_table(
+    documents: Iterable[TileDocument], aoi: str | None = None, scenes: Mapping[int, SceneDocument] | None = None
+) -> pa.Table:
+    """The table of tiles; what a server leaves out of their scenes is taken from `scenes`, by id."""
+    known = scenes or {}
+    rows = []
+    for d in documents:
+        scene = known.get(d.scene.id) or d.scene
+        footprint = _footprint(d.source_id, "mgrs") if square_of_product(d.source_id) else None
+        rows.append(
+            (d.id, d.source_id, aoi or scene.aoi or d.scene.aoi)
+            + (d.scene.id, scene.source_id, d.PreviousID, d.ReferenceID)
+            + (date_of(scene.data), d.status, d.message, d.RetryCountDown, d.attempt, _text(d.data))
+            + (footprint or _footprint(scene.source_id, "scene"))
+        )
+    return _table(SCHEMAS[Kind.TILE], rows)
+
+
+def _table(schema: pa.Schema, rows: Sequence[Sequence[object]]) -> pa.Table:
+    columns = list(zip(*rows, strict=True)) if rows else [()] * len(schema)
+    arrays = [pa.array(column, kind) for column, kind in zip(columns, schema.types, strict=True)]
+    return pa.Table.from_arrays(arrays, schema=schema)
+
+
+def _footprint(source_id: str, origin: str) -> tuple[bytes | None, str | None]:
+    square = _square(source_id)
+    return (square, origin) if square else (None, None)
+
+
+def _square(source_id: str) -> bytes | None:
+    ring = square_of_product(source_id)
+    return _polygon(ring) if ring else None
+
+
+@cache
+def _polygon(ring: tuple[tuple[float, float], ...]) -> bytes:
+    wkb: bytes = shapely.to_wkb(shapely.Polygon(ring))
+    return wkb
+
+
+def _text(data: msgspec.Raw) -> str:
+    return bytes(data).decode()

@@ -1,0 +1,68 @@
+"""What comes in from outside, checked once here: nothing behind this line checks it again.
+
+Everything that is wrong is InvalidInput, with the fields named.
+"""
+
+from __future__ import annotations
+
+from workflow_monitor.documents.catalogue import read_scenes
+from workflow_monitor.domain.errors import FieldError, InvalidInput, quoted
+from workflow_monitor.domain.limits import DEFAULTS, Limits
+from workflow_monitor.documents.results import InvalidResult, read_results
+from workflow_monitor.documents.scene_documents import (
+    Link,
+    SceneData,
+    SceneToIngest,
+    TileData,
+    TileToIngest,
+    read_scene,
+    read_scene_data,
+    read_tile_data,
+    too_long,
+)
+from workflow_monitor.documents.strict_json import merge_patch, read_json
+
+__all__ = [
+    "InvalidResult",
+    "Link",
+    "SceneData",
+    "SceneToIngest",
+    "TileData",
+    "TileToIngest",
+    "check_aoi_name",
+    "merge_patch",
+    "read_json",
+    "read_results",
+    "read_scene",
+    "read_scene_data",
+    "read_scenes",
+    "read_tile_data",
+]
+
+
+def check_aoi_name(name: str, limits: Limits = DEFAULTS) -> None:
+    """Refuse, with InvalidInput, a text that cannot be the name of a new AOI.
+
+    Spaces, quotes, slashes, line ends and all scripts are fine.
+
+    >>> check_aoi_name("Århus / 2022")
+    """
+    problem = _problem_of_name(name, limits)
+    if problem:
+        raise InvalidInput(f"{quoted(name)} cannot be the name of an AOI: it {problem}.", [FieldError("aoi", problem)])
+
+
+def _problem_of_name(name: str, limits: Limits) -> str | None:
+    if not name:
+        return "is empty"
+    if len(name) > limits.max_name_length:
+        return too_long(name, limits)
+    if "*" in name or "?" in name:
+        return "has * or ?, which stand for any text and any character in patterns"
+    if name in (".", ".."):
+        return "is a step in a path, which browsers take out of addresses"
+    if "\0" in name:
+        return "has a NUL character"
+    if any("\ud800" <= character <= "\udfff" for character in name):
+        return "is not valid Unicode: it has half a surrogate pair"
+    return None

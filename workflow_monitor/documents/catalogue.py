@@ -1,0 +1,200 @@
+"""Many scenes at once: as a list, as lines, or as the features of a catalogue."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from workflow_monitor.domain.errors import FieldError, InvalidInput, quoted
+from workflow_monitor.documents.validation import (
+    ERRORS,
+    CatalogueFeature,
+    CatalogueLink,
+    CatalogueScene,
+    CatalogueTile,
+    SceneFields,
+    SceneToIngestFields,
+    SwathFields,
+    TileFields,
+    TileToIngestFields,
+    below,
+    found,
+    read_fields,
+    refuse,
+)
+from workflow_monitor.documents.footprints import Geometry, read_geojson, read_wkt
+from workflow_monitor.domain.limits import DEFAULTS, Limits
+from workflow_monitor.domain.toposort import Cycle, dependency_order
+from workflow_monitor.documents.scene_documents import SceneToIngest, read_scene, scene_to_ingest
+from workflow_monitor.documents.strict_json import check_values, collector_paused, read_json
+
+#: media types of one JSON text a line
+LINES = frozenset({"application/x-ndjson", "application/ndjson", "application/jsonlines", "application/jsonl"})
+
+_EXPECTED = "a JSON list of scenes, one scene a line, or a GeoJSON FeatureCollection of a catalogue"
+
+
+def read_scenes(
+    body: bytes, media_type: str, aoi: str, retry_count: int = 0, limits: Limits = DEFAULTS
+) -> list[SceneToIngest]:
+    """The scenes of a body, each after those that its tiles link to; otherwise by date, then as they came.
+
+    A catalogue knows no retry count: its scenes get `retry_count`. Its features that are marked as ingested are
+    left out. Raises InvalidInput, which names the fields of several scenes.
+    """
+    check_values(body, limits)
+    with collector_paused(len(body)):
+        return _ordered(_scenes(body, media_type, aoi, retry_count, limits))
+
+
+def _scenes(body: bytes, media_type: str, aoi: str, retry_count: int, limits: Limits) -> list[SceneToIngest]:
+    if media_type.partition(";")[0].strip().lower() in LINES or _is_lines(body):
+        return _read_all(_lines(body, limits), aoi, limits)
+    value = read_json(body, limits)
+    if isinstance(value, list):
+        return _read_all(((scene, f"[{index}]") for index, scene in enumerate(value)), aoi, limits)
+    if isinstance(value, dict) and value.get("type") == "FeatureCollection":
+        return _read_features(value, aoi, retry_count, limits)
+    if isinstance(value, dict) and "source_id" in value:
+        return [read_scene(value, aoi, limits=limits)]
+    raise InvalidInput(f"Expected {_EXPECTED}, found {found(value)}.")
+
+
+def _is_lines(body: bytes) -> bool:
+    """Whether a body of no particular media type has one JSON object a line, and more than one."""
+    first, newline, others = body.lstrip().partition(b"\n")
+    return bool(newline) and first.startswith(b"{") and first.rstrip().endswith(b"}") and others.lstrip()[:1] == b"{"
+
+
+def _lines(body: bytes, limits: Limits) -> Iterator[tuple[object, str]]:
+    for number, line in enumerate(body.split(b"\n"), 1):
+        if line.strip():
+            try:
+                yield read_json(line, limits), f"line {number}"
+            except InvalidInput as error:
+                refuse([FieldError(f"line {number}", error.detail.rstrip("."))])
+
+
+def _read_all(values: Iterator[tuple[object, str]], aoi: str, limits: Limits) -> list[SceneToIngest]:
+    scenes = []
+    errors: list[FieldError] = []
+    for value, place in values:
+        try:
+            scenes.append(read_scene(value, aoi, place, limits))
+        except InvalidInput as error:
+            errors += error.errors
+            if len(errors) >= ERRORS:
+                break
+    if errors:
+        refuse(errors)
+    return scenes
+
+
+def _read_features(collection: dict[str, object], aoi: str, retry_count: int, limits: Limits) -> list[SceneToIngest]:
+    features = collection.get("features")
+    if not isinstance(features, list):
+        refuse([FieldError("features", f"expected a list of features, found {found(features)}")])
+    scenes = []
+    errors: list[FieldError] = []
+    for index, value in enumerate(features):
+        place = f"features[{index}]"
+        try:
+            feature = read_fields(value, CatalogueFeature, place)
+            if not feature.properties.Ingested:
+                scenes.append(_scene_of_feature(feature, aoi, retry_count, place, limits))
+        except InvalidInput as error:
+            errors += error.errors
+            if len(errors) >= ERRORS:
+                break
+    if errors:
+        refuse(errors)
+    return scenes
+
+
+def _scene_of_feature(
+    feature: CatalogueFeature, aoi: str, retry_count: int, place: str, limits: Limits
+) -> SceneToIngest:
+    scene, inside = feature.properties, below(place, "properties")
+    if not scene.Tiles:
+        expected = "for each tile SourceID, Data, Previous and Reference, as a catalogue's search for tiles adds them"
+        refuse([FieldError(below(inside, "Tiles"), f"is missing; expected {expected}")])
+    data = scene.data or SceneFields()
+    if scene.Tags and not data.tags:
+        data.tags = scene.Tags
+    tiles: dict[str, TileToIngestFields | None] = {}
+    swaths: dict[str, SwathFields | None] = {}
+    footprints: dict[str, Geometry] = {}
+    for index, tile in enumerate(scene.Tiles):
+        at = f"{below(inside, 'Tiles')}[{index}]"
+        name = tile.SourceID or ""
+        if not name or name in tiles:
+            refuse([FieldError(f"{at}.SourceID", "occurs twice" if name else "is missing; expected a name")])
+        tiles[name] = TileToIngestFields(*_link_texts(tile, at), data=tile.Data)
+        swath = tile.Data or TileFields()
+        swaths[name] = SwathFields(swath.swath_id, swath.tile_nr)
+        if tile.GeometryWKT:
+            footprints[name] = read_wkt(tile.GeometryWKT, f"{at}.GeometryWKT", "catalogue", limits)
+    data.tiles = data.tiles or swaths
+    fields = SceneToIngestFields(
+        source_id=scene.source_id, aoi=scene.aoi or aoi, data=data, tiles=tiles, retry_count=retry_count
+    )
+    return scene_to_ingest(fields, aoi, inside, _footprint(feature, place, limits), footprints, limits)
+
+
+def _footprint(feature: CatalogueFeature, place: str, limits: Limits) -> Geometry | None:
+    # The geometry of a feature is that of its scene and of its tiles together; the scene's own is the text.
+    scene: CatalogueScene = feature.properties
+    if scene.GeometryWKT:
+        return read_wkt(scene.GeometryWKT, f"{place}.properties.GeometryWKT", "catalogue", limits)
+    if feature.geometry:
+        return read_geojson(feature.geometry, f"{place}.geometry", "catalogue", limits)
+    return None
+
+
+def _link_texts(tile: CatalogueTile, place: str) -> tuple[str, str, str, str]:
+    previous, reference = tile.Previous or CatalogueLink(), tile.Reference or CatalogueLink()
+    texts = (
+        previous.SourceID or "",
+        previous.SceneID or "",
+        reference.SourceID or "",
+        reference.SceneID or "",
+    )
+    if any(texts) and not all(texts):
+        message = "half a link; expected SceneID and SourceID in both Previous and Reference, or both null"
+        refuse([FieldError(place, message)])
+    return texts
+
+
+def _ordered(scenes: list[SceneToIngest]) -> list[SceneToIngest]:
+    numbers: dict[str, int] = {}
+    for number, scene in enumerate(scenes):
+        if numbers.setdefault(scene.source_id, number) != number:
+            message = (
+                f"{quoted(scene.source_id)} occurs twice: as scene {numbers[scene.source_id] + 1} and {number + 1}"
+            )
+            refuse([FieldError("source_id", message)])
+    needs = _needs(scenes, numbers)
+    dates = [scene.date.timestamp() if scene.date else float("-inf") for scene in scenes]
+    try:
+        return [scenes[number] for number in dependency_order(len(scenes), needs, dates)]
+    except Cycle as cycle:
+        names = ", ".join(quoted(scenes[number].source_id) for number in cycle.members)
+        refuse([FieldError("tiles", f"scenes whose tiles follow each other in a circle: {names}")])
+
+
+def _needs(scenes: list[SceneToIngest], numbers: dict[str, int]) -> dict[int, set[int]]:
+    """The other scenes of the same body that the tiles of each scene link to."""
+    tiles = [{tile.source_id for tile in scene.tiles} for scene in scenes]
+    needs: dict[int, set[int]] = {}
+    for number, scene in enumerate(scenes):
+        for tile in scene.tiles:
+            for link in (tile.previous, tile.reference):
+                other = None if link is None else numbers.get(link.scene)
+                if link is None or other is None or other == number:
+                    continue
+                if link.tile not in tiles[other]:
+                    message = (
+                        f"of {quoted(scene.source_id)} leads to {quoted(link.tile)}, which {quoted(link.scene)} lacks"
+                    )
+                    refuse([FieldError(below("tiles", tile.source_id), message)])
+                needs.setdefault(number, set()).add(other)
+    return needs

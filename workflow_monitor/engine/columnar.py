@@ -1,0 +1,103 @@
+"""What is drawn of an AOI, as columns of numbers: footprints for maps, lanes for the dependency graph."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from workflow_monitor.documents.polygon_arrays import outlines
+from workflow_monitor.domain.status import Kind, Status
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+    import pyarrow as pa
+
+    from workflow_monitor.store.interfaces import Snapshot
+
+#: stands for the day of a scene without a date
+NO_DAY = -(2**31)
+#: tracks are told their names, and ordered by them, up to this many
+NAMED_TRACKS = 20_000
+_EPOCH = date(1970, 1, 1)
+
+
+class Columns(NamedTuple):
+    """Columns by name, and what is to be known of them, as JSON has it."""
+
+    about: Mapping[str, object]
+    columns: Mapping[str, npt.NDArray[Any]]
+
+
+def footprints(kind: Kind, snapshot: Snapshot) -> Columns:
+    """Scenes or tiles by id with the outlines of their footprints; see `domain.outlines`."""
+    import numpy as np  # noqa: PLC0415 - the server starts without it
+
+    table = snapshot.table
+    first_ring, first_position, positions = outlines(table["footprint"].to_numpy())
+    columns: dict[str, npt.NDArray[Any]] = {
+        "id": _numbers(table, "id"),
+        "status": _numbers(table, "status"),
+        "day": _numbers(table, "day").astype(np.int32),
+        "first_ring": first_ring,
+        "first_position": first_position,
+        "positions": positions,
+    }
+    return Columns({**_about(snapshot), "kind": kind}, columns)
+
+
+def lanes(tiles: Snapshot, scenes: Snapshot, names_of: Callable[[Sequence[int]], Mapping[int, str]]) -> Columns:
+    """Tiles by row and track, and the scenes of each row; see `graph.lanes`. `names_of` tells the names of tiles."""
+    import numpy as np  # noqa: PLC0415 - the server starts without it
+
+    from workflow_monitor.graph.lanes import Tiles, lanes, tracks  # noqa: PLC0415 - as numpy
+
+    table = tiles.table
+    given = Tiles(*(_numbers(table, name) for name in ("id", "previous", "day")))
+    chosen = tracks(given)
+    names = _names(given.id[chosen.root], names_of)
+    by_name = np.argsort(np.array(names, dtype=object), kind="stable") if names else np.arange(len(chosen.root))
+    place = np.empty(len(by_name), dtype=np.int64)
+    place[by_name] = np.arange(len(by_name))
+    scene_days = _numbers(scenes.table, "day")
+    laid = lanes(given, chosen, place, np.unique(scene_days))
+    days = laid.day
+    columns = {
+        "id": given.id[laid.order],
+        "scene": _numbers(table, "scene")[laid.order],
+        "status": _numbers(table, "status")[laid.order],
+        "track": laid.track,
+        "previous": laid.previous + 1,
+        "first": laid.first,
+        "by_id": np.argsort(laid.order),
+        "scene_id": _numbers(scenes.table, "id"),
+        "scene_status": _numbers(scenes.table, "status"),
+        "scene_row": np.searchsorted(days, scene_days),
+    }
+    about = {
+        **_about(tiles),
+        "tracks": len(chosen.root),
+        "names": [names[track] for track in by_name] if names else [],
+        "days": [None if day == NO_DAY else (_EPOCH + timedelta(days=int(day))).isoformat() for day in days],
+    }
+    return Columns(about, columns)
+
+
+def _about(snapshot: Snapshot) -> dict[str, object]:
+    return {"seq": snapshot.seq, "statuses": [*Status]}
+
+
+def _names(roots: npt.NDArray[np.int64], names_of: Callable[[Sequence[int]], Mapping[int, str]]) -> list[str]:
+    if len(roots) > NAMED_TRACKS:
+        return []
+    ids = [int(number) for number in roots]
+    found = names_of(ids)
+    return [found.get(number, str(number)) for number in ids]
+
+
+def _numbers(table: pa.Table, name: str) -> npt.NDArray[np.int64]:
+    import numpy as np  # noqa: PLC0415 - the server starts without it
+
+    column = table[name].fill_null(NO_DAY) if table[name].null_count else table[name]
+    return np.asarray(column.to_numpy(), dtype=np.int64)

@@ -1,0 +1,85 @@
+"""The AOIs as the database has them: other servers change them too, so nothing is known for longer than a request."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from threading import Lock
+
+from workflow_monitor.domain.models import AOI, Roots
+from workflow_monitor.domain.status import Status
+from workflow_monitor.store.aoi_cache import workload
+from workflow_monitor.store.postgres.writer_connection import WriterConnection
+from workflow_monitor.store.reader import Source
+
+
+class StoredAOIs:
+    """What readers see of the AOIs; see `store.directory.AOIs`."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._lock = Lock()
+        #: by number: for which shape of the graph they were found
+        self._roots: dict[int, tuple[int, Roots]] = {}
+
+    def aois(self) -> list[AOI]:
+        return sorted(self._found("aois_with_workloads"), key=lambda aoi: aoi.name)
+
+    def named(self, name: str) -> AOI | None:
+        return next(iter(self._found("aoi_with_workload", name)), None)
+
+    def names(self, numbers: Iterable[int]) -> dict[int, str]:
+        with self._source.single() as session:
+            return dict(session.rows("aoi_names", list(numbers)))
+
+    def _found(self, statement: str, *values: object) -> list[AOI]:
+        with self._source.single() as session:
+            rows = session.rows(statement, *values)
+        aois: dict[int, AOI] = {}
+        for number, name, of, status, items in rows:
+            aoi = aois.setdefault(number, AOI(number, name))
+            if of is not None:
+                workload(aoi, of)[Status(status)] = items
+        return list(aois.values())
+
+    def roots(self, number: int, find: Callable[[], Roots]) -> Roots:
+        """Found anew if the graph has got another shape, or if nobody keeps count of that."""
+        with self._source.single() as session:
+            rows = session.rows("shape_of_aoi", number)
+        shape = rows[0][0] if rows else None
+        with self._lock:
+            known = self._roots.get(number)
+        if shape is not None and known is not None and known[0] == shape:
+            return known[1]
+        roots = find()
+        if shape is not None:
+            with self._lock:
+                self._roots[number] = shape, roots
+        return roots
+
+
+class NotesToDatabase:
+    """Keeps in the database what the AOIs are like; see `store.directory.Notes`."""
+
+    def __init__(self, connection: WriterConnection) -> None:
+        self._connection = connection
+
+    def begin(self) -> None:
+        pass
+
+    def count(self, aois: Iterable[AOI]) -> None:
+        if statuses := {aoi.id: str(aoi.status) for aoi in aois}:
+            values = list(statuses), list(statuses.values())
+            self._connection.rows("set_aoi_statuses", *values)
+
+    def delete(self, number: int) -> None:
+        pass
+
+    def reshape(self, aois: Iterable[int]) -> None:
+        if numbers := list(aois):
+            self._connection.rows("reshape_aois", numbers)
+
+    def names(self, numbers: Iterable[int]) -> dict[int, str]:
+        return dict(self._connection.rows("aoi_names", list(numbers)))
+
+    def commit(self) -> None:
+        pass

@@ -1,0 +1,138 @@
+"""An engine on a store under test, and the words in which its tests speak."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from workflow_monitor.domain.commands import Command, Ingest, Report
+from workflow_monitor.documents.aoi_names import read_scene
+from workflow_monitor.domain.models import Event, Page, Result
+from workflow_monitor.domain.status import Kind, Status
+from workflow_monitor.engine.command_processor import Workflow
+from workflow_monitor.queues.lease import LeaseQueue
+from workflow_monitor.store.interfaces import Store
+
+AOI = "Denmark"
+START = datetime(2022, 1, 4, tzinfo=UTC)
+DATE = "2022-01-04T10:34:31.024Z"
+SQUARE = {"type": "Polygon", "coordinates": [[[9.0, 55.0], [10.0, 55.0], [10.0, 56.0], [9.0, 56.0], [9.0, 55.0]]]}
+
+
+class Clock:
+    """The time, which stands still unless a test moves it on; `holding` keeps whoever asks for it waiting."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self._open = threading.Event()
+        self._open.set()
+
+    def __call__(self) -> datetime:
+        assert self._open.wait(60)
+        return START + timedelta(seconds=self.seconds)
+
+    @contextmanager
+    def holding(self) -> Iterator[None]:
+        """Nobody learns the time within."""
+        self._open.clear()
+        try:
+            yield
+        finally:
+            self._open.set()
+
+
+@dataclass
+class Running:
+    """A workflow on a store."""
+
+    store: Store
+    workflow: Workflow
+    clock: Clock
+
+    def send(self, command: Command) -> Future[Any]:
+        """Have a command carried out, without waiting for it."""
+        return self.workflow.submit(command, "tester")
+
+    def do(self, command: Command) -> Any:
+        """The answer to a command."""
+        return self.send(command).result(30)
+
+    def add(self, aoi: str, *scenes: dict[str, Any]) -> list[int]:
+        """The ids of scenes that are added to an AOI; see `new`."""
+        ids: list[int] = self.do(Ingest(aoi, [read_scene({"aoi": aoi, **scene}, aoi) for scene in scenes]))
+        return ids
+
+    def events(self) -> list[Event]:
+        """All events there are."""
+        return self.store.reader.events(0, None, 1_000_000)
+
+
+@contextmanager
+def running_over(store: Store) -> Iterator[Running]:
+    """A workflow over an open store, which is closed with it."""
+    clock = Clock()
+    try:
+        workflow = Workflow(store, LeaseQueue, clock=clock)
+        try:
+            yield Running(store, workflow, clock)
+        finally:
+            workflow.close()
+    finally:
+        store.close()
+
+
+# ---- what is added and reported
+
+
+def new(name: str, previous: str | None = None, *, date: str = DATE) -> dict[str, Any]:
+    """A scene of one tile that follows that of another scene, or none."""
+    ends = [f"{role}_{part}_id" for role in ("previous", "reference") for part in ("scene", "tile")]
+    link = {} if previous is None else {end: previous if "scene" in end else "T32UNG" for end in ends}
+    data = {"date": date, "tiles": {"T32UNG": {"swath_id": "", "tile_nr": 0}}}
+    return {"source_id": name, "retry_count": 1, "data": data, "tiles": {"T32UNG": {**link, "data": {}}}}
+
+
+def chain(number: int) -> list[dict[str, Any]]:
+    """Scenes s1, s2 … of a tile each, one after the other."""
+    return [new("s1"), *(new(f"s{n}", f"s{n - 1}") for n in range(2, number + 1))]
+
+
+def grow(engine: Running, number: int, aoi: str = AOI) -> list[int]:
+    """Add so many scenes of one tile each."""
+    return engine.add(aoi, *[new(f"S2A_{index}") for index in range(number)])
+
+
+def report(engine: Running, kind: Kind, status: Status, *ids: int, message: str = "") -> None:
+    """Results of workers, each of which has to be applied."""
+    results = [Result(kind=kind, id=number, status=status, message=message) for number in ids]
+    assert {outcome.outcome for outcome in engine.do(Report(results))} == {"applied"}
+
+
+# ---- what is found
+
+
+def texts(chunks: Iterable[list[str]]) -> list[Any]:
+    """Documents that come in chunks."""
+    return [json.loads(text) for chunk in chunks for text in chunk]
+
+
+def numbers(chunks: Iterable[list[str]]) -> list[int]:
+    """The ids of documents that come in chunks."""
+    return [document["id"] for document in texts(chunks)]
+
+
+def document(engine: Running, kind: Kind, number: int) -> str | None:
+    """A scene, or a tile with its scene."""
+    return engine.store.reader.documents(kind, [number]).get(number)
+
+
+def items(engine: Running, kind: Kind = Kind.SCENE, *statuses: Status, page: Page | None = None) -> list[int]:
+    """The ids of scenes or tiles of all AOIs in some statuses."""
+    aois = [aoi.id for aoi in engine.store.reader.aois()]
+    return numbers(engine.store.reader.items(kind, aois, statuses or tuple(Status), page, "document"))

@@ -1,0 +1,13 @@
+"""All that any store has to do."""
+
+from __future__ import annotations
+
+from workflow_monitor.testing.store_contract.aois import AOIContract
+from workflow_monitor.testing.store_contract.documents import DocumentContract
+from workflow_monitor.testing.store_contract.graphs import GraphContract
+from workflow_monitor.testing.store_contract.lists import ListContract
+from workflow_monitor.testing.store_contract.snapshots import StateContract
+
+
+class StoreContract(AOIContract, DocumentContract, ListContract, GraphContract, StateContract):
+    """A subclass, whose name starts with Test, has a fixture `open_store`; see `Contract`."""

@@ -1,0 +1,104 @@
+"""The dependency graph in a store."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from workflow_monitor.domain.commands import CreateAOI, Force
+from workflow_monitor.graph.nodes import GraphPart, SceneNode, TileNode
+from workflow_monitor.domain.status import Kind, Status
+from workflow_monitor.testing.store_contract.contract import Contract
+from workflow_monitor.testing.engine_harness import (
+    AOI,
+    Running,
+    chain,
+    new,
+    report,
+)
+
+
+def part(engine: Running, *aois: int, **chosen: Any) -> tuple[list[int], list[tuple[int, int | None]]]:
+    """The scenes, and the tiles with what they follow."""
+    with engine.store.reader.graph(aois or [1], GraphPart(**chosen)) as graph:
+        tiles = [TileNode._make(node) for node in graph.tiles()]
+        return [SceneNode._make(node).id for node in graph.scenes()], [(tile.id, tile.previous) for tile in tiles]
+
+
+def found(engine: Running, text: str, limit: int = 20) -> tuple[int, list[tuple[str, int]]]:
+    """How many items a text finds, and the first of them."""
+    total, items = engine.store.reader.find(1, text, limit)
+    return total, [(item.kind, item.id) for item in items]
+
+
+class GraphContract(Contract):
+    """The graph, parts of it, and finding items."""
+
+    @pytest.fixture
+    def chained(self, engine: Running) -> Running:
+        """Six scenes with a tile each, one after the other; the first four are DONE."""
+        engine.add(AOI, *chain(6))
+        for kind in Kind:
+            for number in range(1, 5):
+                report(engine, kind, Status.DONE, number)
+        return engine
+
+    def test_the_graph_has_all_scenes_and_tiles_of_the_aois(self, engine: Running) -> None:
+        engine.do(CreateAOI("Norway"))
+        engine.add(AOI, new("a"), new("b", "a"))
+        engine.add("Norway", new("n"))
+        report(engine, Kind.SCENE, Status.DONE, 1)
+        with engine.store.reader.graph([1], GraphPart()) as graph:
+            for _ in range(2):
+                assert [tuple(node) for node in graph.scenes()] == [(1, "a", "DONE"), (2, "b", "PENDING")]
+                assert [tuple(node) for node in graph.tiles()] == [
+                    (1, 1, "T32UNG", "PENDING", None, True),
+                    (2, 2, "T32UNG", "NEW", 1, False),
+                ]
+        with engine.store.reader.graph([1, 2], GraphPart()) as graph:
+            assert [node.id for node in graph.scenes()] == [1, 2, 3]
+
+    def test_the_neighbourhood_of_an_item(self, chained: Running) -> None:
+        assert part(chained, around=(Kind.TILE, 3), steps=0) == ([3], [(3, None)])
+        assert part(chained, around=(Kind.TILE, 3), steps=1) == ([2, 3, 4], [(2, None), (3, 2), (4, 3)])
+        assert part(chained, around=(Kind.SCENE, 3), steps=1) == ([3], [(3, None)])
+        assert part(chained, around=(Kind.SCENE, 3), steps=2)[1] == [(2, None), (3, 2), (4, 3)]
+        everything = part(chained)
+        assert part(chained, around=(Kind.TILE, 1), steps=50) == everything
+        assert len(everything[1]) == 6
+
+    def test_what_is_done_is_folded_but_for_the_neighbours_of_what_is_not(self, chained: Running) -> None:
+        # tile 4 is before tile 5, which is NEW
+        assert part(chained, folded=True) == ([4, 5, 6], [(4, None), (5, 4), (6, 5)])
+        report(chained, Kind.SCENE, Status.DONE, 5, 6)
+        report(chained, Kind.TILE, Status.DONE, 5, 6)
+        assert part(chained, folded=True) == ([], [])
+        chained.do(Force(Kind.SCENE, 2, Status.RETRY))
+        assert part(chained, folded=True) == ([2], [(2, None)])
+        assert part(chained, folded=True, around=(Kind.TILE, 5), steps=1) == ([], [])
+
+    def test_an_item_is_looked_for_in_its_own_aoi(self, chained: Running) -> None:
+        chained.do(CreateAOI("Norway"))
+        chained.add("Norway", new("n"))
+        reader = chained.store.reader
+        assert [reader.is_in([aoi], kind, 7) for kind in Kind for aoi in (1, 2)] == [False, True, False, True]
+        assert reader.is_in([1, 2], Kind.TILE, 7)
+        assert not reader.is_in([1, 2], Kind.TILE, 8)
+
+    def test_finding_by_name_and_by_id(self, chained: Running) -> None:
+        assert found(chained, "S3") == (1, [("scene", 3)])
+        assert found(chained, "t32u") == (6, [("tile", n) for n in range(1, 7)])
+        assert found(chained, "t32u", 2) == (6, [("tile", 1), ("tile", 2)])
+        assert found(chained, "t5") == (1, [("tile", 5)])
+        assert found(chained, "s5") == (1, [("scene", 5)])
+        # as an id first, then what has it in its name
+        assert found(chained, "3")[1][:3] == [("scene", 3), ("tile", 3), ("tile", 1)]
+        assert found(chained, "nothing") == (0, [])
+        _, (tile,) = chained.store.reader.find(1, "t5", 1)
+        assert (tile.source_id, tile.scene_source_id, tile.status) == ("T32UNG", "s5", Status.NEW)
+
+    @pytest.mark.parametrize("text", ["%", "_", "'", '"', "\\", "*"])
+    def test_finding_takes_texts_as_they_are(self, engine: Running, text: str) -> None:
+        engine.add(AOI, new("plain"), new(f"with {text} in it"))
+        assert found(engine, text) == (1, [("scene", 2)])
