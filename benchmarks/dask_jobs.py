@@ -26,13 +26,13 @@ from distributed import Client, LocalCluster
 from tests.server_process import live_server
 from workflow_monitor import Monitor
 from workflow_monitor.dask import Job
+from workflow_monitor.dask.job_source import JobSource
 from workflow_monitor.dask.processing import Processing
-from workflow_monitor.dask.job_source import Source
+from workflow_monitor.documents.scene_documents import parse_scene
 from workflow_monitor.domain.commands import CreateAOI, Ingest
-from workflow_monitor.documents.aoi_names import read_scene
-from workflow_monitor.domain.status import Kind
-from workflow_monitor.engine.command_processor import Workflow
-from workflow_monitor.queues.dask import Commands, DaskQueue
+from workflow_monitor.domain.status import ItemKind
+from workflow_monitor.engine.command_processor import CommandProcessor
+from workflow_monitor.queues.dask import DaskQueue, LocalJobSource
 from workflow_monitor.store import open_store
 
 AOI = "empty"
@@ -81,35 +81,35 @@ def by_map_alone(client: Client, jobs: int) -> Run:
     return timed(jobs, lambda: client.gather(client.map(nothing, range(jobs), pure=False)))
 
 
-def by_dispatcher(client: Client, source: Source, jobs: int) -> Run:
+def by_dispatcher(client: Client, source: JobSource, jobs: int) -> Run:
     """Jobs, until all are DONE."""
     function: Callable[[Job], None] = nothing
 
     def do() -> None:
-        with Processing(source, client, {Kind.SCENE: function, Kind.TILE: function}, 60) as work:
-            while work.tally.done < jobs:
+        with Processing(source, client, {ItemKind.SCENE: function, ItemKind.TILE: function}, 60) as work:
+            while work.stats.done < jobs:
                 time.sleep(0.005)
 
     return timed(jobs, do)
 
 
 @contextmanager
-def in_process(folder: Path, jobs: int) -> Iterator[Source]:
+def in_process(folder: Path, jobs: int) -> Iterator[JobSource]:
     """A workflow over a file, with so many jobs to come."""
     store = open_store(f"duckdb:///{folder / 'workflow.duckdb'}")
-    workflow = Workflow(store, DaskQueue)
+    workflow = CommandProcessor(store, DaskQueue)
     try:
         workflow.submit(CreateAOI(AOI), "").result()
         for batch in documents(jobs // 2):
-            workflow.submit(Ingest(AOI, [read_scene(one, AOI) for one in batch]), "").result()
-        yield Commands(workflow.submit)
+            workflow.submit(Ingest(AOI, [parse_scene(one, AOI) for one in batch]), "").result()
+        yield LocalJobSource(workflow.submit)
     finally:
         workflow.close()
         store.close()
 
 
 @contextmanager
-def over_http(folder: Path, jobs: int) -> Iterator[Source]:
+def over_http(folder: Path, jobs: int) -> Iterator[JobSource]:
     """A Jupyter server, with so many jobs to come."""
     with live_server(folder) as server, Monitor(server.base_url, token=server.token) as monitor:
         headers = {"Authorization": f"token {server.token}"}

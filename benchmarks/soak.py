@@ -29,7 +29,7 @@ import psutil
 from tests.server_process import LiveServer, live_server
 from workflow_monitor.demo.connection import Connection
 from workflow_monitor.demo.ingestions import denmark_s1, denmark_s2
-from workflow_monitor.demo.workers import Crew, Pace, is_idle
+from workflow_monitor.demo.workers import SimulationSpeed, WorkerPool, is_idle
 
 MEBIBYTE = 2**20
 KEPT_MINUTES = 2
@@ -77,7 +77,7 @@ class Load:
         """One ingestion after the other, from the first scene until nothing of it is left to do."""
         url, token = self.server.base_url, self.server.token
         async with Connection(url, token) as person, Connection(url, WORKER_TOKEN) as workers:
-            crew = asyncio.create_task(Crew(workers, Pace(self.speed)).run())
+            crew = asyncio.create_task(WorkerPool(workers, SimulationSpeed(self.speed)).run())
             try:
                 for self.rounds in itertools.count(1):
                     await self._ingest(person, aoi_of(self.rounds))

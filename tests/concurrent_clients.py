@@ -14,10 +14,10 @@ from functools import partial
 from typing import Any, NamedTuple
 from urllib.parse import quote, urlsplit
 
-from tests.reference_model import PENDING, SCENE, TILE, Answer, Key, Link, Model, ModelResult, NewScene
 from tests.engine_harness import document_of
+from tests.reference_model import PENDING, SCENE, TILE, Answer, Key, Link, Model, ModelResult, NewScene
 from workflow_monitor.client.http import ACTOR_HEADER
-from workflow_monitor.domain.status import QUEUES, Kind, Status
+from workflow_monitor.domain.status import QUEUE_KINDS, ItemKind, Status
 from workflow_monitor.server.routes import ROUTES
 
 #: the first are there all the time; the last come and go
@@ -181,7 +181,7 @@ class Client:
     def _aoi(self) -> str:
         return self.chance.choice(AOIS)
 
-    def _item(self, kind: Kind | None = None) -> Key:
+    def _item(self, kind: ItemKind | None = None) -> Key:
         known = [key for key in list(self.crowd.items) if kind in (None, key.kind)]
         return self.chance.choice(known or [Key(kind or SCENE, 1)])
 
@@ -194,7 +194,7 @@ class Client:
             "aoi": self.chance.choice([*AOIS[:LASTING], AOIS[-1], "*"]),
             "id": self._item(kind).id,
             "status": self.chance.choice(list(Status)),
-            "queue": self.chance.choice(list(QUEUES)),
+            "queue": self.chance.choice(list(QUEUE_KINDS)),
         }
         wanted = {name: value for name, value in values.items() if f"{{{name}}}" in path}
         self._ask("GET", path, **wanted)
@@ -265,7 +265,7 @@ class Client:
     # ---- work
 
     def _lease(self) -> None:
-        queue = self.chance.choice(list(QUEUES))
+        queue = self.chance.choice(list(QUEUE_KINDS))
         wanted = {
             "max": self.chance.randint(1, 5),
             "seconds": self.chance.choice([1, SHORT, 36_000]),
@@ -274,7 +274,7 @@ class Client:
         status, answer = self._ask("POST", "/jobs/{queue}/lease", wanted, queue=queue)
         for job in answer["jobs"] if status == 200 else ():
             self.hands.append((queue, job))
-            self.crowd.items.append(Key(QUEUES[queue], job["payload"]["id"]))
+            self.crowd.items.append(Key(QUEUE_KINDS[queue], job["payload"]["id"]))
             self.crowd.jobs.append((queue, job["id"], job["payload"]["id"], job["attempt"]))
 
     def _renew(self) -> None:
@@ -285,7 +285,7 @@ class Client:
 
     def _renew_many(self) -> None:
         """All that it has in its hands of a queue."""
-        queue = self.chance.choice(list(QUEUES))
+        queue = self.chance.choice(list(QUEUE_KINDS))
         leases = [job["lease"] for of, job in self.hands if of == queue]
         self._ask("PUT", "/jobs/{queue}/lease", {"leases": leases, "seconds": 1}, queue=queue)
 
@@ -294,7 +294,7 @@ class Client:
         status = self.chance.choice(["DONE"] * 6 + ["RETRY"] * 2 + ["FAILED"])
         if self.hands and self.chance.random() < 0.9:
             queue, job = self.hands.popleft() if self.chance.random() < 0.5 else self.hands.pop()
-            key, attempt = Key(QUEUES[queue], job["payload"]["id"]), job["attempt"]
+            key, attempt = Key(QUEUE_KINDS[queue], job["payload"]["id"]), job["attempt"]
         else:
             key, attempt = self._item(), None
         told = {"type": key.kind, "id": key.id, "status": status, "message": f'{status} by "{self._who()}"\n'}
@@ -313,7 +313,7 @@ class Client:
         status, answer = self._ask("POST", "/results", results)
         if status == 200:
             told = [
-                ModelResult(Kind(r["type"]), r["id"], Status(r["status"]), r["message"], r.get("attempt"))
+                ModelResult(ItemKind(r["type"]), r["id"], Status(r["status"]), r["message"], r.get("attempt"))
                 for r in results
             ]
             found = [Answer(r["outcome"], Status(r["status"]) if r["status"] else None) for r in answer["results"]]
@@ -340,7 +340,7 @@ class Client:
             self._note(f"{verb} {values} {kind} {number}", carry_out, leaves_event=verb in {"retry", "fail"})
 
     def _set_data(self) -> None:
-        kind, number = self._item(self.chance.choice(list(Kind)))
+        kind, number = self._item(self.chance.choice(list(ItemKind)))
         verb, body = self.chance.choice(["PUT", "PATCH"]), {"graph_name": self._who()}
         if kind is SCENE and verb == "PUT":
             status, scene = self._ask("GET", "/scene/{id}", id=number)

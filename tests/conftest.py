@@ -23,18 +23,8 @@ from tests.server_process import free_port
 
 pytest_plugins = ["pytest_jupyter.jupyter_server"]
 
-ROOT = Path(__file__).resolve().parents[1]
-SHARED = ROOT.parent / "shared"
 Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
 REQUIRE_ALL = os.environ.get("WORKFLOW_MONITOR_REQUIRE_ALL", "") not in {"", "0"}
-
-
-@pytest.fixture(scope="session")
-def shared() -> Path:
-    """The folder with the conformance material and example documents, beside the checkout."""
-    if not (SHARED / "conformance" / "traces" / "open").is_dir():
-        pytest.skip(f"the conformance material is not beside the checkout: {SHARED}/conformance/traces/open")
-    return SHARED
 
 
 @pytest.fixture(scope="session")
@@ -115,7 +105,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    if "PYTEST_XDIST_WORKER" not in os.environ or item.config.cache is None:
+    if "PYTEST_XDIST_WORKER" not in os.environ or getattr(item.config, "cache", None) is None:
         return (yield)
     alone = item.get_closest_marker("alone") is not None
     mode = fcntl.LOCK_EX if alone else fcntl.LOCK_SH

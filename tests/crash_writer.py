@@ -1,7 +1,7 @@
 """Processes that write to a store in every way until they are killed, and what each has been told before.
 
 `python -m tests.crash_writer` reads orders, a JSON object a line, forks such a process for each and prints its number; what
-that one asks for and is told it appends to a file, line by line, which outlives it. See `order` and `Errand`.
+that one asks for and is told it appends to a file, line by line, which outlives it. See `order` and `Workload`.
 """
 
 from __future__ import annotations
@@ -21,26 +21,27 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.disk_harness import running_on
+from tests.engine_harness import Running, ingestion
+from tests.paths import ROOT
 from tests.reference_model import Link as ModelLink
 from tests.reference_model import NewScene
-from tests.disk_harness import ROOT, running_on
-from tests.engine_harness import Running, ingestion
 from workflow_monitor.domain.commands import (
     Command,
     CreateAOI,
     DeleteAOI,
-    Fail,
-    Force,
+    FailItem,
+    ForceStatus,
     Ingest,
-    Lease,
-    Report,
-    Retry,
+    LeaseJobs,
+    ReportResults,
     RetryAOI,
+    RetryItem,
     SetData,
 )
 from workflow_monitor.domain.errors import WorkflowError
 from workflow_monitor.domain.models import LeasedJob, Result
-from workflow_monitor.domain.status import Kind, Status
+from workflow_monitor.domain.status import ItemKind, Status
 
 THREADS = 4
 #: commands of one thread that are under way at once, at most
@@ -53,7 +54,11 @@ class Undertaker:
 
     def __init__(self) -> None:
         self._template = subprocess.Popen(
-            [sys.executable, "-m", "tests.crash_writer"], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [sys.executable, "-m", "tests.crash_writer"],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
         )
         assert self._hear() == "ready"
 
@@ -95,7 +100,7 @@ def undertaker() -> Iterator[Undertaker]:
 
 
 @dataclass
-class Errand:
+class Workload:
     """A thread that writes to AOIs of its own, so that it alone decides what becomes of them."""
 
     name: str
@@ -168,12 +173,12 @@ class Errand:
     def _aoi(self) -> str:
         return self.chance.choice(list(self.scenes))
 
-    def _item(self) -> tuple[Kind, int]:
+    def _item(self) -> tuple[ItemKind, int]:
         """A scene or a tile, of its own."""
         scenes = [number for scenes in self.scenes.values() for number in scenes]
         tiles = [tile for scene in scenes for tile in self.tiles.get(scene, ())]
-        kind = self.chance.choice(list(Kind))
-        return kind, self.chance.choice((scenes if kind is Kind.SCENE else tiles) or [2**40])
+        kind = self.chance.choice(list(ItemKind))
+        return kind, self.chance.choice((scenes if kind is ItemKind.SCENE else tiles) or [2**40])
 
     def _create(self, who: str) -> tuple[Command, dict[str, Any]]:
         self.scenes[f'{who}\'s "AOI"'] = {}
@@ -207,11 +212,11 @@ class Errand:
             kind, number = self._item()
             results.append(Result(kind=kind, id=number, status=self.chance.choice(statuses), message=f"{who}\n\"'"))
         told = {"verb": "report", "who": who, "items": [(str(result.kind), result.id) for result in results]}
-        return Report(results), told
+        return ReportResults(results), told
 
     def _lease(self, who: str) -> tuple[Command, dict[str, Any]]:
         queue = self.chance.choice(["downloader", "processor"])
-        return Lease(queue, self.chance.randint(1, 4), 3600, who), {"verb": "lease", "who": who}
+        return LeaseJobs(queue, self.chance.randint(1, 4), 3600, who), {"verb": "lease", "who": who}
 
     def _retry_all(self, who: str) -> tuple[Command, dict[str, Any]]:
         aoi = self._aoi()
@@ -219,8 +224,8 @@ class Errand:
 
     def _repair(self, who: str) -> tuple[Command, dict[str, Any]]:
         kind, number = self._item()
-        forced = Force(kind, number, self.chance.choice(list(Status)))
-        commands: list[Command] = [Retry(kind, number), Fail(kind, number, force=True), forced]
+        forced = ForceStatus(kind, number, self.chance.choice(list(Status)))
+        commands: list[Command] = [RetryItem(kind, number), FailItem(kind, number, force=True), forced]
         return self.chance.choice(commands), {"verb": "repair", "who": who, "item": (str(kind), number)}
 
     def _set_data(self, who: str) -> tuple[Command, dict[str, Any]]:
@@ -246,12 +251,12 @@ def _live(order: Mapping[str, Any]) -> None:
         os.write(diary, b'{"verb": "opened"}\n')
         for index in range(THREADS):
             name = f"{order['seed']}.{index}"
-            errand = Errand(name, random.Random(name), diary)
+            errand = Workload(name, random.Random(name), diary)
             threading.Thread(target=_run, args=(errand, engine)).start()
         time.sleep(3600)
 
 
-def _run(errand: Errand, engine: Running) -> None:
+def _run(errand: Workload, engine: Running) -> None:
     with _failures_in(errand.diary):
         errand.run(engine)
 

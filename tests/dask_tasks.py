@@ -11,7 +11,7 @@ import uuid
 from pathlib import Path
 from typing import Any
 
-from workflow_monitor.dask import Fail, Job
+from workflow_monitor.dask import FailJob, Job
 
 SECONDS = 0.03
 
@@ -33,7 +33,7 @@ def _do(job: Job, needed: Any) -> None:
     name = _name(job.kind, job.message)
     _leave_a_line(folder() / "begun", f"{name} {job.attempt}")
     if missing := [one for one in needed if not (folder() / one).exists()]:
-        raise Fail(f"{name} began before {missing}")
+        raise FailJob(f"{name} began before {missing}")
     time.sleep(SECONDS)
     draft = folder() / f"draft-{uuid.uuid4().hex}"
     draft.write_text(str(job.attempt))

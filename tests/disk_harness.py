@@ -17,14 +17,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.reference_model import NewScene
 from tests.engine_harness import Running, running_on_store
+from tests.paths import ROOT
+from tests.reference_model import NewScene
 from workflow_monitor.domain.commands import CreateAOI
 from workflow_monitor.domain.errors import StoreUnavailable
 from workflow_monitor.engine.queries import Queries
 from workflow_monitor.store.duckdb import DuckDBStore
 
-ROOT = Path(__file__).resolve().parents[1]
 AOI = "Denmark"
 NOBODY = 65534
 LARGE = 16 * 2**20
@@ -130,10 +130,10 @@ def _fill(path: Path, limit: int, checkpoint_bytes: int) -> None:
         engine.do(CreateAOI(AOI))
         fill()
         acknowledged, said["refused"] = _ingest_until_refused(engine, 1000)
-        said["is_broken"] = engine.store.is_broken
+        said["is_broken"] = engine.store.needs_reopen
         said["found"] = _found(engine, acknowledged)
         clear()
-        if not engine.store.is_broken:
+        if not engine.store.needs_reopen:
             acknowledged += _ingest(engine, 2000)
             said["found when cleared"] = _found(engine, acknowledged)
             fill()

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, cast
 
 from tests.reference_model import SCENE, Item, Job, Key, Link, Model, NewScene
+from workflow_monitor.documents.scene_documents import parse_scene
 from workflow_monitor.domain.commands import Command, Ingest
-from workflow_monitor.documents.aoi_names import read_scene
-from workflow_monitor.domain.status import Kind, Status
-from workflow_monitor.engine.command_processor import Workflow
+from workflow_monitor.domain.status import ItemKind, Status
+from workflow_monitor.engine.command_processor import CommandProcessor
 from workflow_monitor.queues.lease import LeaseQueue
 from workflow_monitor.store import open_store
 from workflow_monitor.store.interfaces import Store
@@ -75,7 +75,7 @@ class Running(testing.Running):
     def restart(self) -> None:
         """End the engine, and start another on what is stored."""
         self.workflow.close()
-        self.workflow = Workflow(cast("Store", self.failing or self.store), LeaseQueue, clock=self.clock)
+        self.workflow = CommandProcessor(cast("Store", self.failing or self.store), LeaseQueue, clock=self.clock)
 
     def ingest(self, aoi: str, *scenes: NewScene) -> list[int]:
         ids: list[int] = self.do(ingestion(aoi, scenes))
@@ -100,18 +100,18 @@ class Running(testing.Running):
 
     def _jobs(self, state: str) -> set[tuple[Job, bool]]:
         """Jobs, and whether they have been withdrawn."""
-        rows = ((kind, row) for kind in Kind for rows in self.store.reader.jobs(kind, state, None) for row in rows)
+        rows = ((kind, row) for kind in ItemKind for rows in self.store.reader.jobs(kind, state, None) for row in rows)
         return {(job_of(kind, row.attempt, json.loads(row.message)), row.withdrawn is not None) for kind, row in rows}
 
     def _items(self, aois: Iterable[int]) -> Iterator[tuple[Key, Item]]:
-        for kind in Kind:
+        for kind in ItemKind:
             for chunk in self.store.reader.items(kind, list(aois), list(Status), None, "document"):
                 for text in chunk:
                     item = item_of(kind, json.loads(text))
                     yield Key(kind, item.id), item
 
 
-def item_of(kind: Kind, document: dict[str, Any]) -> Item:
+def item_of(kind: ItemKind, document: dict[str, Any]) -> Item:
     """A scene or tile of the model, from how it is shown."""
     owner = document if kind is SCENE else document["scene"]
     return Item(
@@ -129,7 +129,7 @@ def item_of(kind: Kind, document: dict[str, Any]) -> Item:
     )
 
 
-def job_of(kind: Kind, attempt: int, message: dict[str, Any]) -> Job:
+def job_of(kind: ItemKind, attempt: int, message: dict[str, Any]) -> Job:
     """A job of the model, from what its message says."""
     ends = (message.get(f"tile_{end}", {}).get("id") or None for end in ("previous", "reference"))
     return Job(kind, message["id"], attempt, *ends)
@@ -177,7 +177,7 @@ def differences(found: Snapshot, expected: Snapshot) -> list[str]:
 
 def ingestion(aoi: str, scenes: Iterable[NewScene]) -> Ingest:
     """The command that ingests scenes of the model."""
-    return Ingest(aoi, [read_scene(document_of(aoi, scene), aoi) for scene in scenes])
+    return Ingest(aoi, [parse_scene(document_of(aoi, scene), aoi) for scene in scenes])
 
 
 def document_of(aoi: str, scene: NewScene) -> dict[str, Any]:
@@ -207,7 +207,7 @@ def running_on_store(store: Store) -> Iterator[Running]:
     clock = Clock()
     try:
         failing = Failing(store)
-        engine = Running(store, Workflow(cast("Store", failing), LeaseQueue, clock=clock), clock, failing)
+        engine = Running(store, CommandProcessor(cast("Store", failing), LeaseQueue, clock=clock), clock, failing)
         try:
             yield engine
         finally:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from workflow_monitor.graph.nodes import SceneNode, TileNode
 from workflow_monitor.domain.status import Status
+from workflow_monitor.graph.nodes import SceneNode, TileNode
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from tests.engine_harness import Running
 from workflow_monitor.domain.models import Event
 from workflow_monitor.domain.status import Cause, Status
-from workflow_monitor.store.duckdb.integrity import unsound
+from workflow_monitor.store.duckdb.integrity import check_integrity
 
 #: of ingestions whose scenes are named as in `tests.crash_writer`
 HALF_AN_INGESTION = """
@@ -33,7 +33,7 @@ def rows(engine: Running, statement: str) -> list[tuple[Any, ...]]:
 def unsound_in(engine: Running) -> list[str]:
     """What does not hang together in the store, be it that old events were forgotten."""
     with engine.store.reader._source._open_cursor() as cursor:  # type: ignore[attr-defined]
-        return unsound(cursor)
+        return check_integrity(cursor)
 
 
 def found_wrong(engine: Running) -> list[str]:
@@ -95,7 +95,7 @@ class Replay:
         else:
             job = event.seq if is_handed_out else known.job if known else None
         is_silent = event.after in (Status.PENDING, Status.DONE)
-        state = ("" if is_silent else event.message, event.attempt, event.countdown, event.previous, event.reference)
+        state = ("" if is_silent else event.message, event.attempt, event.retries_left, event.previous, event.reference)
         self.items[key] = Told(event.aoi, event.after, *state, job)
 
 

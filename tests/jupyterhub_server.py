@@ -14,9 +14,9 @@ from typing import Any
 
 import httpx
 
+from tests.paths import ROOT
 from tests.server_process import free_port
 
-ROOT = Path(__file__).resolve().parents[1]
 ADMIN = "0123456789abcdef-of-the-admin"
 PASSWORD = "pass-of-all-users"
 START_SECONDS = 120

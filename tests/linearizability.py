@@ -12,11 +12,11 @@ from typing import Any
 from urllib.parse import quote
 
 from tests.concurrent_clients import Acknowledged, Connection, Crowd
+from tests.engine_harness import item_of, job_of, snapshot_of
 from tests.invariants import Replay
 from tests.reference_model import DONE, FAILED, NEW, PENDING, RETRY, Item, Job, Key, Model, Refused
-from tests.engine_harness import item_of, job_of, snapshot_of
 from workflow_monitor.domain.models import Event
-from workflow_monitor.domain.status import QUEUES, Cause, Kind, Status
+from workflow_monitor.domain.status import QUEUE_KINDS, Cause, ItemKind, Status
 
 _ITSELF = "workflow-monitor"
 _Step = tuple[Status | None, Status | None]
@@ -74,12 +74,12 @@ def replay(events: Sequence[Event], acknowledged: Sequence[Acknowledged]) -> Mod
     commands = {command.who: command for command in acknowledged}
     assert len(commands) == len(acknowledged)
     model, seen = Model(), set[str]()
-    for who, some in groupby(events, key=lambda event: event.who):
+    for who, some in groupby(events, key=lambda event: event.actor):
         group = list(some)
         if who == _ITSELF:
             for event in group:
                 assert event.cause is Cause.LEASE_EXPIRED
-                model.hand_out_again(Kind(event.type), event.id)
+                model.hand_out_again(ItemKind(event.type), event.id)
                 check_step([event], model)
             continue
         assert who not in seen, f"what {who} did is mixed with what others did"
@@ -103,8 +103,8 @@ def _carry_out(command: Acknowledged, model: Model) -> None:
 def check_step(events: Iterable[Event], model: Model) -> None:
     """The last event of each item tells what the model has come to."""
     for key, event in {(event.type, event.id): event for event in events if event.type != "aoi"}.items():
-        item = model.items[Key(Kind(key[0]), key[1])]
-        found = event.after, event.attempt, event.countdown, event.previous, event.reference
+        item = model.items[Key(ItemKind(key[0]), key[1])]
+        found = event.after, event.attempt, event.retries_left, event.previous, event.reference
         assert found == (item.status, item.attempt, item.countdown, item.previous, item.reference), (event, item)
 
 
@@ -140,14 +140,14 @@ def _there(counts: Mapping[str, int]) -> dict[Status, int]:
 
 
 def _items(connection: Connection) -> Iterator[tuple[Key, Item]]:
-    for kind in Kind:
+    for kind in ItemKind:
         for document in _got(connection, f"/aoi/*/{kind}s"):
             item = item_of(kind, document)
             yield Key(kind, item.id), item
 
 
 def _jobs(connection: Connection) -> Iterator[Job]:
-    for queue, kind in QUEUES.items():
+    for queue, kind in QUEUE_KINDS.items():
         for job in _got(connection, f"/jobs/{queue}")["jobs"]:
             if job["state"] != "withdrawn":
                 yield job_of(kind, job["attempt"], job["payload"])
@@ -168,6 +168,6 @@ def strange_histories(connection: Connection, events: Sequence[Event]) -> list[s
 def taken_twice(crowd: Crowd, model: Model) -> list[object]:
     """Jobs that two workers were given, or that were none."""
     jobs = {(job.kind, job.item, job.attempt) for job in model.jobs}
-    strange: list[object] = [job for queue, _, *job in crowd.jobs if (QUEUES[queue], *job) not in jobs]
+    strange: list[object] = [job for queue, _, *job in crowd.jobs if (QUEUE_KINDS[queue], *job) not in jobs]
     numbers = [(queue, number) for queue, number, *_ in crowd.jobs]
     return strange + [number for number in set(numbers) if numbers.count(number) > 1]

@@ -14,10 +14,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from workflow_monitor.domain.status import Kind, Status, aoi_status
+from workflow_monitor.domain.status import ItemKind, Status, aoi_status
 
 NEW, PENDING, DONE, RETRY, FAILED = Status.NEW, Status.PENDING, Status.DONE, Status.RETRY, Status.FAILED
-SCENE, TILE = Kind.SCENE, Kind.TILE
+SCENE, TILE = ItemKind.SCENE, ItemKind.TILE
 
 
 class Refused(Exception):
@@ -36,7 +36,7 @@ def allow(condition: bool, code: str = "status-does-not-allow") -> None:
 class Key(NamedTuple):
     """Names a scene or tile."""
 
-    kind: Kind
+    kind: ItemKind
     id: int
 
 
@@ -50,7 +50,7 @@ class Link(NamedTuple):
 class Job(NamedTuple):
     """A hand-out; `previous` and `reference` are the tiles that the worker is told of."""
 
-    kind: Kind
+    kind: ItemKind
     item: int
     attempt: int
     previous: int | None
@@ -67,7 +67,7 @@ class Answer(NamedTuple):
 class ModelResult(NamedTuple):
     """What a worker reports."""
 
-    kind: Kind
+    kind: ItemKind
     id: int
     status: Status
     message: str = ""
@@ -78,7 +78,7 @@ class ModelResult(NamedTuple):
 class Item:
     """A scene or a tile; `scene`, `previous` and `reference` are None for a scene."""
 
-    kind: Kind
+    kind: ItemKind
     id: int
     aoi: str
     name: str
@@ -109,7 +109,7 @@ class Model:
     jobs: list[Job] = field(default_factory=list)
     #: when the lease of a job runs out, or ran out, for those that were ever taken
     leases: dict[Job, float] = field(default_factory=dict)
-    numbers: Counter[Kind] = field(default_factory=Counter)
+    numbers: Counter[ItemKind] = field(default_factory=Counter)
 
     @contextmanager
     def whole(self) -> Iterator[None]:
@@ -131,7 +131,7 @@ class Model:
     def tiles(self, aoi: str | None = None) -> list[Item]:
         return self._of_kind(TILE, aoi)
 
-    def _of_kind(self, kind: Kind, aoi: str | None) -> list[Item]:
+    def _of_kind(self, kind: ItemKind, aoi: str | None) -> list[Item]:
         # they were added in the order of their numbers
         return [item for key, item in self.items.items() if key[0] is kind and (aoi is None or item.aoi == aoi)]
 
@@ -148,7 +148,7 @@ class Model:
         assert tile.scene is not None
         return self.items[Key(SCENE, tile.scene)]
 
-    def find(self, kind: Kind, number: int) -> Item:
+    def find(self, kind: ItemKind, number: int) -> Item:
         allow(Key(kind, number) in self.items, f"{kind}-not-found")
         return self.items[Key(kind, number)]
 
@@ -318,7 +318,7 @@ class Model:
 
     # --- what people ask for
 
-    def retry(self, kind: Kind, number: int) -> None:
+    def retry(self, kind: ItemKind, number: int) -> None:
         with self.whole():
             self._retry(self.find(kind, number))
 
@@ -327,13 +327,13 @@ class Model:
         allow(item.kind is SCENE or self.scene_of(item).status is DONE)
         self._again(item)
 
-    def fail(self, kind: Kind, number: int, *, force: bool = False) -> None:
+    def fail(self, kind: ItemKind, number: int, *, force: bool = False) -> None:
         with self.whole():
             item = self.find(kind, number)
             allow(force or item.status is RETRY)
             self._failed(item)
 
-    def force(self, kind: Kind, number: int, status: Status) -> None:
+    def force(self, kind: ItemKind, number: int, status: Status) -> None:
         with self.whole():
             item = self.find(kind, number)
             if status is PENDING:
@@ -359,7 +359,7 @@ class Model:
     def was_leased(self, job: Job) -> bool:
         return job in self.leases
 
-    def lease(self, kind: Kind, limit: int, until: float) -> list[Job]:
+    def lease(self, kind: ItemKind, limit: int, until: float) -> list[Job]:
         """Take the oldest jobs that nobody has."""
         current = self.current()
         taken = [job for job in self.jobs if job.kind is kind and job in current and job not in self.leases][:limit]
@@ -378,7 +378,7 @@ class Model:
             self.hand_out_again(job.kind, job.item)
         return len(late)
 
-    def hand_out_again(self, kind: Kind, number: int) -> None:
+    def hand_out_again(self, kind: ItemKind, number: int) -> None:
         """What becomes of something whose worker did not answer in time."""
         item = self.find(kind, number)
         allow(item.status is PENDING)

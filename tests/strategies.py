@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from hypothesis import strategies as st
 
+from tests.engine_harness import ingestion
 from tests.reference_model import (
     DONE,
     FAILED,
@@ -28,21 +29,20 @@ from tests.reference_model import (
     NewScene,
     Refused,
 )
-from tests.engine_harness import ingestion
 from workflow_monitor.domain.commands import (
     Command,
     CreateAOI,
     DeleteAOI,
     ExpireLeases,
-    Fail,
-    Force,
-    Lease,
-    Report,
-    Retry,
+    FailItem,
+    ForceStatus,
+    LeaseJobs,
+    ReportResults,
     RetryAOI,
+    RetryItem,
 )
 from workflow_monitor.domain.models import Result
-from workflow_monitor.domain.status import Kind, Status
+from workflow_monitor.domain.status import ItemKind, Status
 
 AOIS = ("Denmark", "denmark S2")
 PATTERNS = (AOIS[0], "denmark*(?i)", "Nowhere", "D?nmark", AOIS[1], AOIS[0])
@@ -88,12 +88,12 @@ class Grow(NamedTuple):
 class Tell(NamedTuple):
     """Results: of what, which status and message, and by how much the attempt is off (None: it is not told)."""
 
-    results: list[tuple[Kind, Pick, Status, str, int | None]]
+    results: list[tuple[ItemKind, Pick, Status, str, int | None]]
 
 
 class Ask(NamedTuple):
     verb: str
-    kind: Kind
+    kind: ItemKind
     pick: Pick
     status: Status
 
@@ -104,7 +104,7 @@ class RetryAll(NamedTuple):
 
 
 class Take(NamedTuple):
-    kind: Kind
+    kind: ItemKind
     limit: int
 
 
@@ -254,28 +254,28 @@ class Walk:
                 return RetryAOI(pattern, force), partial(model.retry_aoi, pattern, force=force)
             case Take(kind, limit):
                 until = self.now + SECONDS
-                return Lease(QUEUES[kind], limit, SECONDS, "worker"), partial(self._lease, kind, limit, until)
+                return LeaseJobs(QUEUES[kind], limit, SECONDS, "worker"), partial(self._lease, kind, limit, until)
         return ExpireLeases(), partial(model.expire, self.now)
 
     def _report(self, told: list[ModelResult]) -> Plan:
         self.told.append(told)
-        return Report([Result(**result._asdict()) for result in told]), partial(self.model.report, told)
+        return ReportResults([Result(**result._asdict()) for result in told]), partial(self.model.report, told)
 
-    def _lease(self, kind: Kind, limit: int, until: float) -> list[Job]:
+    def _lease(self, kind: ItemKind, limit: int, until: float) -> list[Job]:
         jobs = self.model.lease(kind, limit, until)
         self.taken += jobs
         return jobs
 
-    def _plan_ask(self, verb: str, kind: Kind, pick: Pick, status: Status) -> Plan:
+    def _plan_ask(self, verb: str, kind: ItemKind, pick: Pick, status: Status) -> Plan:
         kind, number = self._pick(kind, pick)
         if verb == "retry":
-            return Retry(kind, number), partial(self.model.retry, kind, number)
+            return RetryItem(kind, number), partial(self.model.retry, kind, number)
         if verb == "force":
-            return Force(kind, number, status), partial(self.model.force, kind, number, status)
+            return ForceStatus(kind, number, status), partial(self.model.force, kind, number, status)
         force = verb == "fail/force"
-        return Fail(kind, number, force=force), partial(self.model.fail, kind, number, force=force)
+        return FailItem(kind, number, force=force), partial(self.model.fail, kind, number, force=force)
 
-    def _pick(self, kind: Kind, pick: Pick) -> Key:
+    def _pick(self, kind: ItemKind, pick: Pick) -> Key:
         """One of this kind in the wanted status; or else of the other kind; or else of any status."""
         wanted = {"pending": {PENDING}, "retry": {RETRY}}.get(pick.among, set(Status))
         both = [[item for item in part if item.status in wanted] for part in (self.model.scenes(), self.model.tiles())]
@@ -286,7 +286,7 @@ class Walk:
         item = candidates[pick.number % len(candidates)]
         return Key(item.kind, item.id)
 
-    def _result(self, kind: Kind, pick: Pick, status: Status, message: str, off: int | None) -> ModelResult:
+    def _result(self, kind: ItemKind, pick: Pick, status: Status, message: str, off: int | None) -> ModelResult:
         key = self._pick(kind, pick)
         item = self.model.items.get(key)
         attempt = None if off is None else (item.attempt if item else 0) + off
@@ -345,10 +345,10 @@ def same(found: object, expected: Expected) -> bool:
     match expected.command:
         case ExpireLeases():
             return True  # the engine may have seen to it by itself
-        case Report():
+        case ReportResults():
             assert isinstance(found, list)
             return [Answer(outcome.outcome, outcome.status) for outcome in found] == expected.answer
-        case Lease():
+        case LeaseJobs():
             assert isinstance(found, list)
             assert isinstance(expected.answer, list)
             jobs: list[Job] = expected.answer

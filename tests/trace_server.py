@@ -15,7 +15,7 @@ from typing import Any, Self
 from urllib.parse import quote, unquote, urlsplit
 
 from workflow_monitor.domain.models import Overview
-from workflow_monitor.domain.status import Kind, Status
+from workflow_monitor.domain.status import ItemKind, Status
 from workflow_monitor.server.representations import overview_text
 
 TOKEN = "recorded"
@@ -32,10 +32,6 @@ EMPTY_DATA = {
 #: the first half of a surrogate pair without the second
 _HALF = re.compile(r"\\u[dD][89aAbB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])")
 _SYMBOL = re.compile(r"\{?\$(aoi|scene|tile):((?:[^{}]|\{[^{}]*\})*)\}")
-
-
-def traces(folder: Path) -> list[Path]:
-    return sorted(folder.glob("*.json")) + sorted((folder / "random").glob("*.json"))
 
 
 class Trace:
@@ -201,7 +197,7 @@ class Recorded:
 
     def _overview(self, aoi: str) -> Overview:
         scenes, tiles = (
-            Counter(Status(self._whole(kind, item)["status"]) for item in self._of_aoi(kind, aoi)) for kind in Kind
+            Counter(Status(self._whole(kind, item)["status"]) for item in self._of_aoi(kind, aoi)) for kind in ItemKind
         )
         return Overview(scenes, tiles, 0, None, None)
 

@@ -1,8 +1,8 @@
 """The recorded conversations with the reference server, had again with ours.
 
-`shared/conformance/deviations.json` says where we differ on purpose. Many traces run into one of these differences
+`deviations.json` lists the deliberate differences. Many traces run into one of these differences
 without naming it in their `quirks`: QUIRKS names them here, each trace for itself, so that no other trace is read
-more loosely. What needs a rule of its own is in deviations.json beside this file.
+more loosely. Further deviations are in `further_deviations.json`.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.conformance.material import DEVIATIONS, FURTHER_DEVIATIONS, HERE, REPLAY, trace_paths
 from tests.server_process import LiveServer, live_server
 
-HERE = Path(__file__).parent
 QUIRKS: Mapping[str, list[str]] = json.loads((HERE / "quirks.json").read_text(encoding="utf-8"))
 NUMBER_OF_TRACES = 150
 
@@ -35,11 +35,10 @@ def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         yield stack.enter_context(live_server(tmp_path_factory.mktemp("conformance"), **options))
 
 
-def replay(server: LiveServer, shared: Path, traces: list[Path]) -> dict[str, str]:
+def replay(server: LiveServer, traces: list[Path]) -> dict[str, str]:
     """What the replayer says of each trace, by name: `ok ...`, `skip ...` or `FAIL ...`."""
-    conformance = shared / "conformance"
-    deviations = [f"--deviations={path}" for path in (conformance / "deviations.json", HERE / "deviations.json")]
-    program = [sys.executable, str(conformance / "replay.py"), f"--base-url={server.url}", f"--token={server.token}"]
+    deviations = [f"--deviations={path}" for path in (DEVIATIONS, FURTHER_DEVIATIONS)]
+    program = [sys.executable, str(REPLAY), f"--base-url={server.url}", f"--token={server.token}"]
     command = [*program, *deviations, *map(str, traces)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert not done.stderr, done.stderr
@@ -47,23 +46,18 @@ def replay(server: LiveServer, shared: Path, traces: list[Path]) -> dict[str, st
     return {re.split(r"[ :]+", line)[1]: line for line in lines}
 
 
-def open_traces(shared: Path) -> list[Path]:
-    folder = shared / "conformance" / "traces" / "open"
-    return sorted(folder.glob("*.json")) + sorted((folder / "random").glob("*.json"))
-
-
 @pytest.fixture(scope="module")
-def named(server: LiveServer, shared: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+def named(server: LiveServer, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """The traces with the quirks that they do not name themselves, replayed."""
     folder = tmp_path_factory.mktemp("traces")
     written = []
-    for path in open_traces(shared):
+    for path in trace_paths():
         trace = json.loads(path.read_text(encoding="utf-8"))
         quirks = [quirk for quirk, names in QUIRKS.items() if trace["name"] in names]
         trace = {**without_invented_dates(trace, quirks), "quirks": [*trace.get("quirks", []), *quirks]}
         written.append(folder / path.name)
         written[-1].write_text(json.dumps(trace), encoding="utf-8")
-    return replay(server, shared, written)
+    return replay(server, written)
 
 
 def without_invented_dates(trace: dict[str, object], quirks: list[str]) -> dict[str, object]:
@@ -81,8 +75,8 @@ def test_every_trace_passes_or_is_left_out_for_a_stated_reason(named: dict[str, 
     assert [line for line in named.values() if line.startswith("FAIL")] == []
 
 
-def test_a_trace_names_a_quirk_here_only_if_it_fails_without(server: LiveServer, shared: Path) -> None:
+def test_a_trace_names_a_quirk_here_only_if_it_fails_without(server: LiveServer) -> None:
     listed = {name for names in QUIRKS.values() for name in names}
-    without = replay(server, shared, [path for path in open_traces(shared) if path.stem in listed])
+    without = replay(server, [path for path in trace_paths() if path.stem in listed])
     assert set(without) == listed
     assert [name for name, line in without.items() if not line.startswith("FAIL")] == []

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
-SCRIPT = Path(__file__).parents[1] / "scripts" / "audit"
+from tests.paths import ROOT
+
+SCRIPT = ROOT / "scripts" / "audit"
 HOLE = {"id": "GHSA-1", "fix_versions": ["2.0"], "aliases": [], "description": ""}
 SOUND = {"name": "tornado", "version": "6.5", "vulns": []}
 

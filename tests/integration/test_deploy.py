@@ -14,11 +14,11 @@ import pytest
 import typer
 import yaml
 
+from tests.paths import ROOT
 from workflow_monitor.cli import app
 from workflow_monitor.client import discovery
 from workflow_monitor.server import extension
 
-ROOT = Path(__file__).resolve().parents[1]
 DEPLOY = ROOT / "docs" / "deploy"
 VARIABLES = {
     *(discovery.URL, discovery.TOKEN, extension.UPSTREAM_VARIABLE, extension.UPSTREAM_TOKEN_VARIABLE),

@@ -20,9 +20,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.paths import ROOT
 from workflow_monitor import __version__
 
-ROOT = Path(__file__).resolve().parents[1]
 TOKEN = "packaging-test"
 
 
@@ -160,7 +160,7 @@ def test_stores_queues_and_panels_are_found_by_their_entry_points(run: Run) -> N
             "postgresql://localhost/ingester",
             "psycopg, which is not installed: pip install 'workflow-monitor[postgres]'.",
         ),
-        ("workflow_monitor.server.extension.queue_named", "dask", "pip install 'workflow-monitor[dask]'"),
+        ("workflow_monitor.server.extension.load_queue", "dask", "pip install 'workflow-monitor[dask]'"),
     ],
 )
 def test_what_needs_packages_that_are_not_there_tells_what_to_install(

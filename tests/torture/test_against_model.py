@@ -17,8 +17,8 @@ import pytest
 from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
 
-from tests.scale import effort
 from tests.engine_harness import Running, Snapshot, differences, running, snapshot_of
+from tests.scale import effort
 from tests.strategies import (
     AOIS,
     SECONDS,
@@ -38,10 +38,10 @@ from tests.strategies import (
     same,
     steps,
 )
-from workflow_monitor.domain.commands import ExpireLeases, Lease
+from workflow_monitor.domain.commands import ExpireLeases, LeaseJobs
 from workflow_monitor.domain.errors import StoreUnavailable, WorkflowError
 from workflow_monitor.domain.models import Event
-from workflow_monitor.domain.status import Kind, Status
+from workflow_monitor.domain.status import ItemKind, Status
 
 SEQUENCES = effort(1_000, 21_000)
 #: of so many walks each: what Hypothesis remembers of them makes it slower and slower
@@ -91,7 +91,7 @@ def check_links(found: Snapshot) -> None:
     for item in found.items.values():
         for end in (item.previous, item.reference):
             if end is not None:
-                other = found.items[Kind.TILE, end]  # type: ignore[index]
+                other = found.items[ItemKind.TILE, end]  # type: ignore[index]
                 assert other.aoi == item.aoi
                 assert other.status is not Status.FAILED
                 assert other.id != item.id
@@ -115,7 +115,7 @@ def check_events(found: Snapshot, events: Sequence[Event]) -> None:
     assert set(last) == set(found.items)
     for key, event in last.items():
         item = found.items[key]  # type: ignore[index]
-        assert (event.after, event.attempt, event.countdown) == (item.status, item.attempt, item.countdown)
+        assert (event.after, event.attempt, event.retries_left) == (item.status, item.attempt, item.countdown)
         assert (event.previous, event.reference, event.aoi) == (item.previous, item.reference, item.aoi)
 
 
@@ -127,8 +127,8 @@ def drain(engine: Running, walk: Walk) -> Snapshot:
     """Workers take all there is, first some who die, then others; nothing waits for ever."""
     while True:
         number = len(walk.taken)
-        go(engine, walk, [Take(kind, ALL) for kind in Kind])
-        go(engine, walk, [Wait(2 * SECONDS), *(Take(kind, ALL) for kind in Kind)])
+        go(engine, walk, [Take(kind, ALL) for kind in ItemKind])
+        go(engine, walk, [Wait(2 * SECONDS), *(Take(kind, ALL) for kind in ItemKind)])
         if len(walk.taken) == number:
             break
         go(engine, walk, [Finish(number, Status.DONE) for number in range(len(walk.model.current()))])
@@ -185,7 +185,7 @@ def go(engine: Running, walk: Walk, group: Sequence[Step]) -> None:
                 engine.restart()
         time = walk.now
         expected = walk.take(step)
-        is_after_leases = bool(sent) and isinstance(sent[-1][1].command, Lease) and not isinstance(step, Take)
+        is_after_leases = bool(sent) and isinstance(sent[-1][1].command, LeaseJobs) and not isinstance(step, Take)
         if walk.now > time or is_after_leases:
             settle(sent)
             engine.clock.seconds = walk.now
@@ -220,7 +220,7 @@ def test_one_batch_is_as_one_by_one(rest: list[Step]) -> None:
     expected = [what for step in in_order if (what := walk.take(step))]
     with running() as engine:
         with engine.clock.holding():
-            engine.send(Lease("downloader", 0, 1, ""))  # at which the writer waits for the clock
+            engine.send(LeaseJobs("downloader", 0, 1, ""))  # at which the writer waits for the clock
             futures = [engine.send(what.command) for what in expected]
         settle(list(zip(futures, expected, strict=True)))
         at_once, events_at_once = check_state(engine, walk), engine.events()

@@ -11,10 +11,10 @@ import pytest
 
 from tests import linearizability
 from tests.concurrent_clients import ENDPOINTS, Connection, gather
-from tests.scale import FACTOR, effort
-from tests.invariants import found_wrong
-from tests.server_process import live_server
 from tests.disk_harness import running_on
+from tests.invariants import found_wrong
+from tests.scale import FACTOR, effort
+from tests.server_process import live_server
 
 CLIENTS = 64
 SECONDS = effort(15, 300)

@@ -16,12 +16,12 @@ from typing import Any
 
 import pytest
 
-from tests.scale import effort
-from tests.invariants import found_wrong, rows
-from tests.reference_model import NewScene
 from tests.crash_writer import Undertaker, undertaker
 from tests.disk_harness import LARGE, running_on
 from tests.engine_harness import Running
+from tests.invariants import found_wrong, rows
+from tests.reference_model import NewScene
+from tests.scale import effort
 from workflow_monitor.domain.commands import CreateAOI
 
 CYCLES = effort(40, 500)

@@ -22,12 +22,12 @@ import httpx
 import pytest
 
 from tests import fault_injection
-from tests.scale import effort
-from tests.fault_injection import FailingDisk, Policy, Write
-from tests.invariants import found_wrong
-from tests.server_process import TOKEN, LiveServer, live_server
 from tests.disk_harness import running_on
+from tests.fault_injection import FailingDisk, Policy, Write
 from tests.integration.server.conftest import scene
+from tests.invariants import found_wrong
+from tests.scale import effort
+from tests.server_process import TOKEN, LiveServer, live_server
 
 SEED = os.environ.get("WORKFLOW_MONITOR_SEED") or str(random.randrange(10**6))
 FAULTS = effort(6, 300)

@@ -8,14 +8,14 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from tests.scale import effort
-from tests.invariants import unsound_in
-from tests.reference_model import NewScene
 from tests.disk_harness import running_on
 from tests.engine_harness import Running
-from workflow_monitor.domain.commands import CreateAOI, DeleteAOI, Lease, Report, RetryAOI, TrimHistory
+from tests.invariants import unsound_in
+from tests.reference_model import NewScene
+from tests.scale import effort
+from workflow_monitor.domain.commands import CreateAOI, DeleteAOI, LeaseJobs, PruneHistory, ReportResults, RetryAOI
 from workflow_monitor.domain.models import Result
-from workflow_monitor.domain.status import Kind, Status
+from workflow_monitor.domain.status import ItemKind, Status
 
 DAY = 86_400.0
 DAYS = effort(30, 1_000)
@@ -30,9 +30,11 @@ CHECKPOINT_BYTES = 400_000
 def work(engine: Running, scenes: list[int]) -> None:
     """Each scene is taken, fails, and is tried again, a few times."""
     for _ in range(4):
-        engine.do(Lease("downloader", len(scenes), DAY, "worker"))
+        engine.do(LeaseJobs("downloader", len(scenes), DAY, "worker"))
         engine.do(
-            Report([Result(kind=Kind.SCENE, id=number, status=Status.RETRY, message="x" * 50) for number in scenes])
+            ReportResults(
+                [Result(kind=ItemKind.SCENE, id=number, status=Status.RETRY, message="x" * 50) for number in scenes]
+            )
         )
         engine.do(RetryAOI("*"))
 
@@ -46,7 +48,7 @@ def days(engine: Running) -> Iterator[None]:
         work(engine, lasting + engine.ingest(f"of day {day}", *scenes()))
         engine.do(DeleteAOI(f"of day {day}"))
         engine.clock.seconds += DAY
-        engine.do(TrimHistory(jobs=DAY, events=KEPT_DAYS * DAY))
+        engine.do(PruneHistory(jobs=DAY, events=KEPT_DAYS * DAY))
         yield
 
 

@@ -23,9 +23,9 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from tests.store_snapshot import INSIDE, Contents, contents, fill
 from tests.scale import FACTOR, effort
 from tests.server_process import TOKEN, live_server
+from tests.store_snapshot import INSIDE, Contents, contents, fill
 from workflow_monitor.server.openapi import openapi
 from workflow_monitor.server.routes import ROUTES
 

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
+from tests.paths import ROOT
 
 #: What would make the domain or the graph impure, or the first import slow.
 OUTSIDE = {"asyncio", "duckdb", "httpx", "jupyter_core", "jupyter_server", "pandas", "sqlite3", "tornado", "traitlets"}

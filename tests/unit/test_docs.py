@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import fields
-from pathlib import Path
 
 import pytest
 
+from tests.paths import ROOT
 from workflow_monitor import __version__
 from workflow_monitor.domain.status import Status
 
-ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 

@@ -6,20 +6,18 @@ these deviations undone: all that is left of it has to be as recorded, in every 
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import re
-import sys
 import urllib.parse
 from collections.abc import Sequence
 from contextlib import suppress
-from functools import cache
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
 
+from tests.conformance import replay
+from tests.conformance.material import trace_paths
 from tests.reference_model import (
     DONE,
     PENDING,
@@ -36,10 +34,9 @@ from tests.reference_model import (
     Refused,
     allow,
 )
-from workflow_monitor.domain.status import Kind, Status
+from workflow_monitor.domain.status import ItemKind, Status
 
-CONFORMANCE = Path(__file__).parents[2] / "shared" / "conformance"
-TRACES = sorted((CONFORMANCE / "traces" / "open").rglob("*.json"))
+TRACES = trace_paths()
 
 #: what the model knows nothing of, and how errors and the status of AOIs are told
 TOLERATED = [
@@ -48,18 +45,6 @@ TOLERATED = [
 ]
 
 Payload = dict[str, Any]
-
-
-@cache
-def replay() -> ModuleType:
-    """The replayer of the conformance material."""
-    spec = importlib.util.spec_from_file_location("replay", CONFORMANCE / "replay.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["replay"] = module
-    spec.loader.exec_module(module)
-    return module
 
 
 class Peer(Model):
@@ -92,7 +77,7 @@ class Peer(Model):
                 follower.countdown -= 1  # child-loses-a-retry
                 self._hand_out(follower)
 
-    def fail(self, kind: Kind, number: int, *, force: bool = False) -> None:
+    def fail(self, kind: ItemKind, number: int, *, force: bool = False) -> None:
         assert not force
         with self.whole():
             item = self.find(kind, number)
@@ -140,7 +125,7 @@ class ModelServer:
             status, answer = self.answer(method, path, body)
         except Refused as refused:
             status, answer = max(STATUS.get(code, 404) for code in refused.codes), None
-        return replay().Answer(status, "application/json", "" if answer is None else json.dumps(answer))
+        return replay.Answer(status, "application/json", "" if answer is None else json.dumps(answer))
 
     def answer(self, method: str, path: str, body: bytes | None) -> tuple[int, object]:
         parts = [urllib.parse.unquote(part) for part in path.partition("?")[0].strip("/").split("/")]
@@ -164,9 +149,9 @@ class ModelServer:
             case "GET", "scene", number, "tiles":
                 return 200, [document(t) for t in self.model.tiles() if t.scene == int(number)]
             case "GET", kind, number:
-                return 200, document(self.model.find(Kind(kind), int(number)))
+                return 200, document(self.model.find(ItemKind(kind), int(number)))
             case "PUT", kind, number, *action:
-                self.act(Kind(kind), int(number), action)
+                self.act(ItemKind(kind), int(number), action)
                 return 200, None
         raise AssertionError((method, path))
 
@@ -174,7 +159,7 @@ class ModelServer:
         scenes, tiles = self.model.retry_aoi(name, force=force)
         return (200, {"Scenes": scenes, "Tiles": tiles}) if scenes or tiles else (204, None)
 
-    def act(self, kind: Kind, number: int, action: list[str]) -> None:
+    def act(self, kind: ItemKind, number: int, action: list[str]) -> None:
         match action:
             case ["retry"]:
                 self.model.retry(kind, number)
@@ -192,19 +177,19 @@ class ModelServer:
         self.model.report([r for result in results if (r := understood(result))])
 
     def new_jobs(self, queue: str) -> list[Payload]:
-        kind = {"downloader": Kind.SCENE, "processor": Kind.TILE}[queue]
+        kind = {"downloader": ItemKind.SCENE, "processor": ItemKind.TILE}[queue]
         published = [job for job in self.model.jobs[self.seen :] if job.kind is kind]
-        if kind is Kind.TILE:  # the second queue that is asked for
+        if kind is ItemKind.TILE:  # the second queue that is asked for
             self.seen = len(self.model.jobs)
         messages = [{"id": j.item, "source_id": self.name(kind, j.item)} for j in published]
-        if kind is Kind.TILE:
+        if kind is ItemKind.TILE:
             for message, job in zip(messages, published, strict=True):
                 for field in ("previous", "reference"):
                     tile = getattr(job, field)
                     message[f"tile_{field}"] = {"id": tile or 0, "source_id": self.name(kind, tile) if tile else ""}
         return messages
 
-    def name(self, kind: Kind, number: int) -> str:
+    def name(self, kind: ItemKind, number: int) -> str:
         return self.names[Key(kind, number)]
 
 
@@ -231,11 +216,11 @@ def document(item: Item) -> Payload:
 def understood(result: Payload) -> ModelResult | None:
     """A result as the model takes it; None if it is none."""
     kind, number, status, message = (result.get(key) for key in ("type", "id", "status", "message"))
-    if kind not in list(Kind) or not isinstance(number, int) or not isinstance(status, str):
+    if kind not in list(ItemKind) or not isinstance(number, int) or not isinstance(status, str):
         return None
     if status.upper() not in list(Status) or not isinstance(message, str | None):
         return None
-    return ModelResult(Kind(kind), number, Status(status.upper()), message or "")
+    return ModelResult(ItemKind(kind), number, Status(status.upper()), message or "")
 
 
 AOI, ID = r"\{\$aoi:[^}]*\}", r"(\{\$(scene|tile):[^}]*\}|\d+)"
@@ -263,8 +248,8 @@ def is_translatable(step: Payload) -> bool:
 @pytest.mark.parametrize("path", TRACES, ids=lambda path: path.stem)
 def test_model_behaves_as_recorded(path: Path) -> None:
     trace = json.loads(path.read_text(encoding="utf-8"))
-    tolerance = replay().Tolerance().widened_by(TOLERATED)
+    tolerance = replay.Tolerance().widened_by(TOLERATED)
     server = ModelServer()
     trace["steps"] = [step for step in trace["steps"] if is_translatable(step)]
-    outcome = replay().Replayer(server, server, tolerance).replay(trace, "p")
+    outcome = replay.Replayer(server, server, tolerance).replay(trace, "p")  # type: ignore[arg-type]
     assert outcome.failure is None

@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
-from workflow_monitor.cli.ingestion import URL, AsJSON, reached
+from workflow_monitor.cli.ingestion import URL, AsJSON, connect
 from workflow_monitor.cli.tables import show_json
-from workflow_monitor.documents.rfc3339 import rfc3339
-from workflow_monitor.domain.errors import StoreUnavailable, harmless
+from workflow_monitor.documents.rfc3339 import format_time
+from workflow_monitor.domain.errors import StoreUnavailable, escape_control_characters
 
 
 def backup(as_json: AsJSON = False, url: URL = None) -> None:
@@ -19,12 +19,12 @@ def backup(as_json: AsJSON = False, url: URL = None) -> None:
     It stands in a folder beside the store, on the server's machine; the oldest are forgotten, beyond the trait
     keep_backups.
     """
-    with reached(url) as m:
+    with connect(url) as m:
         made = m.backup()
     if as_json:
-        show_json({"file": made.file, "made": rfc3339(made.made), "bytes": made.bytes})
+        show_json({"file": made.file, "made": format_time(made.made), "bytes": made.bytes})
     else:
-        typer.echo(f"{harmless(made.file)} ({made.bytes / 1e6:,.1f} MB)")
+        typer.echo(f"{escape_control_characters(made.file)} ({made.bytes / 1e6:,.1f} MB)")
 
 
 def restore(
@@ -49,16 +49,16 @@ def restore(
     try:
         found = put_back(store, backup, as_is=as_is)
     except StoreUnavailable as error:
-        typer.echo(harmless(error.detail), err=True)
+        typer.echo(escape_control_characters(error.detail), err=True)
         raise typer.Exit(1) from None
-    until = None if found.until is None else rfc3339(found.until)
+    until = None if found.until is None else format_time(found.until)
     if as_json:
         counts = {"aois": found.aois, "scenes": found.scenes, "tiles": found.tiles}
         show_json({"from": str(found.backup), **counts, "until": until, "aside": found.aside and str(found.aside)})
         return
     typer.echo(
-        f"{harmless(str(store))} is as it was at {until or 'its beginning'}: {found.aois:,} AOIs, "
-        f"{found.scenes:,} scenes, {found.tiles:,} tiles, from {harmless(str(found.backup))}."
+        f"{escape_control_characters(str(store))} is as it was at {until or 'its beginning'}: {found.aois:,} AOIs, "
+        f"{found.scenes:,} scenes, {found.tiles:,} tiles, from {escape_control_characters(str(found.backup))}."
     )
     if found.aside is not None:
-        typer.echo(f"What was there before is in {harmless(str(found.aside))}.")
+        typer.echo(f"What was there before is in {escape_control_characters(str(found.aside))}.")

@@ -14,7 +14,7 @@ from typing import Annotated
 
 import typer
 
-from workflow_monitor.cli.ingestion import URL, reached
+from workflow_monitor.cli.ingestion import URL, connect
 from workflow_monitor.demo.run import notebooks
 
 NOTEBOOK = "03_dashboard.ipynb"
@@ -40,7 +40,7 @@ def dashboard(
     if find_spec("voila") is None:
         typer.echo("The page is served by Voilà, which is not installed: pip install voila", err=True)
         raise typer.Exit(1)
-    with reached(url) as m:
+    with connect(url) as m:
         environment = {**os.environ, **m.environment()}
     token = environment.pop("WORKFLOW_MONITOR_PAGE_TOKEN", "") or secrets.token_urlsafe(24)
     with tempfile.TemporaryDirectory(prefix="workflow-monitor-") as folder:

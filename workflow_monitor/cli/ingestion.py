@@ -12,12 +12,12 @@ from typing import Annotated, Any
 import typer
 
 from workflow_monitor.cli.tables import show_json, show_lines, show_table
-from workflow_monitor.client.api import Workload
+from workflow_monitor.client.api import AOISummary
 from workflow_monitor.client.client import Monitor
 from workflow_monitor.client.errors import MonitorError
 from workflow_monitor.client.watch import Summary
-from workflow_monitor.domain.errors import harmless
-from workflow_monitor.domain.status import Kind, Status
+from workflow_monitor.domain.errors import escape_control_characters
+from workflow_monitor.domain.status import ItemKind, Status
 
 Name = Annotated[str, typer.Argument(metavar="AOI", help="The name of an AOI.")]
 AsJSON = Annotated[bool, typer.Option("--json", help="One JSON document, for programs.")]
@@ -36,13 +36,13 @@ Tiles = Annotated[list[int] | None, typer.Option("--tile", help="The id of a til
 
 
 @contextmanager
-def reached(url: str | None, actor: str | None = None) -> Iterator[Monitor]:
+def connect(url: str | None, actor: str | None = None) -> Iterator[Monitor]:
     """The server; what goes wrong is said in a sentence."""
     try:
         with Monitor(url, actor=actor) as monitor:
             yield monitor
     except MonitorError as error:
-        typer.echo("\n".join(map(harmless, str(error).splitlines())), err=True)
+        typer.echo("\n".join(map(escape_control_characters, str(error).splitlines())), err=True)
         raise typer.Exit(1) from None
 
 
@@ -52,8 +52,8 @@ def aois(
     url: URL = None,
 ) -> None:
     """List the AOIs: status, progress, how many scenes and tiles, what waits for a person."""
-    with reached(url) as m:
-        found = m.workloads(pattern)
+    with connect(url) as m:
+        found = m.summaries(pattern)
     if as_json:
         show_json([_document(one) for one in found])
         return
@@ -61,7 +61,7 @@ def aois(
     rows = [
         [
             *(one.name, one.status, one.progress, one.overview.scenes.total(), one.overview.tiles.total()),
-            *(one.number(Status.RETRY), one.number(Status.FAILED), one.overview.first, one.overview.last),
+            *(one.count(Status.RETRY), one.count(Status.FAILED), one.overview.first, one.overview.last),
         ]
         for one in found
     ]
@@ -70,17 +70,17 @@ def aois(
 
 def status(aoi: Name, as_json: AsJSON = False, url: URL = None) -> None:
     """Show an AOI: counts per status, a bar, and what failed most."""
-    with reached(url) as m:
+    with connect(url) as m:
         found = m[aoi]
         if as_json:
-            show_json(_document(found.workload))
+            show_json(_document(found.load_summary))
         else:
             show_lines(str(found))
 
 
 def failures(aoi: Name, as_json: AsJSON = False, url: URL = None) -> None:
     """List what failed, grouped by the shape of the message."""
-    with reached(url) as m:
+    with connect(url) as m:
         found = m[aoi].failures()
     groups: list[Any] = found.astype(object).where(found.notna(), None).to_dict(orient="records")
     if as_json:
@@ -102,9 +102,9 @@ def retry(
     """Send what failed to the workers again: all of an AOI, or single scenes and tiles."""
     if (aoi is None) == (not scene and not tile):
         raise typer.BadParameter("Name an AOI, or scenes and tiles by --scene and --tile.")
-    with reached(url, actor) as m:
+    with connect(url, actor) as m:
         if aoi is None:
-            _tell(m.retry(_Items(scene, tile).listed(), force=force), "sent to the workers again", as_json)
+            _print_outcomes(m.retry(_Items(scene, tile).listed(), force=force), "sent to the workers again", as_json)
             return
         done = m[aoi].retry(force=force)
     if as_json:
@@ -128,8 +128,8 @@ def fail(
         raise typer.BadParameter("Name scenes and tiles by --scene and --tile.")
     if not yes:
         typer.confirm(f"Give up {chosen}? This cannot be undone.", abort=True, err=True)
-    with reached(url, actor) as m:
-        _tell(m.fail(chosen.listed(), force=force), "given up", as_json)
+    with connect(url, actor) as m:
+        _print_outcomes(m.fail(chosen.listed(), force=force), "given up", as_json)
 
 
 def watch(
@@ -140,7 +140,7 @@ def watch(
     url: URL = None,
 ) -> None:
     """Show a progress bar until nothing moves. Ends with 1 when the time was over, 130 when it was interrupted."""
-    with reached(url) as m:
+    with connect(url) as m:
         summary = m[aoi].watch(interval=interval, timeout=timeout, progress=sys.stderr.isatty() and not as_json)
     if as_json:
         show_json(_summary(summary))
@@ -156,12 +156,12 @@ def export(
     url: URL = None,
 ) -> None:
     """Write scenes and tiles as GeoParquet, and the history as Parquet."""
-    with reached(url) as m:
+    with connect(url) as m:
         files = m[aoi].to_parquet(folder)
     if as_json:
         show_json([str(file) for file in files])
     else:
-        typer.echo("\n".join(harmless(str(file)) for file in files))
+        typer.echo("\n".join(escape_control_characters(str(file)) for file in files))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -174,8 +174,8 @@ class _Items:
     def listed(self) -> list[_Item]:
         return [_Item(kind, one) for kind, ids in self._by_kind() for one in dict.fromkeys(ids)]
 
-    def _by_kind(self) -> list[tuple[Kind, list[int]]]:
-        return [(Kind.SCENE, self.scenes or []), (Kind.TILE, self.tiles or [])]
+    def _by_kind(self) -> list[tuple[ItemKind, list[int]]]:
+        return [(ItemKind.SCENE, self.scenes or []), (ItemKind.TILE, self.tiles or [])]
 
     def __str__(self) -> str:
         told = ((kind, len(set(ids)), ", ".join(map(str, dict.fromkeys(ids)))) for kind, ids in self._by_kind() if ids)
@@ -184,11 +184,11 @@ class _Items:
 
 @dataclasses.dataclass(frozen=True)
 class _Item:
-    kind: Kind
+    kind: ItemKind
     id: int
 
 
-def _tell(outcomes: Any, done: str, as_json: bool) -> None:  # noqa: ANN401 - a frame, which need not be imported
+def _print_outcomes(outcomes: Any, done: str, as_json: bool) -> None:  # noqa: ANN401 - a frame, which need not be imported
     """Say what became of items; ends with 1 unless it was done to all."""
     rows = outcomes.astype(object).to_dict(orient="records")
     succeeded = sum(row["outcome"] == "done" for row in rows)
@@ -198,12 +198,12 @@ def _tell(outcomes: Any, done: str, as_json: bool) -> None:  # noqa: ANN401 - a 
         typer.echo(f"{succeeded:,} of {len(rows):,} {done}.")
         for row in rows:
             if row["outcome"] != "done":
-                typer.echo(f"{row['kind']} {row['id']}: {harmless(row['reason'])}", err=True)
+                typer.echo(f"{row['kind']} {row['id']}: {escape_control_characters(row['reason'])}", err=True)
     if succeeded < len(rows):
         raise typer.Exit(1)
 
 
-def _document(one: Workload) -> dict[str, Any]:
+def _document(one: AOISummary) -> dict[str, Any]:
     view = one.overview
     return {
         "name": one.name,

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from workflow_monitor.domain.errors import StoreUnavailable, harmless
+from workflow_monitor.domain.errors import StoreUnavailable, escape_control_characters
 
 
 def undo_migration(
@@ -27,6 +27,6 @@ def undo_migration(
     try:
         was_there = undo(store)
     except StoreUnavailable as error:
-        typer.echo(harmless(error.detail), err=True)
+        typer.echo(escape_control_characters(error.detail), err=True)
         raise typer.Exit(1) from None
     typer.echo("It was taken away; aoi, scene and tile are as they were." if was_there else "There was nothing of it.")

@@ -57,7 +57,7 @@ def serve(  # noqa: PLR0913, PLR0917 - each is an option of the command
     given = os.environ.pop(TOKEN, "")
     token = token_file.read_text(encoding="utf-8").strip() if token_file else given
     try:
-        config = standalone.configuration(
+        config = standalone.build_config(
             host=host,
             port=port,
             base_url=base_url,
@@ -66,7 +66,7 @@ def serve(  # noqa: PLR0913, PLR0917 - each is an option of the command
             behind_proxy=behind_proxy,
             hub=standalone.is_service_of_hub() if hub is None else hub,
         )
-    except standalone.CannotServe as error:
+    except standalone.ConfigurationError as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(1) from None
     standalone.serve(config, context.args)

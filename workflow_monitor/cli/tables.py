@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from workflow_monitor.client.display import GLYPHS
-from workflow_monitor.domain.errors import harmless
+from workflow_monitor.domain.errors import escape_control_characters
 from workflow_monitor.domain.status import Status
 
 #: a terminal's own colours, which its user has chosen to be readable
@@ -49,7 +49,7 @@ def show_lines(text: str) -> None:
     """Print lines of text, each cut where the terminal ends."""
     out = console()
     for line in text.splitlines():
-        out.print(Text(harmless(line)), no_wrap=True, overflow="ellipsis", crop=True)
+        out.print(Text(escape_control_characters(line)), no_wrap=True, overflow="ellipsis", crop=True)
 
 
 def show_json(document: object) -> None:
@@ -76,4 +76,4 @@ def _cell(value: object) -> Text:
         return Text(f"{value:.0%}")
     if isinstance(value, int):
         return Text(f"{value:,}")
-    return Text("" if value is None else harmless(str(value)))
+    return Text("" if value is None else escape_control_characters(str(value)))

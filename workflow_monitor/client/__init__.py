@@ -9,24 +9,24 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from workflow_monitor.client.aoi import AOI
-    from workflow_monitor.client.api import Retried, Workload
+    from workflow_monitor.client.api import AOISummary, Retried
     from workflow_monitor.client.client import Monitor
+    from workflow_monitor.client.display import STATUS_COLORS
     from workflow_monitor.client.frames import expand
     from workflow_monitor.client.items import Scene, Tile
-    from workflow_monitor.client.display import COLOURS
     from workflow_monitor.client.watch import Summary
 
-__all__ = ["AOI", "COLOURS", "Monitor", "Retried", "Scene", "Summary", "Tile", "Workload", "expand"]
+__all__ = ["AOI", "STATUS_COLORS", "AOISummary", "Monitor", "Retried", "Scene", "Summary", "Tile", "expand"]
 
 _HOMES = {
     "AOI": "aoi",
-    "COLOURS": "looks",
+    "STATUS_COLORS": "looks",
     "Monitor": "client",
     "Retried": "api",
     "Scene": "items",
     "Summary": "watch",
     "Tile": "items",
-    "Workload": "api",
+    "AOISummary": "api",
     "expand": "frames",
 }
 

@@ -8,15 +8,15 @@ from os import PathLike
 from typing import TYPE_CHECKING, Any, Self
 
 from workflow_monitor.client import display
-from workflow_monitor.client.api import Api, Retried, Workload
-from workflow_monitor.client.errors import MonitorError, NotConfirmed
-from workflow_monitor.client.jobs import Processed
-from workflow_monitor.client.panels import Panels
-from workflow_monitor.client.scene_input import read_submission
-from workflow_monitor.client.watch import Bar, Summary, Watcher, watch, watch_async
+from workflow_monitor.client.api import AOISummary, Api, Retried
+from workflow_monitor.client.errors import ConfirmationRequired, MonitorError
+from workflow_monitor.client.jobs import ProcessMixin
+from workflow_monitor.client.panels import PanelMixin
+from workflow_monitor.client.scene_input import parse_scenes
+from workflow_monitor.client.watch import ProgressBar, Summary, Watcher, watch, watch_async
 from workflow_monitor.domain.failures import FAILURES
 from workflow_monitor.domain.models import Overview, Page
-from workflow_monitor.domain.status import Kind, Status
+from workflow_monitor.domain.status import ItemKind, Status
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,10 +35,10 @@ LOOKED_AT = 500
 SHOWN = 5
 
 
-class AOI(Panels, Processed):
+class AOI(PanelMixin, ProcessMixin):
     """A named ingestion. Its numbers are as they were when it was asked for; showing it, or `refresh`, asks again."""
 
-    def __init__(self, api: Api, workload: Workload) -> None:
+    def __init__(self, api: Api, workload: AOISummary) -> None:
         self._api = api
         self._workload = workload
 
@@ -73,7 +73,7 @@ class AOI(Panels, Processed):
         return self._workload.overview
 
     @property
-    def workload(self) -> Workload:
+    def load_summary(self) -> AOISummary:
         """The same with name, status and progress.
 
         >>> round(m["DenmarkS1"].workload.progress, 2)
@@ -87,7 +87,7 @@ class AOI(Panels, Processed):
         >>> m["DenmarkS1"].refresh()
         <AOI DenmarkS1 RETRY: 4 scenes, 20 tiles (2 done, 1 retry, 11 pending, 10 new)>
         """
-        self._workload = self._api.workload(self.name)
+        self._workload = self._api.summary(self.name)
         return self
 
     # ---- frames
@@ -114,7 +114,7 @@ class AOI(Panels, Processed):
         """
         from workflow_monitor.client import frames  # noqa: PLC0415 - what needs no frame should not wait for it
 
-        frame = frames.item_frame(self._table(Kind.SCENE, status, _page(page, limit)), Kind.SCENE)
+        frame = frames.item_frame(self._table(ItemKind.SCENE, status, _page(page, limit)), ItemKind.SCENE)
         return frames.expand(frame, tags=tags, data=data)
 
     def tiles(
@@ -138,12 +138,12 @@ class AOI(Panels, Processed):
         """
         from workflow_monitor.client import frames  # noqa: PLC0415 - see scenes
 
-        frame = frames.item_frame(self._table(Kind.TILE, status, _page(page, limit)), Kind.TILE)
+        frame = frames.item_frame(self._table(ItemKind.TILE, status, _page(page, limit)), ItemKind.TILE)
         if tags is not False:
             frame = frames.joined(frame, self.scenes(tags=tags))
         return frames.expand(frame, data=data)
 
-    def _table(self, kind: Kind, status: Statuses, page: Page | None) -> pa.Table:
+    def _table(self, kind: ItemKind, status: Statuses, page: Page | None) -> pa.Table:
         wanted = _statuses(status)
         if len(wanted) == 1 or not wanted:
             return self._api.items(kind, self.name, wanted[0] if wanted else None, page)
@@ -246,7 +246,7 @@ class AOI(Panels, Processed):
         ['S2A_1']
         >>> bornholm.delete(confirm="Bornholm")
         """
-        ids = dict(self._api.ingest(self.name, *read_submission(scenes, self.name)))
+        ids = dict(self._api.ingest(self.name, *parse_scenes(scenes, self.name)))
         self.refresh()
         return ids
 
@@ -260,7 +260,7 @@ class AOI(Panels, Processed):
         self.refresh()
         scenes, tiles = self.overview.scenes.total(), self.overview.tiles.total()
         if scenes and confirm != self.name:
-            raise NotConfirmed(
+            raise ConfirmationRequired(
                 f"This deletes {self.name} with {scenes:,} scenes and {tiles:,} tiles, and cannot be undone. "
                 f"If you mean it: .delete(confirm={self.name!r})"
             )
@@ -279,7 +279,7 @@ class AOI(Panels, Processed):
           2 done, 1 retry, 11 pending, 10 new (+0 done, +0 failed)
           1 wait for a person: aoi.failures(), then aoi.retry()
         """
-        bar = Bar(self.name, progress)
+        bar = ProgressBar(self.name, progress)
         try:
             summary = watch(self._watcher(bar, interval, timeout, patience))
         finally:
@@ -301,7 +301,7 @@ class AOI(Panels, Processed):
         >>> asyncio.run(aoi.watch_async(timeout=0.2, progress=False)).ended
         'timeout'
         """
-        bar = Bar(self.name, progress)
+        bar = ProgressBar(self.name, progress)
         try:
             summary = await watch_async(self._watcher(bar, interval, timeout, patience))
         finally:
@@ -309,7 +309,7 @@ class AOI(Panels, Processed):
         self._workload = summary.after
         return summary
 
-    def _watcher(self, bar: Bar, interval: float, timeout: float | None, patience: float) -> Watcher:
+    def _watcher(self, bar: ProgressBar, interval: float, timeout: float | None, patience: float) -> Watcher:
         return Watcher(self._api, self.name, interval, timeout, patience, bar.show)
 
     def to_parquet(self, folder: str | PathLike[str]) -> list[Path]:
@@ -336,7 +336,7 @@ class AOI(Panels, Processed):
     def _repr_html_(self) -> str:
         return display.aoi_html(*self._shown())
 
-    def _shown(self) -> tuple[Workload, list[display.Group], str]:
+    def _shown(self) -> tuple[AOISummary, list[display.Group], str]:
         """The numbers of now and the largest groups of failures; the last known ones if the server is away."""
         try:
             self.refresh()
@@ -346,7 +346,7 @@ class AOI(Panels, Processed):
         view = self._workload.overview
         cut = any(counts[status] > LOOKED_AT for status in FAILURES for counts in (view.scenes, view.tiles))
         note = f"of the first {LOOKED_AT} of each kind; all: aoi.failures()" if cut else ""
-        return self._workload, [(group.shape, group.count, str(group.kind)) for group in found[:SHOWN]], note
+        return self._workload, [(group.message_template, group.count, str(group.kind)) for group in found[:SHOWN]], note
 
 
 def _statuses(status: Statuses) -> list[Status]:

@@ -10,19 +10,18 @@ from datetime import date
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote
 
-from workflow_monitor.client import documents
-from workflow_monitor.client import columnar
+from workflow_monitor.client import columnar, documents
 from workflow_monitor.client.errors import (
+    InvalidTransition,
     MonitorError,
     NotRetriable,
-    StatusConflict,
-    UnexpectedAnswer,
+    UnexpectedResponse,
 )
-from workflow_monitor.client.http import ARROW, Answer, Connection, Params
-from workflow_monitor.client.jobs import Jobs
+from workflow_monitor.client.http import ARROW, Params, Response, Transport
+from workflow_monitor.client.jobs import HttpJobSource
 from workflow_monitor.domain.failures import FailureGroup
 from workflow_monitor.domain.models import Backup, Overview, Page
-from workflow_monitor.domain.status import Kind, Status
+from workflow_monitor.domain.status import ItemKind, Status
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -41,14 +40,14 @@ class Retried(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Workload:
+class AOISummary:
     """An AOI with its numbers of scenes and tiles in each status, as they were when it was asked."""
 
     name: str
     status: Status
     overview: Overview
 
-    def number(self, *statuses: Status) -> int:
+    def count(self, *statuses: Status) -> int:
         """How many scenes and tiles are in one of these statuses; in any, if none is named."""
         chosen = statuses or tuple(Status)
         return sum(counts[status] for counts in (self.overview.scenes, self.overview.tiles) for status in chosen)
@@ -56,13 +55,13 @@ class Workload:
     @property
     def progress(self) -> float:
         """The share that is finished, well or not: 0 to 1; 1 if there is nothing."""
-        total = self.number()
-        return self.number(Status.DONE, Status.FAILED) / total if total else 1.0
+        total = self.count()
+        return self.count(Status.DONE, Status.FAILED) / total if total else 1.0
 
     @property
     def is_idle(self) -> bool:
         """Whether nothing is in the hands of a worker, so that nothing moves by itself."""
-        return self.number(Status.PENDING) == 0
+        return self.count(Status.PENDING) == 0
 
 
 class Api:
@@ -73,7 +72,7 @@ class Api:
     #: whether it tells what happened, and what happens
     has_events = True
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Transport) -> None:
         self.connection = connection
 
     def instance(self) -> str:
@@ -86,70 +85,70 @@ class Api:
         found = documents.read(documents.BackupDocument, answer.body)
         return Backup(found.file, found.made, found.bytes)
 
-    def jobs(self, aoi: str | None = None) -> Jobs:
+    def jobs(self, aoi: str | None = None) -> HttpJobSource:
         """Its queues, as a dispatcher takes jobs from them: those of all AOIs, or of those of a name or pattern."""
-        return Jobs(self.connection, aoi)
+        return HttpJobSource(self.connection, aoi)
 
     # ---- AOIs
 
     def aois(self, pattern: str | None = None) -> list[tuple[str, Status]]:
         """The AOIs, or those that match a pattern, by name."""
-        path = f"aoi/{segment(pattern)}" if pattern else "aoi/"
+        path = f"aoi/{quote_name(pattern)}" if pattern else "aoi/"
         found = documents.read(list[documents.AOIDocument], self.connection.read(path).body)
         return [(aoi.ID, Status.parse(aoi.status)) for aoi in found]
 
-    def workload(self, aoi: str) -> Workload:
+    def summary(self, aoi: str) -> AOISummary:
         """The workload of an AOI. Raises AOINotFound."""
-        found = documents.read(documents.OverviewDocument, self.connection.read(f"aoi/{segment(aoi)}").body)
+        found = documents.read(documents.OverviewDocument, self.connection.read(f"aoi/{quote_name(aoi)}").body)
         first, last = (date.fromisoformat(day) if day else None for day in (found.first, found.last))
         overview = Overview(_counts(found.scenes), _counts(found.tiles), found.root_tiles, first, last)
-        return Workload(aoi, Status.parse(found.status), overview)
+        return AOISummary(aoi, Status.parse(found.status), overview)
 
     def create(self, aoi: str) -> None:
         """Create an AOI. Raises AOIExists, InvalidInput."""
-        self._write("POST", f"aoi/{segment(aoi)}", check=f"Look whether it is there: {aoi!r} in m")
+        self._write("POST", f"aoi/{quote_name(aoi)}", check=f"Look whether it is there: {aoi!r} in m")
 
     def delete(self, aoi: str) -> None:
         """Delete an AOI with all that it owns. Raises AOINotFound."""
-        self._write("DELETE", f"aoi/{segment(aoi)}", check=f"Look whether it is gone: {aoi!r} in m")
+        self._write("DELETE", f"aoi/{quote_name(aoi)}", check=f"Look whether it is gone: {aoi!r} in m")
 
     def retry_aoi(self, aoi: str, *, force: bool) -> Retried:
         """Retry all of an AOI that is in RETRY, by force also what is PENDING."""
-        path = f"aoi/{segment(aoi)}/retry{'/force' if force else ''}"
+        path = f"aoi/{quote_name(aoi)}/retry{'/force' if force else ''}"
         answer = self._write("PUT", path, check=f"Look at m[{aoi!r}] before you do it again.")
         return retried(answer)
 
     def ingest(self, aoi: str, body: bytes, media_type: str) -> Mapping[str, int]:
         """Add scenes, all or none; their ids by source id."""
-        path = f"aoi/{segment(aoi)}/scenes"
+        path = f"aoi/{quote_name(aoi)}/scenes"
         check = f"Look for them in m[{aoi!r}].scenes(); if they are there, all are."
         answer = self._write("POST", path, body=body, media_type=media_type, check=check)
         return documents.read(documents.IngestedDocument, answer.body).ids
 
     def dot(self, aoi: str) -> str:
         """The dependency graph, as dot."""
-        return self.connection.read(f"aoi/{segment(aoi)}/dot", accept="text/vnd.graphviz, text/plain").text
+        return self.connection.read(f"aoi/{quote_name(aoi)}/dot", accept="text/vnd.graphviz, text/plain").text
 
     # ---- scenes and tiles
 
-    def items(self, kind: Kind, aoi: str, status: Status | None = None, page: Page | None = None) -> pa.Table:
+    def items(self, kind: ItemKind, aoi: str, status: Status | None = None, page: Page | None = None) -> pa.Table:
         """The table of the scenes or tiles of an AOI, or of those that match a pattern, ordered by id."""
-        path = f"aoi/{segment(aoi)}/{kind}s{f'/{status}' if status else ''}"
-        return self.connection.stream(path, accept=ARROW, params=window(page), take=_read_table)
+        path = f"aoi/{quote_name(aoi)}/{kind}s{f'/{status}' if status else ''}"
+        return self.connection.stream(path, accept=ARROW, params=page_params(page), take=_read_table)
 
     def tiles_of(self, scene: int) -> pa.Table:
         """The table of the tiles of a scene."""
         from workflow_monitor.client import arrow  # noqa: PLC0415 - what needs no table should not wait for Arrow
 
-        self.item(Kind.SCENE, scene)
+        self.item(ItemKind.SCENE, scene)
         body = self.connection.read(f"scene/{scene}/tiles").body
         return arrow.tile_table(documents.read(list[documents.TileDocument], body))
 
-    def item(self, kind: Kind, number: int) -> dict[str, Any]:
+    def item(self, kind: ItemKind, number: int) -> dict[str, Any]:
         """The document of a scene or tile. Raises ItemNotFound."""
         return documents.read_item(kind, self.connection.read(f"{kind}/{int(number)}").body)
 
-    def geometry(self, kind: Kind, number: int) -> str | None:
+    def geometry(self, kind: ItemKind, number: int) -> str | None:
         """The footprint of a scene or tile as GeoJSON text."""
         feature = self.connection.read(f"{kind}/{int(number)}", accept="application/geo+json")
         geometry = bytes(documents.read(documents.FeatureDocument, feature.body).geometry).decode()
@@ -157,54 +156,54 @@ class Api:
 
     # ---- repairs
 
-    def retry(self, kind: Kind, number: int, *, force: bool = False) -> None:
+    def retry(self, kind: ItemKind, number: int, *, force: bool = False) -> None:
         """Send an item to the workers again: from RETRY, by force from any status. Raises NotRetriable."""
         if force:
             self.force(kind, number, Status.PENDING)
             return
         try:
             self._repair(kind, number, "retry")
-        except StatusConflict as error:
+        except InvalidTransition as error:
             refused = error
         else:
             return
         raise NotRetriable(*refused.args, status=refused.status, code=refused.code)
 
-    def fail(self, kind: Kind, number: int, *, force: bool = False) -> None:
+    def fail(self, kind: ItemKind, number: int, *, force: bool = False) -> None:
         """Give an item up: from RETRY, by force from any status. Raises StatusConflict."""
         self._repair(kind, number, "fail/force" if force else "fail")
 
-    def force(self, kind: Kind, number: int, status: Status) -> None:
+    def force(self, kind: ItemKind, number: int, status: Status) -> None:
         """Set the status of an item. Raises StatusConflict."""
         self._repair(kind, number, f"force/{status}")
 
-    def _repair(self, kind: Kind, number: int, action: str) -> None:
+    def _repair(self, kind: ItemKind, number: int, action: str) -> None:
         check = f"Look at m.{kind}({number}) before you do it again."
         self._write("PUT", f"{kind}/{int(number)}/{action}", check=check)
 
     # ---- what is drawn
 
-    def drawn(self, aoi: str, what: str) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
+    def columns(self, aoi: str, what: str) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
         """The columns that are drawn of an AOI, `footprints` or `lanes`; see `read_columns`."""
-        path = f"aoi/{segment(aoi)}/{what}"
+        path = f"aoi/{quote_name(aoi)}/{what}"
         answer = self.connection.read(path, accept=columnar.MEDIA_TYPE)
         try:
             return columnar.read_columns(answer.body)
         except ValueError as error:
-            raise UnexpectedAnswer(f"{path}: {error}.") from error
+            raise UnexpectedResponse(f"{path}: {error}.") from error
 
     # ---- failures and events
 
     def failures(self, aoi: str, limit: int = 0) -> list[FailureGroup]:
         """The failures in an AOI by shape; `limit` is how many of each kind and status are looked at, 0 for all."""
         params = {"limit": limit} if limit else {}
-        body = self.connection.read(f"aoi/{segment(aoi)}/failures", params=params).body
+        body = self.connection.read(f"aoi/{quote_name(aoi)}/failures", params=params).body
         return documents.read(list[FailureGroup], body)
 
     def history(self, aoi: str, chosen: Params, page: Page | None = None) -> list[documents.EventDocument]:
         """The transitions in an AOI, in order."""
-        path = f"aoi/{segment(aoi)}/history"
-        body = self.connection.read(path, params={**chosen, **window(page)}).body
+        path = f"aoi/{quote_name(aoi)}/history"
+        body = self.connection.read(path, params={**chosen, **page_params(page)}).body
         return documents.read(list[documents.EventDocument], body)
 
     def events(
@@ -214,7 +213,7 @@ class Api:
 
         Also ends when it `is_over`, as soon as the server says something again: it does so now and then.
         """
-        path = f"aoi/{segment(aoi)}/events"
+        path = f"aoi/{quote_name(aoi)}/events"
         params = {} if after is None else {"after": after}
         with closing(self.connection.lines(path, accept=EVENTS, params=params, silence=silence)) as lines:
             for line in lines:
@@ -225,7 +224,7 @@ class Api:
 
     # ---- writes
 
-    def _write(self, method: str, path: str, *, body: bytes = b"", media_type: str = "", check: str = "") -> Answer:
+    def _write(self, method: str, path: str, *, body: bytes = b"", media_type: str = "", check: str = "") -> Response:
         answer = self.connection.send(method, path, body=body, media_type=media_type, check=check)
         return self.connection.checked(answer, path)
 
@@ -235,27 +234,27 @@ def _read_table(media_type: str, stream: IO[bytes]) -> pa.Table:
 
     if media_type != ARROW:
         start = stream.read(80).decode("utf-8", errors="replace")
-        raise UnexpectedAnswer(f"The server answered {media_type or 'nothing known'} instead of Arrow: {start!r}.")
+        raise UnexpectedResponse(f"The server answered {media_type or 'nothing known'} instead of Arrow: {start!r}.")
     return arrow.read_arrow(stream)
 
 
-def segment(name: str) -> str:
+def quote_name(name: str) -> str:
     """The name of an AOI, or a pattern, as part of a path."""
     if not name or name in {".", ".."}:
         raise MonitorError(f"{name!r} is not the name of an AOI.")
     return quote(name, safe="")
 
 
-def window(page: Page | None) -> dict[str, str | int]:
+def page_params(page: Page | None) -> dict[str, str | int]:
     """The parameters that ask for a page."""
-    return {} if page is None else {"page": page.number, "limit": page.limit}
+    return {} if page is None else {"page": page.index, "limit": page.limit}
 
 
 def _counts(document: documents.CountsDocument) -> Counter[Status]:
     return Counter({status: int(getattr(document, status.lower())) for status in Status})
 
 
-def retried(answer: Answer) -> Retried:
+def retried(answer: Response) -> Retried:
     """The numbers in the answer to a retry; an empty one means none."""
     if not answer.body:
         return Retried(0, 0)

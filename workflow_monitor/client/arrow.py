@@ -11,8 +11,8 @@ import pyarrow as pa
 import shapely
 
 from workflow_monitor.client.documents import SceneDocument, TileDocument, date_of
-from workflow_monitor.documents.mgrs import square_of_product
-from workflow_monitor.domain.status import Kind
+from workflow_monitor.documents.mgrs import mgrs_cell_of_product
+from workflow_monitor.domain.status import ItemKind
 
 _TIME = pa.timestamp("us")
 _ITEM = [("id", pa.int64()), ("source_id", pa.string()), ("aoi", pa.string())]
@@ -32,9 +32,9 @@ _LINKS = [
     ("PreviousID", pa.int64()),
     ("ReferenceID", pa.int64()),
 ]
-SCHEMAS: Mapping[Kind, pa.Schema] = {
-    Kind.SCENE: pa.schema([*_ITEM, *_STATE]),
-    Kind.TILE: pa.schema([*_ITEM, *_LINKS, *_STATE]),
+SCHEMAS: Mapping[ItemKind, pa.Schema] = {
+    ItemKind.SCENE: pa.schema([*_ITEM, *_STATE]),
+    ItemKind.TILE: pa.schema([*_ITEM, *_LINKS, *_STATE]),
 }
 
 #: what closes an Arrow stream; one without it broke off between two batches
@@ -43,11 +43,11 @@ END_OF_STREAM = b"\xff\xff\xff\xff\x00\x00\x00\x00"
 
 def read_arrow(stream: IO[bytes]) -> pa.Table:
     """The table of an Arrow stream, whole; ValueError if it breaks off or is none."""
-    with pa.ipc.open_stream(_Watched(stream)) as reader:
+    with pa.ipc.open_stream(_EndOfStreamGuard(stream)) as reader:
         return reader.read_all()
 
 
-class _Watched:
+class _EndOfStreamGuard:
     """A file that refuses to end without the mark that ends an Arrow stream."""
 
     closed = False
@@ -79,7 +79,7 @@ def scene_table(documents: Iterable[SceneDocument], aoi: str | None = None) -> p
         ]
         for d in documents
     ]
-    return _table(SCHEMAS[Kind.SCENE], rows)
+    return _table(SCHEMAS[ItemKind.SCENE], rows)
 
 
 def tile_table(
@@ -90,14 +90,14 @@ def tile_table(
     rows = []
     for d in documents:
         scene = known.get(d.scene.id) or d.scene
-        footprint = _footprint(d.source_id, "mgrs") if square_of_product(d.source_id) else None
+        footprint = _footprint(d.source_id, "mgrs") if mgrs_cell_of_product(d.source_id) else None
         rows.append(
             (d.id, d.source_id, aoi or scene.aoi or d.scene.aoi)
             + (d.scene.id, scene.source_id, d.PreviousID, d.ReferenceID)
             + (date_of(scene.data), d.status, d.message, d.RetryCountDown, d.attempt, _text(d.data))
             + (footprint or _footprint(scene.source_id, "scene"))
         )
-    return _table(SCHEMAS[Kind.TILE], rows)
+    return _table(SCHEMAS[ItemKind.TILE], rows)
 
 
 def _table(schema: pa.Schema, rows: Sequence[Sequence[object]]) -> pa.Table:
@@ -112,7 +112,7 @@ def _footprint(source_id: str, origin: str) -> tuple[bytes | None, str | None]:
 
 
 def _square(source_id: str) -> bytes | None:
-    ring = square_of_product(source_id)
+    ring = mgrs_cell_of_product(source_id)
     return _polygon(ring) if ring else None
 
 

@@ -7,19 +7,18 @@ from concurrent.futures import ThreadPoolExecutor
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Self
 
-from workflow_monitor.client import bulk, discovery
-from workflow_monitor.client import display
+from workflow_monitor.client import bulk, discovery, display
 from workflow_monitor.client.aoi import AOI
-from workflow_monitor.client.api import Api, Workload
+from workflow_monitor.client.api import AOISummary, Api
 from workflow_monitor.client.errors import AOINotFound, MonitorError, NotFound
-from workflow_monitor.client.http import Connection, Patience
+from workflow_monitor.client.http import RetryPolicy, Transport
 from workflow_monitor.client.items import Scene, Tile
-from workflow_monitor.client.jobs import Processed
-from workflow_monitor.client.panels import maker
+from workflow_monitor.client.jobs import ProcessMixin
+from workflow_monitor.client.panels import load_panel
 from workflow_monitor.client.secret import Secret, split_address
-from workflow_monitor.domain.models import Backup
 from workflow_monitor.domain.glob import is_pattern
-from workflow_monitor.domain.status import Kind, Status
+from workflow_monitor.domain.models import Backup
+from workflow_monitor.domain.status import ItemKind, Status
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
 SHOWN = 12
 
 
-class Monitor(Processed):
+class Monitor(ProcessMixin):
     """A workflow server: this project's, inside Jupyter, or a Geocube ingester's own.
 
     `Monitor()` finds the server that this kernel belongs to. `Monitor(url)` takes the base URL of a Jupyter
@@ -59,12 +58,12 @@ class Monitor(Processed):
     ) -> None:
         # Verbose tracebacks show the variables of each frame.
         secret, token = Secret(token) if token else None, None
-        around = discovery.Surroundings()
+        around = discovery.Environment()
         self.actor = around.actor() if actor is None else actor
 
-        def connect(root: str, known: Secret | None) -> Connection:
-            patience = Patience(retries)
-            return Connection(root, known, actor=self.actor, timeout=timeout, patience=patience, verify=verify)
+        def connect(root: str, known: Secret | None) -> Transport:
+            patience = RetryPolicy(retries)
+            return Transport(root, known, actor=self.actor, timeout=timeout, patience=patience, verify=verify)
 
         if url is None and secret is not None:
             raise MonitorError('A token belongs to a server: Monitor("https://host/…/", token="…").')
@@ -133,7 +132,7 @@ class Monitor(Processed):
         if is_pattern(name):
             raise MonitorError(f"{name!r} is a pattern, which may name several: m.aois({name!r}) lists them.")
         try:
-            return AOI(self._api, self._api.workload(name))
+            return AOI(self._api, self._api.summary(name))
         except AOINotFound as error:
             told = AOINotFound(
                 f"There is no AOI {name!r}. {_alike(name, self.names())}", status=error.status, code=error.code
@@ -143,7 +142,7 @@ class Monitor(Processed):
     def _ipython_key_completions_(self) -> list[str]:
         return self.names()
 
-    def workloads(self, pattern: str | None = None) -> list[Workload]:
+    def summaries(self, pattern: str | None = None) -> list[AOISummary]:
         """The AOIs with their numbers, without a frame.
 
         >>> [(one.name, one.status.value, one.number()) for one in m.workloads()]
@@ -151,13 +150,13 @@ class Monitor(Processed):
         """
         return self._workloads(self.names(pattern))
 
-    def _workloads(self, names: Sequence[str]) -> list[Workload]:
+    def _workloads(self, names: Sequence[str]) -> list[AOISummary]:
         with ThreadPoolExecutor(bulk.AT_ONCE, thread_name_prefix="workflow-monitor-client") as pool:
             return [one for one in pool.map(self._workload, names) if one is not None]
 
-    def _workload(self, name: str) -> Workload | None:
+    def _workload(self, name: str) -> AOISummary | None:
         try:
-            return self._api.workload(name)
+            return self._api.summary(name)
         except NotFound:
             # It was deleted while we looked.
             return None
@@ -172,7 +171,7 @@ class Monitor(Processed):
         """
         import pandas as pd  # noqa: PLC0415 - what needs no frame should not wait for it
 
-        rows = [_row(one) for one in self.workloads(pattern)]
+        rows = [_row(one) for one in self.summaries(pattern)]
         frame = pd.DataFrame(rows, columns=list(_COLUMNS))
         frame["status"] = pd.Categorical(frame["status"], categories=list(map(str, Status)))
         for end in ("first", "last"):
@@ -195,7 +194,7 @@ class Monitor(Processed):
         <Dashboard DenmarkS1>
         """
         first = next(iter(self.names()), None)
-        return maker("dashboard")(self[first] if first is not None else None, self._api, chooses=True)
+        return load_panel("dashboard")(self[first] if first is not None else None, self._api, chooses=True)
 
     def create(self, name: str) -> AOI:
         """Create an AOI. Raises AOIExists.
@@ -223,7 +222,7 @@ class Monitor(Processed):
         >>> m.scene(3)
         <Scene 3 RETRY S1A_IW_SLC__1SDV_...>
         """
-        return Scene(self._api, self._api.item(Kind.SCENE, number))
+        return Scene(self._api, self._api.item(ItemKind.SCENE, number))
 
     def tile(self, number: int) -> Tile:
         """The tile of this id. Raises ItemNotFound.
@@ -231,7 +230,7 @@ class Monitor(Processed):
         >>> m.tile(1)
         <Tile 1 PENDING A44_IW1_8951>
         """
-        return Tile(self._api, self._api.item(Kind.TILE, number))
+        return Tile(self._api, self._api.item(ItemKind.TILE, number))
 
     def retry(self, items: Any, *, force: bool = False, kind: str | None = None) -> pd.DataFrame:  # noqa: ANN401
         """Retry many: a frame of scenes, tiles or failures, a list of Scenes and Tiles, or of ids with their `kind`.
@@ -242,7 +241,9 @@ class Monitor(Processed):
             kind  id outcome
         0  scene   3    done
         """
-        return bulk.carry_out(bulk.items_of(items, kind), lambda of, number: self._api.retry(of, number, force=force))
+        return bulk.apply_to_items(
+            bulk.resolve_items(items, kind), lambda of, number: self._api.retry(of, number, force=force)
+        )
 
     def fail(self, items: Any, *, force: bool = False, kind: str | None = None) -> pd.DataFrame:  # noqa: ANN401
         """Give many up; see `retry`.
@@ -250,7 +251,9 @@ class Monitor(Processed):
         >>> m.fail([3, 999], kind="scene")["outcome"].tolist()
         ['done', 'unknown']
         """
-        return bulk.carry_out(bulk.items_of(items, kind), lambda of, number: self._api.fail(of, number, force=force))
+        return bulk.apply_to_items(
+            bulk.resolve_items(items, kind), lambda of, number: self._api.fail(of, number, force=force)
+        )
 
     def force(self, items: Any, status: str | Status, *, kind: str | None = None) -> pd.DataFrame:  # noqa: ANN401
         """Set the status of many; see `retry`.
@@ -259,7 +262,9 @@ class Monitor(Processed):
         ['done', 'done']
         """
         wanted = Status.parse(str(status))
-        return bulk.carry_out(bulk.items_of(items, kind), lambda of, number: self._api.force(of, number, wanted))
+        return bulk.apply_to_items(
+            bulk.resolve_items(items, kind), lambda of, number: self._api.force(of, number, wanted)
+        )
 
     # ---- looks
 
@@ -276,7 +281,7 @@ class Monitor(Processed):
     def _repr_html_(self) -> str:
         return display.monitor_html(self.url, self.kind, *self._shown())
 
-    def _shown(self) -> tuple[list[Workload], int, str]:
+    def _shown(self) -> tuple[list[AOISummary], int, str]:
         try:
             names = self.names()
             return self._workloads(names[:SHOWN]), max(0, len(names) - SHOWN), ""
@@ -302,7 +307,7 @@ _COLUMNS: tuple[str, ...] = (
 )
 
 
-def _row(one: Workload) -> Iterable[object]:
+def _row(one: AOISummary) -> Iterable[object]:
     view = one.overview
     numbers = [counts[status] for counts in (view.scenes, view.tiles) for status in Status]
     totals = view.scenes.total(), view.tiles.total()

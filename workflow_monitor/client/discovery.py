@@ -14,10 +14,10 @@ from urllib.parse import urlsplit, urlunsplit
 from jupyter_core.paths import jupyter_runtime_dir
 
 from workflow_monitor.client.api import ROOT_ANSWER, Api
-from workflow_monitor.client.errors import MonitorError, ServerFailed, ServerNotFound
+from workflow_monitor.client.error_mapping import error_from_response
+from workflow_monitor.client.errors import MonitorError, ServerError, ServerNotFound
 from workflow_monitor.client.geocube import GeocubeApi
-from workflow_monitor.client.http import LOOPBACK, Answer, Connection
-from workflow_monitor.client.error_mapping import refusal
+from workflow_monitor.client.http import LOOPBACK, Response, Transport
 from workflow_monitor.client.secret import Secret, split_address
 
 NAMESPACE = "workflow-monitor"
@@ -30,11 +30,11 @@ HUB_TOKEN = "JUPYTERHUB_API_TOKEN"  # noqa: S105 - the name of a variable
 HUB_USER = "JUPYTERHUB_USER"
 
 #: From a place (a URL and a token) to a connection.
-Connect = Callable[[str, Secret | None], Connection]
+Connect = Callable[[str, Secret | None], Transport]
 
 
 @dataclass(frozen=True, slots=True)
-class Running:
+class RunningServer:
     """A Jupyter server of this user, as it tells about itself in the runtime directory."""
 
     pid: int
@@ -43,7 +43,7 @@ class Running:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Candidate:
     """Where a workflow server may be, and why it is looked for there."""
 
     url: str
@@ -52,16 +52,16 @@ class Place:
 
 
 @dataclass(slots=True)
-class Surroundings:
+class Environment:
     """What is known about where this process runs."""
 
     #: not to be seen in tracebacks: there are tokens in it
     environment: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)
     runtime: Path = field(default_factory=lambda: Path(jupyter_runtime_dir()))
-    _running: list[Running] | None = None
+    _running: list[RunningServer] | None = None
 
     @property
-    def running(self) -> list[Running]:
+    def running(self) -> list[RunningServer]:
         """The Jupyter servers of this user that run on this machine."""
         if self._running is None:
             self._running = sorted(_running_in(self.runtime), key=lambda server: server.pid)
@@ -81,25 +81,25 @@ class Surroundings:
         # One that names no server is for whom the person names, unless a better one is known.
         return Secret(told) if told and not announced else None
 
-    def places(self) -> Iterator[Place]:
+    def places(self) -> Iterator[Candidate]:
         """Where to look when nobody says where, the nearest first."""
         if announced := self.environment.get(URL):
             url, inside = split_address(announced)
-            yield Place(url, inside or self.token_for(url), f"the variable {URL}")
+            yield Candidate(url, inside or self.token_for(url), f"the variable {URL}")
         if parent := self._parent():
-            yield Place(parent.url, self.token_for(parent.url), "the Jupyter server that started this kernel")
+            yield Candidate(parent.url, self.token_for(parent.url), "the Jupyter server that started this kernel")
         if prefix := self.environment.get(HUB_PREFIX):
             url = _hub_url(self.environment.get(HUB_URL, ""), prefix)
-            yield Place(url, self.token_for(url), f"JupyterHub ({HUB_PREFIX})")
+            yield Candidate(url, self.token_for(url), f"JupyterHub ({HUB_PREFIX})")
 
-    def _parent(self) -> Running | None:
+    def _parent(self) -> RunningServer | None:
         pid = self.environment.get(PARENT, "")
         return next((server for server in self.running if str(server.pid) == pid), None)
 
-    def others(self) -> list[Place]:
+    def others(self) -> list[Candidate]:
         """The running servers of the user, when none is nearer."""
         return [
-            Place(server.url, self.token_for(server.url), f"a Jupyter server that runs here, process {server.pid}")
+            Candidate(server.url, self.token_for(server.url), f"a Jupyter server that runs here, process {server.pid}")
             for server in self.running
         ]
 
@@ -113,7 +113,7 @@ class Surroundings:
             return ""
 
 
-def find(connect: Connect, around: Surroundings) -> Api:
+def find(connect: Connect, around: Environment) -> Api:
     """The workflow server that this process belongs to. Raises ServerNotFound, which tells where it was looked."""
     looked_at: list[str] = []
     for place in around.places():
@@ -142,11 +142,11 @@ _WITHOUT_STORE = b'"code":"store-unavailable"'
 _LINE = f'Name it: Monitor("https://host/…/", token="…"), or set {URL} and {TOKEN}.'
 
 
-def _tried(connect: Connect, place: Place, looked_at: list[str]) -> Api | None:
+def _tried(connect: Connect, place: Candidate, looked_at: list[str]) -> Api | None:
     why = ""
     try:
         return open_api(connect, place.url, place.token)
-    except ServerFailed as error:
+    except ServerError as error:
         if error.code == "store-unavailable":
             # It is there, and says what has to be done.
             raise
@@ -159,9 +159,9 @@ def _tried(connect: Connect, place: Place, looked_at: list[str]) -> Api | None:
 
 def open_api(connect: Connect, url: str, token: Secret | None) -> Api:
     """The interface of the server at a URL: a Jupyter server's base URL, or the root of a bare workflow server."""
-    answers: list[tuple[str, Answer]] = []
+    answers: list[tuple[str, Response]] = []
     refused: MonitorError | None = None
-    for root in roots(url):
+    for root in candidate_roots(url):
         connection = connect(root, token)
         try:
             answer = connection.get("", accept="text/plain")
@@ -181,12 +181,12 @@ def open_api(connect: Connect, url: str, token: Secret | None) -> Api:
     raise _none_there(url, answers)
 
 
-def roots(url: str) -> list[str]:
+def candidate_roots(url: str) -> list[str]:
     """Where the endpoints may be below the address of a server, the most likely first.
 
-    >>> roots("http://host/user/eva/")
+    >>> candidate_roots("http://host/user/eva/")
     ['http://host/user/eva/workflow-monitor/', 'http://host/user/eva/']
-    >>> roots("http://host/services/workflow-monitor/")[0]
+    >>> candidate_roots("http://host/services/workflow-monitor/")[0]
     'http://host/services/workflow-monitor/workflow-monitor/'
     """
     path = urlsplit(url).path.rstrip("/")
@@ -196,7 +196,7 @@ def roots(url: str) -> list[str]:
     return [f"{url}{NAMESPACE}/", url]
 
 
-def _kind_of(connection: Connection) -> Api:
+def _kind_of(connection: Transport) -> Api:
     """Ours describes itself; a Geocube server has no such page."""
     answer = connection.get("openapi.json")
     if answer.is_success and answer.body.lstrip().startswith(b"{") and b'"openapi"' in answer.body:
@@ -207,11 +207,11 @@ def _kind_of(connection: Connection) -> Api:
     return api
 
 
-def _none_there(url: str, answers: list[tuple[str, Answer]]) -> MonitorError:
+def _none_there(url: str, answers: list[tuple[str, Response]]) -> MonitorError:
     told = [f"{root} answered {answer.status}" for root, answer in answers]
     if denied := [(root, answer) for root, answer in answers if answer.status in (401, 403)]:
         root, answer = denied[0]
-        return refusal(answer.status, answer.media_type, answer.body, root, is_page=answer.is_page)
+        return error_from_response(answer.status, answer.media_type, answer.body, root, is_page=answer.is_page)
     jupyter = any("/login" in answer.text or "jupyter" in answer.text.lower() for _, answer in answers)
     if jupyter:
         return ServerNotFound(
@@ -222,14 +222,14 @@ def _none_there(url: str, answers: list[tuple[str, Answer]]) -> MonitorError:
     return ServerNotFound(f"There is no workflow server at {url}. {_LINE}", told)
 
 
-def _running_in(folder: Path) -> Iterator[Running]:
+def _running_in(folder: Path) -> Iterator[RunningServer]:
     for file in folder.glob("jpserver-*.json"):
         try:
             told: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
             pid, url = int(told["pid"]), str(told["url"])
             token = Secret(str(told.get("token") or ""))
             if _is_alive(pid):
-                yield Running(pid, url if url.endswith("/") else f"{url}/", token or None)
+                yield RunningServer(pid, url if url.endswith("/") else f"{url}/", token or None)
         except (OSError, ValueError, KeyError, TypeError, MonitorError):
             # Another program writes these files; one that cannot be read is of no help.
             continue

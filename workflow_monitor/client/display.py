@@ -7,16 +7,16 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
-from workflow_monitor.domain.errors import harmless
-from workflow_monitor.domain.status import Kind, Status
+from workflow_monitor.domain.errors import escape_control_characters
+from workflow_monitor.domain.status import ItemKind, Status
 
 if TYPE_CHECKING:
-    from workflow_monitor.client.api import Workload
+    from workflow_monitor.client.api import AOISummary
 
 #: From what is finished to what has not begun, as a bar shows them.
 ORDER = (Status.DONE, Status.FAILED, Status.RETRY, Status.PENDING, Status.NEW)
 #: Colours that can be told apart by most people, on light and on dark ground.
-COLOURS: Mapping[Status, str] = {
+STATUS_COLORS: Mapping[Status, str] = {
     Status.NEW: "#8c8c8c",
     Status.PENDING: "#2f7ed8",
     Status.DONE: "#3a9d5d",
@@ -50,17 +50,17 @@ _TABLE = "border-collapse:collapse;margin:6px 0;border:none;background:transpare
 Group = tuple[str, int, str]
 
 
-def aoi_repr(workload: Workload) -> str:
+def aoi_repr(workload: AOISummary) -> str:
     """An AOI in one line."""
-    told = ", ".join(f"{workload.number(status)} {status.lower()}" for status in ORDER if workload.number(status))
+    told = ", ".join(f"{workload.count(status)} {status.lower()}" for status in ORDER if workload.count(status))
     scenes, tiles = workload.overview.scenes.total(), workload.overview.tiles.total()
-    return f"<AOI {harmless(workload.name)} {workload.status}: {scenes} scenes, {tiles} tiles{f' ({told})' if told else ''}>"
+    return f"<AOI {escape_control_characters(workload.name)} {workload.status}: {scenes} scenes, {tiles} tiles{f' ({told})' if told else ''}>"
 
 
-def aoi_text(workload: Workload, failures: Sequence[Group], note: str = "") -> str:
+def aoi_text(workload: AOISummary, failures: Sequence[Group], note: str = "") -> str:
     """An AOI for a terminal."""
     view = workload.overview
-    lines = [f"{harmless(workload.name)}  {GLYPHS[workload.status]} {workload.status}"]
+    lines = [f"{escape_control_characters(workload.name)}  {GLYPHS[workload.status]} {workload.status}"]
     for title, counts in (("Scenes", view.scenes), ("Tiles", view.tiles)):
         told = "  ".join(f"{status.lower()} {counts[status]:,}" for status in ORDER if counts[status])
         lines.append(f"  {title:<7}[{_bar_text(counts)}] {counts.total():,}  {told}".rstrip())
@@ -68,11 +68,14 @@ def aoi_text(workload: Workload, failures: Sequence[Group], note: str = "") -> s
         lines.append(f"  Dates  {view.first or '-'} to {view.last or '-'}, {view.roots:,} root tiles")
     if failures:
         lines.append("  Failures")
-        lines += [f"    {number:>6,} {kind}s  {harmless(_line(text, 100))}" for text, number, kind in failures]
+        lines += [
+            f"    {number:>6,} {kind}s  {escape_control_characters(_line(text, 100))}"
+            for text, number, kind in failures
+        ]
     return "\n".join([*lines, *([f"  {note}"] if note else [])])
 
 
-def aoi_html(workload: Workload, failures: Sequence[Group], note: str = "") -> str:
+def aoi_html(workload: AOISummary, failures: Sequence[Group], note: str = "") -> str:
     """An AOI for a notebook."""
     view = workload.overview
     rows = "".join(
@@ -97,15 +100,21 @@ def aoi_html(workload: Workload, failures: Sequence[Group], note: str = "") -> s
     )
 
 
-def item_text(kind: Kind, number: int, name: str, status: Status, facts: Mapping[str, object]) -> str:
+def item_text(kind: ItemKind, number: int, name: str, status: Status, facts: Mapping[str, object]) -> str:
     """A scene or tile for a terminal."""
-    lines = [f"{kind.capitalize()} {number}  {GLYPHS[status]} {status}", f"  {harmless(name)}"]
+    lines = [f"{kind.capitalize()} {number}  {GLYPHS[status]} {status}", f"  {escape_control_characters(name)}"]
     return "\n".join(
-        [*lines, *(f"  {fact + ':':<14}{harmless(_line(str(value), 300))}" for fact, value in facts.items())]
+        [
+            *lines,
+            *(
+                f"  {fact + ':':<14}{escape_control_characters(_line(str(value), 300))}"
+                for fact, value in facts.items()
+            ),
+        ]
     )
 
 
-def item_html(kind: Kind, number: int, name: str, status: Status, facts: Mapping[str, object]) -> str:
+def item_html(kind: ItemKind, number: int, name: str, status: Status, facts: Mapping[str, object]) -> str:
     """A scene or tile for a notebook."""
     rows = "".join(
         f'<tr><th scope="row" style="{_CELL};text-align:left;{_FAINT}">{escape(fact)}</th>'
@@ -119,27 +128,27 @@ def item_html(kind: Kind, number: int, name: str, status: Status, facts: Mapping
     )
 
 
-def monitor_text(url: str, kind: str, workloads: Sequence[Workload], more: int, note: str = "") -> str:
+def monitor_text(url: str, kind: str, workloads: Sequence[AOISummary], more: int, note: str = "") -> str:
     """A server and its AOIs for a terminal."""
-    names = [harmless(workload.name) for workload in workloads]
+    names = [escape_control_characters(workload.name) for workload in workloads]
     width = max(map(len, names), default=0)
     lines = [f"{url} ({kind})"]
     for one, name in zip(workloads, names, strict=True):
         counts = one.overview.scenes + one.overview.tiles
         lines.append(
-            f"  {name:<{width}}  {one.status:<7}  [{_bar_text(counts)}] {one.progress:>4.0%} of {one.number():,}"
+            f"  {name:<{width}}  {one.status:<7}  [{_bar_text(counts)}] {one.progress:>4.0%} of {one.count():,}"
         )
     lines += [f"  and {more} more AOIs: m.aois()"] if more else []
     return "\n".join([*lines, *([f"  {note}"] if note else [])])
 
 
-def monitor_html(url: str, kind: str, workloads: Sequence[Workload], more: int, note: str = "") -> str:
+def monitor_html(url: str, kind: str, workloads: Sequence[AOISummary], more: int, note: str = "") -> str:
     """A server and its AOIs for a notebook."""
     rows = "".join(
         f'<tr><th scope="row" style="{_CELL};text-align:left">{escape(one.name)}</th>'
         f'<td style="{_CELL};text-align:left">{badge(one.status)}</td>'
         f'<td style="{_CELL};width:260px">{bar_html(one.overview.scenes + one.overview.tiles, one.name)}</td>'
-        f'<td style="{_CELL}">{one.progress:.0%} of {one.number():,}</td></tr>'
+        f'<td style="{_CELL}">{one.progress:.0%} of {one.count():,}</td></tr>'
         for one in workloads
     )
     rest = f'<div style="{_FAINT}">and {more} more: <code>m.aois()</code></div>' if more else ""
@@ -152,7 +161,7 @@ def monitor_html(url: str, kind: str, workloads: Sequence[Workload], more: int, 
 
 def badge(status: Status) -> str:
     """A status as a coloured sign with its name."""
-    return f'<span style="color:{COLOURS[status]};white-space:nowrap">{GLYPHS[status]} {status}</span>'
+    return f'<span style="color:{STATUS_COLORS[status]};white-space:nowrap">{GLYPHS[status]} {status}</span>'
 
 
 def bar_html(counts: Counter[Status], title: str) -> str:
@@ -160,7 +169,7 @@ def bar_html(counts: Counter[Status], title: str) -> str:
     total = counts.total()
     told = ", ".join(f"{status.lower()} {counts[status]:,}" for status in ORDER if counts[status]) or "nothing"
     parts = "".join(
-        f'<span style="flex:{counts[status]} 0 0;background:{COLOURS[status]};min-width:2px"></span>'
+        f'<span style="flex:{counts[status]} 0 0;background:{STATUS_COLORS[status]};min-width:2px"></span>'
         for status in ORDER
         if counts[status]
     )

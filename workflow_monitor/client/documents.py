@@ -8,14 +8,14 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from workflow_monitor.client.errors import UnexpectedAnswer
-from workflow_monitor.documents.validation import prepared
-from workflow_monitor.domain.status import Kind
+from workflow_monitor.client.errors import UnexpectedResponse
+from workflow_monitor.documents.validation import thread_safe_struct
+from workflow_monitor.domain.status import ItemKind
 
 T = TypeVar("T")
 
 
-@prepared
+@thread_safe_struct
 class AOIDocument(msgspec.Struct):
     """An AOI in a list."""
 
@@ -23,7 +23,7 @@ class AOIDocument(msgspec.Struct):
     status: str
 
 
-@prepared
+@thread_safe_struct
 class CountsDocument(msgspec.Struct):
     """How many are in each status."""
 
@@ -34,7 +34,7 @@ class CountsDocument(msgspec.Struct):
     failed: int
 
 
-@prepared
+@thread_safe_struct
 class OverviewDocument(msgspec.Struct):
     """The workload of an AOI."""
 
@@ -46,7 +46,7 @@ class OverviewDocument(msgspec.Struct):
     last: str | None = msgspec.field(default=None, name="to")
 
 
-@prepared
+@thread_safe_struct
 class RetriedDocument(msgspec.Struct):
     """How many scenes and tiles were retried."""
 
@@ -54,14 +54,14 @@ class RetriedDocument(msgspec.Struct):
     tiles: int = msgspec.field(name="Tiles")
 
 
-@prepared
+@thread_safe_struct
 class IngestedDocument(msgspec.Struct):
     """The ids that scenes got, by source id."""
 
     ids: dict[str, int]
 
 
-@prepared
+@thread_safe_struct
 class BackupDocument(msgspec.Struct):
     """A backup of the store; the file is on the server."""
 
@@ -70,21 +70,21 @@ class BackupDocument(msgspec.Struct):
     bytes: int
 
 
-@prepared
+@thread_safe_struct
 class IdDocument(msgspec.Struct):
     """The id that a scene got."""
 
     id: int
 
 
-@prepared
+@thread_safe_struct
 class FeatureDocument(msgspec.Struct):
     """A scene or tile with its footprint."""
 
     geometry: msgspec.Raw
 
 
-@prepared
+@thread_safe_struct
 class SceneDocument(msgspec.Struct):
     """A scene as both servers send it."""
 
@@ -99,7 +99,7 @@ class SceneDocument(msgspec.Struct):
     attempt: int | None = None
 
 
-@prepared
+@thread_safe_struct
 class SceneOfTile(msgspec.Struct):
     """The scene within a tile; a Geocube server fills in its id alone."""
 
@@ -109,7 +109,7 @@ class SceneOfTile(msgspec.Struct):
     data: msgspec.Raw = msgspec.Raw(b"{}")
 
 
-@prepared
+@thread_safe_struct
 class TileDocument(msgspec.Struct):
     """A tile as both servers send it."""
 
@@ -125,14 +125,14 @@ class TileDocument(msgspec.Struct):
     attempt: int | None = None
 
 
-@prepared
+@thread_safe_struct
 class RootDocument(msgspec.Struct):
     """What a workflow monitor says of itself."""
 
     instance: str
 
 
-@prepared
+@thread_safe_struct
 class EventDocument(msgspec.Struct):
     """A transition as histories and streams of events have it."""
 
@@ -152,7 +152,7 @@ class EventDocument(msgspec.Struct):
     ReferenceID: int | None = None
 
 
-@prepared
+@thread_safe_struct
 class _Dated(msgspec.Struct):
     date: str | None = None
 
@@ -166,7 +166,7 @@ def read(kind: type[T], body: bytes) -> T:
     except msgspec.DecodeError as error:
         problem = str(error)
     start = body[:80].decode("utf-8", errors="replace")
-    raise UnexpectedAnswer(
+    raise UnexpectedResponse(
         f"The server's answer cannot be understood: {problem}. It begins {start!r}. Is this a workflow server?"
     )
 
@@ -176,9 +176,9 @@ def _decoder(kind: type[Any]) -> msgspec.json.Decoder[Any]:
     return msgspec.json.Decoder(kind)
 
 
-def read_item(kind: Kind, body: bytes) -> dict[str, Any]:
+def read_item(kind: ItemKind, body: bytes) -> dict[str, Any]:
     """The document of a scene or tile, as a dict."""
-    read(SceneDocument if kind is Kind.SCENE else TileDocument, body)
+    read(SceneDocument if kind is ItemKind.SCENE else TileDocument, body)
     return read(dict[str, Any], body)
 
 

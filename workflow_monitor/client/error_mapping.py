@@ -11,32 +11,32 @@ from workflow_monitor.client.errors import (
     AOINotFound,
     Conflict,
     InvalidInput,
+    InvalidTransition,
     ItemNotFound,
     MonitorError,
     NotFound,
-    Refused,
+    RequestRejected,
     SceneExists,
-    ServerFailed,
-    StatusConflict,
-    UnexpectedAnswer,
+    ServerError,
+    UnexpectedResponse,
 )
 
-_BY_CODE: dict[str, type[Refused]] = {
+_BY_CODE: dict[str, type[RequestRejected]] = {
     "aoi-not-found": AOINotFound,
     "scene-not-found": ItemNotFound,
     "tile-not-found": ItemNotFound,
     "aoi-exists": AOIExists,
     "scene-exists": SceneExists,
-    "status-does-not-allow": StatusConflict,
+    "status-does-not-allow": InvalidTransition,
 }
-_BY_STATUS: dict[int, type[Refused]] = {400: InvalidInput, 404: NotFound, 409: Conflict}
+_BY_STATUS: dict[int, type[RequestRejected]] = {400: InvalidInput, 404: NotFound, 409: Conflict}
 _HINTS = {
     404: "Is this address the base URL of a Jupyter server with the extension, or the root of a workflow server?",
     413: "Send less at once.",
 }
 
 #: the code of a refusal by the server to which the one that was asked passes requests on
-BEHIND = "upstream-denied"
+UPSTREAM_DENIED = "upstream-denied"
 ACCESS = (
     "The server does not accept the token, or does not let its holder do this. Give the token of this server: "
     "Monitor(url, token=…), or the variable WORKFLOW_MONITOR_TOKEN. A running Jupyter server shows its own by "
@@ -44,21 +44,21 @@ ACCESS = (
 )
 
 
-def refusal(status: int, media_type: str, body: bytes, address: str, *, is_page: bool) -> MonitorError:
+def error_from_response(status: int, media_type: str, body: bytes, address: str, *, is_page: bool) -> MonitorError:
     """The error that an answer without success tells of."""
     problem = _problem(body) if "json" in media_type or not is_page else {}
     if status in (401, 403, 407):
         said = _said(problem, b"" if is_page else body)
         # What the server behind that one refuses is no matter of the token that was given here.
-        advice = "" if problem.get("code") == BEHIND else f". {ACCESS}"
+        advice = "" if problem.get("code") == UPSTREAM_DENIED else f". {ACCESS}"
         return AccessDenied(f"{address} answered {status}{f' ({said})' if said else ''}{advice}")
     if is_page:
-        return UnexpectedAnswer(
+        return UnexpectedResponse(
             f"{address} answered {status} with a page for people, not with data: something else than a workflow "
             "server is there, a proxy or a login page perhaps. Open the address in a browser to see it."
         )
     code = str(problem.get("code") or "")
-    kind = _BY_CODE.get(code) or _BY_STATUS.get(status) or ServerFailed
+    kind = _BY_CODE.get(code) or _BY_STATUS.get(status) or ServerError
     said = _said(problem, body) or f"It answered {status} without a word."
     faults = [
         (str(fault.get("field", "")), str(fault.get("message", "")))
@@ -68,7 +68,7 @@ def refusal(status: int, media_type: str, body: bytes, address: str, *, is_page:
     lines = [said, *(f"  {field or 'body'}: {message}" for field, message in faults[:20])]
     if not problem and status in _HINTS:
         lines.append(_HINTS[status])
-    if kind is ServerFailed and status >= 500:
+    if kind is ServerError and status >= 500:
         lines.append(f"({address} answered {status}; its log may say more.)")
     return kind("\n".join(lines), status=status, code=code, errors=faults)
 

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from workflow_monitor.domain.errors import harmless
+from workflow_monitor.domain.errors import escape_control_characters
 
 
 class MonitorError(Exception):
     """Something went wrong; the text says what, and what helps. It is harmless to a terminal, whoever wrote parts of it."""
 
     def __init__(self, text: str = "") -> None:
-        super().__init__("\n".join(map(harmless, text.split("\n"))))
+        super().__init__("\n".join(map(escape_control_characters, text.split("\n"))))
 
 
 class ServerNotFound(MonitorError):
@@ -29,11 +29,11 @@ class ServerUnreachable(MonitorError):
     """Nobody answers at the address, or not in time."""
 
 
-class IncompleteAnswer(ServerUnreachable):
+class IncompleteResponse(ServerUnreachable):
     """The server went away in the middle of its answer, also when asked again."""
 
 
-class UnexpectedAnswer(MonitorError):
+class UnexpectedResponse(MonitorError):
     """What answered is no workflow server: a page of a proxy, for one."""
 
 
@@ -45,15 +45,15 @@ class NotSupported(MonitorError):
     """Other servers can do it; this one cannot."""
 
 
-class AnswerLost(MonitorError):
+class ResponseLost(MonitorError):
     """The server may have done what it was asked to do, or not: its answer did not arrive. It was not asked twice."""
 
 
-class NotConfirmed(MonitorError):
+class ConfirmationRequired(MonitorError):
     """What cannot be undone has to be confirmed."""
 
 
-class Refused(MonitorError):
+class RequestRejected(MonitorError):
     """The server understood, and said no. `code` is for programs, `errors` name the fields that are wrong."""
 
     def __init__(self, text: str, *, status: int = 0, code: str = "", errors: Sequence[tuple[str, str]] = ()) -> None:
@@ -63,11 +63,11 @@ class Refused(MonitorError):
         self.errors = tuple(errors)
 
 
-class InvalidInput(Refused):
+class InvalidInput(RequestRejected):
     """The input is not valid."""
 
 
-class NotFound(Refused, LookupError):
+class NotFound(RequestRejected, LookupError):
     """What was asked for is not there."""
 
 
@@ -79,7 +79,7 @@ class ItemNotFound(NotFound):
     """There is no scene or tile of this id."""
 
 
-class Conflict(Refused):
+class Conflict(RequestRejected):
     """The present state does not allow it."""
 
 
@@ -91,13 +91,13 @@ class SceneExists(Conflict):
     """The AOI already has a scene of this source id."""
 
 
-class StatusConflict(Conflict):
+class InvalidTransition(Conflict):
     """The status of the item, or of one beside it, does not allow it."""
 
 
-class NotRetriable(StatusConflict):
+class NotRetriable(InvalidTransition):
     """Only what is in RETRY can be retried without force."""
 
 
-class ServerFailed(Refused):
+class ServerError(RequestRejected):
     """The server could not do it, for a reason of its own."""

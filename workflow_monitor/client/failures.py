@@ -9,15 +9,15 @@ import pandas as pd
 
 from workflow_monitor.client.frames import text_type
 from workflow_monitor.domain.failures import FailureGroup
-from workflow_monitor.domain.status import Kind
+from workflow_monitor.domain.status import ItemKind
 
 
 def failure_frame(groups: Sequence[FailureGroup]) -> pd.DataFrame:
     """A row for each group, in their order."""
     columns: dict[str, Any] = {
-        "shape": pd.array([group.shape for group in groups], text_type()),
+        "shape": pd.array([group.message_template for group in groups], text_type()),
         "count": pd.array([group.count for group in groups], "int64"),
-        "kind": pd.Categorical([str(group.kind) for group in groups], categories=list(map(str, Kind))),
+        "kind": pd.Categorical([str(group.kind) for group in groups], categories=list(map(str, ItemKind))),
         "retry": pd.array([group.retry for group in groups], "int64"),
         "failed": pd.array([group.failed for group in groups], "int64"),
         "since": pd.to_datetime(pd.Series([group.since for group in groups], dtype=object), utc=True).dt.as_unit("us"),

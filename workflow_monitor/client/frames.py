@@ -15,7 +15,7 @@ import shapely
 
 from workflow_monitor.client.documents import EventDocument
 from workflow_monitor.client.errors import MonitorError
-from workflow_monitor.domain.status import Kind, Status
+from workflow_monitor.domain.status import ItemKind, Status
 
 CRS = "EPSG:4326"
 
@@ -24,8 +24,8 @@ Wanted = bool | str | Sequence[str]
 Frame = TypeVar("Frame", bound=pd.DataFrame)
 
 _ORDER = {
-    Kind.SCENE: ("id", "source_id", "aoi", "status", "date", "message", "retry_countdown", "attempt"),
-    Kind.TILE: (
+    ItemKind.SCENE: ("id", "source_id", "aoi", "status", "date", "message", "retry_countdown", "attempt"),
+    ItemKind.TILE: (
         *("id", "source_id", "aoi", "status", "scene", "scene_source_id", "scene_status", "date"),
         *("previous", "previous_status", "reference", "message", "retry_countdown", "attempt"),
     ),
@@ -39,13 +39,13 @@ _NULLABLE = frozenset({"previous", "reference", "attempt"})
 _HISTORY = ("seq", "time", "aoi", "kind", "id", "from", "to", "cause", "who", "message", "attempt")
 
 
-def item_frame(table: pa.Table, kind: Kind) -> gpd.GeoDataFrame:
+def item_frame(table: pa.Table, kind: ItemKind) -> gpd.GeoDataFrame:
     """The frame of a table of scenes or tiles."""
     if not _is_ordered(table["id"]):
         table = table.sort_by("id")
     table = table.rename_columns([_NAMES.get(name, name) for name in table.column_names])
     columns = {name: _series(name, table[name]) for name in table.column_names if name != "geometry"}
-    if kind is Kind.TILE and "previous_status" not in columns:
+    if kind is ItemKind.TILE and "previous_status" not in columns:
         columns["previous_status"] = _status_of(columns["previous"], columns["id"], columns["status"])
     columns["geometry"] = _footprints(table["geometry"])
     order = [name for name in (*_ORDER[kind], *_LAST) if name in columns]
@@ -66,7 +66,7 @@ def event_frame(events: Sequence[EventDocument]) -> pd.DataFrame:
         "seq": pd.array([event.seq for event in events], "int64"),
         "time": pd.to_datetime([event.time for event in events], utc=True).as_unit("us"),
         "aoi": _named([event.aoi for event in events]),
-        "kind": pd.Categorical([event.type for event in events], dtype=_category(["aoi", *map(str, Kind)])),
+        "kind": pd.Categorical([event.type for event in events], dtype=_category(["aoi", *map(str, ItemKind)])),
         "id": pd.array([event.id for event in events], "int64"),
         "from": pd.Categorical([event.before for event in events], dtype=_category(map(str, Status))),
         "to": pd.Categorical([event.to for event in events], dtype=_category(map(str, Status))),

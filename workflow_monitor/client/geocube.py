@@ -11,26 +11,26 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import msgspec
 
 from workflow_monitor.client import documents
-from workflow_monitor.client.api import Api, Retried, Workload, retried, segment, window
+from workflow_monitor.client.api import AOISummary, Api, Retried, page_params, quote_name, retried
 from workflow_monitor.client.documents import EventDocument, SceneDocument, TileDocument
 from workflow_monitor.client.errors import (
     AOIExists,
     AOINotFound,
     InvalidInput,
+    InvalidTransition,
     ItemNotFound,
     NotFound,
     NotRetriable,
-    StatusConflict,
-    UnexpectedAnswer,
+    UnexpectedResponse,
 )
 from workflow_monitor.client.http import JSON, Params, unsupported
-from workflow_monitor.client.jobs import Jobs
-from workflow_monitor.domain.failures import FAILURES, Failure, FailureGroup, grouped
-from workflow_monitor.documents.validation import prepared
-from workflow_monitor.documents.mgrs import square_of_product
-from workflow_monitor.domain.models import Backup, Overview, Page
+from workflow_monitor.client.jobs import HttpJobSource
+from workflow_monitor.documents.mgrs import mgrs_cell_of_product
+from workflow_monitor.documents.validation import thread_safe_struct
+from workflow_monitor.domain.failures import FAILURES, FailedItem, FailureGroup, group_failures
 from workflow_monitor.domain.glob import is_pattern
-from workflow_monitor.domain.status import Kind, Status
+from workflow_monitor.domain.models import Backup, Overview, Page
+from workflow_monitor.domain.status import ItemKind, Status
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -50,17 +50,17 @@ class GeocubeApi(Api):
         """Not from here."""
         raise unsupported("its database is backed up where it is", "pg_dump makes a backup of it.")
 
-    def jobs(self, aoi: str | None = None) -> Jobs:  # noqa: ARG002
+    def jobs(self, aoi: str | None = None) -> HttpJobSource:  # noqa: ARG002
         """Raises NotSupported: its jobs go through a message broker."""
         raise unsupported("its jobs go to workers by a message broker")
 
     # ---- AOIs
 
-    def workload(self, aoi: str) -> Workload:
+    def summary(self, aoi: str) -> AOISummary:
         """The workload of an AOI. Raises AOINotFound: that server shows an empty one instead."""
         status = self._status(aoi)
-        text = self.connection.read(f"aoi/{segment(aoi)}", accept="text/plain").text
-        return Workload(aoi, status, read_overview(text))
+        text = self.connection.read(f"aoi/{quote_name(aoi)}", accept="text/plain").text
+        return AOISummary(aoi, status, read_overview(text))
 
     def _status(self, aoi: str) -> Status:
         known = dict(self.aois())
@@ -71,7 +71,7 @@ class GeocubeApi(Api):
 
     def create(self, aoi: str) -> None:
         """Create an AOI. Raises AOIExists."""
-        path = f"aoi/{segment(aoi)}"
+        path = f"aoi/{quote_name(aoi)}"
         answer = self.connection.send("POST", path, check=f"Look whether it is there: {aoi!r} in m")
         if answer.status == 409:
             raise AOIExists(f"There is already an AOI {aoi!r}.", status=409, code="aoi-exists")
@@ -91,10 +91,10 @@ class GeocubeApi(Api):
                 "and the same with tiles.",
             )
         self._status(aoi)
-        path = f"aoi/{segment(aoi)}/retry"
+        path = f"aoi/{quote_name(aoi)}/retry"
         answer = self.connection.send("PUT", path, check=f"Look at m[{aoi!r}] before you do it again.")
         if answer.status == 500:
-            raise StatusConflict(
+            raise InvalidTransition(
                 f"Some of {aoi!r} could not be retried ({answer.text.strip()[:300]}); the others were. "
                 f"Look at m[{aoi!r}], and retry what is left one by one: .pipe(m.retry) tells what is wrong with each.",
                 status=500,
@@ -113,7 +113,7 @@ class GeocubeApi(Api):
         return ids
 
     def _ingest_one(self, aoi: str, name: str, scene: Mapping[str, Any], added: int) -> int:
-        path = f"aoi/{segment(aoi)}/scene"
+        path = f"aoi/{quote_name(aoi)}/scene"
         done = f"{added} scenes before it were added."
         check = f"Look for {name} in m[{aoi!r}].scenes(). {done}"
         content = msgspec.json.encode(scene)
@@ -125,19 +125,19 @@ class GeocubeApi(Api):
 
     # ---- scenes and tiles
 
-    def items(self, kind: Kind, aoi: str, status: Status | None = None, page: Page | None = None) -> pa.Table:
+    def items(self, kind: ItemKind, aoi: str, status: Status | None = None, page: Page | None = None) -> pa.Table:
         """The table of the scenes or tiles of an AOI, ordered by id."""
         from workflow_monitor.client import arrow  # noqa: PLC0415 - what needs no table should not wait for Arrow
 
         self._check(aoi)
-        if kind is Kind.SCENE:
+        if kind is ItemKind.SCENE:
             return arrow.scene_table(self._scenes(aoi, status, page), aoi)
         if page is not None and status is None:
             raise unsupported("it has no list of the tiles in any status", "Name the status of those on the page.")
         found: list[TileDocument] = []
         for one in [status] if status else list(Status):
-            path = f"aoi/{segment(aoi)}/tiles/{one}"
-            found += documents.read(list[TileDocument], self.connection.read(path, params=window(page)).body)
+            path = f"aoi/{quote_name(aoi)}/tiles/{one}"
+            found += documents.read(list[TileDocument], self.connection.read(path, params=page_params(page)).body)
         found.sort(key=lambda tile: tile.id)
         scenes = {scene.id: scene for scene in self._scenes(aoi)} if found else {}
         return arrow.tile_table(found, aoi, scenes)
@@ -148,21 +148,21 @@ class GeocubeApi(Api):
         self._status(aoi)
 
     def _scenes(self, aoi: str, status: Status | None = None, page: Page | None = None) -> list[SceneDocument]:
-        path = f"aoi/{segment(aoi)}/scenes{f'/{status}' if status else ''}"
-        found = documents.read(list[SceneDocument], self.connection.read(path, params=window(page)).body)
+        path = f"aoi/{quote_name(aoi)}/scenes{f'/{status}' if status else ''}"
+        found = documents.read(list[SceneDocument], self.connection.read(path, params=page_params(page)).body)
         return sorted(found, key=lambda scene: scene.id)
 
     def tiles_of(self, scene: int) -> pa.Table:
         """The table of the tiles of a scene."""
         from workflow_monitor.client import arrow  # noqa: PLC0415 - see items
 
-        document = msgspec.convert(self.item(Kind.SCENE, scene), _Named)
+        document = msgspec.convert(self.item(ItemKind.SCENE, scene), _Named)
         owner = SceneDocument(scene, document.source_id, document.aoi, msgspec.Raw(msgspec.json.encode(document.data)))
         body = self.connection.read(f"scene/{int(scene)}/tiles").body
         found = sorted(documents.read(list[TileDocument], body), key=lambda tile: tile.id)
         return arrow.tile_table(found, document.aoi, {scene: owner})
 
-    def item(self, kind: Kind, number: int) -> dict[str, Any]:
+    def item(self, kind: ItemKind, number: int) -> dict[str, Any]:
         """The document of a scene or tile. Raises ItemNotFound."""
         try:
             return super().item(kind, number)
@@ -170,34 +170,34 @@ class GeocubeApi(Api):
             pass
         raise ItemNotFound(f"There is no {kind} with the id {number}.", status=404, code=f"{kind}-not-found")
 
-    def geometry(self, kind: Kind, number: int) -> str | None:
+    def geometry(self, kind: ItemKind, number: int) -> str | None:
         """The square that the name of a Sentinel-2 product tells; that server knows no footprints."""
         document = self.item(kind, number)
         names = [document["source_id"], (document.get("scene") or {}).get("source_id", "")]
-        ring = next(filter(None, map(square_of_product, names)), None)
+        ring = next(filter(None, map(mgrs_cell_of_product, names)), None)
         polygon = {"type": "Polygon", "coordinates": [ring]}
         return msgspec.json.encode(polygon).decode() if ring else None
 
     # ---- repairs
 
-    def fail(self, kind: Kind, number: int, *, force: bool = False) -> None:
+    def fail(self, kind: ItemKind, number: int, *, force: bool = False) -> None:
         """Give an item up: from RETRY or PENDING, by force from any status. Raises StatusConflict."""
         self._repair(kind, number, "force/FAILED" if force else "fail")
 
-    def _repair(self, kind: Kind, number: int, action: str) -> None:
+    def _repair(self, kind: ItemKind, number: int, action: str) -> None:
         path = f"{kind}/{int(number)}/{action}"
         answer = self.connection.send("PUT", path, check=f"Look at m.{kind}({number}) before you do it again.")
         if answer.status == 403 and not answer.body:
             self._explain(kind, number, action)
         if answer.status == 500:
             why = answer.text.strip()[:300]
-            raise StatusConflict(f"The {kind} {number} cannot be changed so ({action}): {why}.", status=500)
+            raise InvalidTransition(f"The {kind} {number} cannot be changed so ({action}): {why}.", status=500)
         self.connection.checked(answer, path)
 
-    def _explain(self, kind: Kind, number: int, action: str) -> NoReturn:
+    def _explain(self, kind: ItemKind, number: int, action: str) -> NoReturn:
         """What a refusal without a word means: the item is not there, or its status is another."""
         status = self.item(kind, number)["status"]
-        error = NotRetriable if action == "retry" else StatusConflict
+        error = NotRetriable if action == "retry" else InvalidTransition
         needed = "RETRY" if action == "retry" else "RETRY or PENDING"
         raise error(
             f"The {kind} {number} is {status}; only from {needed} can this be done ({action}). With force=True it can "
@@ -211,12 +211,12 @@ class GeocubeApi(Api):
     def failures(self, aoi: str, limit: int = 0) -> list[FailureGroup]:
         """The failures in an AOI by shape, from the lists of what is in RETRY and FAILED; that server knows no times."""
         page = Page(0, limit) if limit else None
-        found: list[Failure] = []
-        for kind in Kind:
+        found: list[FailedItem] = []
+        for kind in ItemKind:
             for status in FAILURES:
                 table = self.items(kind, aoi, status, page).select(["id", "message"])
-                found += [Failure(kind, row["id"], status, row["message"]) for row in table.to_pylist()]
-        return grouped(found)
+                found += [FailedItem(kind, row["id"], status, row["message"]) for row in table.to_pylist()]
+        return group_failures(found)
 
     def history(
         self,
@@ -238,7 +238,7 @@ class GeocubeApi(Api):
         raise unsupported(f"it does not tell what happens in {aoi!r}", "aoi.watch() asks again and again instead.")
 
 
-@prepared
+@thread_safe_struct
 class _Named(msgspec.Struct):
     source_id: str
     aoi: str
@@ -255,7 +255,7 @@ def read_overview(text: str) -> Overview:
             counts[-1][Status.parse(found[1])] = int(found[2])
     roots = _ROOTS.search(text)
     if len(counts) != 2 or roots is None:
-        raise UnexpectedAnswer(f"The server answered {text[:80]!r} where the numbers of an AOI were expected.")
+        raise UnexpectedResponse(f"The server answered {text[:80]!r} where the numbers of an AOI were expected.")
     first, last = (_day(text, end) for end in ("From", "To"))
     # Without leaves the end is the year 1, and the start is today.
     return Overview(counts[0], counts[1], int(roots[1]), first if last else None, last)

@@ -15,22 +15,22 @@ from typing import IO, Generic, TypeVar, cast
 
 import httpx
 
+from workflow_monitor.client.error_mapping import error_from_response
 from workflow_monitor.client.errors import (
-    AnswerLost,
-    IncompleteAnswer,
+    IncompleteResponse,
     MonitorError,
     NotSupported,
+    ResponseLost,
     ServerUnreachable,
-    UnexpectedAnswer,
+    UnexpectedResponse,
 )
-from workflow_monitor.client.error_mapping import refusal
 from workflow_monitor.client.secret import Secret
 
 ACTOR_HEADER = "X-Workflow-Monitor-Actor"
 JSON = "application/json"
 ARROW = "application/vnd.apache.arrow.stream"
 
-AWAY = frozenset({429, 502, 503, 504})
+RETRYABLE_STATUSES = frozenset({429, 502, 503, 504})
 #: A write that ends so may have been done.
 UNCERTAIN = frozenset({502, 504})
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -45,7 +45,7 @@ Params = Mapping[str, str | int]
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Response:
     """What a server answered, whole."""
 
     status: int
@@ -68,7 +68,7 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
+class RequestFailure:
     """Why there is no answer."""
 
     why: str
@@ -79,7 +79,7 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class RetryPolicy:
     """How often reads are tried again, and after which pauses (seconds, doubled each time, with jitter)."""
 
     retries: int = 4
@@ -97,7 +97,7 @@ class _Taken(Generic[T]):
     value: T
 
 
-class Connection:
+class Transport:
     """A connection to `url`, below which all paths are. Any thread may use it."""
 
     def __init__(
@@ -107,12 +107,12 @@ class Connection:
         *,
         actor: str = "",
         timeout: float = 60.0,
-        patience: Patience | None = None,
+        patience: RetryPolicy | None = None,
         verify: bool | str = True,
     ) -> None:
         self.url = url if url.endswith("/") else f"{url}/"
         self.token = token
-        self.patience = patience or Patience()
+        self.patience = patience or RetryPolicy()
         host = httpx.URL(self.url).host
         headers = {"User-Agent": "workflow-monitor"}
         if host in LOOPBACK:
@@ -141,11 +141,11 @@ class Connection:
 
     # ---- reads
 
-    def get(self, path: str, *, accept: str = JSON, params: Params | None = None) -> Answer:
+    def get(self, path: str, *, accept: str = JSON, params: Params | None = None) -> Response:
         """The answer to a read, whatever its status; asked for again while the server is away."""
         return self._until_there(lambda: self._once("GET", path, accept=accept, params=params))
 
-    def read(self, path: str, *, accept: str = JSON, params: Params | None = None) -> Answer:
+    def read(self, path: str, *, accept: str = JSON, params: Params | None = None) -> Response:
         """The answer to a read that succeeded; raises the error that it tells of otherwise."""
         return self.checked(self.get(path, accept=accept, params=params), path)
 
@@ -154,10 +154,10 @@ class Connection:
 
         `take` is called anew if the answer breaks off. It may raise ValueError for bytes that make no sense.
         """
-        found = cast("Answer | _Taken[T]", self._until_there(lambda: self._taken(path, accept, params, take)))
-        if isinstance(found, Answer):
+        found = cast("Response | _Taken[T]", self._until_there(lambda: self._taken(path, accept, params, take)))
+        if isinstance(found, Response):
             self.checked(found, path)
-            raise UnexpectedAnswer(f"{self.url}{path} answered {found.status} without what was asked for.")
+            raise UnexpectedResponse(f"{self.url}{path} answered {found.status} without what was asked for.")
         return found.value
 
     def lines(
@@ -176,25 +176,25 @@ class Connection:
             return
         self.checked(refused, path)
 
-    def _until_there(self, ask: Callable[[], Found | Failure]) -> Found:
+    def _until_there(self, ask: Callable[[], Found | RequestFailure]) -> Found:
         pauses = self.patience.pauses()
         while True:
             found = ask()
             pause = next(pauses, None)
             if pause is None:
                 break
-            if isinstance(found, Answer) and found.status in AWAY and not found.is_success:
+            if isinstance(found, Response) and found.status in RETRYABLE_STATUSES and not found.is_success:
                 pause = max(pause, min(found.retry_after, LONGEST_PAUSE) * 0.2)
-            elif not isinstance(found, Failure):
+            elif not isinstance(found, RequestFailure):
                 break
             time.sleep(pause)
-        if isinstance(found, Failure):
+        if isinstance(found, RequestFailure):
             raise self._unreachable(found)
         return found
 
-    def _unreachable(self, failure: Failure) -> MonitorError:
+    def _unreachable(self, failure: RequestFailure) -> MonitorError:
         if failure.begun:
-            return IncompleteAnswer(
+            return IncompleteResponse(
                 f"The answer of {self.url} broke off, also when asked again ({failure.why}). "
                 "Look at the log of the server, or ask for less at once: page=0, limit=10_000."
             )
@@ -204,31 +204,33 @@ class Connection:
 
     # ---- writes
 
-    def send(self, method: str, path: str, *, body: bytes = b"", media_type: str = "", check: str = "") -> Answer:
+    def send(self, method: str, path: str, *, body: bytes = b"", media_type: str = "", check: str = "") -> Response:
         """The answer to a write, sent once. When it is lost, AnswerLost says what to `check`."""
         content = {"Content-Type": media_type} if media_type else {}
         found = self._once(method, path, body=body, headers=content, timeout=self._patient)
         doing = f"{method} {self.url}{path}"
         advice = f" {check}" if check else " Look at the present state before you do it again."
-        if isinstance(found, Failure):
+        if isinstance(found, RequestFailure):
             if found.unsent:
                 raise self._unreachable(found)
-            raise AnswerLost(f"{doing}: the answer did not arrive ({found.why}); it may have been done.{advice}")
+            raise ResponseLost(f"{doing}: the answer did not arrive ({found.why}); it may have been done.{advice}")
         if found.status in UNCERTAIN or (found.status == 503 and "json" not in found.media_type):
-            raise AnswerLost(f"{doing}: something between here and the server answered {found.status}.{advice}")
+            raise ResponseLost(f"{doing}: something between here and the server answered {found.status}.{advice}")
         if 300 <= found.status < 400:
-            raise UnexpectedAnswer(
+            raise UnexpectedResponse(
                 f"{doing} was sent elsewhere ({found.status}). Use the address that a browser shows."
             )
         return found
 
     # ---- one request
 
-    def checked(self, answer: Answer, path: str) -> Answer:
+    def checked(self, answer: Response, path: str) -> Response:
         """The same answer if it is a success of a workflow server; raises otherwise."""
         if answer.is_success and not answer.is_page:
             return answer
-        raise refusal(answer.status, answer.media_type, answer.body, f"{self.url}{path}", is_page=answer.is_page)
+        raise error_from_response(
+            answer.status, answer.media_type, answer.body, f"{self.url}{path}", is_page=answer.is_page
+        )
 
     def _once(
         self,
@@ -240,7 +242,7 @@ class Connection:
         body: bytes = b"",
         headers: Mapping[str, str] | None = None,
         timeout: httpx.Timeout | None = None,
-    ) -> Answer | Failure:
+    ) -> Response | RequestFailure:
         begun = False
         try:
             with self._open(method, path, accept, params, body, headers, timeout) as answer:
@@ -252,7 +254,7 @@ class Connection:
 
     def _taken(
         self, path: str, accept: str, params: Params | None, take: Callable[[str, IO[bytes]], T]
-    ) -> Answer | Failure | _Taken[T]:
+    ) -> Response | RequestFailure | _Taken[T]:
         begun = False
         try:
             with self._open("GET", path, accept, params) as answer:
@@ -262,17 +264,17 @@ class Connection:
                     return _whole(answer)
                 media_type = _media_type(answer)
                 if media_type == "text/html":
-                    return Answer(answer.status_code, media_type, b"")
+                    return Response(answer.status_code, media_type, b"")
                 return _Taken(take(media_type, ByteStream(answer.iter_bytes())))  # type: ignore[arg-type]
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             return self._failure(error, begun=begun)
         except (ValueError, OSError, EOFError) as error:
-            return Failure(f"{type(error).__name__}: {str(error)[:200]}", begun=True)
+            return RequestFailure(f"{type(error).__name__}: {str(error)[:200]}", begun=True)
 
-    def _failure(self, error: Exception, *, begun: bool) -> Failure:
+    def _failure(self, error: Exception, *, begun: bool) -> RequestFailure:
         text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
         unsent = isinstance(error, (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.InvalidURL))
-        return Failure(self.token.hide(text) if self.token else text, unsent=unsent, begun=begun)
+        return RequestFailure(self.token.hide(text) if self.token else text, unsent=unsent, begun=begun)
 
     @contextmanager
     def _open(
@@ -350,10 +352,10 @@ def unsupported(what: str, instead: str = "") -> NotSupported:
     return NotSupported(f"{text} {instead}" if instead else text)
 
 
-def _whole(answer: httpx.Response) -> Answer:
+def _whole(answer: httpx.Response) -> Response:
     after = answer.headers.get("Retry-After", "")
     seconds = float(after) if after.isdecimal() else 0.0
-    return Answer(answer.status_code, _media_type(answer), answer.content, seconds)
+    return Response(answer.status_code, _media_type(answer), answer.content, seconds)
 
 
 def _media_type(answer: httpx.Response) -> str:

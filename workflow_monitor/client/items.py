@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from workflow_monitor.client import display
 from workflow_monitor.client.api import Api
-from workflow_monitor.domain.errors import harmless
-from workflow_monitor.domain.status import Kind, Status
+from workflow_monitor.domain.errors import escape_control_characters
+from workflow_monitor.domain.status import ItemKind, Status
 
 if TYPE_CHECKING:
     import geopandas as gpd
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class Item:
     """A scene or a tile, as it was when it was asked for; `refresh` asks again."""
 
-    kind: ClassVar[Kind]
+    kind: ClassVar[ItemKind]
 
     def __init__(self, api: Api, document: dict[str, Any]) -> None:
         self._api = api
@@ -181,7 +181,7 @@ class Item:
         }
 
     def __repr__(self) -> str:
-        return f"<{self.kind.capitalize()} {self.id} {self.status} {harmless(self.source_id)}>"
+        return f"<{self.kind.capitalize()} {self.id} {self.status} {escape_control_characters(self.source_id)}>"
 
     def __str__(self) -> str:
         return display.item_text(self.kind, self.id, self.source_id, self.status, self._facts())
@@ -193,7 +193,7 @@ class Item:
 class Scene(Item):
     """A product to download."""
 
-    kind = Kind.SCENE
+    kind = ItemKind.SCENE
 
     @property
     def tags(self) -> dict[str, Any]:
@@ -212,13 +212,13 @@ class Scene(Item):
         """
         from workflow_monitor.client import frames  # noqa: PLC0415 - see history
 
-        return frames.item_frame(self._api.tiles_of(self.id), Kind.TILE)
+        return frames.item_frame(self._api.tiles_of(self.id), ItemKind.TILE)
 
 
 class Tile(Item):
     """A piece of a scene to process."""
 
-    kind = Kind.TILE
+    kind = ItemKind.TILE
 
     @property
     def _scene(self) -> dict[str, Any]:
@@ -250,7 +250,7 @@ class Tile(Item):
         >>> m.tile(1).scene
         <Scene 1 DONE S1A_IW_SLC__1SDV_20220111T170124_20220111T170151_041416_04ECAD_...>
         """
-        return Scene(self._api, self._api.item(Kind.SCENE, int(self._scene["id"])))
+        return Scene(self._api, self._api.item(ItemKind.SCENE, int(self._scene["id"])))
 
     def _facts(self) -> dict[str, object]:
         links = {

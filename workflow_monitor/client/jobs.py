@@ -9,23 +9,23 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from workflow_monitor.client import documents
-from workflow_monitor.client.errors import AnswerLost, MonitorError, Refused, ServerUnreachable
-from workflow_monitor.client.http import JSON, Connection
+from workflow_monitor.client.errors import MonitorError, RequestRejected, ResponseLost, ServerUnreachable
+from workflow_monitor.client.http import JSON, Transport
 from workflow_monitor.dask.job import Job
-from workflow_monitor.dask.job_source import Away
-from workflow_monitor.documents.validation import prepared
+from workflow_monitor.dask.job_source import ServerUnavailable
+from workflow_monitor.documents.validation import thread_safe_struct
 from workflow_monitor.domain.models import Result
-from workflow_monitor.domain.status import QUEUES, Kind
+from workflow_monitor.domain.status import QUEUE_KINDS, ItemKind
 
 if TYPE_CHECKING:
     from workflow_monitor.client.api import Api
-    from workflow_monitor.dask import Work
+    from workflow_monitor.dask import TaskSpec
     from workflow_monitor.dask.processing import Processing
 
-_NAMES = {kind: name for name, kind in QUEUES.items()}
+_NAMES = {kind: name for name, kind in QUEUE_KINDS.items()}
 
 
-@prepared
+@thread_safe_struct
 class Leased(msgspec.Struct):
     """A job that was leased."""
 
@@ -34,34 +34,34 @@ class Leased(msgspec.Struct):
     lease: str
 
 
-@prepared
+@thread_safe_struct
 class LeasedDocument(msgspec.Struct):
     """The jobs that were leased."""
 
     jobs: list[Leased]
 
 
-@prepared
+@thread_safe_struct
 class RenewedDocument(msgspec.Struct):
     """The leases that could not be prolonged."""
 
     lost: list[str]
 
 
-class Jobs:
+class HttpJobSource:
     """The source of a dispatcher. Away as long as the server is; other errors are those of the client."""
 
-    def __init__(self, connection: Connection, aoi: str | None = None) -> None:
+    def __init__(self, connection: Transport, aoi: str | None = None) -> None:
         self._connection = connection
         #: name or pattern of the AOIs whose jobs are taken; None for all
         self._aoi = aoi
 
-    def lease(self, kind: Kind, limit: int, seconds: int, worker: str) -> list[tuple[str, Job]]:
+    def lease(self, kind: ItemKind, limit: int, seconds: int, worker: str) -> list[tuple[str, Job]]:
         asked = {"max": limit, "seconds": seconds, "worker": worker, "aoi": self._aoi}
         found = documents.read(LeasedDocument, self._write("POST", f"jobs/{_NAMES[kind]}/lease", asked))
         return [(one.lease, Job(kind, one.payload["id"], one.attempt, one.payload)) for one in found.jobs]
 
-    def renew(self, kind: Kind, leases: Sequence[str], seconds: int) -> list[str]:
+    def renew(self, kind: ItemKind, leases: Sequence[str], seconds: int) -> list[str]:
         asked = {"leases": list(leases), "seconds": seconds}
         return documents.read(RenewedDocument, self._write("PUT", f"jobs/{_NAMES[kind]}/lease", asked)).lost
 
@@ -77,16 +77,16 @@ class Jobs:
         try:
             answer = self._connection.send(method, path, body=json.dumps(value).encode(), media_type=JSON)
             return self._connection.checked(answer, path).body
-        except (ServerUnreachable, AnswerLost) as error:
+        except (ServerUnreachable, ResponseLost) as error:
             why = str(error)
-        except Refused as error:
+        except RequestRejected as error:
             if error.status < 500 and error.status != 429:
                 raise
             why = str(error)
-        raise Away(why)
+        raise ServerUnavailable(why)
 
 
-class Processed:
+class ProcessMixin:
     """What has jobs: a server, or an AOI of it."""
 
     _api: Api
@@ -99,8 +99,8 @@ class Processed:
         self,
         cluster: Any,  # noqa: ANN401 - as Dask's own Client takes it
         *,
-        scene: Work | Callable[[Job], object] | str | None = None,
-        tile: Work | Callable[[Job], object] | str | None = None,
+        scene: TaskSpec | Callable[[Job], object] | str | None = None,
+        tile: TaskSpec | Callable[[Job], object] | str | None = None,
         lease_seconds: int = 60,
     ) -> Processing:
         """Have a Dask cluster do the jobs, in the background: `aoi.process` those of an AOI, `m.process` those of all.
@@ -127,5 +127,5 @@ class Processed:
             missing = error.name
         else:
             jobs = self._api.jobs(self._scope())
-            return Processing(jobs, cluster, {Kind.SCENE: scene, Kind.TILE: tile}, lease_seconds)
+            return Processing(jobs, cluster, {ItemKind.SCENE: scene, ItemKind.TILE: tile}, lease_seconds)
         raise MonitorError(f"{missing} is not installed here: pip install 'workflow-monitor[dask]'")

@@ -16,7 +16,7 @@ GROUP = "workflow_monitor.panels"
 Maker = Callable[..., Any]
 
 
-def maker(name: str) -> Maker:
+def load_panel(name: str) -> Maker:
     """What makes the panel that is registered under a name. Raises MonitorError if there is none."""
     known = entry_points(group=GROUP)
     if name not in known.names:
@@ -25,7 +25,7 @@ def maker(name: str) -> Maker:
     return make
 
 
-class Panels:
+class PanelMixin:
     """The panels of an AOI; what has none of its own methods is had by `panel`."""
 
     _api: Api
@@ -36,7 +36,7 @@ class Panels:
         >>> aoi.panel("summary")
         <Summary DenmarkS1>
         """
-        return maker(name)(self, self._api, **options)
+        return load_panel(name)(self, self._api, **options)
 
     def summary(self) -> Any:  # noqa: ANN401 - a widget
         """A panel with counts per status, rate and time left, live, and a button that retries all.

@@ -27,7 +27,7 @@ _DATA = frozenset(
 _STATE = frozenset({"id", "aoi", "status", "message", "retry_countdown", "attempt", "geometry_origin"})
 
 
-def read_submission(scenes: Any, aoi: str) -> tuple[bytes, str]:  # noqa: ANN401 - all that people have
+def parse_scenes(scenes: Any, aoi: str) -> tuple[bytes, str]:  # noqa: ANN401 - all that people have
     """The body and the media type for scenes of any sort. Raises InvalidInput."""
     if isinstance(scenes, (str, PathLike)):
         return _file(Path(scenes), aoi)

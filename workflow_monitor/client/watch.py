@@ -9,11 +9,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from workflow_monitor.client.api import Api, Workload
-from workflow_monitor.client.errors import MonitorError, ServerFailed, ServerUnreachable
-from workflow_monitor.client.http import AWAY
+from workflow_monitor.client.api import AOISummary, Api
 from workflow_monitor.client.display import ORDER
-from workflow_monitor.domain.errors import harmless
+from workflow_monitor.client.errors import MonitorError, ServerError, ServerUnreachable
+from workflow_monitor.client.http import RETRYABLE_STATUSES
+from workflow_monitor.domain.errors import escape_control_characters
 from workflow_monitor.domain.status import Status
 
 #: How often it is looked, when events say that nothing has happened.
@@ -29,31 +29,31 @@ class Summary:
     `ended` is "idle" (nothing is in the hands of a worker any more), "timeout" or "interrupted".
     """
 
-    before: Workload
-    after: Workload
+    before: AOISummary
+    after: AOISummary
     seconds: float
     ended: End
 
     @property
     def is_done(self) -> bool:
         """Whether everything is DONE or FAILED."""
-        return self.after.number(Status.DONE, Status.FAILED) == self.after.number()
+        return self.after.count(Status.DONE, Status.FAILED) == self.after.count()
 
-    def gained(self, status: Status) -> int:
+    def delta(self, status: Status) -> int:
         """How many more scenes and tiles are in a status than at the beginning."""
-        return self.after.number(status) - self.before.number(status)
+        return self.after.count(status) - self.before.count(status)
 
     def __str__(self) -> str:
         why = {"idle": "nothing moves any more", "timeout": "the time is over", "interrupted": "interrupted"}
         told = ", ".join(
-            f"{self.after.number(status):,} {status.lower()}" for status in ORDER if self.after.number(status)
+            f"{self.after.count(status):,} {status.lower()}" for status in ORDER if self.after.count(status)
         )
         lines = [
-            f"{harmless(self.after.name)}: {why[self.ended]} after {duration(self.seconds)}; {self.after.status}.",
-            f"  {told or 'empty'} (+{self.gained(Status.DONE):,} done, +{self.gained(Status.FAILED):,} failed)",
+            f"{escape_control_characters(self.after.name)}: {why[self.ended]} after {duration(self.seconds)}; {self.after.status}.",
+            f"  {told or 'empty'} (+{self.delta(Status.DONE):,} done, +{self.delta(Status.FAILED):,} failed)",
         ]
-        if self.after.number(Status.RETRY):
-            lines.append(f"  {self.after.number(Status.RETRY):,} wait for a person: aoi.failures(), then aoi.retry()")
+        if self.after.count(Status.RETRY):
+            lines.append(f"  {self.after.count(Status.RETRY):,} wait for a person: aoi.failures(), then aoi.retry()")
         return "\n".join(lines)
 
 
@@ -68,22 +68,22 @@ class Watcher:
     #: how long the server may be away
     patience: float
     #: the bar, and how it is brought up to date
-    show: Callable[[Workload], None]
+    show: Callable[[AOISummary], None]
     _started: float = field(default_factory=time.monotonic)
     _seen: float = field(default_factory=time.monotonic)
     _wake: threading.Event = field(default_factory=threading.Event)
     _over: threading.Event = field(default_factory=threading.Event)
-    before: Workload | None = None
-    after: Workload | None = None
+    before: AOISummary | None = None
+    after: AOISummary | None = None
     _told: bool = False
 
-    def look(self) -> End | None:
+    def poll(self) -> End | None:
         """Look once; why it is over, if it is."""
         try:
-            now = self.api.workload(self.aoi)
-        except (ServerUnreachable, ServerFailed) as error:
+            now = self.api.summary(self.aoi)
+        except (ServerUnreachable, ServerError) as error:
             # one that ends, or that waits for its store, says so for as long as it can
-            is_lasting = isinstance(error, ServerFailed) and error.status not in AWAY
+            is_lasting = isinstance(error, ServerError) and error.status not in RETRYABLE_STATUSES
             if is_lasting or self.before is None or time.monotonic() - self._seen > self.patience:
                 raise
         else:
@@ -96,7 +96,7 @@ class Watcher:
             return "timeout"
         return None
 
-    def pause(self) -> None:
+    def wait(self) -> None:
         """Wait until it is worth looking again."""
         self._over.wait(self._rest(self.interval))
         if self._told:
@@ -108,12 +108,12 @@ class Watcher:
             return seconds
         return max(0.0, min(seconds, self._started + self.timeout - time.monotonic()))
 
-    def listen(self) -> None:
+    def subscribe(self) -> None:
         """Have events wake us, where the server tells them."""
         if self.api.has_events:
-            threading.Thread(target=self._listen, name="workflow-monitor-watch", daemon=True).start()
+            threading.Thread(target=self._subscribe, name="workflow-monitor-watch", daemon=True).start()
 
-    def _listen(self) -> None:
+    def _subscribe(self) -> None:
         try:
             # From the last event on, so that nothing falls between looking and listening.
             for _ in self.api.events(self.aoi, None, QUIET_SECONDS * 2, self._over.is_set):
@@ -134,7 +134,7 @@ class Watcher:
     def summary(self, ended: End) -> Summary:
         """What became of it."""
         if self.before is None or self.after is None:
-            now = self.api.workload(self.aoi)
+            now = self.api.summary(self.aoi)
             self.before, self.after = now, now
         return Summary(self.before, self.after, time.monotonic() - self._started, ended)
 
@@ -143,9 +143,9 @@ def watch(watcher: Watcher) -> Summary:
     """Watch until it is over, or a person interrupts."""
     ended: End | None = None
     try:
-        watcher.listen()
-        while (ended := watcher.look()) is None:
-            watcher.pause()
+        watcher.subscribe()
+        while (ended := watcher.poll()) is None:
+            watcher.wait()
     except KeyboardInterrupt:
         ended = "interrupted"
     finally:
@@ -157,28 +157,30 @@ async def watch_async(watcher: Watcher) -> Summary:
     """The same while other coroutines run; it can be cancelled."""
     ended: End | None = None
     try:
-        watcher.listen()
-        while (ended := await asyncio.to_thread(watcher.look)) is None:
-            await asyncio.to_thread(watcher.pause)
+        watcher.subscribe()
+        while (ended := await asyncio.to_thread(watcher.poll)) is None:
+            await asyncio.to_thread(watcher.wait)
     finally:
         watcher.stop()
     return watcher.summary(ended)
 
 
-class Bar:
+class ProgressBar:
     """A progress bar over the scenes and tiles of an AOI, in a notebook or in a terminal."""
 
     def __init__(self, name: str, visible: bool) -> None:
         from tqdm.auto import tqdm  # noqa: PLC0415 - only who watches needs it
 
-        self._bar: Any = tqdm(desc=harmless(name), unit="item", total=0, disable=not visible, leave=True)
+        self._bar: Any = tqdm(
+            desc=escape_control_characters(name), unit="item", total=0, disable=not visible, leave=True
+        )
 
-    def show(self, workload: Workload) -> None:
+    def show(self, workload: AOISummary) -> None:
         """Bring it up to date."""
-        self._bar.total = workload.number()
-        self._bar.n = workload.number(Status.DONE, Status.FAILED)
+        self._bar.total = workload.count()
+        self._bar.n = workload.count(Status.DONE, Status.FAILED)
         waiting = (Status.PENDING, Status.RETRY, Status.FAILED)
-        self._bar.set_postfix({status.lower(): workload.number(status) for status in waiting}, refresh=False)
+        self._bar.set_postfix({status.lower(): workload.count(status) for status in waiting}, refresh=False)
         self._bar.refresh()
 
     def close(self) -> None:

@@ -3,7 +3,7 @@
 Workers of the cluster import this much only; it needs nothing but the standard library.
 """
 
-from workflow_monitor.dask.job import Fail, Job, Retry
-from workflow_monitor.dask.work import Work
+from workflow_monitor.dask.job import FailJob, Job, RetryJob
+from workflow_monitor.dask.work import TaskSpec
 
-__all__ = ["Fail", "Job", "Retry", "Work"]
+__all__ = ["FailJob", "Job", "RetryJob", "TaskSpec"]

@@ -12,9 +12,9 @@ from typing import Any
 import cloudpickle
 from distributed import Client, Future
 
-from workflow_monitor.dask.job import LONGEST_MESSAGE, Job, Unsuccessful, run
-from workflow_monitor.dask.job_source import Away
-from workflow_monitor.dask.work import Packed, Work
+from workflow_monitor.dask.job import LONGEST_MESSAGE, Job, JobFailure, run_job
+from workflow_monitor.dask.job_source import ServerUnavailable
+from workflow_monitor.dask.work import PickledFunction, TaskSpec
 from workflow_monitor.domain.models import Result
 from workflow_monitor.domain.status import Status
 
@@ -25,7 +25,7 @@ CONNECT_SECONDS = 3
 #: how long the message of a job that did not succeed may take to be had, seconds
 FETCH_SECONDS = 5
 
-Task = Future[Unsuccessful | None]
+Task = Future[JobFailure | None]
 
 
 class ClientClosed(Exception):
@@ -56,7 +56,7 @@ class Cluster:
         """The present connection; what was submitted by another is lost. Raises Away, ClientClosed."""
         client = self._connected()
         if client.scheduler_comm is None or client.status != "running":
-            raise Away(f"The Dask scheduler at {self.name} does not answer.")
+            raise ServerUnavailable(f"The Dask scheduler at {self.name} does not answer.")
         return client.scheduler_comm
 
     def _connected(self) -> Client:
@@ -67,13 +67,13 @@ class Cluster:
         try:
             self._client = Client(self._where, timeout=CONNECT_SECONDS, set_as_default=False, name="workflow-monitor")
         except (OSError, TimeoutError) as error:
-            raise Away(f"The Dask scheduler at {self.name} does not answer ({error}).") from error
+            raise ServerUnavailable(f"The Dask scheduler at {self.name} does not answer ({error}).") from error
         return self._client
 
-    def submit(self, jobs: Sequence[Job], work: Work, function: Packed) -> list[Task]:
+    def submit(self, jobs: Sequence[Job], work: TaskSpec, function: PickledFunction) -> list[Task]:
         """Submit each job as a task that calls the function, which is that of the work."""
         futures: list[Task] = self._connected().map(
-            partial(run, function),
+            partial(run_job, function),
             jobs,
             key=[f"{job.kind}-{job.id}-{job.attempt}-{self._mark}" for job in jobs],
             resources=dict(work.resources) or None,
@@ -88,9 +88,9 @@ class Cluster:
             self._client.close(timeout=CONNECT_SECONDS)
 
 
-def pack(work: Work) -> Packed:
+def pack(work: TaskSpec) -> PickledFunction:
     """The function of some work, as it is sent. Raises what pickling raises, if it cannot be sent."""
-    return Packed(cloudpickle.dumps(work.function))
+    return PickledFunction(cloudpickle.dumps(work.function))
 
 
 def result_of(future: Task, job: Job) -> Result | None:

@@ -17,10 +17,10 @@ from typing import TypeVar
 
 from workflow_monitor.dask.cluster import Cluster, Task, pack, result_of
 from workflow_monitor.dask.job import Job
-from workflow_monitor.dask.job_source import Away, Source
-from workflow_monitor.dask.work import Work
+from workflow_monitor.dask.job_source import JobSource, ServerUnavailable
+from workflow_monitor.dask.work import TaskSpec
 from workflow_monitor.domain.models import Result
-from workflow_monitor.domain.status import Kind, Status
+from workflow_monitor.domain.status import ItemKind, Status
 
 T = TypeVar("T")
 
@@ -34,7 +34,7 @@ BATCH = 1_000
 SHORTEST_PAUSE = 0.01
 LONGEST_PAUSE = 0.5
 #: tiles first: they finish what scenes have begun
-ORDER = (Kind.TILE, Kind.SCENE)
+ORDER = (ItemKind.TILE, ItemKind.SCENE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class Running:
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
+class Stats:
     """How many jobs are at the cluster, and what became of the others: by status, lost to the cluster, withdrawn."""
 
     running: int
@@ -64,9 +64,9 @@ class Dispatcher:
 
     def __init__(
         self,
-        source: Source,
+        source: JobSource,
         cluster: Cluster,
-        work: Mapping[Kind, Work],
+        work: Mapping[ItemKind, TaskSpec],
         *,
         lease_seconds: int = LEASE_SECONDS,
         clock: Callable[[], float] = time.monotonic,
@@ -83,7 +83,7 @@ class Dispatcher:
         #: not reported yet
         self._results: list[Result] = []
         #: leases to be given back
-        self._returned: dict[Kind, list[str]] = defaultdict(list)
+        self._returned: dict[ItemKind, list[str]] = defaultdict(list)
         self._counts: Counter[str] = Counter()
         self._stopped = threading.Event()
         self._is_finishing = False
@@ -91,10 +91,10 @@ class Dispatcher:
         self.trouble = ""
 
     @property
-    def tally(self) -> Tally:
+    def stats(self) -> Stats:
         counts = self._counts
         ended = (counts[word] for word in (Status.DONE, Status.RETRY, Status.FAILED, "lost", "withdrawn"))
-        return Tally(len(self._running), *ended)
+        return Stats(len(self._running), *ended)
 
     def finish(self) -> None:
         """Take no more jobs, so that `run` ends when those at the cluster have ended; any thread may call it."""
@@ -114,21 +114,21 @@ class Dispatcher:
         try:
             while not (self._is_finished or self._stopped.wait(pause)):
                 try:
-                    moved = self.turn()
+                    moved = self.step()
                     self.trouble = ""
-                except Away as away:
+                except ServerUnavailable as away:
                     moved = False
                     self.trouble = str(away)
                 pause = SHORTEST_PAUSE if moved else min(LONGEST_PAUSE, pause * 2)
         finally:
-            self._leave()
+            self._shutdown()
 
-    def turn(self) -> bool:
+    def step(self) -> bool:
         """One round; whether anything has moved. Raises Away, after which the next round goes on where this ended."""
         connection = away = None
         try:
             connection = self._cluster.connection()
-        except Away as error:
+        except ServerUnavailable as error:
             # What has ended is reported all the same.
             away = error
         else:
@@ -171,7 +171,7 @@ class Dispatcher:
             if running.connection is not connection and running.future.status == "pending":
                 self._lose(self._running.pop(lease).job.kind, lease)
 
-    def _lose(self, kind: Kind, lease: str) -> None:
+    def _lose(self, kind: ItemKind, lease: str) -> None:
         self._counts["lost"] += 1
         self._returned[kind].append(lease)
 
@@ -230,7 +230,7 @@ class Dispatcher:
             taken = taken or bool(leased)
         return taken
 
-    def _submit(self, kind: Kind, leased: Sequence[tuple[str, Job]], work: Work, connection: object) -> None:
+    def _submit(self, kind: ItemKind, leased: Sequence[tuple[str, Job]], work: TaskSpec, connection: object) -> None:
         if not leased:
             return
         leases, jobs = zip(*leased, strict=True)
@@ -242,7 +242,7 @@ class Dispatcher:
         for lease, job, future in zip(leases, jobs, futures, strict=True):
             self._running[lease] = Running(job, future, connection)
 
-    def _leave(self) -> None:
+    def _shutdown(self) -> None:
         """Withdraw what runs, and tell the server what it can be told."""
         self._settle()
         for lease, running in self._running.items():
@@ -250,7 +250,7 @@ class Dispatcher:
             self._returned[running.job.kind].append(lease)
         self._running.clear()
         self._cluster.close()
-        with suppress(Away):
+        with suppress(ServerUnavailable):
             self._report()
             self._give_back()
 

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from workflow_monitor.domain.status import Kind, Status
+from workflow_monitor.domain.status import ItemKind, Status
 
 log = logging.getLogger(__name__)
 
@@ -18,16 +18,16 @@ log = logging.getLogger(__name__)
 LONGEST_MESSAGE = 2_000
 
 
-class Retry(Exception):
+class RetryJob(Exception):
     """Raised by a function whose job failed and may succeed later; the text tells why."""
 
 
-class Fail(Exception):
+class FailJob(Exception):
     """Raised by a function whose job can never succeed; the text tells why."""
 
 
 @dataclass(frozen=True, slots=True)
-class Unsuccessful:
+class JobFailure:
     """What a job that did not succeed leaves behind: it can be pickled, whatever was raised."""
 
     status: Status
@@ -42,7 +42,7 @@ class Job:
     as the workflow server hands it out.
     """
 
-    kind: Kind
+    kind: ItemKind
     id: int
     attempt: int
     message: Mapping[str, Any]
@@ -61,7 +61,7 @@ class Job:
     @property
     def scene(self) -> Mapping[str, Any]:
         """The scene: `id`, `source_id`, `aoi` and `data`; of a tile, the one that it belongs to."""
-        scene: Mapping[str, Any] = self.message if self.kind is Kind.SCENE else self.message["scene"]
+        scene: Mapping[str, Any] = self.message if self.kind is ItemKind.SCENE else self.message["scene"]
         return scene
 
     @property
@@ -90,23 +90,23 @@ class Job:
         return tile if tile and tile["id"] else None
 
 
-def run(function: Callable[[Job], object], job: Job) -> Unsuccessful | None:
+def run_job(function: Callable[[Job], object], job: Job) -> JobFailure | None:
     """Do a job; None if it succeeded. What the function returns is dropped.
 
     Nothing is raised: Dask would say a lot about each error, also about those that were to be expected.
     """
     try:
         function(job)
-    except Retry as error:
+    except RetryJob as error:
         status, message = Status.RETRY, str(error)
-    except Fail as error:
+    except FailJob as error:
         status, message = Status.FAILED, str(error)
     except (Exception, SystemExit) as error:  # whatever a function raises is the job's own failure
         log.exception("%s %d failed in its attempt %d", job.kind, job.id, job.attempt)
         status, message = Status.RETRY, _told(error)
     else:
         return None
-    return Unsuccessful(status, message[:LONGEST_MESSAGE])
+    return JobFailure(status, message[:LONGEST_MESSAGE])
 
 
 def _told(error: BaseException) -> str:

@@ -7,20 +7,20 @@ from typing import Protocol
 
 from workflow_monitor.dask.job import Job
 from workflow_monitor.domain.models import Result
-from workflow_monitor.domain.status import Kind
+from workflow_monitor.domain.status import ItemKind
 
 
-class Away(Exception):
+class ServerUnavailable(Exception):
     """The workflow server, or the cluster, cannot be reached at the moment; it is tried again."""
 
 
-class Source(Protocol):
+class JobSource(Protocol):
     """A workflow server, as a dispatcher speaks to it. Each call raises Away if the server may answer it later."""
 
-    def lease(self, kind: Kind, limit: int, seconds: int, worker: str) -> list[tuple[str, Job]]:
+    def lease(self, kind: ItemKind, limit: int, seconds: int, worker: str) -> list[tuple[str, Job]]:
         """Take up to `limit` jobs for some seconds: leases with their jobs, the oldest first."""
 
-    def renew(self, kind: Kind, leases: Sequence[str], seconds: int) -> list[str]:
+    def renew(self, kind: ItemKind, leases: Sequence[str], seconds: int) -> list[str]:
         """Prolong leases by so many seconds from now, and answer those that are not in force any more."""
 
     def report(self, results: Sequence[Result]) -> None:

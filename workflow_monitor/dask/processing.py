@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping
 from typing import Any, Self
 
 from workflow_monitor.dask.cluster import Cluster
-from workflow_monitor.dask.dispatcher import Dispatcher, Tally
+from workflow_monitor.dask.dispatcher import Dispatcher, Stats
 from workflow_monitor.dask.job import Job
-from workflow_monitor.dask.job_source import Source
-from workflow_monitor.dask.work import Work, as_work
-from workflow_monitor.domain.status import Kind
+from workflow_monitor.dask.job_source import JobSource
+from workflow_monitor.dask.work import TaskSpec, as_work
+from workflow_monitor.domain.status import ItemKind
 
 
 class Processing:
@@ -22,9 +22,9 @@ class Processing:
 
     def __init__(
         self,
-        source: Source,
+        source: JobSource,
         cluster: Any,  # noqa: ANN401 - as Dask's own Client takes it
-        functions: Mapping[Kind, Work | Callable[[Job], object] | str | None],
+        functions: Mapping[ItemKind, TaskSpec | Callable[[Job], object] | str | None],
         lease_seconds: int,
     ) -> None:
         work = {kind: as_work(given) for kind, given in functions.items() if given is not None}
@@ -44,9 +44,9 @@ class Processing:
             self._failure = error
 
     @property
-    def tally(self) -> Tally:
+    def stats(self) -> Stats:
         """How many jobs are at the cluster, and what became of the others."""
-        return self._dispatcher.tally
+        return self._dispatcher.stats
 
     @property
     def is_running(self) -> bool:
@@ -77,9 +77,9 @@ class Processing:
         self.stop()
 
     def __repr__(self) -> str:
-        tally = self.tally
+        tally = self.stats
         counts = (
-            f"{getattr(tally, name)} {name}" for name in Tally.__slots__ if getattr(tally, name) or name == "done"
+            f"{getattr(tally, name)} {name}" for name in Stats.__slots__ if getattr(tally, name) or name == "done"
         )
         state = "on" if self.is_running else "ended, was on"
         trouble = str(self._failure or self._dispatcher.trouble)

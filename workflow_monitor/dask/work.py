@@ -15,7 +15,7 @@ LIMIT = 1_000
 
 
 @dataclass(frozen=True, slots=True)
-class Named:
+class ImportedFunction:
     """A function by its name, `module:function`; imported on the worker, so that others need not have it."""
 
     path: str
@@ -31,7 +31,7 @@ class Named:
 
 
 @dataclass(frozen=True, slots=True)
-class Packed:
+class PickledFunction:
     """A function as bytes, made once; so the scheduler, which reads all tasks, need not have what it imports."""
 
     pickled: bytes
@@ -47,7 +47,7 @@ def _unpacked(pickled: bytes) -> Callable[[Job], object]:
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
+class TaskSpec:
     """A function for the scenes, or for the tiles, and how the cluster is asked to run it.
 
     At most `limit` jobs are at the cluster at once, queued ones included. `resources` and `priority` are passed to
@@ -65,12 +65,12 @@ class Work:
             raise ValueError(f"limit: at least one job has to be at the cluster, not {self.limit}.")
 
 
-def as_work(given: Work | Callable[[Job], object] | str) -> Work:
+def as_work(given: TaskSpec | Callable[[Job], object] | str) -> TaskSpec:
     """What people give, as Work: a function, its name, or Work itself.
 
     >>> as_work("ingest.scenes:download").limit
     1000
     """
-    if isinstance(given, Work):
+    if isinstance(given, TaskSpec):
         return given
-    return Work(Named(given) if isinstance(given, str) else given)
+    return TaskSpec(ImportedFunction(given) if isinstance(given, str) else given)

@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from workflow_monitor.demo.rng import chance
 from workflow_monitor.demo.ingestions import RETRY_COUNT
+from workflow_monitor.demo.rng import chance
 
 #: A retry by hand helps this often.
 REPAIRED = 0.7
 
 
-class Trouble(StrEnum):
+class FailureMode(StrEnum):
     """How an item behaves over all its attempts."""
 
     NONE = "none"
@@ -25,13 +25,13 @@ class Trouble(StrEnum):
     FATAL = "fatal"
 
 
-RATES: Mapping[str, Mapping[Trouble, float]] = {
-    "scene": {Trouble.TRANSIENT: 0.06, Trouble.PERSISTENT: 0.025, Trouble.FATAL: 0.015},
-    "tile": {Trouble.TRANSIENT: 0.04, Trouble.PERSISTENT: 0.01, Trouble.FATAL: 0.005},
+RATES: Mapping[str, Mapping[FailureMode, float]] = {
+    "scene": {FailureMode.TRANSIENT: 0.06, FailureMode.PERSISTENT: 0.025, FailureMode.FATAL: 0.015},
+    "tile": {FailureMode.TRANSIENT: 0.04, FailureMode.PERSISTENT: 0.01, FailureMode.FATAL: 0.005},
 }
 
-MESSAGES: Mapping[tuple[str, Trouble], Sequence[str]] = {
-    ("scene", Trouble.TRANSIENT): (
+MESSAGES: Mapping[tuple[str, FailureMode], Sequence[str]] = {
+    ("scene", FailureMode.TRANSIENT): (
         "ProcessScene[{scene}].ImageProviders.URLImageProvider: Get {archive}: context deadline exceeded",
         "ProcessScene[{scene}].ImageProviders.ASFImageProvider: Get {archive}: status 503 Service Unavailable",
         (
@@ -40,7 +40,7 @@ MESSAGES: Mapping[tuple[str, Trouble], Sequence[str]] = {
         ),
         "ProcessScene[{scene}].Unarchive: unexpected EOF in {workdir}/{scene}.zip",
     ),
-    ("scene", Trouble.PERSISTENT): (
+    ("scene", FailureMode.PERSISTENT): (
         (
             "ProcessScene.ImageProviders.URLImageProvider: unable to retrieve download Link: scene metadata is empty\n"
             " Product not found or unavailable: {scene}"
@@ -49,16 +49,16 @@ MESSAGES: Mapping[tuple[str, Trouble], Sequence[str]] = {
         "ProcessScene[{scene}].SaveScene: write {workdir}/{scene}/measurement/{byte}.tiff: no space left on device",
         "ProcessScene[{scene}].NewStorage: badly formatted storage uri",
     ),
-    ("scene", Trouble.FATAL): (
+    ("scene", FailureMode.FATAL): (
         "ProcessScene[{scene}].ImageProviders: product was withdrawn from the archive: status 410 Gone",
         "ProcessScene[{scene}].Unarchive: zip: not a valid zip file: {workdir}/{scene}.zip",
     ),
-    ("tile", Trouble.TRANSIENT): (
+    ("tile", FailureMode.TRANSIENT): (
         "ProcessTile[{tile}].graph.Process[{job}]: context deadline exceeded",
         "ProcessTile[{tile}].ImportLayer {workdir}/{scene}/{tile}.dim: i/o timeout",
         "ProcessTile[{tile}].graph.Process[{job}]: signal: killed",
     ),
-    ("tile", Trouble.PERSISTENT): (
+    ("tile", FailureMode.PERSISTENT): (
         (
             "ProcessTile[{tile}].LoadGraphFromFile.stat library/graph/ExtractS2Bands.json: no such file or directory\n"
             " badly formatted storage uri"
@@ -67,7 +67,7 @@ MESSAGES: Mapping[tuple[str, Trouble], Sequence[str]] = {
         "ProcessTile[{tile}].ExportLayer: write {workdir}/{scene}/{tile}.tif: no space left on device",
         "ProcessTile[{tile}].ImportLayer: open {workdir}/{scene}/{tile}.dim: no such file or directory",
     ),
-    ("tile", Trouble.FATAL): (
+    ("tile", FailureMode.FATAL): (
         "ProcessTile[{tile}].graph.Process[{job}]: exit status 255: the burst does not overlap with its reference",
     ),
 }
@@ -96,25 +96,25 @@ class Work:
         return cls(kind, identity, str(scene["source_id"]) if isinstance(scene, Mapping) else "", name, attempt)
 
 
-def trouble_of(work: Work, seed: int) -> Trouble:
+def failure_mode_of(work: Work, seed: int) -> FailureMode:
     """How this scene or tile behaves; the same for all its attempts."""
     rest = chance(seed, "trouble", work.scene, work.tile).random()
     for trouble, rate in RATES[work.kind].items():
         if rest < rate:
             return trouble
         rest -= rate
-    return Trouble.NONE
+    return FailureMode.NONE
 
 
 def outcome(work: Work, seed: int) -> tuple[str, str]:
     """The status and the message that the worker reports at this attempt."""
-    trouble = trouble_of(work, seed)
+    trouble = failure_mode_of(work, seed)
     luck = chance(seed, "outcome", work.scene, work.tile, work.attempt)
     fails = {
-        Trouble.NONE: False,
-        Trouble.TRANSIENT: work.attempt <= 1,
-        Trouble.PERSISTENT: work.attempt <= 1 + RETRY_COUNT or luck.random() > REPAIRED,
-        Trouble.FATAL: True,
+        FailureMode.NONE: False,
+        FailureMode.TRANSIENT: work.attempt <= 1,
+        FailureMode.PERSISTENT: work.attempt <= 1 + RETRY_COUNT or luck.random() > REPAIRED,
+        FailureMode.FATAL: True,
     }[trouble]
     if not fails:
         return "DONE", ""
@@ -128,7 +128,7 @@ def outcome(work: Work, seed: int) -> tuple[str, str]:
         byte=luck.randint(2, 254),
         port=luck.randint(30_000, 60_000),
     )
-    return ("FAILED" if trouble is Trouble.FATAL else "RETRY"), message
+    return ("FAILED" if trouble is FailureMode.FATAL else "RETRY"), message
 
 
 def seconds_of(work: Work, seed: int) -> float:

@@ -51,7 +51,7 @@ class Ingestion:
 
 
 @dataclass(frozen=True, slots=True)
-class Visit:
+class Acquisition:
     """A date on which a satellite looks at the frames again: its cycle of 12 days, 0 in January 2022."""
 
     mission: str
@@ -66,7 +66,7 @@ def examples(scenes: int = 2000, seed: int = 1) -> list[Ingestion]:
 
 def denmark_s1(seed: int = 1, dates: int = 6) -> Ingestion:
     """Products of Sentinel-1A over Denmark every 12 days: a chain for each burst of each frame."""
-    visits = [Visit("S1A", cycle) for cycle in range(dates)]
+    visits = [Acquisition("S1A", cycle) for cycle in range(dates)]
     frames = [*frames_over(*DENMARK)]
     chains = Chains("DenmarkS1", "Denmark", visits, BURSTS_OF_DENMARK, seed, wkt=False)
     scenes = [chains.scene(number, frame) for number in range(dates) for frame in frames]
@@ -83,7 +83,7 @@ def northern_europe_s1(scenes: int = 2000, seed: int = 1) -> Ingestion:
     frames = [frame for relative in order for frame in tracks[relative]][: -(-scenes // DATES_OF_LARGE)]
     dates = -(-scenes // len(frames))
     first = -5 - dates // 2
-    visits = [Visit(("S1A", "S1B")[date % 2], first + (date + 1) // 2) for date in range(dates)]
+    visits = [Acquisition(("S1A", "S1B")[date % 2], first + (date + 1) // 2) for date in range(dates)]
     chains = Chains("NorthernEuropeS1", "Northern Europe", visits, BURSTS_OF_LARGE, seed, wkt=True)
     looks = [(number, frame) for number in range(dates) for frame in frames][:scenes]
     documents = [chains.scene(number, frame) for number, frame in looks]
@@ -111,7 +111,7 @@ class Chains:
 
     aoi: str
     area: str
-    visits: Sequence[Visit]
+    visits: Sequence[Acquisition]
     bursts: Sequence[tuple[str, int]]
     seed: int
     #: write footprints as WKT instead of GeoJSON
@@ -147,7 +147,7 @@ class Chains:
         previous, first = self.visits[number - 1], self.visits[0]
         return s1_product(previous, frame, self.seed), s1_product(first, frame, self.seed)
 
-    def _tags(self, name: str, visit: Visit, orbit: int, frame: Frame) -> dict[str, str]:
+    def _tags(self, name: str, visit: Acquisition, orbit: int, frame: Frame) -> dict[str, str]:
         published = time_of(visit.mission, orbit, frame.start) + timedelta(hours=1 + chance(name).random())
         return {
             **_tags(self.area, name, published),
@@ -164,10 +164,10 @@ class Chains:
         }
 
 
-def s1_product(visit: Visit, frame: Frame, seed: int = 1) -> str:
+def s1_product(visit: Acquisition, frame: Frame, seed: int = 1) -> str:
     """The name of a product: times, absolute orbit, data take, and four digits that tell it from its like.
 
-    >>> s1_product(Visit("S1A", 0), Frame(44, 17))[:62]
+    >>> s1_product(Acquisition("S1A", 0), Frame(44, 17))[:62]
     'S1A_IW_SLC__1SDV_20220111T170124_20220111T170151_041416_04ECAD'
     """
     orbit = orbit_on(visit.mission, frame.relative_orbit, visit.cycle)

@@ -20,7 +20,7 @@ from urllib.parse import quote
 from workflow_monitor.demo.connection import Connection, Refused
 from workflow_monitor.demo.ingestions import Ingestion, examples
 from workflow_monitor.demo.jupyter import CannotStart, Jupyter, free_port, is_in_use, missing, state_of
-from workflow_monitor.demo.workers import Crew, Pace, is_idle
+from workflow_monitor.demo.workers import SimulationSpeed, WorkerPool, is_idle
 
 log = logging.getLogger(__name__)
 
@@ -88,11 +88,11 @@ async def _run(options: Options, say: Say) -> int:
             for ingestion in examples(options.scenes, options.seed):
                 say(await ingest(connection, ingestion))
             say(greeting(jupyter))
-            crew = Crew(connection, Pace(options.speed, options.seed), options.workers)
+            crew = WorkerPool(connection, SimulationSpeed(options.speed, options.seed), options.workers)
             return await _watch(options, crew, server, say)
 
 
-async def _watch(options: Options, crew: Crew, server: asyncio.subprocess.Process, say: Say) -> int:
+async def _watch(options: Options, crew: WorkerPool, server: asyncio.subprocess.Process, say: Say) -> int:
     """Let the crew work until the end that was asked for."""
     work = asyncio.create_task(crew.run())
     narration = asyncio.create_task(_narrate(options, crew.connection, say))

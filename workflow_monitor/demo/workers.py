@@ -10,9 +10,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from workflow_monitor.demo.rng import chance
 from workflow_monitor.demo.connection import Connection, Refused
 from workflow_monitor.demo.failure_model import Work, outcome, seconds_of
+from workflow_monitor.demo.rng import chance
 
 log = logging.getLogger(__name__)
 
@@ -21,7 +21,7 @@ KINDS = {"downloader": "scene", "processor": "tile"}
 AOIS = "*S?"
 
 
-class Fate(StrEnum):
+class WorkerFate(StrEnum):
     """What becomes of a worker with a batch of jobs."""
 
     REPORTS = "reports"
@@ -30,7 +30,7 @@ class Fate(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class SimulationSpeed:
     """How fast time goes for the workers; seconds are divided by `speed`."""
 
     speed: float = 1.0
@@ -65,11 +65,11 @@ class Running:
 
 
 @dataclass(slots=True)
-class Crew:
+class WorkerPool:
     """The workers of both queues, with a count of what became of their results."""
 
     connection: Connection
-    pace: Pace
+    pace: SimulationSpeed
     #: how many there are for each queue
     size: int = 4
     outcomes: Counter[str] = field(default_factory=Counter)
@@ -108,10 +108,10 @@ class Crew:
             idle = 0
             batches += 1
             fate = fate_of(name, batches, self.pace)
-            if fate is Fate.COMES_LATE:
+            if fate is WorkerFate.COMES_LATE:
                 await asyncio.sleep(self.pace.lease * 1.3 + 2)
                 await self._report(jobs)
-            elif fate is Fate.DIES:
+            elif fate is WorkerFate.DIES:
                 await self._report(jobs[: len(jobs) // 2])
                 return
             else:
@@ -176,12 +176,12 @@ class Crew:
             return None
 
 
-def fate_of(worker: str, batch: int, pace: Pace) -> Fate:
+def fate_of(worker: str, batch: int, pace: SimulationSpeed) -> WorkerFate:
     """What becomes of the worker with its batch of this number."""
     throw = chance(pace.seed, "fate", worker, batch).random()
     if throw < pace.deaths:
-        return Fate.DIES
-    return Fate.COMES_LATE if throw < pace.deaths + pace.late else Fate.REPORTS
+        return WorkerFate.DIES
+    return WorkerFate.COMES_LATE if throw < pace.deaths + pace.late else WorkerFate.REPORTS
 
 
 def result_of(work: Work, seed: int) -> dict[str, object]:

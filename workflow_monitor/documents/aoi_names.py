@@ -5,39 +5,11 @@ Everything that is wrong is InvalidInput, with the fields named.
 
 from __future__ import annotations
 
-from workflow_monitor.documents.catalogue import read_scenes
-from workflow_monitor.domain.errors import FieldError, InvalidInput, quoted
-from workflow_monitor.domain.limits import DEFAULTS, Limits
-from workflow_monitor.documents.results import InvalidResult, read_results
 from workflow_monitor.documents.scene_documents import (
-    Link,
-    SceneData,
-    SceneToIngest,
-    TileData,
-    TileToIngest,
-    read_scene,
-    read_scene_data,
-    read_tile_data,
     too_long,
 )
-from workflow_monitor.documents.strict_json import merge_patch, read_json
-
-__all__ = [
-    "InvalidResult",
-    "Link",
-    "SceneData",
-    "SceneToIngest",
-    "TileData",
-    "TileToIngest",
-    "check_aoi_name",
-    "merge_patch",
-    "read_json",
-    "read_results",
-    "read_scene",
-    "read_scene_data",
-    "read_scenes",
-    "read_tile_data",
-]
+from workflow_monitor.domain.errors import FieldError, InvalidInput, shorten_for_message
+from workflow_monitor.domain.limits import DEFAULTS, Limits
 
 
 def check_aoi_name(name: str, limits: Limits = DEFAULTS) -> None:
@@ -49,7 +21,9 @@ def check_aoi_name(name: str, limits: Limits = DEFAULTS) -> None:
     """
     problem = _problem_of_name(name, limits)
     if problem:
-        raise InvalidInput(f"{quoted(name)} cannot be the name of an AOI: it {problem}.", [FieldError("aoi", problem)])
+        raise InvalidInput(
+            f"{shorten_for_message(name)} cannot be the name of an AOI: it {problem}.", [FieldError("aoi", problem)]
+        )
 
 
 def _problem_of_name(name: str, limits: Limits) -> str | None:

@@ -4,28 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from workflow_monitor.domain.errors import FieldError, InvalidInput, quoted
+from workflow_monitor.documents.footprints import parse_geojson, parse_wkt
+from workflow_monitor.documents.scene_documents import new_scene, parse_scene
+from workflow_monitor.documents.strict_json import check_token_count, gc_paused, read_json
 from workflow_monitor.documents.validation import (
-    ERRORS,
+    MAX_ERRORS,
     CatalogueFeature,
     CatalogueLink,
     CatalogueScene,
     CatalogueTile,
+    NewSceneFields,
+    NewTileFields,
     SceneFields,
-    SceneToIngestFields,
     SwathFields,
     TileFields,
-    TileToIngestFields,
-    below,
-    found,
-    read_fields,
-    refuse,
+    describe_value,
+    join_path,
+    raise_invalid,
+    validate,
 )
-from workflow_monitor.documents.footprints import Geometry, read_geojson, read_wkt
+from workflow_monitor.domain.errors import FieldError, InvalidInput, shorten_for_message
 from workflow_monitor.domain.limits import DEFAULTS, Limits
-from workflow_monitor.domain.toposort import Cycle, dependency_order
-from workflow_monitor.documents.scene_documents import SceneToIngest, read_scene, scene_to_ingest
-from workflow_monitor.documents.strict_json import check_values, collector_paused, read_json
+from workflow_monitor.domain.models import Geometry, NewScene
+from workflow_monitor.domain.toposort import CycleError, topological_sort
 
 #: media types of one JSON text a line
 LINES = frozenset({"application/x-ndjson", "application/ndjson", "application/jsonlines", "application/jsonl"})
@@ -33,20 +34,20 @@ LINES = frozenset({"application/x-ndjson", "application/ndjson", "application/js
 _EXPECTED = "a JSON list of scenes, one scene a line, or a GeoJSON FeatureCollection of a catalogue"
 
 
-def read_scenes(
+def parse_scenes(
     body: bytes, media_type: str, aoi: str, retry_count: int = 0, limits: Limits = DEFAULTS
-) -> list[SceneToIngest]:
+) -> list[NewScene]:
     """The scenes of a body, each after those that its tiles link to; otherwise by date, then as they came.
 
     A catalogue knows no retry count: its scenes get `retry_count`. Its features that are marked as ingested are
     left out. Raises InvalidInput, which names the fields of several scenes.
     """
-    check_values(body, limits)
-    with collector_paused(len(body)):
+    check_token_count(body, limits)
+    with gc_paused(len(body)):
         return _ordered(_scenes(body, media_type, aoi, retry_count, limits))
 
 
-def _scenes(body: bytes, media_type: str, aoi: str, retry_count: int, limits: Limits) -> list[SceneToIngest]:
+def _scenes(body: bytes, media_type: str, aoi: str, retry_count: int, limits: Limits) -> list[NewScene]:
     if media_type.partition(";")[0].strip().lower() in LINES or _is_lines(body):
         return _read_all(_lines(body, limits), aoi, limits)
     value = read_json(body, limits)
@@ -55,8 +56,8 @@ def _scenes(body: bytes, media_type: str, aoi: str, retry_count: int, limits: Li
     if isinstance(value, dict) and value.get("type") == "FeatureCollection":
         return _read_features(value, aoi, retry_count, limits)
     if isinstance(value, dict) and "source_id" in value:
-        return [read_scene(value, aoi, limits=limits)]
-    raise InvalidInput(f"Expected {_EXPECTED}, found {found(value)}.")
+        return [parse_scene(value, aoi, limits=limits)]
+    raise InvalidInput(f"Expected {_EXPECTED}, found {describe_value(value)}.")
 
 
 def _is_lines(body: bytes) -> bool:
@@ -71,82 +72,80 @@ def _lines(body: bytes, limits: Limits) -> Iterator[tuple[object, str]]:
             try:
                 yield read_json(line, limits), f"line {number}"
             except InvalidInput as error:
-                refuse([FieldError(f"line {number}", error.detail.rstrip("."))])
+                raise_invalid([FieldError(f"line {number}", error.detail.rstrip("."))])
 
 
-def _read_all(values: Iterator[tuple[object, str]], aoi: str, limits: Limits) -> list[SceneToIngest]:
+def _read_all(values: Iterator[tuple[object, str]], aoi: str, limits: Limits) -> list[NewScene]:
     scenes = []
     errors: list[FieldError] = []
     for value, place in values:
         try:
-            scenes.append(read_scene(value, aoi, place, limits))
+            scenes.append(parse_scene(value, aoi, place, limits))
         except InvalidInput as error:
             errors += error.errors
-            if len(errors) >= ERRORS:
+            if len(errors) >= MAX_ERRORS:
                 break
     if errors:
-        refuse(errors)
+        raise_invalid(errors)
     return scenes
 
 
-def _read_features(collection: dict[str, object], aoi: str, retry_count: int, limits: Limits) -> list[SceneToIngest]:
+def _read_features(collection: dict[str, object], aoi: str, retry_count: int, limits: Limits) -> list[NewScene]:
     features = collection.get("features")
     if not isinstance(features, list):
-        refuse([FieldError("features", f"expected a list of features, found {found(features)}")])
+        raise_invalid([FieldError("features", f"expected a list of features, found {describe_value(features)}")])
     scenes = []
     errors: list[FieldError] = []
     for index, value in enumerate(features):
         place = f"features[{index}]"
         try:
-            feature = read_fields(value, CatalogueFeature, place)
+            feature = validate(value, CatalogueFeature, place)
             if not feature.properties.Ingested:
                 scenes.append(_scene_of_feature(feature, aoi, retry_count, place, limits))
         except InvalidInput as error:
             errors += error.errors
-            if len(errors) >= ERRORS:
+            if len(errors) >= MAX_ERRORS:
                 break
     if errors:
-        refuse(errors)
+        raise_invalid(errors)
     return scenes
 
 
-def _scene_of_feature(
-    feature: CatalogueFeature, aoi: str, retry_count: int, place: str, limits: Limits
-) -> SceneToIngest:
-    scene, inside = feature.properties, below(place, "properties")
+def _scene_of_feature(feature: CatalogueFeature, aoi: str, retry_count: int, place: str, limits: Limits) -> NewScene:
+    scene, inside = feature.properties, join_path(place, "properties")
     if not scene.Tiles:
         expected = "for each tile SourceID, Data, Previous and Reference, as a catalogue's search for tiles adds them"
-        refuse([FieldError(below(inside, "Tiles"), f"is missing; expected {expected}")])
+        raise_invalid([FieldError(join_path(inside, "Tiles"), f"is missing; expected {expected}")])
     data = scene.data or SceneFields()
     if scene.Tags and not data.tags:
         data.tags = scene.Tags
-    tiles: dict[str, TileToIngestFields | None] = {}
+    tiles: dict[str, NewTileFields | None] = {}
     swaths: dict[str, SwathFields | None] = {}
     footprints: dict[str, Geometry] = {}
     for index, tile in enumerate(scene.Tiles):
-        at = f"{below(inside, 'Tiles')}[{index}]"
+        at = f"{join_path(inside, 'Tiles')}[{index}]"
         name = tile.SourceID or ""
         if not name or name in tiles:
-            refuse([FieldError(f"{at}.SourceID", "occurs twice" if name else "is missing; expected a name")])
-        tiles[name] = TileToIngestFields(*_link_texts(tile, at), data=tile.Data)
+            raise_invalid([FieldError(f"{at}.SourceID", "occurs twice" if name else "is missing; expected a name")])
+        tiles[name] = NewTileFields(*_link_texts(tile, at), data=tile.Data)
         swath = tile.Data or TileFields()
         swaths[name] = SwathFields(swath.swath_id, swath.tile_nr)
         if tile.GeometryWKT:
-            footprints[name] = read_wkt(tile.GeometryWKT, f"{at}.GeometryWKT", "catalogue", limits)
+            footprints[name] = parse_wkt(tile.GeometryWKT, f"{at}.GeometryWKT", "catalogue", limits)
     data.tiles = data.tiles or swaths
-    fields = SceneToIngestFields(
+    fields = NewSceneFields(
         source_id=scene.source_id, aoi=scene.aoi or aoi, data=data, tiles=tiles, retry_count=retry_count
     )
-    return scene_to_ingest(fields, aoi, inside, _footprint(feature, place, limits), footprints, limits)
+    return new_scene(fields, aoi, inside, _footprint(feature, place, limits), footprints, limits)
 
 
 def _footprint(feature: CatalogueFeature, place: str, limits: Limits) -> Geometry | None:
     # The geometry of a feature is that of its scene and of its tiles together; the scene's own is the text.
     scene: CatalogueScene = feature.properties
     if scene.GeometryWKT:
-        return read_wkt(scene.GeometryWKT, f"{place}.properties.GeometryWKT", "catalogue", limits)
+        return parse_wkt(scene.GeometryWKT, f"{place}.properties.GeometryWKT", "catalogue", limits)
     if feature.geometry:
-        return read_geojson(feature.geometry, f"{place}.geometry", "catalogue", limits)
+        return parse_geojson(feature.geometry, f"{place}.geometry", "catalogue", limits)
     return None
 
 
@@ -160,28 +159,26 @@ def _link_texts(tile: CatalogueTile, place: str) -> tuple[str, str, str, str]:
     )
     if any(texts) and not all(texts):
         message = "half a link; expected SceneID and SourceID in both Previous and Reference, or both null"
-        refuse([FieldError(place, message)])
+        raise_invalid([FieldError(place, message)])
     return texts
 
 
-def _ordered(scenes: list[SceneToIngest]) -> list[SceneToIngest]:
+def _ordered(scenes: list[NewScene]) -> list[NewScene]:
     numbers: dict[str, int] = {}
     for number, scene in enumerate(scenes):
         if numbers.setdefault(scene.source_id, number) != number:
-            message = (
-                f"{quoted(scene.source_id)} occurs twice: as scene {numbers[scene.source_id] + 1} and {number + 1}"
-            )
-            refuse([FieldError("source_id", message)])
+            message = f"{shorten_for_message(scene.source_id)} occurs twice: as scene {numbers[scene.source_id] + 1} and {number + 1}"
+            raise_invalid([FieldError("source_id", message)])
     needs = _needs(scenes, numbers)
     dates = [scene.date.timestamp() if scene.date else float("-inf") for scene in scenes]
     try:
-        return [scenes[number] for number in dependency_order(len(scenes), needs, dates)]
-    except Cycle as cycle:
-        names = ", ".join(quoted(scenes[number].source_id) for number in cycle.members)
-        refuse([FieldError("tiles", f"scenes whose tiles follow each other in a circle: {names}")])
+        return [scenes[number] for number in topological_sort(len(scenes), needs, dates)]
+    except CycleError as cycle:
+        names = ", ".join(shorten_for_message(scenes[number].source_id) for number in cycle.members)
+        raise_invalid([FieldError("tiles", f"scenes whose tiles follow each other in a circle: {names}")])
 
 
-def _needs(scenes: list[SceneToIngest], numbers: dict[str, int]) -> dict[int, set[int]]:
+def _needs(scenes: list[NewScene], numbers: dict[str, int]) -> dict[int, set[int]]:
     """The other scenes of the same body that the tiles of each scene link to."""
     tiles = [{tile.source_id for tile in scene.tiles} for scene in scenes]
     needs: dict[int, set[int]] = {}
@@ -192,9 +189,7 @@ def _needs(scenes: list[SceneToIngest], numbers: dict[str, int]) -> dict[int, se
                 if link is None or other is None or other == number:
                     continue
                 if link.tile not in tiles[other]:
-                    message = (
-                        f"of {quoted(scene.source_id)} leads to {quoted(link.tile)}, which {quoted(link.scene)} lacks"
-                    )
-                    refuse([FieldError(below("tiles", tile.source_id), message)])
+                    message = f"of {shorten_for_message(scene.source_id)} leads to {shorten_for_message(link.tile)}, which {shorten_for_message(link.scene)} lacks"
+                    raise_invalid([FieldError(join_path("tiles", tile.source_id), message)])
                 needs.setdefault(number, set()).add(other)
     return needs

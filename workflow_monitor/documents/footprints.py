@@ -5,20 +5,19 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
 from types import ModuleType
-from typing import TYPE_CHECKING, Literal, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
-from workflow_monitor.domain.errors import FieldError, InvalidInput, quoted
+from workflow_monitor.documents.mgrs import mgrs_cell_of_product
+from workflow_monitor.domain.errors import FieldError, InvalidInput, shorten_for_message
 from workflow_monitor.domain.limits import DEFAULTS, Limits
-from workflow_monitor.documents.mgrs import square_of_product
+from workflow_monitor.domain.models import Geometry, Origin
 
 if TYPE_CHECKING:
     from shapely.geometry.base import BaseGeometry
 
-Origin = Literal["geometry", "wkt", "catalogue", "mgrs"]
 
 #: characters of a position in WKT
 _LONGEST_POSITION = 60
@@ -28,22 +27,7 @@ _RANGES = "longitudes within [-180, 180], latitudes within [-90, 90] and finite 
 _EXPECTED = "a GeoJSON Polygon or MultiPolygon in longitude and latitude (RFC 7946)"
 
 
-@dataclass(frozen=True, slots=True)
-class Geometry:
-    """A footprint.
-
-    `geojson` is the text of a GeoJSON geometry, with rings after the right-hand rule and cut at the
-    antimeridian, and `wkb` the same as well-known binary; `bounds` are its least longitude and latitude, and its
-    greatest; `origin` tells where it is from.
-    """
-
-    geojson: str
-    wkb: bytes
-    bounds: tuple[float, float, float, float]
-    origin: Origin
-
-
-class _Budget:
+class _PositionLimit:
     """How many positions a footprint may still have."""
 
     def __init__(self, limits: Limits) -> None:
@@ -57,7 +41,7 @@ class _Budget:
             _refuse(place, f"has too many positions: {_most(self._limits)}")
 
 
-def read_geojson(value: object, field: str, origin: Origin = "geometry", limits: Limits = DEFAULTS) -> Geometry:
+def parse_geojson(value: object, field: str, origin: Origin = "geometry", limits: Limits = DEFAULTS) -> Geometry:
     """The footprint that a GeoJSON geometry describes. Raises InvalidInput, which names the place in `field`."""
     if not isinstance(value, Mapping):
         _refuse(field, f"expected {_EXPECTED}, found {_short(value)}")
@@ -68,7 +52,7 @@ def read_geojson(value: object, field: str, origin: Origin = "geometry", limits:
     if kind not in _AREAS:
         _refuse(f"{field}.type", f"expected Polygon or MultiPolygon, found {_short(kind)}")
     place = f"{field}.coordinates"
-    budget = _Budget(limits)
+    budget = _PositionLimit(limits)
     if kind == "Polygon":
         return _footprint(_polygon(coordinates, place, budget), field, origin)
     if not isinstance(coordinates, list) or not coordinates:
@@ -77,7 +61,7 @@ def read_geojson(value: object, field: str, origin: Origin = "geometry", limits:
     return _footprint(_shapely().MultiPolygon(polygons), field, origin)
 
 
-def read_wkt(text: str, field: str, origin: Origin = "wkt", limits: Limits = DEFAULTS) -> Geometry:
+def parse_wkt(text: str, field: str, origin: Origin = "wkt", limits: Limits = DEFAULTS) -> Geometry:
     """The footprint that a well-known text describes. Raises InvalidInput, which names the place."""
     if len(text) > limits.max_positions * _LONGEST_POSITION:
         _refuse(field, f"has {len(text)} characters; {_most(limits)}")
@@ -86,16 +70,16 @@ def read_wkt(text: str, field: str, origin: Origin = "wkt", limits: Limits = DEF
         shape = shapely.from_wkt(text)
     except (shapely.errors.ShapelyError, ValueError, NotImplementedError) as error:
         reason = str(error).removeprefix("ParseException: ").split("\n")[0]
-        _refuse(field, f"expected POLYGON or MULTIPOLYGON in WKT, found {quoted(text)} ({reason})")
+        _refuse(field, f"expected POLYGON or MULTIPOLYGON in WKT, found {shorten_for_message(text)} ({reason})")
     if shape.geom_type not in _AREAS or any(part.is_empty for part in shapely.get_parts(shape)) or shape.is_empty:
-        _refuse(field, f"expected a POLYGON or MULTIPOLYGON that is not empty, found {quoted(text)}")
+        _refuse(field, f"expected a POLYGON or MULTIPOLYGON that is not empty, found {shorten_for_message(text)}")
     _check_positions(shape, field, limits)
     return _footprint(shape, field, origin)
 
 
 def mgrs_square(source_id: str) -> Geometry | None:
     """The 100 km square that the name of a Sentinel-2 product tells (`_T32UNG_`); None for other names."""
-    ring = square_of_product(source_id)
+    ring = mgrs_cell_of_product(source_id)
     return None if ring is None else _square(ring)
 
 
@@ -135,10 +119,10 @@ def _short(value: object) -> str:
         return f"an object of {len(value)} members"
     if isinstance(value, list):
         return f"a list of {len(value)}"
-    return quoted(value)
+    return shorten_for_message(value)
 
 
-def _polygon(rings: object, place: str, budget: _Budget) -> BaseGeometry:
+def _polygon(rings: object, place: str, budget: _PositionLimit) -> BaseGeometry:
     if not isinstance(rings, list) or not rings:
         _refuse(place, f"expected a list of rings, found {_short(rings)}")
     read = [_ring(ring, f"{place}[{index}]", budget) for index, ring in enumerate(rings)]
@@ -146,7 +130,7 @@ def _polygon(rings: object, place: str, budget: _Budget) -> BaseGeometry:
     return shape
 
 
-def _ring(positions: object, place: str, budget: _Budget) -> list[tuple[float, ...]]:
+def _ring(positions: object, place: str, budget: _PositionLimit) -> list[tuple[float, ...]]:
     if not isinstance(positions, list) or len(positions) < 4:
         _refuse(place, f"expected a ring of at least 4 positions, found {_short(positions)}")
     budget.spend(len(positions), place)
@@ -160,9 +144,12 @@ def _ring(positions: object, place: str, budget: _Budget) -> list[tuple[float, .
 
 def _position(value: object, place: str) -> tuple[float, ...]:
     if not isinstance(value, list) or len(value) not in (2, 3) or any(type(x) not in (int, float) for x in value):
-        _refuse(place, f"expected [longitude, latitude], found {quoted(value) if _is_small(value) else _short(value)}")
+        _refuse(
+            place,
+            f"expected [longitude, latitude], found {shorten_for_message(value) if _is_small(value) else _short(value)}",
+        )
     if not _is_on_the_globe(*value):
-        _refuse(place, f"expected {_RANGES}, found {quoted(value)}")
+        _refuse(place, f"expected {_RANGES}, found {shorten_for_message(value)}")
     return tuple(float(number) for number in value)
 
 
@@ -197,10 +184,10 @@ def _text(shape: BaseGeometry) -> str:
 
 def _check_positions(shape: BaseGeometry, field: str, limits: Limits) -> None:
     positions = _shapely().get_coordinates(shape, include_z=shape.has_z).tolist()
-    _Budget(limits).spend(len(positions), field)
+    _PositionLimit(limits).spend(len(positions), field)
     for number, position in enumerate(positions, 1):
         if not _is_on_the_globe(*position):
-            _refuse(field, f"expected {_RANGES}, found {quoted(position)} at position {number}")
+            _refuse(field, f"expected {_RANGES}, found {shorten_for_message(position)} at position {number}")
 
 
 def _unrolled(shape: BaseGeometry) -> BaseGeometry:

@@ -43,7 +43,7 @@ _BETA = (_N / 2 - 2 * _N**2 / 3 + 37 * _N**3 / 96, _N**2 / 48 + _N**3 / 15, 17 *
 _DELTA = (2 * _N - 2 * _N**2 / 3 - 2 * _N**3, 7 * _N**2 / 3 - 8 * _N**3 / 5, 56 * _N**3 / 15)
 
 
-def square_of_product(source_id: str) -> tuple[Position, ...] | None:
+def mgrs_cell_of_product(source_id: str) -> tuple[Position, ...] | None:
     """The closed ring, counter-clockwise, of the square that the name of a Sentinel-2 product tells; else None."""
     match = _PRODUCT.match(source_id)
     return square_ring(match[1]) if match else None

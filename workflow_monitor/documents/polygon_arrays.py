@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 
-class Outlines(NamedTuple):
+class PolygonArrays(NamedTuple):
     """The rings of n footprints, in their order.
 
     The rings of footprint i are `first_ring[i]` to before `first_ring[i + 1]`: none, if it has no geometry. The
@@ -24,7 +24,7 @@ class Outlines(NamedTuple):
     positions: npt.NDArray[np.float32]
 
 
-def outlines(footprints: Sequence[bytes | None] | npt.NDArray[np.object_]) -> Outlines:
+def polygon_arrays(footprints: Sequence[bytes | None] | npt.NDArray[np.object_]) -> PolygonArrays:
     """The outlines of polygons and multipolygons in well-known binary; None has none."""
     # They take as long to import as the rest of the server.
     import numpy as np  # noqa: PLC0415
@@ -36,7 +36,7 @@ def outlines(footprints: Sequence[bytes | None] | npt.NDArray[np.object_]) -> Ou
     positions, of_ring = shapely.get_coordinates(rings, return_index=True)
     is_last = np.append(of_ring[1:] != of_ring[:-1], True) if len(of_ring) else np.zeros(0, dtype=bool)
     kept = ~is_last
-    return Outlines(
+    return PolygonArrays(
         _starts(owner[of_polygon], len(shapes)),
         _starts(of_ring[kept], len(rings)),
         positions[kept].astype(np.float32),

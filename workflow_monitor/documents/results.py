@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from workflow_monitor.documents.strict_json import read_json
+from workflow_monitor.documents.validation import describe_value
 from workflow_monitor.domain.errors import InvalidInput, UnknownStatus
-from workflow_monitor.documents.validation import found
 from workflow_monitor.domain.limits import DEFAULTS, Limits
 from workflow_monitor.domain.models import Result
-from workflow_monitor.domain.status import Kind, Status
-from workflow_monitor.documents.strict_json import read_json
+from workflow_monitor.domain.status import ItemKind, Status
 
 #: what a worker may report
-REPORTED = (Status.DONE, Status.RETRY, Status.FAILED)
+REPORTABLE = (Status.DONE, Status.RETRY, Status.FAILED)
 
 _LARGEST = 2**63 - 1
 
@@ -26,30 +26,32 @@ class InvalidResult:
     reason: str
 
 
-def read_results(body: bytes, limits: Limits = DEFAULTS) -> list[Result | InvalidResult]:
+def parse_results(body: bytes, limits: Limits = DEFAULTS) -> list[Result | InvalidResult]:
     """The entries of a list of results, in its order; more fields than those of a result are ignored, and messages
     that are longer than `max_message_length` cut.
 
     Raises InvalidInput for a body that is no JSON list.
 
-    >>> read_results(b'[{"type": "scene", "id": 12, "status": "done"}]')[0].status
+    >>> parse_results(b'[{"type": "scene", "id": 12, "status": "done"}]')[0].status
     <Status.DONE: 'DONE'>
     """
     value = read_json(body, limits)
     if not isinstance(value, list):
-        raise InvalidInput(f"Expected a list of results, found {found(value)}.")
+        raise InvalidInput(f"Expected a list of results, found {describe_value(value)}.")
     return [_result(entry, limits) for entry in value]
 
 
 def _result(entry: object, limits: Limits) -> Result | InvalidResult:
     if not isinstance(entry, dict):
-        return InvalidResult(None, None, f"expected an object with type, id, status and message, found {found(entry)}")
-    reason = _fault(entry)
+        return InvalidResult(
+            None, None, f"expected an object with type, id, status and message, found {describe_value(entry)}"
+        )
+    reason = _validation_error(entry)
     if reason is not None:
         kind, number = entry.get("type"), entry.get("id")
         return InvalidResult(kind if isinstance(kind, str) else None, number if _is_positive(number) else None, reason)
     return Result(
-        kind=Kind(entry["type"]),
+        kind=ItemKind(entry["type"]),
         id=entry["id"],
         status=Status.parse(entry["status"]),
         message=_cut(entry.get("message") or "", limits),
@@ -62,7 +64,7 @@ def _cut(message: str, limits: Limits) -> str:
     return message if more <= 0 else f"{message[:-more]}… ({more} more characters; max_message_length)"
 
 
-def _fault(entry: dict[str, object]) -> str | None:
+def _validation_error(entry: dict[str, object]) -> str | None:
     """Why an entry is no result; None if it is one."""
     kind, message, attempt = entry.get("type"), entry.get("message"), entry.get("attempt")
     if kind not in ("scene", "tile"):
@@ -70,21 +72,21 @@ def _fault(entry: dict[str, object]) -> str | None:
     if not _is_positive(entry.get("id")):
         return f"id: expected the id of a {kind}, found {_given(entry.get('id'))}"
     if message is not None and not isinstance(message, str):
-        return f"message: expected a text, found {found(message)}"
+        return f"message: expected a text, found {describe_value(message)}"
     if attempt is not None and not _is_positive(attempt):
-        return f"attempt: expected an integer from 1, found {found(attempt)}"
-    return _fault_of_status(entry.get("status"))
+        return f"attempt: expected an integer from 1, found {describe_value(attempt)}"
+    return _status_error(entry.get("status"))
 
 
-def _fault_of_status(value: object) -> str | None:
-    expected = ", ".join(REPORTED)
+def _status_error(value: object) -> str | None:
+    expected = ", ".join(REPORTABLE)
     try:
         status = Status.parse(value) if isinstance(value, str) else None
     except UnknownStatus:
         status = None
     if status is None:
         return f"status: expected one of {expected}, found {_given(value)}"
-    return None if status in REPORTED else f"status: a worker does not report {status}; expected one of {expected}"
+    return None if status in REPORTABLE else f"status: a worker does not report {status}; expected one of {expected}"
 
 
 def _is_positive(value: object) -> bool:
@@ -92,4 +94,4 @@ def _is_positive(value: object) -> bool:
 
 
 def _given(value: object) -> str:
-    return "none" if value is None else found(value)
+    return "none" if value is None else describe_value(value)

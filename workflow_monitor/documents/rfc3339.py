@@ -13,13 +13,13 @@ EXPECTED = "a date of RFC 3339 with an offset, such as 2022-01-04T10:34:31.024Z"
 _RFC3339 = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:\.(\d+))?(Z|([+-])(\d\d):(\d\d))", re.ASCII)
 
 
-def read_date(text: str) -> tuple[str, datetime | None]:
+def parse_time(text: str) -> tuple[str, datetime | None]:
     """The date in its shortest form, and as UTC with microseconds.
 
     The offset is kept in the text, and up to nine digits of the second. The years 0 and 1 stand for "no
     date": their datetime is None. Raises ValueError for anything that is no such date.
 
-    >>> read_date("2022-01-04T10:34:31.500+01:00")
+    >>> parse_time("2022-01-04T10:34:31.500+01:00")
     ('2022-01-04T10:34:31.5+01:00', datetime.datetime(2022, 1, 4, 9, 34, 31, 500000, tzinfo=datetime.timezone.utc))
     """
     match = _RFC3339.fullmatch(text)
@@ -54,10 +54,10 @@ def _in_utc(moment: datetime) -> datetime:
         return datetime.max.replace(tzinfo=UTC)
 
 
-def rfc3339(moment: datetime) -> str:
+def format_time(moment: datetime) -> str:
     """A moment in UTC as a text that ends in Z, without trailing zeros.
 
-    >>> rfc3339(datetime(2022, 1, 4, 10, 34, 31, 24000, tzinfo=UTC))
+    >>> format_time(datetime(2022, 1, 4, 10, 34, 31, 24000, tzinfo=UTC))
     '2022-01-04T10:34:31.024Z'
     """
     text = moment.astimezone(UTC).isoformat().removesuffix("+00:00")

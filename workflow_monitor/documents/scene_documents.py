@@ -4,80 +4,28 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 
 import msgspec
 from msgspec import UNSET
 
-from workflow_monitor.documents.rfc3339 import ZERO, read_date
-from workflow_monitor.domain.errors import FieldError, InvalidInput, quoted
+from workflow_monitor.documents.footprints import footprint, parse_geojson, parse_wkt
+from workflow_monitor.documents.rfc3339 import ZERO, parse_time
 from workflow_monitor.documents.validation import (
-    ERRORS,
+    MAX_ERRORS,
+    NewSceneFields,
+    NewTileFields,
     SceneFields,
-    SceneToIngestFields,
     SwathFields,
     TileFields,
-    TileToIngestFields,
-    below,
-    read_fields,
-    refuse,
+    join_path,
+    raise_invalid,
+    validate,
 )
-from workflow_monitor.documents.footprints import Geometry, footprint, read_geojson, read_wkt
+from workflow_monitor.domain.errors import FieldError, InvalidInput, shorten_for_message
 from workflow_monitor.domain.limits import DEFAULTS, Limits
-from workflow_monitor.domain.toposort import Cycle, dependency_order
-
-
-@dataclass(frozen=True, slots=True)
-class Link:
-    """A tile that another follows or refers to, by source ids."""
-
-    scene: str
-    tile: str
-
-
-@dataclass(frozen=True, slots=True)
-class TileToIngest:
-    """A tile of a scene to ingest. `previous` and `reference` are both there, or neither is."""
-
-    source_id: str
-    #: JSON text
-    data: str
-    previous: Link | None = None
-    reference: Link | None = None
-    geometry: Geometry | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class SceneToIngest:
-    """A scene to ingest, with its tiles in an order in which links lead backwards."""
-
-    source_id: str
-    aoi: str
-    #: JSON text
-    data: str
-    #: UTC; None if there is none
-    date: datetime | None
-    retry_count: int
-    geometry: Geometry | None
-    tiles: tuple[TileToIngest, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class SceneData:
-    """The data of a scene: as JSON text, with its date (UTC; None if there is none) and the footprint in it, if any."""
-
-    text: str
-    date: datetime | None
-    geometry: Geometry | None
-
-
-@dataclass(frozen=True, slots=True)
-class TileData:
-    """The data of a tile, as JSON text."""
-
-    text: str
-
+from workflow_monitor.domain.models import Geometry, Link, NewScene, NewTile, SceneData, TileData
+from workflow_monitor.domain.toposort import CycleError, topological_sort
 
 _LINK_FIELDS = ("previous_tile_id", "previous_scene_id", "reference_tile_id", "reference_scene_id")
 _TILE_FORM = f"for each tile an object of {', '.join(_LINK_FIELDS)} and data"
@@ -90,52 +38,52 @@ _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.I
 _text_of = msgspec.json.Encoder().encode
 
 
-def read_scene(value: object, aoi: str, place: str = "", limits: Limits = DEFAULTS) -> SceneToIngest:
+def parse_scene(value: object, aoi: str, place: str = "", limits: Limits = DEFAULTS) -> NewScene:
     """The scene of a document as `POST /aoi/{aoi}/scene` takes it.
 
     Raises InvalidInput, which names the fields that are wrong, below `place`.
     """
     try:
-        fields = read_fields({} if value is None else value, SceneToIngestFields, place)
+        fields = validate({} if value is None else value, NewSceneFields, place)
     except InvalidInput as error:
         # Scenes as the server lists them have no tiles: that explains more than their other fields do.
         without_tiles = isinstance(value, dict) and value.get("tiles") is None
-        refuse([*([_no_tiles(place)] if without_tiles else []), *error.errors])
-    return scene_to_ingest(fields, aoi, place, limits=limits)
+        raise_invalid([*([_missing_tiles_error(place)] if without_tiles else []), *error.errors])
+    return new_scene(fields, aoi, place, limits=limits)
 
 
-def read_scene_data(fields: object, place: str = "", limits: Limits = DEFAULTS) -> SceneData:
+def parse_scene_data(fields: object, place: str = "", limits: Limits = DEFAULTS) -> SceneData:
     """The data of a scene from its decoded fields; null is an empty object. Raises InvalidInput."""
-    return _scene_data(read_fields({} if fields is None else _plain(fields), SceneFields, place), place, limits)
+    return _scene_data(validate({} if fields is None else _as_fields(fields), SceneFields, place), place, limits)
 
 
-def read_tile_data(fields: object, place: str = "") -> TileData:
+def parse_tile_data(fields: object, place: str = "") -> TileData:
     """The data of a tile from its decoded fields; null is an empty object. Raises InvalidInput."""
-    return TileData(_tile_text(read_fields({} if fields is None else _plain(fields), TileFields, place)))
+    return TileData(_tile_text(validate({} if fields is None else _as_fields(fields), TileFields, place)))
 
 
-def scene_to_ingest(
-    fields: SceneToIngestFields,
+def new_scene(
+    fields: NewSceneFields,
     aoi: str,
     place: str = "",
     catalogue: Geometry | None = None,
     footprints: Mapping[str, Geometry] | None = None,
     limits: Limits = DEFAULTS,
-) -> SceneToIngest:
+) -> NewScene:
     """The scene that these fields describe; the footprints of a catalogue are for scenes and tiles without their own."""
     errors = list(_scene_errors(fields, aoi, place, limits))
     if errors:
-        refuse(errors)
+        raise_invalid(errors)
     source_id = fields.source_id or ""
-    data = _scene_data(fields.data or SceneFields(), below(place, "data"), limits)
-    return SceneToIngest(
+    data = _scene_data(fields.data or SceneFields(), join_path(place, "data"), limits)
+    return NewScene(
         source_id=source_id,
         aoi=aoi,
         data=data.text,
         date=data.date,
         retry_count=fields.retry_count or 0,
         geometry=footprint(source_id, data.geometry, catalogue),
-        tiles=_tiles(source_id, fields.tiles or {}, footprints or {}, below(place, "tiles")),
+        tiles=_tiles(source_id, fields.tiles or {}, footprints or {}, join_path(place, "tiles")),
     )
 
 
@@ -144,40 +92,40 @@ def too_long(name: str, limits: Limits) -> str:
     return f"has {len(name)} characters; expected at most {limits.max_name_length} (max_name_length)"
 
 
-def _plain(fields: object) -> object:
+def _as_fields(fields: object) -> object:
     return dict(fields) if isinstance(fields, Mapping) else fields
 
 
-def _no_tiles(place: str) -> FieldError:
-    return FieldError(below(place, "tiles"), f"is missing; expected {_TILE_FORM}")
+def _missing_tiles_error(place: str) -> FieldError:
+    return FieldError(join_path(place, "tiles"), f"is missing; expected {_TILE_FORM}")
 
 
-def _scene_errors(fields: SceneToIngestFields, aoi: str, place: str, limits: Limits) -> Iterator[FieldError]:
+def _scene_errors(fields: NewSceneFields, aoi: str, place: str, limits: Limits) -> Iterator[FieldError]:
     if not fields.tiles:
-        yield _no_tiles(place)
+        yield _missing_tiles_error(place)
     if fields.id:
-        yield FieldError(below(place, "id"), f"expected none or 0, found {fields.id}; the server chooses the id")
+        yield FieldError(join_path(place, "id"), f"expected none or 0, found {fields.id}; the server chooses the id")
     if not fields.source_id:
-        yield FieldError(below(place, "source_id"), "is missing; expected the name of the product")
+        yield FieldError(join_path(place, "source_id"), "is missing; expected the name of the product")
     elif len(fields.source_id) > limits.max_name_length:
-        yield FieldError(below(place, "source_id"), too_long(fields.source_id, limits))
+        yield FieldError(join_path(place, "source_id"), too_long(fields.source_id, limits))
     if fields.aoi != aoi:
-        found = quoted(fields.aoi) if fields.aoi else "none"
-        yield FieldError(below(place, "aoi"), f"expected {quoted(aoi)} as in the path, found {found}")
+        found = shorten_for_message(fields.aoi) if fields.aoi else "none"
+        yield FieldError(join_path(place, "aoi"), f"expected {shorten_for_message(aoi)} as in the path, found {found}")
     if fields.tiles:
         yield from _name_errors(fields.tiles, (fields.data.tiles if fields.data else None) or {}, place)
 
 
 def _name_errors(tiles: Mapping[str, object], listed: Mapping[str, object], place: str) -> Iterator[FieldError]:
     if "" in tiles:
-        yield FieldError(below(place, "tiles"), "has a tile without a name")
+        yield FieldError(join_path(place, "tiles"), "has a tile without a name")
     for name in tiles:
         if name not in listed:
-            path = below(below(below(place, "data"), "tiles"), name)
+            path = join_path(join_path(join_path(place, "data"), "tiles"), name)
             yield FieldError(path, "is missing; expected in data.tiles each tile that is in tiles")
     for name in listed:
         if name not in tiles:
-            path = below(below(place, "tiles"), name)
+            path = join_path(join_path(place, "tiles"), name)
             yield FieldError(path, f"is missing, though data.tiles has it; expected {_TILE_FORM}")
 
 
@@ -185,19 +133,24 @@ def _scene_data(fields: SceneFields, place: str, limits: Limits) -> SceneData:
     """The data, from fields that are brought into the form in which they are written."""
     long = [name for name in fields.tiles or () if len(name) > limits.max_name_length]
     if long:
-        refuse([FieldError(below(below(place, "tiles"), name), too_long(name, limits)) for name in long[:ERRORS]])
-    text, date = _date(fields.date, below(place, "date"))
+        raise_invalid(
+            [
+                FieldError(join_path(join_path(place, "tiles"), name), too_long(name, limits))
+                for name in long[:MAX_ERRORS]
+            ]
+        )
+    text, date = _date(fields.date, join_path(place, "date"))
     fields.date = text
     fields.tiles = {name: _swath(swath) for name, swath in fields.tiles.items()} if fields.tiles else UNSET
     fields.graph_name = fields.graph_name or ""
-    fields.graph_config = _texts(fields.graph_config)
+    fields.graph_config = _checked_tags(fields.graph_config)
     fields.record_id = fields.record_id or ""
-    fields.instances_id = (_texts(fields.instances_id) if fields.instances_id else None) or UNSET
+    fields.instances_id = (_checked_tags(fields.instances_id) if fields.instances_id else None) or UNSET
     if fields.metadata:
         fields.metadata = {key: _as_float(value) for key, value in fields.metadata.items()}
     fields.is_retriable = fields.is_retriable or False
     fields.storage_uri = fields.storage_uri or ""
-    fields.uuid = _uuid(fields.uuid, below(place, "uuid")) if fields.uuid else UNSET
+    fields.uuid = _uuid(fields.uuid, join_path(place, "uuid")) if fields.uuid else UNSET
     fields.tags = UNSET if fields.tags is None else fields.tags
     fields.geometry = UNSET if fields.geometry is None else fields.geometry
     fields.wkt = UNSET if fields.wkt is None else fields.wkt
@@ -208,15 +161,20 @@ def _date(text: str | None, place: str) -> tuple[str, datetime | None]:
     if text is None:
         return ZERO, None
     try:
-        return read_date(text)
+        return parse_time(text)
     except ValueError as error:
-        refuse([FieldError(place, f"found {quoted(text)}: {error}")])
+        raise_invalid([FieldError(place, f"found {shorten_for_message(text)}: {error}")])
 
 
 def _uuid(text: str, place: str) -> str:
     if not _UUID.fullmatch(text):
-        refuse(
-            [FieldError(place, f"expected a UUID such as 4c0e52b5-c96d-5bfc-b0f0-c78ed9c50d48, found {quoted(text)}")]
+        raise_invalid(
+            [
+                FieldError(
+                    place,
+                    f"expected a UUID such as 4c0e52b5-c96d-5bfc-b0f0-c78ed9c50d48, found {shorten_for_message(text)}",
+                )
+            ]
         )
     return text
 
@@ -225,7 +183,7 @@ def _swath(swath: SwathFields | None) -> SwathFields:
     return SwathFields(swath.swath_id or "", swath.tile_nr or 0) if swath else SwathFields()
 
 
-def _texts(values: dict[str, str | None] | None) -> dict[str, str | None] | None:
+def _checked_tags(values: dict[str, str | None] | None) -> dict[str, str | None] | None:
     return {key: value or "" for key, value in values.items()} if values else values
 
 
@@ -244,9 +202,9 @@ def _as_float(value: object) -> object:
 def _geometry(fields: SceneFields, place: str, limits: Limits) -> Geometry | None:
     wkt = geometry = None
     if isinstance(fields.wkt, str):
-        wkt = read_wkt(fields.wkt, below(place, "wkt"), limits=limits)
+        wkt = parse_wkt(fields.wkt, join_path(place, "wkt"), limits=limits)
     if isinstance(fields.geometry, dict):
-        geometry = read_geojson(fields.geometry, below(place, "geometry"), limits=limits)
+        geometry = parse_geojson(fields.geometry, join_path(place, "geometry"), limits=limits)
     return geometry or wkt
 
 
@@ -257,20 +215,20 @@ def _tile_text(fields: TileFields) -> str:
 
 
 def _tiles(
-    scene: str, tiles: Mapping[str, TileToIngestFields | None], footprints: Mapping[str, Geometry], place: str
-) -> tuple[TileToIngest, ...]:
+    scene: str, tiles: Mapping[str, NewTileFields | None], footprints: Mapping[str, Geometry], place: str
+) -> tuple[NewTile, ...]:
     read = []
     for name, given in tiles.items():
-        fields = given or TileToIngestFields()
-        previous, reference = _links(fields, below(place, name))
+        fields = given or NewTileFields()
+        previous, reference = _links(fields, join_path(place, name))
         data = _tile_text(fields.data or TileFields())
-        read.append(TileToIngest(name, data, previous, reference, footprints.get(name)))
+        read.append(NewTile(name, data, previous, reference, footprints.get(name)))
     if any(link.scene == scene for tile in read for link in (tile.previous, tile.reference) if link):
         return _in_order(scene, read, place)
     return tuple(read)
 
 
-def _links(fields: TileToIngestFields, place: str) -> tuple[Link | None, Link | None]:
+def _links(fields: NewTileFields, place: str) -> tuple[Link | None, Link | None]:
     previous_tile, previous_scene = fields.previous_tile_id, fields.previous_scene_id
     reference_tile, reference_scene = fields.reference_tile_id, fields.reference_scene_id
     if not (previous_tile or previous_scene or reference_tile or reference_scene):
@@ -278,13 +236,13 @@ def _links(fields: TileToIngestFields, place: str) -> tuple[Link | None, Link | 
     if not (previous_tile and previous_scene and reference_tile and reference_scene):
         named = (previous_tile, previous_scene, reference_tile, reference_scene)
         absent = ", ".join(name for name, value in zip(_LINK_FIELDS, named, strict=True) if not value)
-        refuse(
+        raise_invalid(
             [FieldError(place, f"half a link: without {absent}; expected all of {', '.join(_LINK_FIELDS)}, or none")]
         )
     return Link(previous_scene, previous_tile), Link(reference_scene, reference_tile)
 
 
-def _in_order(scene: str, tiles: list[TileToIngest], place: str) -> tuple[TileToIngest, ...]:
+def _in_order(scene: str, tiles: list[NewTile], place: str) -> tuple[NewTile, ...]:
     """Tiles of which some follow others of the same scene, with those others first."""
     numbers = {tile.source_id: number for number, tile in enumerate(tiles)}
     needs: dict[int, set[int]] = {}
@@ -293,11 +251,11 @@ def _in_order(scene: str, tiles: list[TileToIngest], place: str) -> tuple[TileTo
             if link is None or link.scene != scene:
                 continue
             if link.tile not in numbers:
-                message = f"leads to the tile {quoted(link.tile)} of its own scene, which is not there"
-                refuse([FieldError(below(place, tile.source_id), message)])
+                message = f"leads to the tile {shorten_for_message(link.tile)} of its own scene, which is not there"
+                raise_invalid([FieldError(join_path(place, tile.source_id), message)])
             needs.setdefault(number, set()).add(numbers[link.tile])
     try:
-        return tuple(tiles[number] for number in dependency_order(len(tiles), needs))
-    except Cycle as cycle:
-        names = ", ".join(quoted(tiles[number].source_id) for number in cycle.members)
-        refuse([FieldError(place, f"tiles that follow each other in a circle: {names}")])
+        return tuple(tiles[number] for number in topological_sort(len(tiles), needs))
+    except CycleError as cycle:
+        names = ", ".join(shorten_for_message(tiles[number].source_id) for number in cycle.members)
+        raise_invalid([FieldError(place, f"tiles that follow each other in a circle: {names}")])

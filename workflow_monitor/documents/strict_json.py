@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import NoReturn
 
-from workflow_monitor.domain.errors import FieldError, InvalidInput, quoted
+from workflow_monitor.domain.errors import FieldError, InvalidInput, shorten_for_message
 from workflow_monitor.domain.limits import DEFAULTS, Limits
 
 # Integers of other readers: signed 64 bits, or unsigned.
@@ -36,10 +36,10 @@ def read_json(body: bytes, limits: Limits = DEFAULTS) -> object:
     >>> read_json(b'{"tile_nr": 4}')
     {'tile_nr': 4}
     """
-    check_values(body, limits)
+    check_token_count(body, limits)
     text = _decoded(body)
     try:
-        with collector_paused(len(body)):
+        with gc_paused(len(body)):
             value: object = json.loads(text, object_pairs_hook=_object, parse_constant=_refuse_constant)
     except json.JSONDecodeError as error:
         raise InvalidInput(_described(error, text)) from None
@@ -54,7 +54,7 @@ def read_json(body: bytes, limits: Limits = DEFAULTS) -> object:
     return value
 
 
-def check_values(body: bytes, limits: Limits) -> None:
+def check_token_count(body: bytes, limits: Limits) -> None:
     """Refuse, with InvalidInput, a text whose values would take too much memory, before any of them is made."""
     # Not more are there than bytes, which saves counting most bodies.
     if len(body) > limits.max_json_values and (values := sum(map(body.count, b",:[{"))) > limits.max_json_values:
@@ -63,7 +63,7 @@ def check_values(body: bytes, limits: Limits) -> None:
 
 
 @contextmanager
-def collector_paused(size: int) -> Iterator[None]:
+def gc_paused(size: int) -> Iterator[None]:
     """Pause the garbage collector while a body of so many bytes is read, if it is large.
 
     Reading leaves no cycles behind, yet the collector would walk all that has been read again and again: that
@@ -126,7 +126,7 @@ def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
         seen: set[str] = set()
         twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
         message = "occurs twice in one object; expected each key once"
-        raise InvalidInput(f"The key {quoted(twice)} {message}.", [FieldError(twice, message)])
+        raise InvalidInput(f"The key {shorten_for_message(twice)} {message}.", [FieldError(twice, message)])
     return members
 
 
@@ -135,7 +135,7 @@ def _refuse_constant(name: str) -> NoReturn:
 
 
 def _described(error: json.JSONDecodeError, text: str) -> str:
-    found = quoted(text[error.pos : error.pos + 20]) if error.pos < len(text) else "the end of the body"
+    found = shorten_for_message(text[error.pos : error.pos + 20]) if error.pos < len(text) else "the end of the body"
     if error.msg == "Extra data":
         return f"Something follows the JSON value at {_place(text, error.pos)}: {found}."
     return f"The body is not JSON: {error.msg} at {_place(text, error.pos)}, found {found}."
@@ -167,7 +167,7 @@ def _check_depth(value: object, limits: Limits) -> None:
 def _check_numbers(value: object) -> None:
     for path, number in _numbers(value, ""):
         if not SMALLEST <= number <= LARGEST and (type(number) is int or number in (float("inf"), float("-inf"))):
-            message = f"found {quoted(number)}, a number that does not fit in 64 bits"
+            message = f"found {shorten_for_message(number)}, a number that does not fit in 64 bits"
             raise InvalidInput(f"{path or 'The body'}: {message}.", [FieldError(path, message)])
 
 

@@ -12,10 +12,10 @@ from typing import Annotated, Never, TypeVar
 import msgspec
 from msgspec import UNSET, Meta, UnsetType, inspect
 
-from workflow_monitor.domain.errors import QUOTED_LENGTH, FieldError, InvalidInput, quoted
+from workflow_monitor.domain.errors import QUOTED_LENGTH, FieldError, InvalidInput, shorten_for_message
 
 #: how many errors an answer names
-ERRORS = 20
+MAX_ERRORS = 20
 
 Int32 = Annotated[int, Meta(ge=-(2**31), le=2**31 - 1)]
 Int64 = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
@@ -25,7 +25,7 @@ Tag = str | int | float | bool | None
 Fields = TypeVar("Fields", bound=msgspec.Struct)
 
 
-def prepared(fields: type[Fields]) -> type[Fields]:
+def thread_safe_struct(fields: type[Fields]) -> type[Fields]:
     """The class, which any thread may read now: msgspec crashes if several have it look into a class for the first time."""
     msgspec.json.Decoder(fields)
     return fields
@@ -38,7 +38,7 @@ class SwathFields(msgspec.Struct, forbid_unknown_fields=True):
     tile_nr: Int64 | None = 0
 
 
-@prepared
+@thread_safe_struct
 class SceneFields(msgspec.Struct, forbid_unknown_fields=True):
     """The data of a scene, in the order in which they are written."""
 
@@ -57,7 +57,7 @@ class SceneFields(msgspec.Struct, forbid_unknown_fields=True):
     wkt: str | UnsetType | None = UNSET
 
 
-@prepared
+@thread_safe_struct
 class TileFields(msgspec.Struct, forbid_unknown_fields=True):
     """The data of a tile, in the order in which they are written."""
 
@@ -67,7 +67,7 @@ class TileFields(msgspec.Struct, forbid_unknown_fields=True):
     is_retriable: bool | None = False
 
 
-class TileToIngestFields(msgspec.Struct, forbid_unknown_fields=True):
+class NewTileFields(msgspec.Struct, forbid_unknown_fields=True):
     """A tile of a scene to ingest; the links are source ids."""
 
     previous_tile_id: str | None = ""
@@ -77,15 +77,15 @@ class TileToIngestFields(msgspec.Struct, forbid_unknown_fields=True):
     data: TileFields | None = None
 
 
-@prepared
-class SceneToIngestFields(msgspec.Struct, forbid_unknown_fields=True):
+@thread_safe_struct
+class NewSceneFields(msgspec.Struct, forbid_unknown_fields=True):
     """A scene to ingest."""
 
     id: Int64 | None = 0
     source_id: str | None = ""
     aoi: str | None = ""
     data: SceneFields | None = None
-    tiles: dict[str, TileToIngestFields | None] | None = None
+    tiles: dict[str, NewTileFields | None] | None = None
     retry_count: Int32 | None = 0
 
 
@@ -118,7 +118,7 @@ class CatalogueScene(msgspec.Struct):
     Ingested: bool | None = False
 
 
-@prepared
+@thread_safe_struct
 class CatalogueFeature(msgspec.Struct):
     """A feature of a catalogue."""
 
@@ -126,16 +126,16 @@ class CatalogueFeature(msgspec.Struct):
     geometry: dict[str, object] | None = None
 
 
-def read_fields(value: object, fields: type[Fields], place: str = "") -> Fields:
+def validate(value: object, fields: type[Fields], place: str = "") -> Fields:
     """The value as these fields. Raises InvalidInput, which names what does not fit below `place`."""
     try:
         return msgspec.convert(value, fields, strict=True)
     except msgspec.ValidationError as error:
-        errors = list(islice(_misfits(value, inspect.type_info(fields), place), ERRORS))
-        refuse(errors or [FieldError(place, str(error))])
+        errors = list(islice(_iter_errors(value, inspect.type_info(fields), place), MAX_ERRORS))
+        raise_invalid(errors or [FieldError(place, str(error))])
 
 
-def refuse(errors: Iterable[FieldError]) -> Never:
+def raise_invalid(errors: Iterable[FieldError]) -> Never:
     """Raise InvalidInput for these errors: the first is told in full, all are listed."""
     listed = list(errors)
     first = listed[0]
@@ -144,26 +144,26 @@ def refuse(errors: Iterable[FieldError]) -> Never:
     raise InvalidInput(f"{subject}{first.message}.{others}", listed)
 
 
-def below(place: str, key: str) -> str:
+def join_path(place: str, key: str) -> str:
     """The path of a member of what is at `place`.
 
-    >>> below("tiles", "A44_IW1_8951")
+    >>> join_path("tiles", "A44_IW1_8951")
     'tiles.A44_IW1_8951'
     """
     short = key if len(key) <= QUOTED_LENGTH else key[: QUOTED_LENGTH - 1] + "…"
     return f"{place}.{short}" if place else short
 
 
-def found(value: object) -> str:
+def describe_value(value: object) -> str:
     """A value as it is shown in a message."""
     if isinstance(value, dict):
         return "an object"
     if isinstance(value, list):
         return f"a list of {len(value)}"
-    return "null" if value is None else str(value).lower() if isinstance(value, bool) else quoted(value)
+    return "null" if value is None else str(value).lower() if isinstance(value, bool) else shorten_for_message(value)
 
 
-def _misfits(value: object, expected: inspect.Type, place: str) -> Iterator[FieldError]:
+def _iter_errors(value: object, expected: inspect.Type, place: str) -> Iterator[FieldError]:
     """What is wrong with a value, field by field."""
     choices = expected.types if isinstance(expected, inspect.UnionType) else (expected,)
     if _fits(value, choices):
@@ -172,28 +172,28 @@ def _misfits(value: object, expected: inspect.Type, place: str) -> Iterator[Fiel
         choice for choice in choices if isinstance(choice, inspect.StructType | inspect.DictType | inspect.ListType)
     ]
     if inner and isinstance(value, dict) and isinstance(inner[0], inspect.StructType):
-        yield from _struct_misfits(value, inner[0], place)
+        yield from _iter_struct_errors(value, inner[0], place)
     elif inner and isinstance(value, dict) and isinstance(inner[0], inspect.DictType):
         for key, member in value.items():
-            yield from _misfits(member, inner[0].value_type, below(place, key))
+            yield from _iter_errors(member, inner[0].value_type, join_path(place, key))
     elif inner and isinstance(value, list) and isinstance(inner[0], inspect.ListType):
         for index, member in enumerate(value):
-            yield from _misfits(member, inner[0].item_type, f"{place}[{index}]")
+            yield from _iter_errors(member, inner[0].item_type, f"{place}[{index}]")
     else:
-        yield FieldError(place, f"expected {_described(choices)}, found {found(value)}")
+        yield FieldError(place, f"expected {_described(choices)}, found {describe_value(value)}")
 
 
-def _struct_misfits(value: dict[str, object], expected: inspect.StructType, place: str) -> Iterator[FieldError]:
+def _iter_struct_errors(value: dict[str, object], expected: inspect.StructType, place: str) -> Iterator[FieldError]:
     fields = {field.encode_name: field for field in expected.fields}
     for key, field in fields.items():
         if key in value:
-            yield from _misfits(value[key], field.type, below(place, key))
+            yield from _iter_errors(value[key], field.type, join_path(place, key))
         elif field.required:
-            yield FieldError(below(place, key), f"is missing; expected {_described((field.type,))}")
+            yield FieldError(join_path(place, key), f"is missing; expected {_described((field.type,))}")
     if expected.forbid_unknown_fields:
         for key in value:
             if key not in fields:
-                yield FieldError(below(place, key), f"is not a field here; expected only {', '.join(fields)}")
+                yield FieldError(join_path(place, key), f"is not a field here; expected only {', '.join(fields)}")
 
 
 def _fits(value: object, choices: Iterable[inspect.Type]) -> bool:

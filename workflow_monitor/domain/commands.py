@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from workflow_monitor.domain.limits import DEFAULTS, Limits
-from workflow_monitor.domain.models import Result
-from workflow_monitor.domain.status import Kind, Status
-
-if TYPE_CHECKING:
-    from workflow_monitor.documents.aoi_names import SceneToIngest
+from workflow_monitor.domain.models import NewScene, Result
+from workflow_monitor.domain.status import ItemKind, Status
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,49 +33,49 @@ class Ingest:
     """
 
     aoi: str
-    scenes: Sequence[SceneToIngest]
+    scenes: Sequence[NewScene]
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class ReportResults:
     """Results of workers, applied in order. Answers an Outcome for each; nothing is raised."""
 
     results: Sequence[Result]
 
 
 @dataclass(frozen=True, slots=True)
-class Retry:
+class RetryItem:
     """Try an item in RETRY again. Answers None; ItemNotFound, StatusConflict."""
 
-    kind: Kind
+    kind: ItemKind
     id: int
 
 
 @dataclass(frozen=True, slots=True)
-class Fail:
+class FailItem:
     """Give an item up, from RETRY or, with `force`, from anywhere. Answers None; ItemNotFound, StatusConflict."""
 
-    kind: Kind
+    kind: ItemKind
     id: int
     force: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Foresee:
+class PreviewFail:
     """Look what giving an item up by force would do, and do nothing.
 
     Answers the Changes that it would log, in order; ItemNotFound, StatusConflict.
     """
 
-    kind: Kind
+    kind: ItemKind
     id: int
 
 
 @dataclass(frozen=True, slots=True)
-class Force:
+class ForceStatus:
     """Set the status of an item. Answers None; ItemNotFound, StatusConflict."""
 
-    kind: Kind
+    kind: ItemKind
     id: int
     status: Status
 
@@ -92,7 +88,7 @@ class SetData:
     data of such an item).
     """
 
-    kind: Kind
+    kind: ItemKind
     id: int
     data: Mapping[str, object]
     merge: bool = False
@@ -111,7 +107,7 @@ class RetryAOI:
 
 
 @dataclass(frozen=True, slots=True)
-class Lease:
+class LeaseJobs:
     """Take up to `limit` jobs of a queue for some seconds. Answers a list of LeasedJob, oldest first; AOINotFound."""
 
     queue: str
@@ -146,14 +142,14 @@ class ExpireLeases:
 
 
 @dataclass(frozen=True, slots=True)
-class TakeResults:
+class DrainResults:
     """Apply up to so many results that workers have put on the queue, and take them off it. Answers their number."""
 
     limit: int
 
 
 @dataclass(frozen=True, slots=True)
-class TrimHistory:
+class PruneHistory:
     """Forget jobs that were withdrawn, and events that happened, so many seconds ago. Answers None."""
 
     jobs: float
@@ -165,17 +161,17 @@ Command = (
     CreateAOI
     | DeleteAOI
     | Ingest
-    | Report
-    | Retry
-    | Fail
-    | Foresee
-    | Force
+    | ReportResults
+    | RetryItem
+    | FailItem
+    | PreviewFail
+    | ForceStatus
     | SetData
     | RetryAOI
-    | Lease
+    | LeaseJobs
     | RenewLease
     | RenewLeases
     | ExpireLeases
-    | TakeResults
-    | TrimHistory
+    | DrainResults
+    | PruneHistory
 )

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 QUOTED_LENGTH = 120
 
 
-def quoted(value: object) -> str:
+def shorten_for_message(value: object) -> str:
     """A value as it is shown in a message: on one line, cut if it is long.
 
-    >>> quoted("a" * 500)[-5:]
+    >>> shorten_for_message("a" * 500)[-5:]
     "aaa…'"
     """
     text = value if isinstance(value, str) else repr(value)
@@ -23,10 +23,10 @@ def quoted(value: object) -> str:
     return repr(short) if isinstance(value, str) else short
 
 
-def harmless(text: str) -> str:
+def escape_control_characters(text: str) -> str:
     r"""The text with everything escaped that a terminal would act upon: control characters, and those that turn text.
 
-    >>> harmless("Aarhus\x1b[2J\u202e")
+    >>> escape_control_characters("Aarhus\x1b[2J\u202e")
     'Aarhus\\x1b[2J\\u202e'
     """
     if text.isprintable():
@@ -72,7 +72,7 @@ class UnknownStatus(InvalidInput):
     title = "There is no such status"
 
     def __init__(self, found: str, expected: Sequence[str]) -> None:
-        super().__init__(f"{quoted(found)} is not a status; expected one of {', '.join(expected)}.")
+        super().__init__(f"{shorten_for_message(found)} is not a status; expected one of {', '.join(expected)}.")
 
 
 class NotFound(WorkflowError):
@@ -90,7 +90,7 @@ class AOINotFound(NotFound):
     title = "There is no such AOI"
 
     def __init__(self, name: str) -> None:
-        super().__init__(f"There is no AOI {quoted(name)}. GET /aoi/ lists those that are there.")
+        super().__init__(f"There is no AOI {shorten_for_message(name)}. GET /aoi/ lists those that are there.")
 
 
 class ItemNotFound(NotFound):
@@ -110,13 +110,13 @@ class Conflict(WorkflowError):
     title = "The present state does not allow this"
 
 
-class StatusConflict(Conflict):
+class InvalidTransition(Conflict):
     """The status of an item, or of one beside it, does not allow the action."""
 
     code = "status-does-not-allow"
 
 
-class ReadOnly(Conflict):
+class StoreReadOnly(Conflict):
     """The server was told to change nothing."""
 
     code = "read-only"
@@ -133,7 +133,7 @@ class AOIExists(Conflict):
     title = "The AOI is already there"
 
     def __init__(self, name: str) -> None:
-        super().__init__(f"There is already an AOI {quoted(name)}.")
+        super().__init__(f"There is already an AOI {shorten_for_message(name)}.")
 
 
 class SceneExists(Conflict):
@@ -144,14 +144,14 @@ class SceneExists(Conflict):
 
     def __init__(self, aoi: str, ids: dict[str, int]) -> None:
         names = list(ids)
-        shown = ", ".join(f"{quoted(name)} (id {ids[name]})" for name in names[:5])
+        shown = ", ".join(f"{shorten_for_message(name)} (id {ids[name]})" for name in names[:5])
         more = f" and {len(names) - 5} more" if len(names) > 5 else ""
-        super().__init__(f"The AOI {quoted(aoi)} already has {shown}{more}. Nothing was added.")
+        super().__init__(f"The AOI {shorten_for_message(aoi)} already has {shown}{more}. Nothing was added.")
         self.ids = ids
         self.extra = {"id": ids[names[0]]} if len(names) == 1 else {"ids": ids}
 
 
-class LeaseLost(Conflict):
+class LeaseNotFound(Conflict):
     """A lease has run out, was returned, or never was."""
 
     status = 404
@@ -160,7 +160,7 @@ class LeaseLost(Conflict):
 
     def __init__(self, lease: str) -> None:
         super().__init__(
-            f"The lease {quoted(lease)} is not in force: it has run out, its job was finished, or it never was. "
+            f"The lease {shorten_for_message(lease)} is not in force: it has run out, its job was finished, or it never was. "
             "Stop the work on its job and lease another."
         )
 

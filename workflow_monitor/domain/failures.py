@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
-from workflow_monitor.domain.status import Kind, Status
+from workflow_monitor.domain.status import ItemKind, Status
 
 NO_MESSAGE = "(no message)"
 #: the statuses of what failed: what waits for a person, and what was given up
@@ -34,14 +34,14 @@ _FOLD = re.compile("|".join(f"(?P<f{number}>{pattern})" for number, (pattern, _)
 _LONGEST = 500
 
 
-def shape(message: str) -> str:
+def message_template(message: str) -> str:
     """A message with what is different each time folded away.
 
-    >>> shape("open /tmp/2f1a-77/S1A_IW_SLC__1SDV_20220111T170124.dim: no such file or directory")
+    >>> message_template("open /tmp/2f1a-77/S1A_IW_SLC__1SDV_20220111T170124.dim: no such file or directory")
     'open <path>: no such file or directory'
-    >>> shape("Get https://archive.example.org/p(12)/$value: status 503 Service Unavailable")
+    >>> message_template("Get https://archive.example.org/p(12)/$value: status 503 Service Unavailable")
     'Get <url>: status 503 Service Unavailable'
-    >>> shape("tile 12 waited 10m0s since 2022-01-04T10:34:31Z")
+    >>> message_template("tile 12 waited 10m0s since 2022-01-04T10:34:31Z")
     'tile <n> waited <duration> since <date>'
     """
     folded = _FOLD.sub(_folded, message.strip()[:20_000])
@@ -55,10 +55,10 @@ def _folded(found: re.Match[str]) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
+class FailedItem:
     """A scene or tile in RETRY or FAILED; `since` is when it came into that status, if that is known."""
 
-    kind: Kind
+    kind: ItemKind
     id: int
     status: Status
     message: str
@@ -76,8 +76,8 @@ class FailureGroup:
     The first `retry` of the `ids` are those in RETRY.
     """
 
-    shape: str
-    kind: Kind
+    message_template: str
+    kind: ItemKind
     example: str
     retry: int = 0
     failed: int = 0
@@ -93,7 +93,7 @@ class FailureGroup:
         """How many there are."""
         return len(self.ids)
 
-    def add(self, failure: Failure) -> None:
+    def add(self, failure: FailedItem) -> None:
         """Count one more."""
         self.ids.append(failure.id)
         self.retry += failure.status is Status.RETRY
@@ -108,21 +108,21 @@ class FailureGroup:
             self.orbits[failure.orbit] = self.orbits.get(failure.orbit, 0) + 1
 
 
-def grouped(failures: Iterable[Failure]) -> list[FailureGroup]:
+def group_failures(failures: Iterable[FailedItem]) -> list[FailureGroup]:
     """The failures by shape and kind, the most frequent first.
 
-    >>> tiles = [Failure(Kind.TILE, number, Status.RETRY, f"tile {number} is broken") for number in (7, 9)]
-    >>> [(group.shape, group.count) for group in grouped(tiles)]
+    >>> tiles = [FailedItem(ItemKind.TILE, number, Status.RETRY, f"tile {number} is broken") for number in (7, 9)]
+    >>> [(group.shape, group.count) for group in group_failures(tiles)]
     [('tile <n> is broken', 2)]
     """
     shapes: dict[str, str] = {}
-    groups: dict[tuple[str, Kind], FailureGroup] = {}
+    groups: dict[tuple[str, ItemKind], FailureGroup] = {}
     for failure in sorted(failures, key=lambda one: one.status is Status.FAILED):
         text = failure.message
         if text not in shapes:
-            shapes[text] = shape(text)
+            shapes[text] = message_template(text)
         key = shapes[text], failure.kind
         if key not in groups:
             groups[key] = FailureGroup(*key, example=text)
         groups[key].add(failure)
-    return sorted(groups.values(), key=lambda group: (-group.count, group.shape))
+    return sorted(groups.values(), key=lambda group: (-group.count, group.message_template))

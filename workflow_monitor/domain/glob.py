@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from workflow_monitor.domain.errors import FieldError, InvalidInput, quoted
+from workflow_monitor.domain.errors import FieldError, InvalidInput, shorten_for_message
 
 IGNORE_CASE = "(?i)"
 
@@ -63,7 +63,7 @@ def compile_pattern(text: str) -> Pattern:
             parts.append(_literal(quoted_one))
         else:
             message = "ends in a backslash, which quotes the next character; write two for a backslash"
-            raise InvalidInput(f"The pattern {quoted(text)} {message}.", [FieldError("aoi", message)])
+            raise InvalidInput(f"The pattern {shorten_for_message(text)} {message}.", [FieldError("aoi", message)])
     return Pattern(text, re.sub(r"(?:\.\*)+", ".*", "".join(parts)), ignores_case)
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from typing import Literal
 
-from workflow_monitor.domain.status import Cause, Kind, Status, aoi_status
+from workflow_monitor.domain.status import Cause, ItemKind, Status, aoi_status
 
 
 @dataclass(slots=True)
@@ -20,15 +21,15 @@ class Scene:
     status: Status = Status.NEW
     message: str = ""
     #: retries left; goes below 0 by hand
-    countdown: int = 0
+    retries_left: int = 0
     #: how often it was handed out
     attempt: int = 0
     #: number of the job that is out for it
     job: int | None = None
 
     @property
-    def kind(self) -> Kind:
-        return Kind.SCENE
+    def kind(self) -> ItemKind:
+        return ItemKind.SCENE
 
 
 @dataclass(slots=True)
@@ -46,13 +47,13 @@ class Tile:
     reference: int | None = None
     status: Status = Status.NEW
     message: str = ""
-    countdown: int = 0
+    retries_left: int = 0
     attempt: int = 0
     job: int | None = None
 
     @property
-    def kind(self) -> Kind:
-        return Kind.TILE
+    def kind(self) -> ItemKind:
+        return ItemKind.TILE
 
     @property
     def is_root(self) -> bool:
@@ -82,7 +83,7 @@ class AOI:
 class Result:
     """What a worker reports of a scene or tile."""
 
-    kind: Kind
+    kind: ItemKind
     id: int
     status: Status
     message: str = ""
@@ -91,14 +92,14 @@ class Result:
 
 
 @dataclass(frozen=True, slots=True)
-class JobOrder:
+class Job:
     """A hand-out of an item to the workers: what the outbox keeps.
 
     `previous` and `reference` are ids of the tiles that the worker is told of.
     """
 
     id: int
-    kind: Kind
+    kind: ItemKind
     item: int
     aoi: int
     attempt: int
@@ -107,7 +108,7 @@ class JobOrder:
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
+class LeaseGrant:
     """What a worker takes a job under, until when (UTC)."""
 
     lease: str
@@ -145,20 +146,20 @@ class Event:
     after: Status | None
     cause: Cause
     #: who asked for it, as far as it is known
-    who: str
+    actor: str
     message: str = ""
     attempt: int = 0
-    countdown: int = 0
+    retries_left: int = 0
     previous: int | None = None
     reference: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Roots:
+class GraphExtent:
     """Where the graph of an AOI begins and ends."""
 
     #: number of root tiles
-    number: int
+    count: int
     #: when (UTC) the earliest scene of a root tile was acquired, and the latest of a leaf tile
     first: datetime | None
     last: datetime | None
@@ -192,5 +193,76 @@ class Backup:
 class Page:
     """A part of a list: page `number`, counted from 0, of `limit` items each."""
 
-    number: int
+    index: int
     limit: int
+
+
+# ---- scenes and tiles to add
+
+Origin = Literal["geometry", "wkt", "catalogue", "mgrs"]
+
+
+@dataclass(frozen=True, slots=True)
+class Geometry:
+    """A footprint.
+
+    `geojson` is the text of a GeoJSON geometry, with rings after the right-hand rule and cut at the
+    antimeridian, and `wkb` the same as well-known binary; `bounds` are its least longitude and latitude, and its
+    greatest; `origin` tells where it is from.
+    """
+
+    geojson: str
+    wkb: bytes
+    bounds: tuple[float, float, float, float]
+    origin: Origin
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A tile that another follows or refers to, by source ids."""
+
+    scene: str
+    tile: str
+
+
+@dataclass(frozen=True, slots=True)
+class NewTile:
+    """A tile of a scene to ingest. `previous` and `reference` are both there, or neither is."""
+
+    source_id: str
+    #: JSON text
+    data: str
+    previous: Link | None = None
+    reference: Link | None = None
+    geometry: Geometry | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NewScene:
+    """A scene to ingest, with its tiles in an order in which links lead backwards."""
+
+    source_id: str
+    aoi: str
+    #: JSON text
+    data: str
+    #: UTC; None if there is none
+    date: datetime | None
+    retry_count: int
+    geometry: Geometry | None
+    tiles: tuple[NewTile, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SceneData:
+    """The data of a scene: as JSON text, with its date (UTC; None if there is none) and the footprint in it, if any."""
+
+    text: str
+    date: datetime | None
+    geometry: Geometry | None
+
+
+@dataclass(frozen=True, slots=True)
+class TileData:
+    """The data of a tile, as JSON text."""
+
+    text: str

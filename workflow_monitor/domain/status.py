@@ -8,7 +8,7 @@ from enum import StrEnum
 from workflow_monitor.domain.errors import UnknownStatus
 
 
-class Kind(StrEnum):
+class ItemKind(StrEnum):
     """What has a status and is worked on."""
 
     SCENE = "scene"
@@ -16,7 +16,7 @@ class Kind(StrEnum):
 
 
 #: The queues, by the workers that they are for, and what their jobs are about.
-QUEUES: Mapping[str, Kind] = {"downloader": Kind.SCENE, "processor": Kind.TILE}
+QUEUE_KINDS: Mapping[str, ItemKind] = {"downloader": ItemKind.SCENE, "processor": ItemKind.TILE}
 
 
 class Status(StrEnum):
@@ -49,7 +49,7 @@ class Status(StrEnum):
 
 
 #: How a status is drawn, in Graphviz' colour names.
-COLOURS: Mapping[Status, str] = {
+GRAPHVIZ_COLORS: Mapping[Status, str] = {
     Status.NEW: "gray",
     Status.PENDING: "blue",
     Status.DONE: "green",
@@ -95,10 +95,10 @@ class Cause(StrEnum):
     DELETE = "delete"
 
 
-def dominant(counts: Mapping[Status, int]) -> Status | None:
+def worst_status(counts: Mapping[Status, int]) -> Status | None:
     """The first status of PRECEDENCE that anything has; None if nothing has any.
 
-    >>> dominant({Status.DONE: 3, Status.NEW: 1})
+    >>> worst_status({Status.DONE: 3, Status.NEW: 1})
     <Status.NEW: 'NEW'>
     """
     return next((status for status in PRECEDENCE if counts.get(status)), None)
@@ -114,7 +114,7 @@ def aoi_status(
     """
     if scenes.get(Status.RETRY) or tiles.get(Status.RETRY):
         return Status.RETRY
-    of_scenes = dominant(scenes)
+    of_scenes = worst_status(scenes)
     if of_scenes is Status.DONE:
-        return dominant(tiles_of_done_scenes) or Status.DONE
+        return worst_status(tiles_of_done_scenes) or Status.DONE
     return of_scenes or Status.NEW

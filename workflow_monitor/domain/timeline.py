@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from workflow_monitor.domain.status import Kind, Status
+from workflow_monitor.domain.status import ItemKind, Status
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class TimeRange:
     """A time in equal steps, from `since` to before `until`."""
 
     since: datetime
@@ -25,11 +25,11 @@ class Span:
         return (self.until - self.since) / self.steps
 
 
-class Flow(NamedTuple):
+class TransitionCount(NamedTuple):
     """How many items went from one status to another in a step; those after the end are in step `steps`."""
 
     step: int
-    kind: Kind
+    kind: ItemKind
     #: None of those that were added
     before: Status | None
     after: Status
@@ -40,15 +40,17 @@ class Flow(NamedTuple):
 class Timeline:
     """For scenes and tiles: numbers in each status at the end of each step, and how many were done within it."""
 
-    span: Span
-    counts: Mapping[Kind, Mapping[Status, list[int]]]
-    finished: Mapping[Kind, list[int]]
+    span: TimeRange
+    counts: Mapping[ItemKind, Mapping[Status, list[int]]]
+    finished: Mapping[ItemKind, list[int]]
 
 
-def timeline(span: Span, now: Mapping[Kind, Counter[Status]], flows: Iterable[Flow]) -> Timeline:
+def timeline(span: TimeRange, now: Mapping[ItemKind, Counter[Status]], flows: Iterable[TransitionCount]) -> Timeline:
     """Go back from the numbers of now, so that it does not matter whether the first events are still kept."""
-    changes: dict[Kind, list[Counter[Status]]] = {kind: [Counter() for _ in range(span.steps + 1)] for kind in Kind}
-    finished = {kind: [0] * span.steps for kind in Kind}
+    changes: dict[ItemKind, list[Counter[Status]]] = {
+        kind: [Counter() for _ in range(span.steps + 1)] for kind in ItemKind
+    }
+    finished = {kind: [0] * span.steps for kind in ItemKind}
     for flow in flows:
         change = changes[flow.kind][flow.step]
         change[flow.after] += flow.number
@@ -56,8 +58,8 @@ def timeline(span: Span, now: Mapping[Kind, Counter[Status]], flows: Iterable[Fl
             change[flow.before] -= flow.number
         if flow.after is Status.DONE and flow.step < span.steps:
             finished[flow.kind][flow.step] += flow.number
-    counts: dict[Kind, dict[Status, list[int]]] = {}
-    for kind in Kind:
+    counts: dict[ItemKind, dict[Status, list[int]]] = {}
+    for kind in ItemKind:
         counts[kind] = {status: [0] * span.steps for status in Status}
         current = Counter(now[kind])
         for step in reversed(range(span.steps)):

@@ -6,7 +6,7 @@ import heapq
 from collections.abc import Mapping, Sequence
 
 
-class Cycle(Exception):
+class CycleError(Exception):
     """Some nodes depend on each other; `members` are those of one circle, in its order."""
 
     def __init__(self, members: Sequence[int]) -> None:
@@ -14,12 +14,12 @@ class Cycle(Exception):
         self.members = members
 
 
-def dependency_order(count: int, needs: Mapping[int, set[int]], rank: Sequence[object] | None = None) -> list[int]:
+def topological_sort(count: int, needs: Mapping[int, set[int]], rank: Sequence[object] | None = None) -> list[int]:
     """The numbers below `count`, each after all that it needs; otherwise by rank, then by number.
 
     Raises Cycle.
 
-    >>> dependency_order(3, {0: {2}})
+    >>> topological_sort(3, {0: {2}})
     [1, 2, 0]
     """
     missing = [len(needs.get(node, ())) for node in range(count)]
@@ -38,7 +38,7 @@ def dependency_order(count: int, needs: Mapping[int, set[int]], rank: Sequence[o
             if not missing[follower]:
                 heapq.heappush(ready, (_rank(rank, follower), follower))
     if len(order) < count:
-        raise Cycle(_circle(needs, next(node for node in range(count) if missing[node]), missing))
+        raise CycleError(_circle(needs, next(node for node in range(count) if missing[node]), missing))
     return order
 
 

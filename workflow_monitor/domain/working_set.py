@@ -1,7 +1,7 @@
 """The part of the dependency graph that commands are carried out on.
 
 A Neighbourhood holds the items that were loaded, how they hang together, and what has become of them. It never
-loads anything itself: a transition that needs more than is there is told so by `Missing`, and whoever
+loads anything itself: a transition that needs more than is there is told so by `NotLoaded`, and whoever
 carries it out loads that and has it done again. So the transitions see one whole graph and stay pure.
 """
 
@@ -12,12 +12,12 @@ from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
-from workflow_monitor.domain.models import Item, JobOrder, Scene, Tile
-from workflow_monitor.domain.status import Cause, Kind, Status
+from workflow_monitor.domain.models import Item, Job, Scene, Tile
+from workflow_monitor.domain.status import Cause, ItemKind, Status
 
 
 @dataclass(slots=True)
-class Missing(Exception):
+class NotLoaded(Exception):
     """What has to be loaded before the transition can be decided, by id."""
 
     scenes: set[int] = field(default_factory=set)
@@ -30,37 +30,37 @@ class Missing(Exception):
         return any((self.scenes, self.tiles, self.tiles_of, self.followers_of, self.referrers_of))
 
 
-class _Undone(Exception):
+class _DryRun(Exception):
     """What was rehearsed is to be undone."""
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class Transition:
     """One entry of the event log: an item as it was after something had happened to it."""
 
     seq: int
-    kind: Kind
+    kind: ItemKind
     id: int
     aoi: int
     before: Status | None
     after: Status
     cause: Cause
-    who: str
+    actor: str
     message: str
     attempt: int
-    countdown: int
+    retries_left: int
     previous: int | None
     reference: int | None
 
     @property
-    def reshapes(self) -> bool:
+    def changes_topology(self) -> bool:
         """Whether the graph has another shape, or other dates, after it."""
         is_about_failed = (self.before is Status.FAILED) != (self.after is Status.FAILED)
         return self.before is None or is_about_failed or self.cause in (Cause.HAND_OVER, Cause.DATA)
 
 
 @dataclass(slots=True)
-class Workload:
+class CountDelta:
     """By how much the numbers of an AOI's items in each status change."""
 
     scenes: Counter[Status] = field(default_factory=Counter)
@@ -68,7 +68,7 @@ class Workload:
     tiles_of_done_scenes: Counter[Status] = field(default_factory=Counter)
 
 
-class Neighbourhood:
+class WorkingSet:
     """Scenes and tiles with their links, and the record of what was done to them since the last `take`."""
 
     def __init__(self, next_seq: int) -> None:
@@ -81,18 +81,18 @@ class Neighbourhood:
         self._tiles_known: set[int] = set()
         self._followers_known: set[int] = set()
         self._referrers_known: set[int] = set()
-        self.who = ""
+        self.actor = ""
         self._next_seq = next_seq
         self._begin()
 
     def _begin(self) -> None:
         self._undo: list[tuple[Item, str, object]] = []
-        self._changes: list[Change] = []
-        self._jobs: list[JobOrder] = []
+        self._changes: list[Transition] = []
+        self._jobs: list[Job] = []
         self._withdrawn: list[int] = []
         #: the status before the first change; None of what is new
-        self._status_before: dict[tuple[Kind, int], Status | None] = {}
-        self._touched: dict[tuple[Kind, int], Item] = {}
+        self._status_before: dict[tuple[ItemKind, int], Status | None] = {}
+        self._touched: dict[tuple[ItemKind, int], Item] = {}
 
     def __len__(self) -> int:
         return len(self._scenes) + len(self._tiles)
@@ -102,16 +102,16 @@ class Neighbourhood:
         """The number that the next entry of the log will have."""
         return self._next_seq
 
-    def skip_seq(self) -> int:
+    def allocate_seq(self) -> int:
         """Use up a number for an entry that is not of an item."""
         self._next_seq += 1
         return self._next_seq - 1
 
     # ---- what the loader puts in
 
-    def lacking(self, wanted: Missing) -> Missing:
+    def missing_from(self, wanted: NotLoaded) -> NotLoaded:
         """Of what is wanted, that which has not been loaded."""
-        return Missing(
+        return NotLoaded(
             {number for number in wanted.scenes if number not in self._scenes},
             {number for number in wanted.tiles if number not in self._tiles},
             wanted.tiles_of - self._tiles_known,
@@ -131,7 +131,7 @@ class Neighbourhood:
                 self._tiles[tile.id] = tile
                 self._link(tile)
 
-    def mark_loaded(self, loaded: Missing) -> None:
+    def mark_loaded(self, loaded: NotLoaded) -> None:
         """Note that all there is of `loaded` has been added: what is not here does not exist."""
         for scene in loaded.scenes:
             self._scenes.setdefault(scene, None)
@@ -153,18 +153,18 @@ class Neighbourhood:
     def scene(self, number: int) -> Scene | None:
         """The scene of this id, None if there is none."""
         if number not in self._scenes:
-            raise Missing(scenes={number})
+            raise NotLoaded(scenes={number})
         return self._scenes[number]
 
     def tile(self, number: int) -> Tile | None:
         """The tile of this id, None if there is none."""
         if number not in self._tiles:
-            raise Missing(tiles={number})
+            raise NotLoaded(tiles={number})
         return self._tiles[number]
 
-    def item(self, kind: Kind, number: int) -> Item | None:
+    def item(self, kind: ItemKind, number: int) -> Item | None:
         """The scene or tile of this id, None if there is none."""
-        return self.scene(number) if kind is Kind.SCENE else self.tile(number)
+        return self.scene(number) if kind is ItemKind.SCENE else self.tile(number)
 
     def scene_of(self, tile: Tile) -> Scene:
         """The scene that a tile belongs to."""
@@ -180,33 +180,33 @@ class Neighbourhood:
     def tiles_of(self, scene: Scene) -> list[Tile]:
         """The tiles of a scene by id."""
         if scene.id not in self._tiles_known:
-            raise Missing(tiles_of={scene.id})
+            raise NotLoaded(tiles_of={scene.id})
         return self._by_id(self._tiles_of[scene.id])
 
     def followers_of(self, tile: Tile) -> list[Tile]:
         """The tiles whose previous tile this is, by id."""
         if tile.id not in self._followers_known:
-            raise Missing(followers_of={tile.id})
+            raise NotLoaded(followers_of={tile.id})
         return self._by_id(self._followers[tile.id])
 
     def referrers_of(self, tile: Tile) -> list[Tile]:
         """The tiles whose reference tile this is, by id."""
         if tile.id not in self._referrers_known:
-            raise Missing(referrers_of={tile.id})
+            raise NotLoaded(referrers_of={tile.id})
         return self._by_id(self._referrers[tile.id])
 
     def _by_id(self, numbers: Collection[int]) -> list[Tile]:
         return [tile for number in sorted(numbers) if (tile := self._tiles[number]) is not None]
 
-    def require(self, wanted: Missing) -> None:
+    def ensure_loaded(self, wanted: NotLoaded) -> None:
         """Raise Missing with all that is lacking at once, so that it is loaded in one go."""
-        if lacking := self.lacking(wanted):
+        if lacking := self.missing_from(wanted):
             raise lacking
 
     # ---- what the transitions do
 
     @contextmanager
-    def attempt(self) -> Iterator[None]:
+    def savepoint(self) -> Iterator[None]:
         """Do all within or, if it raises, nothing."""
         marks = len(self._undo), len(self._changes), len(self._jobs), len(self._withdrawn), self._next_seq
         touched = len(self._touched)
@@ -223,14 +223,14 @@ class Neighbourhood:
             raise
 
     @contextmanager
-    def rehearsal(self) -> Iterator[list[Change]]:
+    def dry_run(self) -> Iterator[list[Transition]]:
         """Do all within, list what it leaves in the log, and undo it."""
-        foreseen: list[Change] = []
-        with suppress(_Undone), self.attempt():
+        foreseen: list[Transition] = []
+        with suppress(_DryRun), self.savepoint():
             before = len(self._changes)
             yield foreseen
             foreseen += self._changes[before:]
-            raise _Undone
+            raise _DryRun
 
     def set(self, item: Item, **values: object) -> None:
         """Change fields of an item."""
@@ -276,7 +276,7 @@ class Neighbourhood:
             self._referrers_known.add(item.id)
             self._link(item)
 
-    def record(self, item: Item, before: Status | None, cause: Cause, message: str | None = None) -> int:
+    def log_transition(self, item: Item, before: Status | None, cause: Cause, message: str | None = None) -> int:
         """Note what has become of an item; answers the sequence number of the entry.
 
         `message` is kept in the log even where the item does not keep it.
@@ -285,7 +285,7 @@ class Neighbourhood:
         self._next_seq += 1
         previous, reference = (item.previous, item.reference) if isinstance(item, Tile) else (None, None)
         self._changes.append(
-            Change(
+            Transition(
                 seq,
                 item.kind,
                 item.id,
@@ -293,30 +293,30 @@ class Neighbourhood:
                 before,
                 item.status,
                 cause,
-                self.who,
+                self.actor,
                 item.message if message is None else message,
                 item.attempt,
-                item.countdown,
+                item.retries_left,
                 previous,
                 reference,
             )
         )
         return seq
 
-    def publish(self, job: JobOrder) -> None:
+    def enqueue_job(self, job: Job) -> None:
         """Put a job into the outbox."""
         self._jobs.append(job)
 
-    def withdraw(self, job: int | None) -> None:
+    def cancel_job(self, job: int | None) -> None:
         """Take a job back: nobody shall start it any more."""
         if job is not None:
             self._withdrawn.append(job)
 
     # ---- what is to be stored
 
-    def take(self) -> Changes:
+    def collect_changes(self) -> ChangeSet:
         """All that was done since the last take; the record starts anew."""
-        changes = Changes(
+        changes = ChangeSet(
             new_scenes=[],
             new_tiles=[],
             scenes=[],
@@ -335,11 +335,11 @@ class Neighbourhood:
         self._begin()
         return changes
 
-    def _workload(self) -> dict[int, Workload]:
-        workload: defaultdict[int, Workload] = defaultdict(Workload)
+    def _workload(self) -> dict[int, CountDelta]:
+        workload: defaultdict[int, CountDelta] = defaultdict(CountDelta)
         for (kind, _), item in self._touched.items():
             before = self._status_before[kind, item.id]
-            numbers = workload[item.aoi].scenes if kind is Kind.SCENE else workload[item.aoi].tiles
+            numbers = workload[item.aoi].scenes if kind is ItemKind.SCENE else workload[item.aoi].tiles
             _move(numbers, before, item.status)
             if isinstance(item, Scene):
                 self._count_scene_done(item, before, workload[item.aoi].tiles_of_done_scenes)
@@ -353,7 +353,7 @@ class Neighbourhood:
         if before is None or was == is_done:
             return
         for tile in self.tiles_of(scene):
-            status = self._status_before.get((Kind.TILE, tile.id), tile.status)
+            status = self._status_before.get((ItemKind.TILE, tile.id), tile.status)
             if status is not None:
                 numbers[status] += 1 if is_done else -1
 
@@ -371,7 +371,7 @@ def _move(numbers: Counter[Status], before: Status | None, after: Status) -> Non
 
 
 @dataclass(slots=True)
-class Changes:
+class ChangeSet:
     """What a transaction has to write."""
 
     new_scenes: list[Scene]
@@ -379,17 +379,17 @@ class Changes:
     #: scenes and tiles that were there before, as they are now
     scenes: list[Scene]
     tiles: list[Tile]
-    log: list[Change]
-    jobs: list[JobOrder]
+    log: list[Transition]
+    jobs: list[Job]
     #: ids of jobs that nobody shall start any more
     withdrawn: list[int]
     #: by AOI
-    workload: dict[int, Workload]
+    workload: dict[int, CountDelta]
 
     @property
-    def reshaped(self) -> set[int]:
+    def changed_topology(self) -> set[int]:
         """The AOIs in which tiles have come or gone (what is FAILED is gone), or been linked or dated anew."""
-        return {change.aoi for change in self.log if change.reshapes}
+        return {change.aoi for change in self.log if change.changes_topology}
 
     def __bool__(self) -> bool:
         return bool(self.new_scenes or self.new_tiles or self.scenes or self.tiles or self.log)

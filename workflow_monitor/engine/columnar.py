@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from workflow_monitor.documents.polygon_arrays import outlines
-from workflow_monitor.domain.status import Kind, Status
+from workflow_monitor.documents.polygon_arrays import polygon_arrays
+from workflow_monitor.domain.status import ItemKind, Status
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,16 +26,16 @@ _EPOCH = date(1970, 1, 1)
 class Columns(NamedTuple):
     """Columns by name, and what is to be known of them, as JSON has it."""
 
-    about: Mapping[str, object]
+    metadata: Mapping[str, object]
     columns: Mapping[str, npt.NDArray[Any]]
 
 
-def footprints(kind: Kind, snapshot: Snapshot) -> Columns:
+def footprints(kind: ItemKind, snapshot: Snapshot) -> Columns:
     """Scenes or tiles by id with the outlines of their footprints; see `domain.outlines`."""
     import numpy as np  # noqa: PLC0415 - the server starts without it
 
     table = snapshot.table
-    first_ring, first_position, positions = outlines(table["footprint"].to_numpy())
+    first_ring, first_position, positions = polygon_arrays(table["footprint"].to_numpy())
     columns: dict[str, npt.NDArray[Any]] = {
         "id": _numbers(table, "id"),
         "status": _numbers(table, "status"),

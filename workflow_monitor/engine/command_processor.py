@@ -11,25 +11,25 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from workflow_monitor.domain.commands import Command, ExpireLeases, Lease
-from workflow_monitor.domain.errors import ReadOnly, StoreUnavailable, WorkflowError
+from workflow_monitor.domain.commands import Command, ExpireLeases, LeaseJobs
+from workflow_monitor.domain.errors import StoreReadOnly, StoreUnavailable, WorkflowError
 from workflow_monitor.domain.models import Event
-from workflow_monitor.engine.unit_of_work import KEPT, Batch, Graph
+from workflow_monitor.engine.unit_of_work import MAX_CACHED_ITEMS, GraphCache, UnitOfWork
 from workflow_monitor.queues.interfaces import JobQueue
 from workflow_monitor.store.interfaces import Store, Writer
 
 log = logging.getLogger(__name__)
 
 #: commands that go into one transaction at most
-GROUP = 500
+MAX_BATCH_SIZE = 500
 #: seconds for which those who have just been answered are waited for, at most
-LINGER = 0.01
+MAX_BATCH_DELAY = 0.01
 #: seconds that the expiry of leases waits after a transaction that failed
-PAUSE = 5.0
+RETRY_DELAY = 5.0
 #: seconds after which it looks for leases that have run out of a server that is no more
-SHARED_LOOK = 15.0
+LEASE_POLL_INTERVAL = 15.0
 #: who is told as the cause of what nobody asked for
-ITSELF = "workflow-monitor"
+SYSTEM_ACTOR = "workflow-monitor"
 
 
 def _now() -> datetime:
@@ -37,13 +37,13 @@ def _now() -> datetime:
 
 
 @dataclass(frozen=True, slots=True)
-class _Order:
+class _PendingCommand:
     command: Command
     who: str
     future: Future[object]
 
 
-class Workflow:
+class CommandProcessor:
     """Takes commands from any thread; whoever has the answer of one can rely on its being on disk.
 
     `on_commit` is called on the writer thread with the events of each transaction, in order.
@@ -62,10 +62,10 @@ class Workflow:
         self._on_commit = on_commit
         self._make_queue = make_queue
         self._queue = make_queue(store.writer)
-        self._graph = Graph(store.writer)
+        self._graph = GraphCache(store.writer)
         #: whether these two have to be made anew, because a transaction failed that had changed them
         self._is_stale = False
-        self._orders: queue.SimpleQueue[_Order | None] = queue.SimpleQueue()
+        self._orders: queue.SimpleQueue[_PendingCommand | None] = queue.SimpleQueue()
         #: the commands of the last group, and the seconds that it took
         self._last = 0, 0.0
         self._gate = threading.Lock()
@@ -74,9 +74,9 @@ class Workflow:
         self._thread.start()
 
     @property
-    def is_broken(self) -> bool:
+    def needs_reopen(self) -> bool:
         """Whether the store has to be opened anew, with a new Workflow."""
-        return self._store.is_broken
+        return self._store.needs_reopen
 
     def submit(self, command: Command, who: str) -> Future[object]:
         """Have a command carried out on behalf of somebody.
@@ -88,7 +88,7 @@ class Workflow:
         with self._gate:
             if self._closed:
                 raise StoreUnavailable("The server is shutting down.")
-            self._orders.put(_Order(command, who, future))
+            self._orders.put(_PendingCommand(command, who, future))
         return future
 
     def close(self) -> None:
@@ -102,82 +102,82 @@ class Workflow:
 
     def _work(self) -> None:
         while True:
-            orders, is_last = self._next_group()
+            orders, is_last = self._next_batch()
             if orders:
                 started = time.perf_counter()
-                self._carry_out(orders)
+                self._execute(orders)
                 self._last = len(orders), time.perf_counter() - started
                 log.debug("commands=%d seconds=%.3f", *self._last)
             if is_last:
                 return
 
-    def _next_group(self) -> tuple[list[_Order], bool]:
+    def _next_batch(self) -> tuple[list[_PendingCommand], bool]:
         """What has come in meanwhile, or the expiry of leases when that is due; and whether it is the end.
 
         A transaction takes nearly as long for one command as for many. So those who have just been answered, and are
         likely to ask again, are waited for: half as long as the last one took, and no longer than LINGER.
         """
-        group: list[_Order] = []
+        group: list[_PendingCommand] = []
         answered, seconds = self._last
         expected = answered + self._orders.qsize()
         try:
             order = self._orders.get(timeout=self._until_expiry())
-            until = time.perf_counter() + min(seconds / 2, LINGER)
+            until = time.perf_counter() + min(seconds / 2, MAX_BATCH_DELAY)
             while order is not None:
                 group.append(order)
-                if len(group) >= GROUP:
+                if len(group) >= MAX_BATCH_SIZE:
                     return group, False
                 patience = until - time.perf_counter() if len(group) < expected else 0.0
                 order = self._orders.get(timeout=max(patience, 0.0))
         except queue.Empty:
-            return group or [_Order(ExpireLeases(), ITSELF, Future())], False
+            return group or [_PendingCommand(ExpireLeases(), SYSTEM_ACTOR, Future())], False
         return group, True
 
     def _until_expiry(self) -> float | None:
         expiry = self._queue.next_expiry
         if self._is_stale and expiry is not None:
-            return PAUSE
-        longest = SHARED_LOOK if self._store.is_shared else 60.0
+            return RETRY_DELAY
+        longest = LEASE_POLL_INTERVAL if self._store.is_shared else 60.0
         if expiry is None:
             return longest if self._store.is_shared else None
         return min(max((expiry - self._clock()).total_seconds(), 0.01), longest)
 
-    def _carry_out(self, orders: Sequence[_Order]) -> None:
+    def _execute(self, orders: Sequence[_PendingCommand]) -> None:
         """Carry out a group in one transaction; if it fails for no stated reason, each on its own."""
         try:
             answers, events = self._transact(orders)
         except StoreUnavailable as error:
             log.error("%d commands were not carried out: %s", len(orders), error.detail)  # noqa: TRY400
-            self._give_up(orders, error)
+            self._fail_all(orders, error)
         except Exception as error:  # the writer must survive whatever a command does
             self._is_stale = True
             if len(orders) > 1:
                 for order in orders:
-                    self._carry_out([order])
+                    self._execute([order])
                 return
             if not isinstance(error, WorkflowError):
                 log.exception("The command %s failed", type(orders[0].command).__name__)
-            self._give_up(orders, error)
+            self._fail_all(orders, error)
         else:
-            self._tell(events)
+            self._publish_events(events)
             for order, answer in zip(orders, answers, strict=True):
                 _resolve(order.future, answer)
 
-    def _tell(self, events: Sequence[Event]) -> None:
+    def _publish_events(self, events: Sequence[Event]) -> None:
         try:
             self._on_commit(events)
         except Exception:  # what is committed has to be answered all the same
             log.exception("Nobody could be told of %d events", len(events))
 
-    def _transact(self, orders: Sequence[_Order]) -> tuple[list[object], list[Event]]:
+    def _transact(self, orders: Sequence[_PendingCommand]) -> tuple[list[object], list[Event]]:
         answers: list[object] = [None] * len(orders)
-        leases: dict[int, Lease] = {}
+        leases: dict[int, LeaseJobs] = {}
         with self._store.writer.transaction() as is_outdated:
             self._refresh(is_outdated)
-            batch = Batch(self._graph, self._queue, self._clock())
-            batch.foresee([order.command for order in orders])
+            batch = UnitOfWork(self._graph, self._queue, self._clock())
+            batch.prefetch([order.command for order in orders])
             for place, order in enumerate(orders):
-                if isinstance(order.command, Lease):
+                if isinstance(order.command, LeaseJobs):
                     leases[place] = order.command
                 else:
                     answers[place] = _answer(batch, order)
@@ -190,34 +190,34 @@ class Workflow:
     def _refresh(self, is_outdated: bool) -> None:
         """Know what is stored, if others have written or a transaction failed; do not know too much."""
         if is_outdated or self._is_stale:
-            self._graph, self._queue = Graph(self._store.writer), self._make_queue(self._store.writer)
+            self._graph, self._queue = GraphCache(self._store.writer), self._make_queue(self._store.writer)
             self._is_stale = False
-        if len(self._graph.hood) > KEPT:
-            self._graph.forget()
+        if len(self._graph.working_set) > MAX_CACHED_ITEMS:
+            self._graph.evict()
 
-    def _give_up(self, orders: Sequence[_Order], error: Exception) -> None:
+    def _fail_all(self, orders: Sequence[_PendingCommand], error: Exception) -> None:
         self._is_stale = True
         for order in orders:
             _resolve(order.future, error)
 
 
-class ReadOnlyWorkflow:
+class ReadOnlyProcessor:
     """Refuses all commands, over a store that is only read."""
 
     def submit(self, command: Command, who: str) -> Future[object]:  # noqa: ARG002 - as Workflow is called
         """A future that raises ReadOnly."""
         future: Future[object] = Future()
-        future.set_exception(ReadOnly())
+        future.set_exception(StoreReadOnly())
         return future
 
     def close(self) -> None:
         """There is nothing to finish."""
 
 
-def _answer(batch: Batch, order: _Order) -> object:
+def _answer(batch: UnitOfWork, order: _PendingCommand) -> object:
     """What a command answers, or why it is refused."""
     try:
-        return batch.carry_out(order.command, order.who)
+        return batch.execute(order.command, order.who)
     except StoreUnavailable:
         raise
     except WorkflowError as refusal:

@@ -13,7 +13,7 @@ from workflow_monitor.store.interfaces import Reader
 BATCH = 1_000
 
 
-class Relay:
+class EventPublisher:
     """Knows how far the feed has got.
 
     What this server has committed is passed on as it is. Where others committed before it, the store is read.

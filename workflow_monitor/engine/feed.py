@@ -101,7 +101,9 @@ class Feed:
         """Let all the followers know that no more will come than what was published."""
         self._call_in_each_loop(self._end)
 
-    def encoded(self, aoi: str | None, events: Sequence[Event], encode: Callable[[Sequence[Event]], bytes]) -> bytes:
+    def encode_once(
+        self, aoi: str | None, events: Sequence[Event], encode: Callable[[Sequence[Event]], bytes]
+    ) -> bytes:
         """What `encode` makes of events that have arrived, made once for all who follow the same AOI."""
         key = aoi, events[0].seq, events[-1].seq
         with self._lock:

@@ -9,22 +9,21 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 from workflow_monitor.domain.commands import Ingest
-from workflow_monitor.documents.aoi_names import Link, TileToIngest
-from workflow_monitor.domain.errors import Conflict, FieldError, InvalidInput, SceneExists, quoted
-from workflow_monitor.domain.models import AOI, Scene, Tile
-from workflow_monitor.domain.working_set import Missing
+from workflow_monitor.domain.errors import Conflict, FieldError, InvalidInput, SceneExists, shorten_for_message
+from workflow_monitor.domain.models import AOI, Link, NewTile, Scene, Tile
 from workflow_monitor.domain.status import Status
+from workflow_monitor.domain.working_set import NotLoaded
 from workflow_monitor.store.interfaces import Payloads
 
 if TYPE_CHECKING:
-    from workflow_monitor.engine.unit_of_work import Graph
+    from workflow_monitor.engine.unit_of_work import GraphCache
 
 #: at most so many errors are listed
 LISTED = 20
 
 
 @dataclass(slots=True)
-class Growth:
+class IngestPlan:
     """Scenes with their tiles, ready to be added to the graph."""
 
     scenes: list[tuple[Scene, list[Tile]]] = field(default_factory=list)
@@ -33,13 +32,13 @@ class Growth:
     names: dict[tuple[int, str], int] = field(default_factory=dict)
 
 
-class Names:
+class SceneIdIndex:
     """The ids of scenes by AOI and source id, None of those that are known not to be there."""
 
     def __init__(self) -> None:
         self._ids: dict[tuple[int, str], int | None] = {}
 
-    def look_up(self, graph: Graph, commands: Iterable[Ingest]) -> None:
+    def look_up(self, graph: GraphCache, commands: Iterable[Ingest]) -> None:
         """Ask the store for the scenes that these commands name, with one question for each AOI."""
         wanted: defaultdict[int, set[str]] = defaultdict(set)
         for command in commands:
@@ -69,7 +68,7 @@ def _linked(command: Ingest) -> set[str]:
     return {link.scene for link in links if link is not None}
 
 
-def plan(graph: Graph, names: Names, command: Ingest) -> Growth:
+def plan(graph: GraphCache, names: SceneIdIndex, command: Ingest) -> IngestPlan:
     """What a command adds; `names` are of all that this batch has added or asked for. The graph is not changed.
 
     Raises AOINotFound, SceneExists, InvalidInput if a link leads nowhere, Conflict if it leads to a FAILED tile.
@@ -79,19 +78,19 @@ def plan(graph: Graph, names: Names, command: Ingest) -> Growth:
     if existing := names.known(aoi.id, _new(command)):
         raise SceneExists(aoi.name, existing)
     linked_scenes = set(names.known(aoi.id, _linked(command)).values())
-    growth = _numbered(graph, aoi, command)
+    growth = _assign_ids(graph, aoi, command)
     _resolve(graph, aoi, command, growth, linked_scenes)
     return growth
 
 
-def _numbered(graph: Graph, aoi: AOI, command: Ingest) -> Growth:
-    growth = Growth()
+def _assign_ids(graph: GraphCache, aoi: AOI, command: Ingest) -> IngestPlan:
+    growth = IngestPlan()
     scene_numbers, tile_numbers = count(graph.next_scene), count(graph.next_tile)
     for given in command.scenes:
-        scene = Scene(next(scene_numbers), aoi.id, given.source_id, countdown=given.retry_count)
+        scene = Scene(next(scene_numbers), aoi.id, given.source_id, retries_left=given.retry_count)
         tiles = []
         for part in given.tiles:
-            tile = Tile(next(tile_numbers), aoi.id, scene.id, part.source_id, countdown=given.retry_count)
+            tile = Tile(next(tile_numbers), aoi.id, scene.id, part.source_id, retries_left=given.retry_count)
             growth.payloads.tiles[tile.id] = part
             tiles.append(tile)
         growth.scenes.append((scene, tiles))
@@ -100,13 +99,13 @@ def _numbered(graph: Graph, aoi: AOI, command: Ingest) -> Growth:
     return growth
 
 
-def _resolve(graph: Graph, aoi: AOI, command: Ingest, growth: Growth, linked_scenes: set[int]) -> None:
-    graph.load(Missing(scenes=linked_scenes, tiles_of=linked_scenes))
+def _resolve(graph: GraphCache, aoi: AOI, command: Ingest, growth: IngestPlan, linked_scenes: set[int]) -> None:
+    graph.load(NotLoaded(scenes=linked_scenes, tiles_of=linked_scenes))
     targets: dict[Link, Tile] = {}
     for number in linked_scenes:
-        owner = graph.hood.scene(number)
+        owner = graph.working_set.scene(number)
         if owner is not None:
-            targets.update({Link(owner.source_id, tile.source_id): tile for tile in graph.hood.tiles_of(owner)})
+            targets.update({Link(owner.source_id, tile.source_id): tile for tile in graph.working_set.tiles_of(owner)})
     links = _Links(aoi, len(command.scenes) > 1)
     for position, (given, (scene, tiles)) in enumerate(zip(command.scenes, growth.scenes, strict=True)):
         targets.update({Link(scene.source_id, tile.source_id): tile for tile in tiles})
@@ -125,7 +124,7 @@ class _Links:
         self._lost: list[FieldError] = []
         self._failed: list[FieldError] = []
 
-    def follow(self, role: str, part: TileToIngest, targets: Mapping[Link, Tile], position: int) -> int | None:
+    def follow(self, role: str, part: NewTile, targets: Mapping[Link, Tile], position: int) -> int | None:
         """The id of the tile that a link leads to; of another scene only if that comes earlier."""
         link = part.previous if role == "previous" else part.reference
         if link is None:
@@ -133,11 +132,13 @@ class _Links:
         where = f"{f'[{position}].' if self._many else ''}tiles.{part.source_id}.{role}_tile_id"
         target = targets.get(link)
         if target is None:
-            text = f"There is no tile {quoted(link.tile)} of a scene {quoted(link.scene)} in the AOI"
-            self._lost.append(FieldError(where, f"{text} {quoted(self._aoi.name)}; it has to be added before."))
+            text = f"There is no tile {shorten_for_message(link.tile)} of a scene {shorten_for_message(link.scene)} in the AOI"
+            self._lost.append(
+                FieldError(where, f"{text} {shorten_for_message(self._aoi.name)}; it has to be added before.")
+            )
             return None
         if target.status is Status.FAILED:
-            message = f"The tile {quoted(target.source_id)} (id {target.id}) is FAILED."
+            message = f"The tile {shorten_for_message(target.source_id)} (id {target.id}) is FAILED."
             self._failed.append(FieldError(where, message))
         return target.id
 

@@ -4,38 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from workflow_monitor.domain.commands import Command, Fail, Force, Foresee, Report, Retry
+from workflow_monitor.domain.commands import Command, FailItem, ForceStatus, PreviewFail, ReportResults, RetryItem
 from workflow_monitor.domain.models import Tile
-from workflow_monitor.domain.working_set import Missing, Neighbourhood
-from workflow_monitor.domain.status import Kind, Status
+from workflow_monitor.domain.status import ItemKind, Status
+from workflow_monitor.domain.working_set import NotLoaded, WorkingSet
 
 
-def _aims(commands: Iterable[Command]) -> Iterable[tuple[Kind, int, Status]]:
+def _targets(commands: Iterable[Command]) -> Iterable[tuple[ItemKind, int, Status]]:
     """The items that commands are about and the status that each is to have."""
     for command in commands:
         match command:
-            case Report(results):
+            case ReportResults(results):
                 yield from ((result.kind, result.id, result.status) for result in results)
-            case Retry(kind, number):
+            case RetryItem(kind, number):
                 yield kind, number, Status.PENDING
-            case Fail(kind, number) | Foresee(kind, number):
+            case FailItem(kind, number) | PreviewFail(kind, number):
                 yield kind, number, Status.FAILED
-            case Force(kind, number, status):
+            case ForceStatus(kind, number, status):
                 yield kind, number, status
             case _:
                 pass
 
 
-def _items(hood: Neighbourhood, commands: Iterable[Command]) -> Missing:  # noqa: ARG001 - the same for all stages
-    wanted = Missing()
-    for kind, number, _ in _aims(commands):
-        (wanted.scenes if kind is Kind.SCENE else wanted.tiles).add(number)
+def _items(hood: WorkingSet, commands: Iterable[Command]) -> NotLoaded:  # noqa: ARG001 - the same for all stages
+    wanted = NotLoaded()
+    for kind, number, _ in _targets(commands):
+        (wanted.scenes if kind is ItemKind.SCENE else wanted.tiles).add(number)
     return wanted
 
 
-def _neighbours(hood: Neighbourhood, commands: Iterable[Command]) -> Missing:
-    wanted = Missing()
-    for kind, number, status in _aims(commands):
+def _neighbours(hood: WorkingSet, commands: Iterable[Command]) -> NotLoaded:
+    wanted = NotLoaded()
+    for kind, number, status in _targets(commands):
         item = hood.item(kind, number)
         if item is None or status is item.status:
             continue
@@ -51,11 +51,11 @@ def _neighbours(hood: Neighbourhood, commands: Iterable[Command]) -> Missing:
     return wanted
 
 
-def _beyond(hood: Neighbourhood, commands: Iterable[Command]) -> Missing:
+def _second_degree(hood: WorkingSet, commands: Iterable[Command]) -> NotLoaded:
     """The tiles before those of the scenes, and what follows these if they are to fail."""
-    wanted = Missing()
-    for kind, number, status in _aims(commands):
-        scene = hood.scene(number) if kind is Kind.SCENE else None
+    wanted = NotLoaded()
+    for kind, number, status in _targets(commands):
+        scene = hood.scene(number) if kind is ItemKind.SCENE else None
         if scene is None or status is scene.status:
             continue
         tiles = hood.tiles_of(scene)
@@ -67,10 +67,10 @@ def _beyond(hood: Neighbourhood, commands: Iterable[Command]) -> Missing:
 
 
 #: each is asked when what the one before it wanted has been loaded
-STAGES = (_items, _neighbours, _beyond)
+STAGES = (_items, _neighbours, _second_degree)
 
 
-def previous_tiles(hood: Neighbourhood, tiles: Iterable[int]) -> Missing:
+def previous_tiles(hood: WorkingSet, tiles: Iterable[int]) -> NotLoaded:
     """The tiles before these."""
     loaded = (hood.tile(number) for number in tiles)
-    return Missing(tiles={tile.previous for tile in loaded if tile is not None and tile.previous is not None})
+    return NotLoaded(tiles={tile.previous for tile in loaded if tile is not None and tile.previous is not None})

@@ -9,21 +9,21 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from workflow_monitor.domain.errors import AOINotFound, ItemNotFound
-from workflow_monitor.domain.failures import FailureGroup, grouped
-from workflow_monitor.domain.models import AOI, Event, Overview, Page
-from workflow_monitor.graph.nodes import GraphPart
+from workflow_monitor.domain.failures import FailureGroup, group_failures
 from workflow_monitor.domain.glob import compile_pattern, is_pattern
-from workflow_monitor.domain.status import QUEUES, Kind, Status
+from workflow_monitor.domain.models import AOI, Event, Overview, Page
+from workflow_monitor.domain.status import QUEUE_KINDS, ItemKind, Status
 from workflow_monitor.domain.timeline import Timeline, timeline
 from workflow_monitor.engine import columnar
 from workflow_monitor.engine.columnar import Columns
 from workflow_monitor.graph.dot import dot_lines
-from workflow_monitor.store.interfaces import FoundItem, JobRow, Reader, RunningJob, Shape
+from workflow_monitor.graph.nodes import Subgraph
+from workflow_monitor.store.interfaces import JobRow, Reader, RunningJob, SearchHit, Shape
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-WHOLE = GraphPart()
+WHOLE = Subgraph()
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class Queries:
         aoi = self._named(name)
         roots = self._reader.roots(aoi.id)
         days = (moment.date() if moment else None for moment in (roots.first, roots.last))
-        return Overview(aoi.scenes, aoi.tiles, roots.number, *days), aoi.status
+        return Overview(aoi.scenes, aoi.tiles, roots.count, *days), aoi.status
 
     def workloads(self) -> list[AOI]:
         """All AOIs with their numbers, by name."""
@@ -80,11 +80,11 @@ class Queries:
 
     # ---- scenes and tiles, as JSON texts
 
-    def documents(self, kind: Kind, ids: Sequence[int]) -> dict[int, str]:
+    def documents(self, kind: ItemKind, ids: Sequence[int]) -> dict[int, str]:
         """Scenes, or tiles with their scenes, by id; those that are there."""
         return self._reader.documents(kind, ids)
 
-    def feature(self, kind: Kind, number: int) -> str:
+    def feature(self, kind: ItemKind, number: int) -> str:
         """A scene or tile as a GeoJSON feature; ItemNotFound."""
         feature = self._reader.feature(kind, number)
         if feature is None:
@@ -95,23 +95,23 @@ class Queries:
         self, pattern: str, status: Status | None = None, page: Page | None = None, shape: Shape = "document"
     ) -> Iterator[list[str]]:
         """The scenes of AOIs by id, in chunks."""
-        return self._items(Kind.SCENE, pattern, status, page, shape)
+        return self._items(ItemKind.SCENE, pattern, status, page, shape)
 
     def tiles(
         self, pattern: str, status: Status | None = None, page: Page | None = None, shape: Shape = "document"
     ) -> Iterator[list[str]]:
         """The tiles of AOIs by id, in chunks."""
-        return self._items(Kind.TILE, pattern, status, page, shape)
+        return self._items(ItemKind.TILE, pattern, status, page, shape)
 
     def _items(
-        self, kind: Kind, pattern: str, status: Status | None, page: Page | None, shape: Shape
+        self, kind: ItemKind, pattern: str, status: Status | None, page: Page | None, shape: Shape
     ) -> Iterator[list[str]]:
         return self._reader.items(kind, self._matching(pattern), _statuses(status), page, shape)
 
     def tiles_of_scene(self, number: int, shape: Shape = "document") -> Iterator[list[str]]:
         """The tiles of a scene by id; ItemNotFound."""
         if not self._reader.has_scene(number):
-            raise ItemNotFound(Kind.SCENE, number)
+            raise ItemNotFound(ItemKind.SCENE, number)
         return self._reader.tiles_of(number, shape)
 
     def root_tiles(self, name: str, shape: Shape = "short") -> Iterator[list[str]]:
@@ -123,12 +123,12 @@ class Queries:
         return self._reader.leaf_tiles(self._named(name).id, shape)
 
     def arrow(
-        self, kind: Kind, pattern: str, status: Status | None = None, page: Page | None = None
+        self, kind: ItemKind, pattern: str, status: Status | None = None, page: Page | None = None
     ) -> Iterator[pa.RecordBatch]:
         """Scenes or tiles as Arrow record batches of one schema, at least one."""
         return self._reader.arrow(kind, self._matching(pattern), _statuses(status), page)
 
-    def dot(self, pattern: str, part: GraphPart = WHOLE) -> Iterator[str]:
+    def dot(self, pattern: str, part: Subgraph = WHOLE) -> Iterator[str]:
         """The dependency graph, or a part of it, as dot text, in chunks of whole lines.
 
         Raises ItemNotFound if the part is around an item that is not in these AOIs.
@@ -138,31 +138,31 @@ class Queries:
             raise ItemNotFound(*part.around)
         return self._dot(pattern, aois, part)
 
-    def _dot(self, name: str, aois: list[int], part: GraphPart) -> Iterator[str]:
+    def _dot(self, name: str, aois: list[int], part: Subgraph) -> Iterator[str]:
         with self._reader.graph(aois, part) as graph:
             yield from dot_lines(name, graph, str(part))
 
-    def names(self, kind: Kind, ids: Sequence[int]) -> dict[int, str]:
+    def names(self, kind: ItemKind, ids: Sequence[int]) -> dict[int, str]:
         """The source ids of scenes or tiles, as far as they are there."""
         return self._reader.names(kind, ids)
 
-    def find(self, name: str, text: str, limit: int) -> tuple[int, list[FoundItem]]:
+    def find(self, name: str, text: str, limit: int) -> tuple[int, list[SearchHit]]:
         """How many scenes and tiles of an AOI have a text in their names, or are named by it; and the first of them."""
         return self._reader.find(self._named(name).id, text, limit)
 
     def failures(self, name: str, limit: int | None = None) -> list[FailureGroup]:
         """What failed in an AOI, by the shape of the message; `limit` looks at so many of each kind and status."""
-        return grouped(self._reader.failures(self._named(name).id, limit))
+        return group_failures(self._reader.failures(self._named(name).id, limit))
 
     # ---- what is drawn
 
-    def footprints(self, kind: Kind, name: str) -> Columns:
+    def footprints(self, kind: ItemKind, name: str) -> Columns:
         """The scenes or tiles of an AOI with the outlines of their footprints."""
         return columnar.footprints(kind, self._reader.footprints(kind, self._named(name).id))
 
     def lanes(self, name: str) -> Columns:
         """The tiles of an AOI where they are in the dependency graph, drawn as lanes."""
-        return columnar.lanes(*self._reader.lanes(self._named(name).id), partial(self._reader.names, Kind.TILE))
+        return columnar.lanes(*self._reader.lanes(self._named(name).id), partial(self._reader.names, ItemKind.TILE))
 
     def timeline(
         self, name: str, since: datetime | None, until: datetime, steps: int, running: int
@@ -171,7 +171,7 @@ class Queries:
 
         From `since`, or the first event that is kept, until `until`.
         """
-        course = self._reader.course(self._named(name).id, since, until, steps, running)
+        course = self._reader.activity(self._named(name).id, since, until, steps, running)
         return timeline(course.span, course.now, course.flows), course.pending, course.running
 
     # ---- jobs and events
@@ -181,7 +181,7 @@ class Queries:
 
         `queued` also shows those that were withdrawn before anybody took them, until they are trimmed.
         """
-        kind = QUEUES[queue]
+        kind = QUEUE_KINDS[queue]
         return JobList(*self._reader.backlog(kind), self._reader.jobs(kind, state or "", page, item))
 
     def events(self, after: int, name: str | None, limit: int) -> list[Event]:

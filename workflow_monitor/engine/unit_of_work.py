@@ -8,45 +8,45 @@ from datetime import datetime, timedelta
 from functools import singledispatchmethod
 from typing import TypeVar
 
+from workflow_monitor.documents.footprints import footprint
+from workflow_monitor.documents.scene_documents import parse_scene_data, parse_tile_data
+from workflow_monitor.documents.strict_json import merge_patch
 from workflow_monitor.domain import state_machine
 from workflow_monitor.domain.commands import (
     Command,
     CreateAOI,
     DeleteAOI,
+    DrainResults,
     ExpireLeases,
-    Fail,
-    Force,
-    Foresee,
+    FailItem,
+    ForceStatus,
     Ingest,
-    Lease,
+    LeaseJobs,
+    PreviewFail,
+    PruneHistory,
     RenewLease,
     RenewLeases,
-    Report,
-    Retry,
+    ReportResults,
     RetryAOI,
+    RetryItem,
     SetData,
-    TakeResults,
-    TrimHistory,
 )
-from workflow_monitor.documents.aoi_names import merge_patch, read_scene_data, read_tile_data
-from workflow_monitor.domain.errors import AOIExists, AOINotFound, ItemNotFound, LeaseLost, WorkflowError
-from workflow_monitor.documents.footprints import footprint
-from workflow_monitor.domain.models import AOI, Event, LeasedJob
-from workflow_monitor.domain.working_set import Change, Missing, Neighbourhood
+from workflow_monitor.domain.errors import AOIExists, AOINotFound, ItemNotFound, LeaseNotFound, WorkflowError
 from workflow_monitor.domain.glob import compile_pattern, is_pattern
-from workflow_monitor.domain.status import Cause, Kind, Status
-from workflow_monitor.engine import ingestion
-from workflow_monitor.engine import prefetch
+from workflow_monitor.domain.models import AOI, Event, LeasedJob
+from workflow_monitor.domain.status import Cause, ItemKind, Status
+from workflow_monitor.domain.working_set import NotLoaded, Transition, WorkingSet
+from workflow_monitor.engine import ingestion, prefetch
 from workflow_monitor.queues.interfaces import JobQueue
-from workflow_monitor.store.interfaces import Numbers, Payloads, Writer
+from workflow_monitor.store.interfaces import NextIds, Payloads, Writer
 
 Answer = TypeVar("Answer")
 
 #: items kept loaded between batches; beyond that loading starts anew
-KEPT = 200_000
+MAX_CACHED_ITEMS = 200_000
 
 
-class Graph:
+class GraphCache:
     """What is known of the store in memory: the AOIs, the next numbers, and the loaded part of the graph.
 
     It is right as long as each transaction succeeds; after one that does not it has to be made anew.
@@ -54,29 +54,29 @@ class Graph:
 
     def __init__(self, writer: Writer) -> None:
         self.writer = writer
-        numbers: Numbers = writer.numbers()
+        numbers: NextIds = writer.next_ids()
         self.next_aoi = numbers.aoi
         self.next_scene = numbers.scene
         self.next_tile = numbers.tile
         self.aois = {aoi.name: aoi for aoi in writer.aois()}
         self.aois_by_id = {aoi.id: aoi for aoi in self.aois.values()}
-        self.hood = Neighbourhood(numbers.seq)
+        self.working_set = WorkingSet(numbers.seq)
 
     def aoi(self, name: str) -> AOI:
         if name not in self.aois:
             raise AOINotFound(name)
         return self.aois[name]
 
-    def matching(self, pattern: str) -> list[AOI]:
+    def match_aois(self, pattern: str) -> list[AOI]:
         """The AOIs that a name or pattern means, by name; AOINotFound if it is a name that is not there."""
         if not is_pattern(pattern):
             return [self.aoi(pattern)]
         matches = compile_pattern(pattern).matches
         return [aoi for name, aoi in sorted(self.aois.items()) if matches(name)]
 
-    def load(self, wanted: Missing) -> None:
+    def load(self, wanted: NotLoaded) -> None:
         """Load what is wanted and not there yet, and the scenes of all tiles that come with it."""
-        lacking = self.hood.lacking(wanted)
+        lacking = self.working_set.missing_from(wanted)
         loaders = (
             (lacking.tiles, self.writer.tiles),
             (lacking.tiles_of, self.writer.tiles_of),
@@ -84,40 +84,40 @@ class Graph:
             (lacking.referrers_of, self.writer.referrers_of),
         )
         tiles = [tile for ids, load in loaders if ids for tile in load(ids)]
-        self.hood.add_tiles(tiles)
-        lacking.scenes |= self.hood.lacking(Missing(scenes={tile.scene for tile in tiles})).scenes
+        self.working_set.add_tiles(tiles)
+        lacking.scenes |= self.working_set.missing_from(NotLoaded(scenes={tile.scene for tile in tiles})).scenes
         if lacking.scenes:
-            self.hood.add_scenes(self.writer.scenes(lacking.scenes))
-        self.hood.mark_loaded(lacking)
+            self.working_set.add_scenes(self.writer.scenes(lacking.scenes))
+        self.working_set.mark_loaded(lacking)
 
-    def forget(self) -> None:
+    def evict(self) -> None:
         """Start loading anew; what was changed has to be saved before."""
-        who = self.hood.who
-        self.hood = Neighbourhood(self.hood.next_seq)
-        self.hood.who = who
+        who = self.working_set.actor
+        self.working_set = WorkingSet(self.working_set.next_seq)
+        self.working_set.actor = who
 
 
-class Batch:
+class UnitOfWork:
     """Commands that are stored together. `events` are what they leave in the log."""
 
-    def __init__(self, graph: Graph, queue: JobQueue, now: datetime) -> None:
+    def __init__(self, graph: GraphCache, queue: JobQueue, now: datetime) -> None:
         self._graph = graph
         self._writer = graph.writer
         self._queue = queue
         self._now = now
         self._payloads = Payloads({}, {})
-        self._names = ingestion.Names()
+        self._names = ingestion.SceneIdIndex()
         self.events: list[Event] = []
 
-    def foresee(self, commands: Sequence[Command]) -> None:
+    def prefetch(self, commands: Sequence[Command]) -> None:
         """Load at once what the commands are going to need, as far as that can be told."""
         for stage in prefetch.STAGES:
-            self._graph.load(stage(self._graph.hood, commands))
+            self._graph.load(stage(self._graph.working_set, commands))
         self._names.look_up(self._graph, [command for command in commands if isinstance(command, Ingest)])
 
-    def carry_out(self, command: Command, who: str) -> object:
+    def execute(self, command: Command, who: str) -> object:
         """Do what a command says, whole or not at all, and answer what it promises; WorkflowError."""
-        self._graph.hood.who = who
+        self._graph.working_set.actor = who
         answer: object = self._do(command)
         return answer
 
@@ -127,7 +127,7 @@ class Batch:
 
     def save(self) -> None:
         """Write what the commands have done so far."""
-        changes = self._graph.hood.take()
+        changes = self._graph.working_set.collect_changes()
         if not changes:
             return
         for number, workload in changes.workload.items():
@@ -141,7 +141,7 @@ class Batch:
         self._payloads = Payloads({}, {})
         self.events += [self._event(change) for change in changes.log]
 
-    def _event(self, change: Change) -> Event:
+    def _event(self, change: Transition) -> Event:
         return Event(
             change.seq,
             self._now,
@@ -151,21 +151,21 @@ class Batch:
             change.before,
             change.after,
             change.cause,
-            change.who,
+            change.actor,
             change.message,
             change.attempt,
-            change.countdown,
+            change.retries_left,
             change.previous,
             change.reference,
         )
 
-    def _decide(self, transition: Callable[..., Answer], *arguments: object, **options: object) -> Answer:
+    def _run_transition(self, transition: Callable[..., Answer], *arguments: object, **options: object) -> Answer:
         """Carry out a transition, loading what it turns out to need."""
         while True:
             try:
-                with self._graph.hood.attempt():
-                    return transition(self._graph.hood, *arguments, **options)
-            except Missing as missing:
+                with self._graph.working_set.savepoint():
+                    return transition(self._graph.working_set, *arguments, **options)
+            except NotLoaded as missing:
                 self._graph.load(missing)
 
     # ---- AOIs
@@ -186,28 +186,28 @@ class Batch:
         aoi = self._graph.aoi(command.name)
         self.save()
         self._writer.delete_aoi(aoi.id)
-        self._graph.forget()
-        self._names = ingestion.Names()
+        self._graph.evict()
+        self._names = ingestion.SceneIdIndex()
         del self._graph.aois[aoi.name], self._graph.aois_by_id[aoi.id]
         self._log_aoi(aoi, None, Cause.DELETE)
 
     def _log_aoi(self, aoi: AOI, after: Status | None, cause: Cause) -> None:
         # what was done before it has to come before it in the log
         self.save()
-        hood = self._graph.hood
-        event = Event(hood.skip_seq(), self._now, aoi.name, "aoi", aoi.id, None, after, cause, hood.who)
+        hood = self._graph.working_set
+        event = Event(hood.allocate_seq(), self._now, aoi.name, "aoi", aoi.id, None, after, cause, hood.actor)
         self._writer.log_aoi(event)
         self.events.append(event)
 
     @_do.register
     def _retry_aoi(self, command: RetryAOI) -> tuple[int, int]:
-        aois = self._graph.matching(command.pattern)
+        aois = self._graph.match_aois(command.pattern)
         self.save()
         statuses = [Status.RETRY, Status.PENDING] if command.force else [Status.RETRY]
         scenes, tiles = self._writer.items_in([aoi.id for aoi in aois], statuses)
-        self._graph.load(Missing(scenes=set(scenes), tiles=set(tiles)))
-        self._graph.load(prefetch.previous_tiles(self._graph.hood, tiles))
-        self._decide(state_machine.retry_all, scenes, tiles, by_force=command.force)
+        self._graph.load(NotLoaded(scenes=set(scenes), tiles=set(tiles)))
+        self._graph.load(prefetch.previous_tiles(self._graph.working_set, tiles))
+        self._run_transition(state_machine.retry_many, scenes, tiles, by_force=command.force)
         return len(scenes), len(tiles)
 
     # ---- scenes and tiles
@@ -218,31 +218,31 @@ class Batch:
         self._graph.next_scene += len(growth.payloads.scenes)
         self._graph.next_tile += len(growth.payloads.tiles)
         for scene, tiles in growth.scenes:
-            state_machine.ingest(self._graph.hood, scene, tiles)
+            state_machine.ingest(self._graph.working_set, scene, tiles)
         self._payloads.scenes.update(growth.payloads.scenes)
         self._payloads.tiles.update(growth.payloads.tiles)
         self._names.add(growth.names)
         return [scene.id for scene, _ in growth.scenes]
 
     @_do.register
-    def _report(self, command: Report) -> list[state_machine.Outcome]:
-        return [self._decide(state_machine.report, result) for result in command.results]
+    def _report(self, command: ReportResults) -> list[state_machine.ResultOutcome]:
+        return [self._run_transition(state_machine.apply_result, result) for result in command.results]
 
     @_do.register
-    def _retry(self, command: Retry) -> None:
-        self._decide(state_machine.retry, command.kind, command.id)
+    def _retry(self, command: RetryItem) -> None:
+        self._run_transition(state_machine.retry, command.kind, command.id)
 
     @_do.register
-    def _fail(self, command: Fail) -> None:
-        self._decide(state_machine.fail, command.kind, command.id, by_force=command.force)
+    def _fail(self, command: FailItem) -> None:
+        self._run_transition(state_machine.fail, command.kind, command.id, by_force=command.force)
 
     @_do.register
-    def _foresee(self, command: Foresee) -> list[Change]:
-        return self._decide(state_machine.foresee, command.kind, command.id)
+    def _foresee(self, command: PreviewFail) -> list[Transition]:
+        return self._run_transition(state_machine.preview_fail, command.kind, command.id)
 
     @_do.register
-    def _force(self, command: Force) -> None:
-        self._decide(state_machine.force, command.kind, command.id, command.status)
+    def _force(self, command: ForceStatus) -> None:
+        self._run_transition(state_machine.force, command.kind, command.id, command.status)
 
     @_do.register
     def _set_data(self, command: SetData) -> None:
@@ -251,17 +251,17 @@ class Batch:
         if text is None:
             raise ItemNotFound(command.kind, command.id)
         fields = merge_patch(json.loads(text), command.data) if command.merge else command.data
-        if command.kind is Kind.SCENE:
-            data = read_scene_data(fields, limits=command.limits)
-            source_id = self._decide(state_machine.note_data, command.kind, command.id)
+        if command.kind is ItemKind.SCENE:
+            data = parse_scene_data(fields, limits=command.limits)
+            source_id = self._run_transition(state_machine.record_data_change, command.kind, command.id)
             self._writer.set_scene_data(command.id, data, footprint(source_id, data.geometry, None))
         else:
-            self._writer.set_tile_data(command.id, read_tile_data(fields))
-            self._decide(state_machine.note_data, command.kind, command.id)
+            self._writer.set_tile_data(command.id, parse_tile_data(fields))
+            self._run_transition(state_machine.record_data_change, command.kind, command.id)
 
     # ---- jobs
 
-    def lease(self, commands: Sequence[Lease]) -> list[list[LeasedJob] | WorkflowError]:
+    def lease(self, commands: Sequence[LeaseJobs]) -> list[list[LeasedJob] | WorkflowError]:
         """Give jobs to all who ask, at once: what their messages say is then looked up once. Or say why not."""
         self.save()
         aois: dict[str, Sequence[int]] = {}
@@ -275,7 +275,7 @@ class Batch:
         if asked is None or asked in found:
             return None
         try:
-            found[asked] = [aoi.id for aoi in self._graph.matching(asked)]
+            found[asked] = [aoi.id for aoi in self._graph.match_aois(asked)]
         except WorkflowError as refusal:
             return refusal
         return None
@@ -283,7 +283,7 @@ class Batch:
     @_do.register
     def _renew(self, command: RenewLease) -> datetime:
         if self._renew_all(RenewLeases(command.queue, [command.lease], command.seconds)):
-            raise LeaseLost(command.lease)
+            raise LeaseNotFound(command.lease)
         return self._now + timedelta(seconds=command.seconds)
 
     @_do.register
@@ -295,21 +295,21 @@ class Batch:
     @_do.register
     def _expire(self, _: ExpireLeases) -> int:
         self.save()
-        overdue = self._queue.overdue(self._now)
-        return sum(self._decide(state_machine.expire, job.kind, job.item, job.id) for job in overdue)
+        overdue = self._queue.expired_jobs(self._now)
+        return sum(self._run_transition(state_machine.requeue_expired, job.kind, job.item, job.id) for job in overdue)
 
     @_do.register
-    def _take_results(self, command: TakeResults) -> int:
+    def _take_results(self, command: DrainResults) -> int:
         self.save()
-        taken = self._queue.take_results(command.limit)
+        taken = self._queue.drain_results(command.limit)
         results = [result for result in taken if result is not None]
-        self.foresee([Report(results)])
+        self.prefetch([ReportResults(results)])
         for result in results:
-            self._decide(state_machine.report, result)
+            self._run_transition(state_machine.apply_result, result)
         return len(taken)
 
     @_do.register
-    def _trim(self, command: TrimHistory) -> None:
+    def _trim(self, command: PruneHistory) -> None:
         self.save()
         keep_events = None if command.events is None else self._now - timedelta(seconds=command.events)
-        self._writer.trim(self._now - timedelta(seconds=command.jobs), keep_events)
+        self._writer.prune(self._now - timedelta(seconds=command.jobs), keep_events)

@@ -16,8 +16,8 @@ import re
 from collections.abc import Iterable, Iterator
 from itertools import islice
 
+from workflow_monitor.domain.status import GRAPHVIZ_COLORS, Status
 from workflow_monitor.graph.nodes import GraphSource, SceneNode, TileNode
-from workflow_monitor.domain.status import COLOURS, Status
 
 #: Lines in one chunk of text: about 80 kB.
 CHUNK_LINES = 1000
@@ -41,7 +41,7 @@ _PICTURES = {
     **dict.fromkeys([*range(0xD800, 0xE000), 0xFFFE, 0xFFFF], 0xFFFD),
 }
 
-_COLOURS = {str(status): colour for status, colour in COLOURS.items()}
+_COLOURS = {str(status): colour for status, colour in GRAPHVIZ_COLORS.items()}
 
 
 def dot_lines(name: str, source: GraphSource, cut: str = "") -> Iterator[str]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
-from workflow_monitor.domain.status import Kind
+from workflow_monitor.domain.status import ItemKind
 
 
 class SceneNode(NamedTuple):
@@ -32,11 +32,11 @@ class TileNode(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class GraphPart:
+class Subgraph:
     """Which part of a graph is drawn: all of it, if nothing is said."""
 
     #: an item, and by how many edges at most the others are away from it
-    around: tuple[Kind, int] | None = None
+    around: tuple[ItemKind, int] | None = None
     steps: int = 0
     #: whether what is DONE is left out, but for the neighbours of what is not
     folded: bool = False

@@ -7,8 +7,8 @@ from concurrent.futures import Future
 from datetime import datetime
 from typing import Any, Protocol, runtime_checkable
 
-from workflow_monitor.domain.commands import Command, Lease, RenewLeases
-from workflow_monitor.domain.models import JobOrder, LeasedJob, Result
+from workflow_monitor.domain.commands import Command, LeaseJobs, RenewLeases
+from workflow_monitor.domain.models import Job, LeasedJob, Result
 
 #: has a command carried out on behalf of somebody; see `engine.workflow.Workflow.submit`
 Submit = Callable[[Command, str], Future[Any]]
@@ -25,7 +25,7 @@ class JobQueue(Protocol):
         """When the next lease runs out."""
 
     def lease(
-        self, commands: Sequence[Lease], now: datetime, aois: Mapping[str, Sequence[int]]
+        self, commands: Sequence[LeaseJobs], now: datetime, aois: Mapping[str, Sequence[int]]
     ) -> list[list[LeasedJob]]:
         """Give jobs to workers: to each what its command asks for, as far as there is.
 
@@ -36,17 +36,17 @@ class JobQueue(Protocol):
     def renew(self, command: RenewLeases, now: datetime) -> Collection[str]:
         """Prolong leases and answer those that are in force."""
 
-    def publish(self, jobs: Sequence[JobOrder], withdrawn: Sequence[int]) -> None:
+    def publish(self, jobs: Sequence[Job], withdrawn: Sequence[int]) -> None:
         """Told of jobs that have been stored, and of those, by number, that nobody shall start any more."""
 
-    def take_results(self, limit: int) -> Sequence[Result | None]:
+    def drain_results(self, limit: int) -> Sequence[Result | None]:
         """Up to so many results that workers have put on the queue, in order; None for what is none of an item."""
 
-    def overdue(self, now: datetime) -> Sequence[JobOrder]:
+    def expired_jobs(self, now: datetime) -> Sequence[Job]:
         """The jobs whose lease has run out."""
 
 
-class Attendant(Protocol):
+class QueueService(Protocol):
     """What serves a queue beside the requests of workers, as long as the server runs."""
 
     def close(self) -> None:
@@ -54,10 +54,10 @@ class Attendant(Protocol):
 
 
 @runtime_checkable
-class Attended(Protocol):
+class HasService(Protocol):
     """A maker of queues that has an attendant, too."""
 
-    def attend(self, submit: Submit, options: Mapping[str, object]) -> Attendant:
+    def start_service(self, submit: Submit, options: Mapping[str, object]) -> QueueService:
         """Start the attendant, with the options that the server was given for its queue.
 
         Raises StoreUnavailable if it cannot be had with these.
@@ -65,8 +65,8 @@ class Attended(Protocol):
 
 
 @runtime_checkable
-class Configured(Protocol):
+class Configurable(Protocol):
     """A maker of queues that have to know the options themselves."""
 
-    def configured(self, options: Mapping[str, object]) -> Any:  # noqa: ANN401 - what makes a queue comes from a plug-in
+    def configure(self, options: Mapping[str, object]) -> Any:  # noqa: ANN401 - what makes a queue comes from a plug-in
         """The maker with these options. Raises StoreUnavailable if they are not right."""

@@ -8,19 +8,19 @@ from datetime import datetime, timedelta
 from itertools import islice
 from typing import Protocol
 
-from workflow_monitor.domain.commands import Lease, RenewLeases
-from workflow_monitor.domain.models import JobOrder, LeasedJob, Offer, Result
-from workflow_monitor.domain.status import QUEUES, Kind
+from workflow_monitor.domain.commands import LeaseJobs, RenewLeases
+from workflow_monitor.domain.models import Job, LeasedJob, LeaseGrant, Result
+from workflow_monitor.domain.status import QUEUE_KINDS, ItemKind
 
 
 class Outbox(Protocol):
     """The jobs as a store keeps them; see `store.protocol.Writer`."""
 
-    def lease(self, queue: Kind, offers: Sequence[Offer], aois: Sequence[int] | None) -> list[LeasedJob]: ...
+    def lease(self, queue: ItemKind, offers: Sequence[LeaseGrant], aois: Sequence[int] | None) -> list[LeasedJob]: ...
 
-    def renew(self, queue: Kind, leases: Sequence[str], now: datetime, until: datetime) -> list[str]: ...
+    def renew(self, queue: ItemKind, leases: Sequence[str], now: datetime, until: datetime) -> list[str]: ...
 
-    def overdue(self, now: datetime) -> list[JobOrder]: ...
+    def expired_jobs(self, now: datetime) -> list[Job]: ...
 
     def next_expiry(self) -> datetime | None: ...
 
@@ -43,23 +43,23 @@ class LeaseQueue:
         return self._next_expiry
 
     def lease(
-        self, commands: Sequence[Lease], now: datetime, aois: Mapping[str, Sequence[int]]
+        self, commands: Sequence[LeaseJobs], now: datetime, aois: Mapping[str, Sequence[int]]
     ) -> list[list[LeasedJob]]:
         # those who ask for the jobs of the same AOIs are served by one look
-        looks: dict[tuple[str, str | None], list[Lease]] = {}
+        looks: dict[tuple[str, str | None], list[LeaseJobs]] = {}
         for command in commands:
             looks.setdefault((command.queue, command.aoi), []).append(command)
         taken = {
-            (queue, aoi): iter(self._take(QUEUES[queue], asked, now, None if aoi is None else aois[aoi]))
+            (queue, aoi): iter(self._take(QUEUE_KINDS[queue], asked, now, None if aoi is None else aois[aoi]))
             for (queue, aoi), asked in looks.items()
         }
         return [list(islice(taken[command.queue, command.aoi], command.limit)) for command in commands]
 
     def _take(
-        self, queue: Kind, commands: Sequence[Lease], now: datetime, aois: Sequence[int] | None
+        self, queue: ItemKind, commands: Sequence[LeaseJobs], now: datetime, aois: Sequence[int] | None
     ) -> list[LeasedJob]:
         offers = [
-            Offer(self._new_lease(), command.worker, now + timedelta(seconds=command.seconds))
+            LeaseGrant(self._new_lease(), command.worker, now + timedelta(seconds=command.seconds))
             for command in commands
             for _ in range(command.limit)
         ]
@@ -70,22 +70,22 @@ class LeaseQueue:
 
     def renew(self, command: RenewLeases, now: datetime) -> Collection[str]:
         until = now + timedelta(seconds=command.seconds)
-        renewed = self._outbox.renew(QUEUES[command.queue], command.leases, now, until)
+        renewed = self._outbox.renew(QUEUE_KINDS[command.queue], command.leases, now, until)
         if renewed and self._next_expiry is not None and until < self._next_expiry:
             self._next_expiry = until
         return renewed
 
-    def publish(self, jobs: Sequence[JobOrder], withdrawn: Sequence[int]) -> None:
+    def publish(self, jobs: Sequence[Job], withdrawn: Sequence[int]) -> None:
         """Nothing has to be done: workers lease what is stored."""
 
-    def take_results(self, limit: int) -> Sequence[Result | None]:  # noqa: ARG002 - as any queue is asked
+    def drain_results(self, limit: int) -> Sequence[Result | None]:  # noqa: ARG002 - as any queue is asked
         """None: workers report over REST."""
         return ()
 
-    def overdue(self, now: datetime) -> Sequence[JobOrder]:
+    def expired_jobs(self, now: datetime) -> Sequence[Job]:
         if self._next_expiry is None or self._next_expiry > now:
             return ()
-        jobs = self._outbox.overdue(now)
+        jobs = self._outbox.expired_jobs(now)
         # those that are overdue are about to be withdrawn
         self._next_expiry = self._outbox.next_expiry() if not jobs else now
         return jobs

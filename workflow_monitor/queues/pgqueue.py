@@ -14,32 +14,32 @@ from typing import Protocol, runtime_checkable
 
 import msgspec
 
-from workflow_monitor.domain.commands import Lease, TakeResults
+from workflow_monitor.domain.commands import DrainResults, LeaseJobs
 from workflow_monitor.domain.errors import StoreUnavailable, WorkflowError
-from workflow_monitor.domain.models import JobOrder, LeasedJob, Result
-from workflow_monitor.domain.status import Kind, Status
-from workflow_monitor.queues.lease import LeaseQueue, Outbox
+from workflow_monitor.domain.models import Job, LeasedJob, Result
+from workflow_monitor.domain.status import ItemKind, Status
 from workflow_monitor.queues.interfaces import Submit
+from workflow_monitor.queues.lease import LeaseQueue, Outbox
 
 log = logging.getLogger(__name__)
 
 #: results that are taken in one transaction
 BATCH = 500
 #: seconds that a worker waits with each new try after a temporary error, as the services write them
-WAITS = {Kind.SCENE: ["10m0s"] * 9, Kind.TILE: ["1m0s", "10m0s", "30m0s"]}
+RETRY_INTERVALS = {ItemKind.SCENE: ["10m0s"] * 9, ItemKind.TILE: ["1m0s", "10m0s", "30m0s"]}
 #: who is told as the cause of what a result changes
 WORKERS = "pgqueue"
 _STATUS = {str(status): status for status in (Status.DONE, Status.RETRY, Status.FAILED)}
-_KIND = {str(kind): kind for kind in Kind}
+_KIND = {str(kind): kind for kind in ItemKind}
 
 
 @runtime_checkable
-class SharedTable(Protocol):
+class PgqTable(Protocol):
     """A store that has the table pgq_jobs beside the state; see `store.postgres.PostgresWriter`."""
 
     def open_pgq(self) -> None: ...
 
-    def publish_pgq(self, queue: Kind, name: str, waits: Sequence[str], jobs: Sequence[JobOrder]) -> None: ...
+    def publish_pgq(self, queue: ItemKind, name: str, waits: Sequence[str], jobs: Sequence[Job]) -> None: ...
 
     def withdraw_pgq(self, ids: Sequence[int]) -> None: ...
 
@@ -78,7 +78,7 @@ class PgQueue(LeaseQueue):
 
     def __init__(self, outbox: Outbox, options: Options) -> None:
         super().__init__(outbox)
-        if not isinstance(outbox, SharedTable):
+        if not isinstance(outbox, PgqTable):
             raise StoreUnavailable(
                 "The queue pgqueue shares a database with the Geocube services: set store_url to postgresql://…"
             )
@@ -88,23 +88,23 @@ class PgQueue(LeaseQueue):
 
     def lease(
         self,
-        commands: Sequence[Lease],
+        commands: Sequence[LeaseJobs],
         now: datetime,  # noqa: ARG002 - as any queue is asked
         aois: Mapping[str, Sequence[int]],  # noqa: ARG002
     ) -> list[list[LeasedJob]]:
         """No jobs for those who lease: the services take them from their table."""
         return [[] for _ in commands]
 
-    def publish(self, jobs: Sequence[JobOrder], withdrawn: Sequence[int]) -> None:
+    def publish(self, jobs: Sequence[Job], withdrawn: Sequence[int]) -> None:
         """Put the jobs into the table, and take those out that no worker has yet."""
         gone = set(withdrawn)
         if withdrawn:
             self._table.withdraw_pgq(withdrawn)
-        for kind, name in ((Kind.SCENE, self._options.downloader), (Kind.TILE, self._options.processor)):
+        for kind, name in ((ItemKind.SCENE, self._options.downloader), (ItemKind.TILE, self._options.processor)):
             if wanted := [job for job in jobs if job.kind is kind and job.id not in gone]:
-                self._table.publish_pgq(kind, name, WAITS[kind], wanted)
+                self._table.publish_pgq(kind, name, RETRY_INTERVALS[kind], wanted)
 
-    def take_results(self, limit: int) -> Sequence[Result | None]:
+    def drain_results(self, limit: int) -> Sequence[Result | None]:
         """What the services have put on the events queue, first those that wait the longest."""
         return [read_result(message) for message in self._table.take_pgq(self._options.events, limit)]
 
@@ -142,7 +142,7 @@ class PgQueues:
     def __init__(self, options: Options | None = None) -> None:
         self._options = options or Options()
 
-    def configured(self, options: Mapping[str, object]) -> PgQueues:
+    def configure(self, options: Mapping[str, object]) -> PgQueues:
         """The same with the options that the server was given for its queue; StoreUnavailable."""
         return PgQueues(Options.read(options))
 
@@ -150,7 +150,7 @@ class PgQueues:
         """The queue over a store; StoreUnavailable if it is not in PostgreSQL."""
         return PgQueue(outbox, self._options)
 
-    def attend(self, submit: Submit, _: Mapping[str, object]) -> Poller:
+    def start_service(self, submit: Submit, _: Mapping[str, object]) -> Poller:
         """Start to look for results."""
         return Poller(submit, self._options.poll)
 
@@ -173,7 +173,7 @@ class Poller:
     def _run(self) -> None:
         while not self._ended.is_set():
             try:
-                taken = self._submit(TakeResults(BATCH), WORKERS).result()
+                taken = self._submit(DrainResults(BATCH), WORKERS).result()
             except WorkflowError:  # which the workflow has logged; the results stay where they are
                 taken = 0
             except Exception:

@@ -13,20 +13,20 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
-from workflow_monitor.domain.commands import Command, TrimHistory
+from workflow_monitor.domain.commands import Command, PruneHistory
 from workflow_monitor.domain.errors import ItemNotFound, StoreInUse, StoreUnavailable, WorkflowError
 from workflow_monitor.domain.limits import DEFAULTS
 from workflow_monitor.domain.limits import Limits as DocumentLimits
 from workflow_monitor.domain.models import Backup
-from workflow_monitor.domain.status import Kind
+from workflow_monitor.domain.status import ItemKind
+from workflow_monitor.engine.command_processor import CommandProcessor, ReadOnlyProcessor
 from workflow_monitor.engine.feed import Feed
 from workflow_monitor.engine.queries import Queries
-from workflow_monitor.engine.command_processor import ReadOnlyWorkflow, Workflow
-from workflow_monitor.server.item_loader import Lookups
-from workflow_monitor.server.peer import Contact
+from workflow_monitor.server.item_loader import ItemLoader
+from workflow_monitor.server.peer import PeerEndpoint
 from workflow_monitor.server.problems import TooManyStreams
 from workflow_monitor.server.upstream import Upstream
-from workflow_monitor.server.worker_token import Workers
+from workflow_monitor.server.worker_token import WorkerTokenAuth
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +42,7 @@ class OpenStore(Protocol):
     """The store, as far as this room knows it."""
 
     @property
-    def is_broken(self) -> bool: ...
+    def needs_reopen(self) -> bool: ...
 
     def back_up(self, keep: int) -> Backup: ...
 
@@ -52,13 +52,13 @@ class OpenStore(Protocol):
 
 
 @runtime_checkable
-class Owned(Protocol):
+class Advertises(Protocol):
     """A store that one process has, which tells others of its user how to reach it."""
 
     def announce(self, contact: str) -> None: ...
 
 
-class Attendant(Protocol):
+class QueueServiceHandle(Protocol):
     """What serves the queue, as far as this room knows it."""
 
     def close(self) -> None: ...
@@ -69,23 +69,23 @@ class Engine:
     """What answers requests, over one open store."""
 
     store: OpenStore
-    workflow: Workflow | ReadOnlyWorkflow
+    workflow: CommandProcessor | ReadOnlyProcessor
     queries: Queries
     feed: Feed
     #: of the queue, if it has one
-    attendant: Attendant | None = None
+    queue_service: QueueServiceHandle | None = None
 
     def close(self) -> None:
         """Finish what was begun and let others have the store."""
         self.feed.close()
-        if self.attendant is not None:
-            self.attendant.close()
+        if self.queue_service is not None:
+            self.queue_service.close()
         self.workflow.close()
         self.store.close()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class ServerLimits:
     """How much the endpoints take and give."""
 
     max_body: int = 8 * 2**20
@@ -109,9 +109,9 @@ class Backend:
     """Gives handlers the engine, or who answers in place of it, and threads to read in; nothing blocks the event loop."""
 
     open_engine: Callable[[], Engine]
-    limits: Limits = field(default_factory=Limits)
+    limits: ServerLimits = field(default_factory=ServerLimits)
     threads: int = 4
-    workers: Workers = field(default_factory=lambda: Workers(""))
+    workers: WorkerTokenAuth = field(default_factory=lambda: WorkerTokenAuth(""))
     #: answers everything, so that there is no engine here
     upstream: Upstream | None = None
     #: streams of events that are open
@@ -120,20 +120,20 @@ class Backend:
     instance: str = field(default_factory=lambda: uuid.uuid4().hex)
     _engine: Engine | None = None
     #: how others reach this server, and who has the store that this one would have
-    _contact: Contact | None = None
-    _owner: tuple[Contact, Upstream] | None = None
-    _left: list[Upstream] = field(default_factory=list)
-    _trouble: str = "The store has not been opened yet."
+    _contact: PeerEndpoint | None = None
+    _owner: tuple[PeerEndpoint, Upstream] | None = None
+    _retired_upstreams: list[Upstream] = field(default_factory=list)
+    _unavailable_reason: str = "The store has not been opened yet."
     _tried_at: float = -1e9
     _closed: bool = False
     _opening: threading.Lock = field(default_factory=threading.Lock)
     _readers: ThreadPoolExecutor = field(init=False)
-    _lookups: Lookups = field(init=False)
-    _upkeep: list[asyncio.Task[None]] = field(default_factory=list)
+    _item_loader: ItemLoader = field(init=False)
+    _maintenance: list[asyncio.Task[None]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._readers = ThreadPoolExecutor(self.threads, thread_name_prefix="workflow-monitor-reader")
-        self._lookups = Lookups(self._look)
+        self._item_loader = ItemLoader(self._look)
 
     def open(self, *, now: bool = False) -> None:
         """Open the store if that can be done; the log says why if not. Blocks.
@@ -150,72 +150,72 @@ class Backend:
                 self._engine = self.open_engine()
                 self._follow(None)
                 self._announce()
-                self._trouble = "The store broke and is about to be opened anew; try again."
+                self._unavailable_reason = "The store broke and is about to be opened anew; try again."
             except StoreInUse as error:
-                self._follow(Contact.read(error.contact))
-                self._be_without(error.detail)
+                self._follow(PeerEndpoint.read(error.contact))
+                self._mark_unavailable(error.detail)
             except StoreUnavailable as error:
                 self._follow(None)
-                self._be_without(error.detail)
+                self._mark_unavailable(error.detail)
             except Exception:
                 log.exception("The store could not be opened")
-                self._be_without("The store could not be opened; the server's log says more.")
+                self._mark_unavailable("The store could not be opened; the server's log says more.")
             self._tried_at = time.monotonic()
 
     @property
     def _has_engine(self) -> bool:
-        return self._engine is not None and not self._engine.store.is_broken
+        return self._engine is not None and not self._engine.store.needs_reopen
 
-    def _follow(self, contact: Contact | None) -> None:
+    def _follow(self, contact: PeerEndpoint | None) -> None:
         """From now on, let the server of this contact answer; None for no other."""
         if self._owner is not None:
             if self._owner[0] == contact:
                 return
-            self._left.append(self._owner[1])
+            self._retired_upstreams.append(self._owner[1])
         self._owner = None if contact is None else (contact, contact.upstream())
         if contact is not None:
             log.warning("Workflow Monitor passes requests on to the server that has the store: %s", contact.url)
 
     def _announce(self) -> None:
-        if self._contact is not None and self._engine is not None and isinstance(self._engine.store, Owned):
+        if self._contact is not None and self._engine is not None and isinstance(self._engine.store, Advertises):
             self._engine.store.announce(self._contact.text())
 
-    def _be_without(self, reason: str) -> None:
-        if reason != self._trouble and self._owner is None:
+    def _mark_unavailable(self, reason: str) -> None:
+        if reason != self._unavailable_reason and self._owner is None:
             log.error("Workflow Monitor answers 503 until this is settled: %s", reason)
-        self._trouble = reason
+        self._unavailable_reason = reason
 
     async def engine(self) -> Engine:
         """The engine; StoreUnavailable, with the reason, if it cannot be had at the moment."""
         if not self._has_engine:
             await self.run(self.open)
-        if self._engine is None or self._engine.store.is_broken:
-            raise StoreUnavailable(self._trouble)
+        if self._engine is None or self._engine.store.needs_reopen:
+            raise StoreUnavailable(self._unavailable_reason)
         return self._engine
 
     # ---- other servers
 
-    async def elsewhere(self) -> Upstream | None:
+    async def upstream_server(self) -> Upstream | None:
         """Who answers in place of this server; None if it has the store, or if nobody can be asked."""
         if self.upstream is not None:
             return self.upstream
         if not self._has_engine:
             await self.run(self.open)
-        while self._left:
-            await self._left.pop().close()
+        while self._retired_upstreams:
+            await self._retired_upstreams.pop().close()
         return None if self._owner is None else self._owner[1]
 
-    async def look_again(self) -> None:
+    async def retry_open(self) -> None:
         """Try at once to have the store: who had it does not answer."""
         await self.run(lambda: self.open(now=True))
 
-    def introduce(self, url: str) -> None:
+    def advertise(self, url: str) -> None:
         """Let others of this user who want the store know where this server's endpoints are. Blocks."""
         with self._opening:
-            self._contact = Contact.at(url)
+            self._contact = PeerEndpoint.at(url)
             self._announce()
 
-    def opens(self, authorization: str) -> bool:
+    def accepts_peer_key(self, authorization: str) -> bool:
         """Whether a header Authorization is that of a server of the same user, to which this one has told the key."""
         return self._contact is not None and self._engine is not None and self._contact.opens(authorization)
 
@@ -247,14 +247,14 @@ class Backend:
                 raise StoreUnavailable("The server is shutting down.") from error
             raise
 
-    async def item(self, kind: Kind, number: int) -> str:
+    async def item(self, kind: ItemKind, number: int) -> str:
         """A scene, or a tile with its scene, as JSON text; ItemNotFound."""
-        document = await self._lookups.document(kind, number)
+        document = await self._item_loader.document(kind, number)
         if document is None:
             raise ItemNotFound(kind, number)
         return document
 
-    async def _look(self, kind: Kind, ids: list[int]) -> dict[int, str]:
+    async def _look(self, kind: ItemKind, ids: list[int]) -> dict[int, str]:
         return await self.run((await self.engine()).queries.documents, kind, ids)
 
     async def submit(self, command: Command, who: str) -> Any:  # noqa: ANN401 - each command says what it answers
@@ -263,26 +263,26 @@ class Backend:
         future: Future[Any] = engine.workflow.submit(command, who)
         return await asyncio.wrap_future(future)
 
-    def start_upkeep(self) -> None:
+    def start_maintenance(self) -> None:
         """From now on, let what is old be forgotten, and have the store when it can be had; call it in the event loop."""
-        if not self._upkeep and self.upstream is None:
+        if not self._maintenance and self.upstream is None:
             loop = asyncio.get_running_loop()
-            self._upkeep += [
-                loop.create_task(self._trim_again_and_again()),
-                loop.create_task(self._open_again_and_again()),
+            self._maintenance += [
+                loop.create_task(self._prune_loop()),
+                loop.create_task(self._reopen_loop()),
             ]
 
-    async def _open_again_and_again(self) -> None:
+    async def _reopen_loop(self) -> None:
         while True:
             await asyncio.sleep(max(self.limits.retry_opening, LEAST_PAUSE))
             if not self._has_engine:
                 await self.run(self.open)
 
-    async def _trim_again_and_again(self) -> None:
+    async def _prune_loop(self) -> None:
         while True:
             await asyncio.sleep(self.limits.trim_interval)
             try:
-                await self.submit(TrimHistory(self.limits.keep_jobs, self.limits.keep_events), SERVER)
+                await self.submit(PruneHistory(self.limits.keep_jobs, self.limits.keep_events), SERVER)
             except WorkflowError as error:
                 log.debug("Trimming has to wait: %s", error.detail)
             except Exception:
@@ -291,17 +291,17 @@ class Backend:
     async def close(self) -> None:
         """Finish what was begun, end the streams, and let others have the store; more than once does no harm."""
         self._closed = True
-        for task in self._upkeep:
+        for task in self._maintenance:
             task.cancel()
         await asyncio.to_thread(self._close_engine)
         self._follow(None)
-        for upstream in (*self._left, *filter(None, [self.upstream])):
+        for upstream in (*self._retired_upstreams, *filter(None, [self.upstream])):
             await upstream.close()
         self._readers.shutdown(wait=False, cancel_futures=True)
 
     def _close_engine(self) -> None:
         engine, self._engine = self._engine, None
-        self._trouble = "The server is shutting down." if self._closed else self._trouble
+        self._unavailable_reason = "The server is shutting down." if self._closed else self._unavailable_reason
         if engine is not None:
             try:
                 engine.close()

@@ -12,26 +12,26 @@ from jupyter_server.extension.application import ExtensionApp
 from jupyter_server.serverapp import ServerApp
 from traitlets import Bool, Dict, Float, Int, TraitError, Unicode, default
 
-from workflow_monitor.client.discovery import Surroundings
+from workflow_monitor.client.discovery import Environment
 from workflow_monitor.client.errors import MonitorError
 from workflow_monitor.domain.errors import StoreUnavailable
 from workflow_monitor.domain.limits import DEFAULTS
 from workflow_monitor.domain.limits import Limits as DocumentLimits
+from workflow_monitor.engine.command_processor import CommandProcessor, ReadOnlyProcessor
+from workflow_monitor.engine.event_publisher import EventPublisher
 from workflow_monitor.engine.feed import Feed
 from workflow_monitor.engine.queries import Queries
-from workflow_monitor.engine.event_publisher import Relay
-from workflow_monitor.engine.command_processor import ReadOnlyWorkflow, Workflow
-from workflow_monitor.queues.interfaces import Attendant, Attended, Configured, Submit
-from workflow_monitor.server.backend import Backend, Engine, Limits
+from workflow_monitor.queues.interfaces import Configurable, HasService, QueueService, Submit
+from workflow_monitor.server.backend import Backend, Engine, ServerLimits
 from workflow_monitor.server.docs_page import docs_page
 from workflow_monitor.server.handlers.base import NAMESPACE
-from workflow_monitor.server.handlers.meta import Unknown
+from workflow_monitor.server.handlers.meta import NotFound
 from workflow_monitor.server.openapi import openapi
 from workflow_monitor.server.peer import address
 from workflow_monitor.server.representations import json_text
 from workflow_monitor.server.routes import ROUTES
-from workflow_monitor.server.upstream import Upstream, named
-from workflow_monitor.server.worker_token import Workers, fault_of_token
+from workflow_monitor.server.upstream import Upstream, from_address
+from workflow_monitor.server.worker_token import WorkerTokenAuth, validate_token
 from workflow_monitor.store import open_store
 from workflow_monitor.store.interfaces import Store
 
@@ -119,7 +119,7 @@ class WorkflowMonitor(ExtensionApp):
 
     def initialize_settings(self) -> None:
         """Open the store; Jupyter starts also without it."""
-        workers = Workers(self._checked_worker_token())
+        workers = WorkerTokenAuth(self._checked_worker_token())
         self.backend = Backend(self._open_engine, self._limits(), self.reader_threads, workers, self._upstream())
         self.backend.open()
 
@@ -131,12 +131,12 @@ class WorkflowMonitor(ExtensionApp):
         for route in ROUTES:
             arguments = common | dict(route.arguments) | texts.get(route.path, {})
             self.handlers.append((f"/{NAMESPACE}{route.pattern}", route.handler, arguments))
-        self.handlers.append((f"/{NAMESPACE}/.*", Unknown, common))
+        self.handlers.append((f"/{NAMESPACE}/.*", NotFound, common))
 
     async def _start_jupyter_server_extension(self, serverapp: ServerApp) -> None:
-        self.backend.start_upkeep()
+        self.backend.start_maintenance()
         if reached := address(serverapp):
-            await self.backend.run(self.backend.introduce, f"{reached}{NAMESPACE}")
+            await self.backend.run(self.backend.advertise, f"{reached}{NAMESPACE}")
         if self.announce:
             os.environ[URL_VARIABLE] = f"{serverapp.connection_url.rstrip('/')}/{NAMESPACE}"
 
@@ -146,7 +146,7 @@ class WorkflowMonitor(ExtensionApp):
             await self.backend.close()
 
     def _checked_worker_token(self) -> str:
-        fault = fault_of_token(self.worker_token)
+        fault = validate_token(self.worker_token)
         if self.worker_token and self.worker_token == self.settings["identity_provider"].token:
             fault = "is the token of the Jupyter server, which opens everything; expected another"
         if fault:
@@ -160,16 +160,16 @@ class WorkflowMonitor(ExtensionApp):
         if not address:
             return None
         try:
-            found = named(address, self.upstream_token or told[UPSTREAM_TOKEN_VARIABLE], Surroundings())
+            found = from_address(address, self.upstream_token or told[UPSTREAM_TOKEN_VARIABLE], Environment())
         except MonitorError as error:
             self._misnamed = f"{error} (upstream)"
             return None
         self.log.info("Workflow Monitor passes requests on to %s", found.url)
         return found
 
-    def _limits(self) -> Limits:
+    def _limits(self) -> ServerLimits:
         day = 86_400
-        return Limits(
+        return ServerLimits(
             max_body=self.max_body_mib * MEBIBYTE,
             max_ingest=self.max_ingest_mib * MEBIBYTE,
             documents=DocumentLimits(**{name: getattr(self, name) for name in DocumentLimits.__slots__}),
@@ -190,28 +190,30 @@ class WorkflowMonitor(ExtensionApp):
         store = open_store(self.store_url or _default_store(), read_only=self.read_only)
         try:
             feed = Feed()
-            relay = Relay(store.reader, feed)
+            relay = EventPublisher(store.reader, feed)
             workflow, attendant = self._workflow(store, relay)
-            store.follow(relay.catch_up)
+            store.on_foreign_commit(relay.catch_up)
         except BaseException:
             store.close()
             raise
         return Engine(store, workflow, Queries(store.reader), feed, attendant)
 
-    def _attendant(self, make_queue: object, submit: Submit) -> Attendant | None:
-        if isinstance(make_queue, Attended):
-            return make_queue.attend(submit, self.queue_options)
+    def _attendant(self, make_queue: object, submit: Submit) -> QueueService | None:
+        if isinstance(make_queue, HasService):
+            return make_queue.start_service(submit, self.queue_options)
         if self.queue_options:
             raise StoreUnavailable(f"The queue {self.queue!r} has no options (queue_options).")
         return None
 
-    def _workflow(self, store: Store, relay: Relay) -> tuple[Workflow | ReadOnlyWorkflow, Attendant | None]:
+    def _workflow(
+        self, store: Store, relay: EventPublisher
+    ) -> tuple[CommandProcessor | ReadOnlyProcessor, QueueService | None]:
         if self.read_only:
-            return ReadOnlyWorkflow(), None
-        make_queue = queue_named(self.queue)
-        if isinstance(make_queue, Configured):
-            make_queue = make_queue.configured(self.queue_options)
-        workflow = Workflow(store, make_queue, on_commit=relay.committed)
+            return ReadOnlyProcessor(), None
+        make_queue = load_queue(self.queue)
+        if isinstance(make_queue, Configurable):
+            make_queue = make_queue.configure(self.queue_options)
+        workflow = CommandProcessor(store, make_queue, on_commit=relay.committed)
         try:
             return workflow, self._attendant(make_queue, workflow.submit)
         except BaseException:
@@ -223,7 +225,7 @@ def _default_store() -> str:
     return f"duckdb:///{Path(jupyter_data_dir()) / 'workflow_monitor' / 'workflow.duckdb'}"
 
 
-def queue_named(name: str) -> Any:  # noqa: ANN401 - what makes a queue comes from a plug-in
+def load_queue(name: str) -> Any:  # noqa: ANN401 - what makes a queue comes from a plug-in
     """What makes the queue of this name. Raises StoreUnavailable if it is not installed."""
     known = entry_points(group=QUEUE_GROUP)
     if name not in known.names:

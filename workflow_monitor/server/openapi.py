@@ -7,12 +7,12 @@ from collections.abc import Iterable
 from typing import Any
 
 from workflow_monitor import __version__
-from workflow_monitor.domain.status import QUEUES, Status
+from workflow_monitor.domain.status import QUEUE_KINDS, Status
 from workflow_monitor.server import problems
-from workflow_monitor.server.operations import Content, Operation, Parameter, Route
 from workflow_monitor.server.handlers.base import NAMESPACE
+from workflow_monitor.server.operations import Content, Operation, Parameter, Route
 from workflow_monitor.server.schemas import schemas
-from workflow_monitor.server.worker_token import for_workers
+from workflow_monitor.server.worker_token import allows_worker_token
 
 Document = dict[str, Any]
 
@@ -35,7 +35,7 @@ PATH_PARAMETERS: dict[str, Document] = {
         "schema": {"$ref": "#/components/schemas/Status"},
         "example": Status.RETRY,
     },
-    "queue": {"description": "A queue.", "schema": {"enum": list(QUEUES)}, "example": "processor"},
+    "queue": {"description": "A queue.", "schema": {"enum": list(QUEUE_KINDS)}, "example": "processor"},
     "lease": {"description": "A lease that is in force.", "schema": {"type": "string"}, "example": "wX7"},
 }
 
@@ -120,7 +120,7 @@ def _operation(route: Route, verb: str, operation: Operation) -> Document:
             **{str(status): {"$ref": f"#/components/responses/{status}"} for status in sorted(errors)},
         },
     }
-    if for_workers(getattr(route.handler, verb)):
+    if allows_worker_token(getattr(route.handler, verb)):
         described["security"] = [*PEOPLE, {"worker": []}]
     if operation.description:
         described["description"] = operation.description

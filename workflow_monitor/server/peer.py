@@ -27,7 +27,7 @@ _ANY = {"", "*", "0.0.0.0", "::"}  # noqa: S104 - what is told of a server, not 
 
 
 @dataclass(frozen=True, slots=True)
-class Contact:
+class PeerEndpoint:
     """Where the endpoints of the server are that has the store, and what opens them to others of its user."""
 
     url: str

@@ -12,8 +12,8 @@ from io import BytesIO
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from workflow_monitor.documents.rfc3339 import rfc3339
-from workflow_monitor.domain.errors import FieldError, InvalidInput, quoted
+from workflow_monitor.documents.rfc3339 import format_time
+from workflow_monitor.domain.errors import FieldError, InvalidInput, shorten_for_message
 from workflow_monitor.domain.failures import FailureGroup
 from workflow_monitor.domain.models import AOI, Backup, Event, Overview
 from workflow_monitor.domain.status import Cause, Status
@@ -21,10 +21,10 @@ from workflow_monitor.domain.status import Cause, Status
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from workflow_monitor.domain.working_set import Change
-    from workflow_monitor.domain.status import Kind
+    from workflow_monitor.domain.status import ItemKind
     from workflow_monitor.domain.timeline import Timeline
-    from workflow_monitor.store.interfaces import FoundItem, JobRow, RunningJob
+    from workflow_monitor.domain.working_set import Transition
+    from workflow_monitor.store.interfaces import JobRow, RunningJob, SearchHit
 
 JSON = "application/json"
 TEXT = "text/plain; charset=utf-8"
@@ -41,28 +41,28 @@ CONSEQUENCES = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Form:
+class Representation:
     """A form that an answer can take, by the name that `?format=` knows."""
 
     name: str
     media_type: str
 
 
-AS_TEXT = Form("text", TEXT)
-AS_JSON = Form("json", JSON)
-AS_NDJSON = Form("ndjson", NDJSON)
-AS_GEOJSON = Form("geojson", GEOJSON)
-AS_ARROW = Form("arrow", ARROW)
-AS_DOT = Form("dot", DOT)
-AS_SVG = Form("svg", SVG)
+AS_TEXT = Representation("text", TEXT)
+AS_JSON = Representation("json", JSON)
+AS_NDJSON = Representation("ndjson", NDJSON)
+AS_GEOJSON = Representation("geojson", GEOJSON)
+AS_ARROW = Representation("arrow", ARROW)
+AS_DOT = Representation("dot", DOT)
+AS_SVG = Representation("svg", SVG)
 
 
-def choose(accept: str, asked: str | None, offers: Sequence[Form]) -> Form:
+def negotiate(accept: str, asked: str | None, offers: Sequence[Representation]) -> Representation:
     """The form to answer in: `asked` by name, else the best for an Accept header, else the first on offer.
 
-    >>> choose("application/json", None, (AS_TEXT, AS_JSON)).name
+    >>> negotiate("application/json", None, (AS_TEXT, AS_JSON)).name
     'json'
-    >>> choose("text/html, */*;q=0.8", None, (AS_TEXT, AS_JSON)).name
+    >>> negotiate("text/html, */*;q=0.8", None, (AS_TEXT, AS_JSON)).name
     'text'
     """
     if asked is not None:
@@ -76,14 +76,14 @@ def choose(accept: str, asked: str | None, offers: Sequence[Form]) -> Form:
     return best
 
 
-def _by_name(asked: str, offers: Sequence[Form]) -> Form:
+def _by_name(asked: str, offers: Sequence[Representation]) -> Representation:
     for offer in offers:
         if asked.lower() == offer.name:
             return offer
     expected = ", ".join(offer.name for offer in offers)
     raise InvalidInput(
-        f"This endpoint has no format {quoted(asked)}.",
-        [FieldError("format", f"found {quoted(asked)}, expected one of {expected}")],
+        f"This endpoint has no format {shorten_for_message(asked)}.",
+        [FieldError("format", f"found {shorten_for_message(asked)}, expected one of {expected}")],
     )
 
 
@@ -222,7 +222,7 @@ def time_text(moment: datetime) -> str:
     >>> time_text(datetime(2022, 1, 4, 10, 34, 31))
     '2022-01-04T10:34:31Z'
     """
-    return rfc3339(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+    return format_time(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
 
 
 def backup_document(backup: Backup) -> dict[str, object]:
@@ -233,7 +233,7 @@ def backup_document(backup: Backup) -> dict[str, object]:
 def failure_group(group: FailureGroup) -> dict[str, object]:
     """Failures of one shape, as JSON has them."""
     return {
-        "shape": group.shape,
+        "shape": group.message_template,
         "kind": group.kind,
         "count": group.count,
         "retry": group.retry,
@@ -276,7 +276,7 @@ def timeline_json(found: Timeline, pending: int, running: Sequence[RunningJob]) 
     }
 
 
-def found_item(item: FoundItem) -> dict[str, object]:
+def found_item(item: SearchHit) -> dict[str, object]:
     """A scene or tile that was looked for, as JSON has it."""
     return {
         "type": item.kind,
@@ -288,7 +288,7 @@ def found_item(item: FoundItem) -> dict[str, object]:
     }
 
 
-def consequences_json(changes: Sequence[Change], names: Mapping[tuple[Kind, int], str]) -> dict[str, object]:
+def consequences_json(changes: Sequence[Transition], names: Mapping[tuple[ItemKind, int], str]) -> dict[str, object]:
     """What giving an item up would do, as JSON has it; `names` are the source ids."""
     counts = {
         "failed": sum(change.after is Status.FAILED for change in changes),
@@ -323,10 +323,10 @@ def event_json(event: Event) -> str:
             "from": event.before,
             "to": event.after,
             "cause": event.cause,
-            "who": event.who,
+            "who": event.actor,
             "message": event.message,
             "attempt": event.attempt,
-            "RetryCountDown": event.countdown,
+            "RetryCountDown": event.retries_left,
             "PreviousID": event.previous,
             "ReferenceID": event.reference,
         }

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from workflow_monitor.domain.status import Kind
+from workflow_monitor.domain.status import ItemKind
 from workflow_monitor.server import columnar
 from workflow_monitor.server import representations as forms
+from workflow_monitor.server.handlers import (
+    actions,
+    aois,
+    backups,
+    events,
+    jobs,
+    meta,
+    results,
+    scenes,
+    tiles,
+    visualization,
+)
 from workflow_monitor.server.operations import Content, Operation, Parameter, Route, json_content
-from workflow_monitor.server.handlers import aois, backups, events, jobs, results, scenes, tiles
-from workflow_monitor.server.handlers import actions
-from workflow_monitor.server.handlers import visualization
-from workflow_monitor.server.handlers import meta
 
 NUMBER = {"type": "integer", "minimum": 0}
 TEXT = {"type": "string"}
@@ -54,7 +62,7 @@ _INGEST_MANY = Operation(
 )
 
 
-def _listings(kind: Kind, item: str) -> list[Route]:
+def _listings(kind: ItemKind, item: str) -> list[Route]:
     parameters = *PAGE, LISTED_OR_ARROW
     operation = Operation(
         f"List the {kind}s",
@@ -73,16 +81,16 @@ def _listings(kind: Kind, item: str) -> list[Route]:
     path = f"/aoi/{{aoi}}/{kind}s"
     whole = (
         Route("scenes", path, scenes.Scenes, {"get": operation, "post": _INGEST_MANY}, {"kind": kind})
-        if kind is Kind.SCENE
-        else Route("tiles", path, scenes.Listing, {"get": operation}, {"kind": kind})
+        if kind is ItemKind.SCENE
+        else Route("tiles", path, scenes.ItemList, {"get": operation}, {"kind": kind})
     )
     return [
         whole,
-        Route(f"{kind}s", f"{path}/{{status}}", scenes.Listing, {"get": by_status}, {"kind": kind}),
+        Route(f"{kind}s", f"{path}/{{status}}", scenes.ItemList, {"get": by_status}, {"kind": kind}),
     ]
 
 
-def _repairs(kind: Kind) -> list[Route]:
+def _repairs(kind: ItemKind) -> list[Route]:
     path = f"/{kind}/{{id}}"
     of_kind = {"kind": kind}
 
@@ -101,21 +109,25 @@ def _repairs(kind: Kind) -> list[Route]:
     }
     give_up = f"Give up a {kind}"
     return [
-        Route("repair", f"{path}/retry", actions.RetryItem, put(f"Retry a {kind} in RETRY", 404, 409), of_kind),
+        Route("repair", f"{path}/retry", actions.RetryItemHandler, put(f"Retry a {kind} in RETRY", 404, 409), of_kind),
         Route(
-            "repair", f"{path}/fail", actions.FailItem, put(f"{give_up} in RETRY", 404, 409), of_kind | {"force": False}
+            "repair",
+            f"{path}/fail",
+            actions.FailItemHandler,
+            put(f"{give_up} in RETRY", 404, 409),
+            of_kind | {"force": False},
         ),
         Route(
             "repair",
             f"{path}/fail/force",
-            actions.FailItem,
+            actions.FailItemHandler,
             put(f"{give_up} in any status", 404, 409),
             of_kind | {"force": True},
         ),
         Route(
             "repair",
             f"{path}/consequences",
-            actions.Consequences,
+            actions.FailPreview,
             {
                 "get": Operation(
                     f"Tell what giving up a {kind} by force would do, and do nothing",
@@ -128,7 +140,7 @@ def _repairs(kind: Kind) -> list[Route]:
         Route(
             "repair",
             f"{path}/force/{{status}}",
-            actions.ForceStatus,
+            actions.ForceStatusHandler,
             put(f"Set the status of a {kind}", 404, 409),
             of_kind,
         ),
@@ -136,11 +148,11 @@ def _repairs(kind: Kind) -> list[Route]:
     ]
 
 
-def _item(kind: Kind) -> Route:
+def _item(kind: ItemKind) -> Route:
     name = kind.capitalize()
     answer = Content(f"The {kind}.", {forms.JSON: name, forms.GEOJSON: "Feature"})
     operation = Operation(f"Show a {kind}", {200: answer}, parameters=(_format("json", "geojson"),), errors=(400, 404))
-    return Route(f"{kind}s", f"/{kind}/{{id}}", scenes.Item, {"get": operation}, {"kind": kind})
+    return Route(f"{kind}s", f"/{kind}/{{id}}", scenes.ItemDetail, {"get": operation}, {"kind": kind})
 
 
 def _retries(word: str, *, force: bool) -> Route:
@@ -403,7 +415,7 @@ _WORK = [
     Route(
         "work",
         "/jobs/{queue}/lease",
-        jobs.LeaseJobs,
+        jobs.LeaseJobsHandler,
         {
             "post": Operation(
                 "Take jobs",
@@ -490,7 +502,7 @@ _EVENTS = [
                 parameters=(
                     Parameter("since", "From this time on.", TIME),
                     Parameter("until", "Before this time.", TIME),
-                    Parameter("type", "Only of these items.", {"enum": ["aoi", *Kind]}),
+                    Parameter("type", "Only of these items.", {"enum": ["aoi", *ItemKind]}),
                     Parameter("id", "Only of this scene or tile; with `type`.", NUMBER),
                     Parameter("status", "Only those that led to this status.", STATUS),
                     *PAGE,
@@ -507,13 +519,13 @@ ROUTES: tuple[Route, ...] = (
     *_BACKUPS,
     *_AOIS,
     *_INGESTION,
-    *_listings(Kind.SCENE, "Scenes"),
-    *_listings(Kind.TILE, "Tiles"),
+    *_listings(ItemKind.SCENE, "Scenes"),
+    *_listings(ItemKind.TILE, "Tiles"),
     *_TILES,
-    _item(Kind.SCENE),
-    _item(Kind.TILE),
-    *_repairs(Kind.SCENE),
-    *_repairs(Kind.TILE),
+    _item(ItemKind.SCENE),
+    _item(ItemKind.TILE),
+    *_repairs(ItemKind.SCENE),
+    *_repairs(ItemKind.TILE),
     *_WORK,
     *_EVENTS,
 )

@@ -7,8 +7,8 @@ from typing import Any
 
 import msgspec
 
-from workflow_monitor.documents.validation import SceneFields, SceneToIngestFields, TileFields
-from workflow_monitor.domain.status import Cause, Kind, Status
+from workflow_monitor.documents.validation import NewSceneFields, SceneFields, TileFields
+from workflow_monitor.domain.status import Cause, ItemKind, Status
 from workflow_monitor.server.columnar import COLUMNS
 from workflow_monitor.server.handlers.jobs import LeaseFields, RenewFields, RenewManyFields
 
@@ -72,7 +72,7 @@ _EVENT = _object(
     seq=INTEGER,
     time=TIME,
     aoi=TEXT,
-    type={"enum": ["aoi", *Kind]},
+    type={"enum": ["aoi", *ItemKind]},
     id=INTEGER,
     **{"from": _or_null(STATUS), "to": _or_null(STATUS)},
     cause={"enum": list(Cause)},
@@ -86,7 +86,7 @@ _EVENT = _object(
 
 _RESULT = _partly(
     {"message": {"type": ["string", "null"]}, "attempt": {"type": ["integer", "null"]}},
-    type={"enum": list(Kind)},
+    type={"enum": list(ItemKind)},
     id=INTEGER,
     status={"enum": [Status.DONE, Status.RETRY, Status.FAILED]},
 )
@@ -169,7 +169,7 @@ _OWN: dict[str, Schema] = {
         "type": "array",
         "items": _object(
             shape=TEXT,
-            kind={"enum": [*Kind]},
+            kind={"enum": [*ItemKind]},
             count=INTEGER,
             retry=INTEGER,
             failed=INTEGER,
@@ -194,7 +194,7 @@ _OWN: dict[str, Schema] = {
             jobs={
                 "type": "array",
                 "items": _object(
-                    type={"enum": [*Kind]},
+                    type={"enum": [*ItemKind]},
                     id=INTEGER,
                     source_id=TEXT,
                     attempt=INTEGER,
@@ -210,7 +210,7 @@ _OWN: dict[str, Schema] = {
         items={
             "type": "array",
             "items": _object(
-                type={"enum": [*Kind]},
+                type={"enum": [*ItemKind]},
                 id=INTEGER,
                 source_id=TEXT,
                 scene_source_id={"type": ["string", "null"]},
@@ -225,7 +225,7 @@ _OWN: dict[str, Schema] = {
         changes={
             "type": "array",
             "items": _object(
-                type={"enum": [*Kind]},
+                type={"enum": [*ItemKind]},
                 id=INTEGER,
                 source_id=TEXT,
                 to=STATUS,
@@ -244,7 +244,7 @@ _OWN: dict[str, Schema] = {
 _READ = {
     "SceneData": SceneFields,
     "TileData": TileFields,
-    "SceneToIngest": SceneToIngestFields,
+    "SceneToIngest": NewSceneFields,
     "LeaseRequest": LeaseFields,
     "RenewRequest": RenewFields,
     "RenewManyRequest": RenewManyFields,

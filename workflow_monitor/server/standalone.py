@@ -22,11 +22,11 @@ HUB_IDENTITY = "workflow_monitor.server.jupyterhub.HubIdentity"
 EXTENSION = "workflow_monitor"
 
 
-class CannotServe(Exception):
+class ConfigurationError(Exception):
     """Something is missing; the text says what, and what helps."""
 
 
-class Entrance(JupyterHandler):
+class RootRedirect(JupyterHandler):
     """Where a person arrives: leads to the page of the endpoints, by way of the login if need be."""
 
     @web.authenticated
@@ -34,7 +34,7 @@ class Entrance(JupyterHandler):
         self.redirect(f"{self.base_url}{NAMESPACE}/docs")
 
 
-class Headless(ServerApp):
+class StandaloneServerApp(ServerApp):
     """A Jupyter server that serves this extension and the login, and nothing else."""
 
     name = "workflow-monitor-serve"
@@ -48,13 +48,13 @@ class Headless(ServerApp):
     def init_webapp(self) -> None:
         """Let persons in by the entrance."""
         super().init_webapp()
-        self.web_app.add_handlers(".*$", [(self.base_url, Entrance)])  # type: ignore[no-untyped-call]
+        self.web_app.add_handlers(".*$", [(self.base_url, RootRedirect)])  # type: ignore[no-untyped-call]
         if self.identity_provider.has_trait("hub_auth"):
             # Tornado would look for XSRF cookies before the hub has said who asks; Jupyter does so afterwards.
             self.web_app.settings["xsrf_cookies"] = False
 
 
-def configuration(
+def build_config(
     *,
     host: str | None,
     port: int | None,
@@ -107,13 +107,17 @@ def _service() -> str:
 
 def _check_hub() -> None:
     if find_spec("jupyterhub") is None:
-        raise CannotServe("JupyterHub's package is needed to ask it who somebody is: pip install workflow-monitor[hub]")
+        raise ConfigurationError(
+            "JupyterHub's package is needed to ask it who somebody is: pip install workflow-monitor[hub]"
+        )
     if missing := [name for name in HUB_VARIABLES if not os.environ.get(name)]:
-        raise CannotServe(f"JupyterHub tells its services who they are by variables; these are not set: {missing}")
+        raise ConfigurationError(
+            f"JupyterHub tells its services who they are by variables; these are not set: {missing}"
+        )
 
 
 def serve(config: Config, arguments: list[str]) -> None:
     """Serve until it is told to end; `arguments` are further ones of Jupyter, `--WorkflowMonitor.queue=lease` say."""
-    server = Headless.instance(config=config)
+    server = StandaloneServerApp.instance(config=config)
     server.initialize(argv=arguments, find_extensions=False)
     server.start()

@@ -9,7 +9,7 @@ from urllib.parse import quote, urlsplit
 
 import httpx
 
-from workflow_monitor.client.discovery import HUB_TOKEN, Surroundings, roots
+from workflow_monitor.client.discovery import HUB_TOKEN, Environment, candidate_roots
 from workflow_monitor.client.http import LOOPBACK
 from workflow_monitor.client.secret import Secret, split_address
 from workflow_monitor.domain.errors import StoreUnavailable, WorkflowError
@@ -59,7 +59,7 @@ class UpstreamLoop(WorkflowError):
     title = "Servers pass requests on in a circle"
 
 
-def named(address: str, token: str, around: Surroundings) -> Upstream:
+def from_address(address: str, token: str, around: Environment) -> Upstream:
     """The workflow server at an address, which may have its token in it, asked as whoever runs this one.
 
     Without a token it is asked with that of the hub, if it is one of the hub's services, or with that of the user's own
@@ -67,10 +67,10 @@ def named(address: str, token: str, around: Surroundings) -> Upstream:
     """
     url, inside = split_address(address)
     secret = Secret(token) or inside or _hub_token(url, around) or around.token_for(url)
-    return Upstream(roots(url)[0], "token", secret, stands_for=around.actor())
+    return Upstream(candidate_roots(url)[0], "token", secret, stands_for=around.actor())
 
 
-def _hub_token(url: str, around: Surroundings) -> Secret | None:
+def _hub_token(url: str, around: Environment) -> Secret | None:
     """The token of this user's server, which the hub's services know; nobody else is to see it."""
     token, base = around.environment.get(HUB_TOKEN), around.environment.get("JUPYTERHUB_BASE_URL", "/")
     is_service = urlsplit(url).path.startswith(f"{base.rstrip('/')}/services/")

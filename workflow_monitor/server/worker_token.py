@@ -18,15 +18,15 @@ SHORTEST = 16
 WORKER = "worker"
 
 
-def for_workers(method: Callable[..., object]) -> bool:
+def allows_worker_token(method: Callable[..., object]) -> bool:
     """Whether a verb of an endpoint is open to the token of workers."""
     return getattr(method, "_for_workers", False)
 
 
-def fault_of_token(token: str) -> str | None:
+def validate_token(token: str) -> str | None:
     """Why a text cannot be the token of workers, without the text; None if it can, or is empty: there is none then.
 
-    >>> fault_of_token("secret")
+    >>> validate_token("secret")
     'has 6 characters; expected at least 16'
     """
     if not token:
@@ -36,7 +36,7 @@ def fault_of_token(token: str) -> str | None:
     return f"has {len(token)} characters; expected at least {SHORTEST}" if len(token) < SHORTEST else None
 
 
-class Workers:
+class WorkerTokenAuth:
     """Who bears the token of workers, and what such a request may do.
 
     The token counts in the header `Authorization` only: addresses end up in logs.
@@ -73,7 +73,7 @@ class _Authorizer(Authorizer):
     """In place of Jupyter's for a request that comes with the token: what workers do, whatever others may."""
 
     def is_authorized(self, handler: JupyterHandler, user: User, action: str, resource: str) -> bool:
-        return for_workers(getattr(handler, (handler.request.method or "").lower(), None) or _nothing)
+        return allows_worker_token(getattr(handler, (handler.request.method or "").lower(), None) or _nothing)
 
 
 def _nothing() -> None: ...

@@ -10,20 +10,20 @@ from collections.abc import Callable, Iterable
 from threading import Lock
 from typing import NamedTuple, Protocol
 
-from workflow_monitor.domain.models import AOI, Roots
-from workflow_monitor.domain.working_set import Workload
+from workflow_monitor.domain.models import AOI, GraphExtent
 from workflow_monitor.domain.status import Status
+from workflow_monitor.domain.working_set import CountDelta
 
 #: whose statuses are counted
-PARTS = ("scenes", "tiles", "tiles of done scenes")
+COUNTERS = ("scenes", "tiles", "tiles of done scenes")
 
 
-def workload(aoi: AOI | Workload, of: str) -> Counter[Status]:
+def workload(aoi: AOI | CountDelta, of: str) -> Counter[Status]:
     """How many of one of PARTS are in each status, or how many more."""
     return {"scenes": aoi.scenes, "tiles": aoi.tiles, "tiles of done scenes": aoi.tiles_of_done_scenes}[of]
 
 
-class AOIs(Protocol):
+class AOIReader(Protocol):
     """What readers ask of the AOIs; any thread may."""
 
     def aois(self) -> list[AOI]:
@@ -35,11 +35,11 @@ class AOIs(Protocol):
     def names(self, numbers: Iterable[int]) -> dict[int, str]:
         """The names of AOIs, as far as they are there."""
 
-    def roots(self, number: int, find: Callable[[], Roots]) -> Roots:
+    def roots(self, number: int, find: Callable[[], GraphExtent]) -> GraphExtent:
         """The ends of the graph of an AOI, looked for only if it has got another shape since."""
 
 
-class Notes(Protocol):
+class AOIChangeListener(Protocol):
     """What the writer tells of the AOIs, within a transaction."""
 
     def begin(self) -> None:
@@ -51,7 +51,7 @@ class Notes(Protocol):
     def delete(self, number: int) -> None:
         """An AOI is gone."""
 
-    def reshape(self, aois: Iterable[int]) -> None:
+    def invalidate_topology(self, aois: Iterable[int]) -> None:
         """Tiles of AOIs have come, gone, or been linked or dated anew."""
 
     def names(self, numbers: Iterable[int]) -> dict[int, str]:
@@ -65,10 +65,10 @@ class _Shape(NamedTuple):
     """What is known of the graph of an AOI, for as long as nothing comes, goes or is linked anew."""
 
     version: int
-    roots: Roots
+    roots: GraphExtent
 
 
-class Directory:
+class AOICache:
     """The AOIs by number and by name, of a store that nobody else writes."""
 
     def __init__(self) -> None:
@@ -100,7 +100,7 @@ class Directory:
         known = ((number, self._by_id.get(number) or self._noted.get(number)) for number in numbers)
         return {number: aoi.name for number, aoi in known if aoi is not None}
 
-    def roots(self, number: int, find: Callable[[], Roots]) -> Roots:
+    def roots(self, number: int, find: Callable[[], GraphExtent]) -> GraphExtent:
         """The ends of the graph of an AOI, looked for only if it has got another shape since."""
         with self._lock:
             version, known = self._versions[number], self._shapes.get(number)
@@ -129,7 +129,7 @@ class Directory:
         self._noted[number] = None
         self._reshaped.add(number)
 
-    def reshape(self, aois: Iterable[int]) -> None:
+    def invalidate_topology(self, aois: Iterable[int]) -> None:
         """Note that tiles of AOIs have come, gone, or been linked or dated anew."""
         self._reshaped.update(aois)
 

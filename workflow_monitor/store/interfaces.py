@@ -14,25 +14,35 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
-from workflow_monitor.domain.failures import Failure
-from workflow_monitor.domain.models import AOI, Backup, Event, JobOrder, LeasedJob, Offer, Page, Roots, Scene, Tile
-from workflow_monitor.domain.working_set import Changes
-from workflow_monitor.graph.nodes import GraphPart, GraphSource
-from workflow_monitor.domain.status import Kind, Status
-from workflow_monitor.domain.timeline import Flow, Span
+from workflow_monitor.domain.failures import FailedItem
+from workflow_monitor.domain.models import (
+    AOI,
+    Backup,
+    Event,
+    GraphExtent,
+    Job,
+    LeasedJob,
+    LeaseGrant,
+    Page,
+    Scene,
+    Tile,
+)
+from workflow_monitor.domain.status import ItemKind, Status
+from workflow_monitor.domain.timeline import TimeRange, TransitionCount
+from workflow_monitor.domain.working_set import ChangeSet
+from workflow_monitor.graph.nodes import GraphSource, Subgraph
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from workflow_monitor.documents.aoi_names import SceneData, SceneToIngest, TileData, TileToIngest
-    from workflow_monitor.documents.footprints import Geometry
+    from workflow_monitor.domain.models import Geometry, NewScene, NewTile, SceneData, TileData
 
 #: "document": as the REST interface shows it by default; "feature": a GeoJSON feature; "short": without status and links
 Shape = Literal["document", "feature", "short"]
 
 
 @dataclass(frozen=True, slots=True)
-class Numbers:
+class NextIds:
     """The next free numbers."""
 
     aoi: int
@@ -46,14 +56,14 @@ class Numbers:
 class Payloads:
     """What belongs to new scenes and tiles that the state machine does not know, by id."""
 
-    scenes: dict[int, SceneToIngest]
-    tiles: dict[int, TileToIngest]
+    scenes: dict[int, NewScene]
+    tiles: dict[int, NewTile]
 
 
-class FoundItem(NamedTuple):
+class SearchHit(NamedTuple):
     """A scene or tile that was looked for."""
 
-    kind: Kind
+    kind: ItemKind
     id: int
     source_id: str
     #: of a tile
@@ -65,7 +75,7 @@ class FoundItem(NamedTuple):
 class RunningJob(NamedTuple):
     """A scene or tile that is PENDING."""
 
-    kind: Kind
+    kind: ItemKind
     id: int
     source_id: str
     attempt: int
@@ -75,13 +85,13 @@ class RunningJob(NamedTuple):
     worker: str | None
 
 
-class Course(NamedTuple):
+class Activity(NamedTuple):
     """What happened to the items of an AOI, and what is."""
 
-    span: Span
+    span: TimeRange
     #: how many there are in each status now
-    now: dict[Kind, Counter[Status]]
-    flows: list[Flow]
+    now: dict[ItemKind, Counter[Status]]
+    flows: list[TransitionCount]
     #: of all that is PENDING
     pending: int
     #: of these the first, those with a worker before those without
@@ -124,7 +134,7 @@ class Writer(Protocol):
         written since the last one of this writer, or may have: what was read before then has to be read anew.
         """
 
-    def numbers(self) -> Numbers: ...
+    def next_ids(self) -> NextIds: ...
 
     def aois(self) -> list[AOI]:
         """All the AOIs with their workloads."""
@@ -150,13 +160,13 @@ class Writer(Protocol):
     def delete_aoi(self, number: int) -> None:
         """Delete it with its scenes, tiles, jobs, and their events."""
 
-    def save(self, changes: Changes, payloads: Payloads, aois: Sequence[AOI], at: datetime) -> None:
+    def save(self, changes: ChangeSet, payloads: Payloads, aois: Sequence[AOI], at: datetime) -> None:
         """Write what has changed; `aois` are those whose workload has changed, as it is now."""
 
     def log_aoi(self, event: Event) -> None:
         """Add the event of an AOI itself, which outlives it."""
 
-    def data(self, kind: Kind, number: int) -> str | None:
+    def data(self, kind: ItemKind, number: int) -> str | None:
         """The data of an item as JSON; None if there is no such item."""
 
     def set_scene_data(self, number: int, data: SceneData, footprint: Geometry | None) -> None:
@@ -164,22 +174,22 @@ class Writer(Protocol):
 
     def set_tile_data(self, number: int, data: TileData) -> None: ...
 
-    def lease(self, queue: Kind, offers: Sequence[Offer], aois: Sequence[int] | None) -> list[LeasedJob]:
+    def lease(self, queue: ItemKind, offers: Sequence[LeaseGrant], aois: Sequence[int] | None) -> list[LeasedJob]:
         """Give the oldest jobs that nobody has, in order, one for each offer as long as there are any.
 
         Only jobs of the AOIs with these numbers, unless `aois` is None.
         """
 
-    def renew(self, queue: Kind, leases: Sequence[str], now: datetime, until: datetime) -> list[str]:
+    def renew(self, queue: ItemKind, leases: Sequence[str], now: datetime, until: datetime) -> list[str]:
         """Prolong those of the leases that are in force, and answer them."""
 
-    def overdue(self, now: datetime) -> list[JobOrder]:
+    def expired_jobs(self, now: datetime) -> list[Job]:
         """The jobs whose lease has run out."""
 
     def next_expiry(self) -> datetime | None:
         """When the next lease runs out."""
 
-    def trim(self, withdrawn_before: datetime, events_before: datetime | None) -> None:
+    def prune(self, withdrawn_before: datetime, events_before: datetime | None) -> None:
         """Forget jobs that were withdrawn before a time, or done, and events before another."""
 
 
@@ -195,22 +205,22 @@ class Reader(Protocol):
     def aoi(self, name: str) -> AOI | None:
         """The AOI of a name."""
 
-    def roots(self, aoi: int) -> Roots: ...
+    def roots(self, aoi: int) -> GraphExtent: ...
 
-    def documents(self, kind: Kind, ids: Sequence[int]) -> dict[int, str]:
+    def documents(self, kind: ItemKind, ids: Sequence[int]) -> dict[int, str]:
         """Scenes, or tiles with their scenes, by id; those that are there."""
 
-    def feature(self, kind: Kind, number: int) -> str | None: ...
+    def feature(self, kind: ItemKind, number: int) -> str | None: ...
 
     def has_scene(self, number: int) -> bool: ...
 
     def items(
-        self, kind: Kind, aois: Sequence[int], statuses: Iterable[Status], page: Page | None, shape: Shape
+        self, kind: ItemKind, aois: Sequence[int], statuses: Iterable[Status], page: Page | None, shape: Shape
     ) -> Iterator[list[str]]:
         """The scenes or tiles of some AOIs in some statuses, by id."""
 
     def arrow(
-        self, kind: Kind, aois: Sequence[int], statuses: Iterable[Status], page: Page | None
+        self, kind: ItemKind, aois: Sequence[int], statuses: Iterable[Status], page: Page | None
     ) -> Iterator[pa.RecordBatch]:
         """The same as Arrow record batches; at least one, for the schema's sake."""
 
@@ -220,40 +230,40 @@ class Reader(Protocol):
 
     def leaf_tiles(self, aoi: int, shape: Shape) -> Iterator[list[str]]: ...
 
-    def graph(self, aois: Sequence[int], part: GraphPart) -> AbstractContextManager[GraphSource]:
+    def graph(self, aois: Sequence[int], part: Subgraph) -> AbstractContextManager[GraphSource]:
         """The dependency graph of some AOIs, or a part of it, as long as the context lasts."""
 
-    def footprints(self, kind: Kind, aoi: int) -> Snapshot:
+    def footprints(self, kind: ItemKind, aoi: int) -> Snapshot:
         """The scenes or tiles of an AOI by id: (id, status, day, footprint as WKB); see Snapshot."""
 
     def lanes(self, aoi: int) -> tuple[Snapshot, Snapshot]:
         """The tiles (id, scene, status, previous, day) and the scenes (id, status, day) of an AOI by id; see Snapshot."""
 
-    def is_in(self, aois: Sequence[int], kind: Kind, number: int) -> bool:
+    def is_in(self, aois: Sequence[int], kind: ItemKind, number: int) -> bool:
         """Whether a scene or tile belongs to one of some AOIs."""
 
-    def names(self, kind: Kind, ids: Sequence[int]) -> dict[int, str]:
+    def names(self, kind: ItemKind, ids: Sequence[int]) -> dict[int, str]:
         """The source ids of scenes or tiles, as far as they are there."""
 
-    def find(self, aoi: int, text: str, limit: int) -> tuple[int, list[FoundItem]]:
+    def find(self, aoi: int, text: str, limit: int) -> tuple[int, list[SearchHit]]:
         """How many scenes and tiles of an AOI have a text in their names, or are named by it (`12`, `s12`, `t12`).
 
         And the first of them: those named by their id, then scenes, then tiles.
         """
 
-    def backlog(self, queue: Kind) -> tuple[int, int]:
+    def backlog(self, queue: ItemKind) -> tuple[int, int]:
         """How many jobs wait, and how many are leased."""
 
-    def jobs(self, queue: Kind, state: str, page: Page | None, item: int | None = None) -> Iterator[list[JobRow]]:
+    def jobs(self, queue: ItemKind, state: str, page: Page | None, item: int | None = None) -> Iterator[list[JobRow]]:
         """Jobs, all or of an item, by id: `queued` (with those that were withdrawn before anybody took them), `leased`, or both if ""."""
 
-    def failures(self, aoi: int, limit: int | None) -> list[Failure]:
+    def failures(self, aoi: int, limit: int | None) -> list[FailedItem]:
         """What is in RETRY or FAILED in an AOI, by id; of each kind and status at most so many."""
 
     def events(self, after: int, aoi: int | None, limit: int) -> list[Event]:
         """Events with a greater sequence number, of one AOI or all, in order."""
 
-    def course(self, aoi: int, since: datetime | None, until: datetime, steps: int, limit: int) -> Course:
+    def activity(self, aoi: int, since: datetime | None, until: datetime, steps: int, limit: int) -> Activity:
         """What happened in an AOI since a time, or its first event that is kept, in so many steps."""
 
     def event_bounds(self) -> tuple[int, int]:
@@ -282,7 +292,7 @@ class Store(Protocol):
     def writer(self) -> Writer: ...
 
     @property
-    def is_broken(self) -> bool:
+    def needs_reopen(self) -> bool:
         """Whether it has to be opened anew."""
 
     def back_up(self, keep: int) -> Backup:
@@ -299,7 +309,7 @@ class Store(Protocol):
     def is_shared(self) -> bool:
         """Whether other servers may write, too."""
 
-    def follow(self, tell: Callable[[], None]) -> None:
+    def on_foreign_commit(self, tell: Callable[[], None]) -> None:
         """Have `tell` called after others have committed, and when that may have been missed; from a thread of its own."""
 
     def close(self) -> None:

@@ -12,12 +12,12 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from workflow_monitor.domain.models import JobOrder
-from workflow_monitor.domain.status import Kind
+from workflow_monitor.domain.models import Job
+from workflow_monitor.domain.status import ItemKind
 from workflow_monitor.store.interfaces import JobRow
 
 #: runs the statement of a name with values and answers its rows
-Ask = Callable[..., list[tuple[Any, ...]]]
+Query = Callable[..., list[tuple[Any, ...]]]
 #: the names of AOIs by their numbers, as far as they are there
 Names = Callable[[Iterable[int]], Mapping[int, str]]
 #: what the message says of a tile that is not there
@@ -73,36 +73,36 @@ class _Job(NamedTuple):
 
 
 #: what the message of a job is written from
-_Order = JobOrder | _Job
+JobLike = Job | _Job
 
 
-class Items:
+class ItemSerializer:
     """Looks up what is committed, or within a transaction what is so far."""
 
-    def __init__(self, ask: Ask, names: Names) -> None:
+    def __init__(self, ask: Query, names: Names) -> None:
         self._ask = ask
         self._names = names
 
-    def documents(self, kind: Kind, ids: Sequence[int]) -> dict[int, str]:
+    def documents(self, kind: ItemKind, ids: Sequence[int]) -> dict[int, str]:
         """Scenes, or tiles with their scenes, as the REST interface shows them, by id; those that are there."""
-        if kind is Kind.SCENE:
+        if kind is ItemKind.SCENE:
             return self._scenes(ids, _scene_document)
         return self._tiles(self._tile_rows(ids), _tile_document)
 
-    def jobs(self, queue: Kind, ids: Sequence[int]) -> list[JobRow]:
+    def jobs(self, queue: ItemKind, ids: Sequence[int]) -> list[JobRow]:
         """Jobs of a queue with their messages, by id; those that are there, with their items."""
         jobs = [_Job._make(row) for row in self._ask("jobs", queue, list(ids))]
         messages = self.messages(queue, jobs)
         return [_with_message(job, messages[job.id]) for job in jobs if job.id in messages]
 
-    def messages(self, queue: Kind, jobs: Sequence[_Order]) -> dict[int, str]:
+    def messages(self, queue: ItemKind, jobs: Sequence[JobLike]) -> dict[int, str]:
         """What workers are told of jobs of a queue, by the id of the job; of those whose items are there."""
-        if queue is Kind.TILE:
+        if queue is ItemKind.TILE:
             return self._tile_messages(jobs)
         scenes = self._scenes({job.item for job in jobs}, _short_scene)
         return {job.id: scenes[job.item] for job in jobs if job.item in scenes}
 
-    def _tile_messages(self, jobs: Sequence[_Order]) -> dict[int, str]:
+    def _tile_messages(self, jobs: Sequence[JobLike]) -> dict[int, str]:
         named = {number for job in jobs for number in (job.item, job.previous, job.reference) if number is not None}
         rows = self._tile_rows(named)
         links = {job.id: _links(job, rows[job.item]) for job in jobs if job.item in rows}
@@ -110,7 +110,7 @@ class Items:
         linked = {number for pair in links.values() for number in pair if number is not None}
         tiles = self._tiles(rows | self._tile_rows(linked - rows.keys()), _short_tile)
 
-        def message(job: _Order) -> str:
+        def message(job: JobLike) -> str:
             previous, reference = (_NO_TILE if end is None else tiles.get(end, _NO_TILE) for end in links[job.id])
             return f'{tiles[job.item][:-1]},"tile_previous":{previous},"tile_reference":{reference}}}'
 
@@ -163,7 +163,7 @@ def _number(value: int | None) -> str:
     return "null" if value is None else str(value)
 
 
-def _links(job: _Order, tile: _Tile) -> tuple[int | None, int | None]:
+def _links(job: JobLike, tile: _Tile) -> tuple[int | None, int | None]:
     """The tiles before and at the root of a job's tile: as they are now, if it is still wanted."""
     if tile.job != job.id:
         return job.previous, job.reference

@@ -9,25 +9,25 @@ from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from workflow_monitor.domain.failures import Failure
-from workflow_monitor.domain.models import AOI, Event, Page, Roots
-from workflow_monitor.graph.nodes import GraphPart, GraphSource, SceneNode, TileNode
-from workflow_monitor.domain.status import Cause, Kind, Status
-from workflow_monitor.domain.timeline import Flow, Span
-from workflow_monitor.store.item_serializer import Items, aware
-from workflow_monitor.store.interfaces import Course, FoundItem, JobRow, RunningJob, Shape, Snapshot
+from workflow_monitor.domain.failures import FailedItem
+from workflow_monitor.domain.models import AOI, Event, GraphExtent, Page
+from workflow_monitor.domain.status import Cause, ItemKind, Status
+from workflow_monitor.domain.timeline import TimeRange, TransitionCount
+from workflow_monitor.graph.nodes import GraphSource, SceneNode, Subgraph, TileNode
+from workflow_monitor.store.interfaces import Activity, JobRow, RunningJob, SearchHit, Shape, Snapshot
+from workflow_monitor.store.item_serializer import ItemSerializer, aware
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from workflow_monitor.store.aoi_cache import AOIs
+    from workflow_monitor.store.aoi_cache import AOIReader
 
 #: where the statements are that a dialect completes; see `sql.py`
 READING = ("workflow_monitor.store", "reading.sql")
 #: documents per chunk: some megabytes
 CHUNK = 5_000
 #: rows per Arrow batch: scenes have the more data; half of a row group of DuckDB, which joins a million in half the time
-BATCH = {Kind.SCENE: 20_480, Kind.TILE: 61_440}
+BATCH = {ItemKind.SCENE: 20_480, ItemKind.TILE: 61_440}
 #: https://geoarrow.org/extension-types: WKB in longitude and latitude
 _GEOARROW = {
     "ARROW:extension:name": "geoarrow.wkb",
@@ -56,7 +56,7 @@ class Session(Protocol):
         """The rows of a statement as columns."""
 
 
-class Source(Protocol):
+class SessionFactory(Protocol):
     """Gives readers sessions of their own; any thread may ask for one, also several at once."""
 
     def single(self) -> AbstractContextManager[Session]:
@@ -72,7 +72,7 @@ class SQLReader:
     Each call, and each iterator that a call answers, has a session of its own and sees one state of the store.
     """
 
-    def __init__(self, source: Source, directory: AOIs) -> None:
+    def __init__(self, source: SessionFactory, directory: AOIReader) -> None:
         self._source = source
         self._directory = directory
 
@@ -92,13 +92,13 @@ class SQLReader:
     def aoi(self, name: str) -> AOI | None:
         return self._directory.named(name)
 
-    def roots(self, aoi: int) -> Roots:
+    def roots(self, aoi: int) -> GraphExtent:
         return self._directory.roots(aoi, lambda: self._find_roots(aoi))
 
-    def _find_roots(self, aoi: int) -> Roots:
+    def _find_roots(self, aoi: int) -> GraphExtent:
         with self._source.snapshot() as session:
             number, first = session.rows("roots", aoi)[0]
-            return Roots(number, aware(first), aware(self._last_leaf(session, aoi)))
+            return GraphExtent(number, aware(first), aware(self._last_leaf(session, aoi)))
 
     def _last_leaf(self, session: Session, aoi: int) -> datetime | None:
         """When the latest scene of a leaf tile was acquired: it is nearly always among the latest scenes."""
@@ -111,11 +111,11 @@ class SQLReader:
 
     # ---- scenes and tiles
 
-    def documents(self, kind: Kind, ids: Sequence[int]) -> dict[int, str]:
+    def documents(self, kind: ItemKind, ids: Sequence[int]) -> dict[int, str]:
         with self._source.snapshot() as session:
-            return Items(session.rows, self._directory.names).documents(kind, ids)
+            return ItemSerializer(session.rows, self._directory.names).documents(kind, ids)
 
-    def feature(self, kind: Kind, number: int) -> str | None:
+    def feature(self, kind: ItemKind, number: int) -> str | None:
         rows = self._rows(f"{kind}_as_feature", number)
         return rows[0][0] if rows else None
 
@@ -123,7 +123,7 @@ class SQLReader:
         return bool(self._rows("scene_exists", number))
 
     def items(
-        self, kind: Kind, aois: Sequence[int], statuses: Iterable[Status], page: Page | None, shape: Shape
+        self, kind: ItemKind, aois: Sequence[int], statuses: Iterable[Status], page: Page | None, shape: Shape
     ) -> Iterator[list[str]]:
         chosen = list(aois), [str(status) for status in statuses]
         with self._source.snapshot() as session:
@@ -132,7 +132,7 @@ class SQLReader:
                 yield [document for (document,) in rows]
 
     def arrow(
-        self, kind: Kind, aois: Sequence[int], statuses: Iterable[Status], page: Page | None
+        self, kind: ItemKind, aois: Sequence[int], statuses: Iterable[Status], page: Page | None
     ) -> Iterator[pa.RecordBatch]:
         chosen = list(aois), [str(status) for status in statuses]
         with self._source.snapshot() as session:
@@ -155,13 +155,13 @@ class SQLReader:
             yield [document for (document,) in rows]
 
     @contextmanager
-    def graph(self, aois: Sequence[int], part: GraphPart) -> Iterator[GraphSource]:
+    def graph(self, aois: Sequence[int], part: Subgraph) -> Iterator[GraphSource]:
         with self._source.snapshot() as session:
             yield _Graph(session, list(aois), part)
 
     # ---- what is drawn
 
-    def footprints(self, kind: Kind, aoi: int) -> Snapshot:
+    def footprints(self, kind: ItemKind, aoi: int) -> Snapshot:
         with self._source.snapshot() as session:
             return _snapshot_of(session, f"{kind}_footprints", aoi)
 
@@ -169,58 +169,58 @@ class SQLReader:
         with self._source.snapshot() as session:
             return _snapshot_of(session, "tile_columns", aoi), _snapshot_of(session, "scene_columns", aoi)
 
-    def is_in(self, aois: Sequence[int], kind: Kind, number: int) -> bool:
+    def is_in(self, aois: Sequence[int], kind: ItemKind, number: int) -> bool:
         return bool(self._rows(f"{kind}_is_in", number, list(aois)))
 
-    def names(self, kind: Kind, ids: Sequence[int]) -> dict[int, str]:
+    def names(self, kind: ItemKind, ids: Sequence[int]) -> dict[int, str]:
         return dict(self._rows(f"{kind}_names", list(ids)))
 
-    def find(self, aoi: int, text: str, limit: int) -> tuple[int, list[FoundItem]]:
-        letter, number = named_by_id(text)
+    def find(self, aoi: int, text: str, limit: int) -> tuple[int, list[SearchHit]]:
+        letter, number = parse_item_reference(text)
         rows = self._rows("find", aoi, text, letter, number, limit)
         items = [
-            FoundItem(Kind(kind), found, source_id, scene, aware(acquired), Status(status))
+            SearchHit(ItemKind(kind), found, source_id, scene, aware(acquired), Status(status))
             for kind, found, source_id, scene, acquired, status, _ in rows
         ]
         return (rows[0][-1] if rows else 0), items
 
     # ---- jobs and events
 
-    def backlog(self, queue: Kind) -> tuple[int, int]:
+    def backlog(self, queue: ItemKind) -> tuple[int, int]:
         queued, leased = self._rows("backlog", queue)[0]
         return queued, leased
 
-    def jobs(self, queue: Kind, state: str, page: Page | None, item: int | None = None) -> Iterator[list[JobRow]]:
+    def jobs(self, queue: ItemKind, state: str, page: Page | None, item: int | None = None) -> Iterator[list[JobRow]]:
         with self._source.snapshot() as session:
-            ids = session.numbers("job_ids", queue, state, *_window(page), item)
-            items = Items(session.rows, self._directory.names)
+            ids = session.numbers("job_ids", queue, state, *_limit_offset(page), item)
+            items = ItemSerializer(session.rows, self._directory.names)
             for start in range(0, len(ids), CHUNK):
                 yield items.jobs(queue, [int(number) for number in ids[start : start + CHUNK]])
 
-    def failures(self, aoi: int, limit: int | None) -> list[Failure]:
+    def failures(self, aoi: int, limit: int | None) -> list[FailedItem]:
         rows = self._rows("failures", aoi, _NO_LIMIT if limit is None else limit)
         return [
-            Failure(Kind(kind), item, Status(status), text, aware(since), acquired, orbit)
+            FailedItem(ItemKind(kind), item, Status(status), text, aware(since), acquired, orbit)
             for kind, item, status, text, since, acquired, orbit in rows
         ]
 
     def events(self, after: int, aoi: int | None, limit: int) -> list[Event]:
         return [_event(row) for row in self._rows("events_after", after, aoi, limit)]
 
-    def course(self, aoi: int, since: datetime | None, until: datetime, steps: int, limit: int) -> Course:
+    def activity(self, aoi: int, since: datetime | None, until: datetime, steps: int, limit: int) -> Activity:
         with self._source.snapshot() as session:
             first = aware(session.rows("first_event", aoi)[0][0])
             begin = since or first or until - EMPTY_SPAN
-            span = Span(min(begin, until - SHORTEST_STEP * steps), until, steps)
+            span = TimeRange(min(begin, until - SHORTEST_STEP * steps), until, steps)
             values = aoi, _naive(span.since), span.step // timedelta(microseconds=1), steps
             flows = session.rows("flows", *values)
             jobs = session.rows("pending_jobs", aoi, limit)
             workload = session.rows("workload_of", aoi)
-        now: dict[Kind, Counter[Status]] = {kind: Counter() for kind in Kind}
+        now: dict[ItemKind, Counter[Status]] = {kind: Counter() for kind in ItemKind}
         for of, status, items in workload:
-            now[Kind(of.removesuffix("s"))][Status(status)] += items
+            now[ItemKind(of.removesuffix("s"))][Status(status)] += items
         pending = jobs[0][-1] if jobs else 0
-        return Course(span, now, [_flow(row) for row in flows], pending, [_running(row) for row in jobs])
+        return Activity(span, now, [_flow(row) for row in flows], pending, [_running(row) for row in jobs])
 
     def event_bounds(self) -> tuple[int, int]:
         oldest, newest = self._rows("event_bounds")[0]
@@ -237,14 +237,14 @@ class SQLReader:
         page: Page | None,
     ) -> Iterator[list[Event]]:
         bounds = _naive(since), _naive(until)
-        for rows in self._streamed("history", aoi, *bounds, kind, item, status, *_window(page)):
+        for rows in self._streamed("history", aoi, *bounds, kind, item, status, *_limit_offset(page)):
             yield [_event(row) for row in rows]
 
 
 class _Graph:
     """The dependency graph; see `domain.nodes.GraphSource`."""
 
-    def __init__(self, session: Session, aois: list[int], part: GraphPart) -> None:
+    def __init__(self, session: Session, aois: list[int], part: Subgraph) -> None:
         self._session = session
         self._scenes: list[int] | None = None
         tiles: list[int] | None = None
@@ -260,10 +260,10 @@ class _Graph:
         for rows in self._session.chunks("graph_tiles", *self._values, size=CHUNK):
             yield from map(TileNode._make, rows)
 
-    def _around(self, kind: Kind, number: int, steps: int) -> tuple[list[int], list[int]]:
+    def _around(self, kind: ItemKind, number: int, steps: int) -> tuple[list[int], list[int]]:
         """Ids of the scenes and of the tiles that are at most so many edges away."""
-        scenes = {number} if kind is Kind.SCENE else set()
-        tiles = {number} if kind is Kind.TILE else set()
+        scenes = {number} if kind is ItemKind.SCENE else set()
+        tiles = {number} if kind is ItemKind.TILE else set()
         new_scenes, new_tiles = set(scenes), set(tiles)
         for _ in range(steps):
             reached = {tile for tile, _ in self._session.rows("neighbours", list(new_scenes), list(new_tiles))} - tiles
@@ -277,9 +277,9 @@ class _Graph:
 
 
 def _ranges(
-    session: Session, kind: Kind, chosen: tuple[list[int], list[str]], page: Page | None, size: int
+    session: Session, kind: ItemKind, chosen: tuple[list[int], list[str]], page: Page | None, size: int
 ) -> Iterator[tuple[int, int]]:
-    ids = session.numbers(f"{kind}_ids", *chosen, *_window(page))
+    ids = session.numbers(f"{kind}_ids", *chosen, *_limit_offset(page))
     for start in range(0, len(ids), size):
         part = ids[start : start + size]
         yield int(part[0]), int(part[-1])
@@ -290,35 +290,35 @@ def _snapshot_of(session: Session, name: str, aoi: int) -> Snapshot:
     return Snapshot(newest, session.table(name, aoi))
 
 
-def named_by_id(text: str) -> tuple[str, int]:
+def parse_item_reference(text: str) -> tuple[str, int]:
     """The item that a text names by its id: `s`, `t` or neither, and the number; ("-", 0) if it is no id.
 
-    >>> named_by_id("t12"), named_by_id("12"), named_by_id("T32UNG")
+    >>> parse_item_reference("t12"), parse_item_reference("12"), parse_item_reference("T32UNG")
     (('t', 12), ('', 12), ('-', 0))
     """
     found = re.fullmatch(r"([st]?)([0-9]{1,18})", text.lower(), re.ASCII)
     return (found[1], int(found[2])) if found else ("-", 0)
 
 
-def _window(page: Page | None) -> tuple[int, int]:
+def _limit_offset(page: Page | None) -> tuple[int, int]:
     if page is None:
         return _NO_LIMIT, 0
     limit = min(page.limit, _NO_LIMIT)
-    return limit, min(page.number * limit, _LARGEST)
+    return limit, min(page.index * limit, _LARGEST)
 
 
 def _naive(moment: datetime | None) -> datetime | None:
     return None if moment is None else moment.astimezone(UTC).replace(tzinfo=None)
 
 
-def _flow(row: tuple[Any, ...]) -> Flow:
+def _flow(row: tuple[Any, ...]) -> TransitionCount:
     step, kind, before, after, number = row
-    return Flow(step, Kind(kind), before and Status(before), Status(after), number)
+    return TransitionCount(step, ItemKind(kind), before and Status(before), Status(after), number)
 
 
 def _running(row: tuple[Any, ...]) -> RunningJob:
     kind, item, source_id, attempt, published, is_leased, worker, _ = row
-    return RunningJob(Kind(kind), item, source_id, attempt, published.replace(tzinfo=UTC), is_leased, worker)
+    return RunningJob(ItemKind(kind), item, source_id, attempt, published.replace(tzinfo=UTC), is_leased, worker)
 
 
 def _event(row: tuple[Any, ...]) -> Event:

@@ -8,24 +8,23 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 from workflow_monitor.domain.errors import StoreUnavailable
-from workflow_monitor.domain.models import AOI, Event, JobOrder, LeasedJob, Offer, Scene, Tile
-from workflow_monitor.domain.working_set import Changes, Workload
-from workflow_monitor.domain.status import Kind, Status
-from workflow_monitor.store.aoi_cache import PARTS, Notes, workload
-from workflow_monitor.store.item_serializer import Items
-from workflow_monitor.store.interfaces import Numbers, Payloads
+from workflow_monitor.domain.models import AOI, Event, Job, LeasedJob, LeaseGrant, Scene, Tile
+from workflow_monitor.domain.status import ItemKind, Status
+from workflow_monitor.domain.working_set import ChangeSet, CountDelta
+from workflow_monitor.store.aoi_cache import COUNTERS, AOIChangeListener, workload
+from workflow_monitor.store.interfaces import NextIds, Payloads
+from workflow_monitor.store.item_serializer import ItemSerializer
 
 if TYPE_CHECKING:
-    from workflow_monitor.documents.aoi_names import SceneData, SceneToIngest, TileData, TileToIngest
-    from workflow_monitor.documents.footprints import Geometry
+    from workflow_monitor.domain.models import Geometry, NewScene, NewTile, SceneData, TileData
 
 #: where the statements are that a dialect completes; see `sql.py`
 WRITING = ("workflow_monitor.store", "writing.sql")
 _STATUS = {str(status): status for status in Status}
-_KIND = {str(kind): kind for kind in Kind}
+_KIND = {str(kind): kind for kind in ItemKind}
 
 
-class Connection(Protocol):
+class WriteConnection(Protocol):
     """A connection that one thread uses. All raise StoreUnavailable if the database or the machine fails."""
 
     def begin(self) -> bool:
@@ -46,7 +45,7 @@ class Connection(Protocol):
     def write(self, name: str, columns: Mapping[str, Sequence[object]]) -> int:
         """Run a statement over rows, whose columns are the values of the statement in this order; how many it wrote."""
 
-    def fault(self, what: str) -> StoreUnavailable:
+    def corruption_error(self, what: str) -> StoreUnavailable:
         """What to raise if the store does not hold what it has to."""
 
 
@@ -56,7 +55,7 @@ class SQLWriter:
     The statements are those of READING, WRITING and a dialect; `notes` are told of what changes in the AOIs.
     """
 
-    def __init__(self, connection: Connection, notes: Notes) -> None:
+    def __init__(self, connection: WriteConnection, notes: AOIChangeListener) -> None:
         self._connection = connection
         self._notes = notes
         #: whether the transaction has changed something
@@ -80,7 +79,7 @@ class SQLWriter:
     def _check(self, name: str, written: int, wanted: int) -> None:
         """Rows that cannot be found have been lost, and nothing may be built on that."""
         if written != wanted:
-            raise self._connection.fault(f"{name.replace('_', ' ')} found {written} of {wanted}")
+            raise self._connection.corruption_error(f"{name.replace('_', ' ')} found {written} of {wanted}")
         self._has_changed = True
 
     @contextmanager
@@ -99,8 +98,8 @@ class SQLWriter:
 
     # ---- reading what is to be changed
 
-    def numbers(self) -> Numbers:
-        return Numbers(*(used + 1 for used in self._rows("numbers")[0]))
+    def next_ids(self) -> NextIds:
+        return NextIds(*(used + 1 for used in self._rows("numbers")[0]))
 
     def _keep_numbers(self) -> None:
         """Before something is deleted: its numbers are not given again."""
@@ -143,7 +142,7 @@ class SQLWriter:
 
     def create_aoi(self, number: int, name: str, at: datetime) -> None:
         self._run("create_aoi", number, name, at)
-        self._run("create_workload", number, list(PARTS), list(Status))
+        self._run("create_workload", number, list(COUNTERS), list(Status))
         self._notes.count([AOI(number, name)])
 
     def delete_aoi(self, number: int) -> None:
@@ -153,11 +152,11 @@ class SQLWriter:
         self._notes.delete(number)
 
     def log_aoi(self, event: Event) -> None:
-        self._run("insert_aoi_event", event.seq, event.time, event.id, event.after, event.cause, event.who, event.aoi)
+        self._run("insert_aoi_event", event.seq, event.time, event.id, event.after, event.cause, event.actor, event.aoi)
 
     # ---- scenes and tiles
 
-    def save(self, changes: Changes, payloads: Payloads, aois: Sequence[AOI], at: datetime) -> None:
+    def save(self, changes: ChangeSet, payloads: Payloads, aois: Sequence[AOI], at: datetime) -> None:
         if changes.new_scenes:
             self._insert_scenes(changes.new_scenes, payloads)
         if changes.new_tiles:
@@ -175,7 +174,7 @@ class SQLWriter:
             # after the new ones: of these, too, some may have been withdrawn already
             self._run("withdraw_jobs", changes.withdrawn, at)
         self._save_workloads(aois, changes.workload)
-        self._notes.reshape(changes.reshaped)
+        self._notes.invalidate_topology(changes.changed_topology)
 
     def _insert_scenes(self, scenes: Sequence[Scene], payloads: Payloads) -> None:
         given = [payloads.scenes[scene.id] for scene in scenes]
@@ -189,11 +188,11 @@ class SQLWriter:
         columns |= {"data": [tile.data for tile in given]}
         self._write("insert_tiles", columns | _geometries(given))
 
-    def _save_workloads(self, aois: Sequence[AOI], changed: Mapping[int, Workload]) -> None:
+    def _save_workloads(self, aois: Sequence[AOI], changed: Mapping[int, CountDelta]) -> None:
         rows = [
             (aoi.id, of, str(status), workload(aoi, of)[status])
             for aoi in aois
-            for of in PARTS
+            for of in COUNTERS
             for status, more in workload(changed[aoi.id], of).items()
             if more
         ]
@@ -201,7 +200,7 @@ class SQLWriter:
             self._run("set_workload", *(list(column) for column in zip(*rows, strict=True)))
         self._notes.count(aois)
 
-    def data(self, kind: Kind, number: int) -> str | None:
+    def data(self, kind: ItemKind, number: int) -> str | None:
         rows = self._rows(f"{kind}_data", number)
         return rows[0][0] if rows else None
 
@@ -214,48 +213,50 @@ class SQLWriter:
 
     # ---- jobs
 
-    def lease(self, queue: Kind, offers: Sequence[Offer], aois: Sequence[int] | None) -> list[LeasedJob]:
+    def lease(self, queue: ItemKind, offers: Sequence[LeaseGrant], aois: Sequence[int] | None) -> list[LeasedJob]:
         jobs = self.waiting_jobs(queue, len(offers), aois)
         if not jobs:
             return []
         given = offers[: len(jobs)]
         untils = [_bound(offer.until) for offer in given]
         self._update("lease_jobs", [job.id for job in jobs], *_columns(given, ("lease", "worker")), untils)
-        messages = Items(self._connection.rows, self._notes.names).messages(queue, jobs)
+        messages = ItemSerializer(self._connection.rows, self._notes.names).messages(queue, jobs)
         self._check("messages_of_jobs", len(messages), len(jobs))
         return [
             LeasedJob(job.id, messages[job.id], job.attempt, offer.lease, offer.until)
             for job, offer in zip(jobs, given, strict=True)
         ]
 
-    def waiting_jobs(self, queue: Kind, number: int, aois: Sequence[int] | None) -> list[JobOrder]:
+    def waiting_jobs(self, queue: ItemKind, number: int, aois: Sequence[int] | None) -> list[Job]:
         """The first jobs that nobody has, by id, to be leased; only those of some AOIs, unless these are None."""
         if aois is None:
             return orders(self._rows("waiting_jobs", queue, number, 0))
         return orders(self._rows("waiting_jobs_of_aois", queue, number, list(aois)))
 
-    def renew(self, queue: Kind, leases: Sequence[str], now: datetime, until: datetime) -> list[str]:
+    def renew(self, queue: ItemKind, leases: Sequence[str], now: datetime, until: datetime) -> list[str]:
         renewed = [lease for (lease,) in self._rows("renew_leases", queue, list(leases), now, until)]
         self._has_changed = self._has_changed or bool(renewed)
         return renewed
 
-    def overdue(self, now: datetime) -> list[JobOrder]:
+    def expired_jobs(self, now: datetime) -> list[Job]:
         return orders(self._rows("overdue_jobs", now))
 
     def next_expiry(self) -> datetime | None:
         expiry: datetime | None = self._rows("next_expiry")[0][0]
         return None if expiry is None else expiry.replace(tzinfo=UTC)
 
-    def trim(self, withdrawn_before: datetime, events_before: datetime | None) -> None:
+    def prune(self, withdrawn_before: datetime, events_before: datetime | None) -> None:
         self._keep_numbers()
         self._run("trim_jobs", withdrawn_before)
         if events_before is not None:
             self._run("trim_events", events_before)
 
 
-_STATE = ("status", "message", "countdown", "attempt", "job")
+#: columns of the tables that are not named as the fields of the models
+_COLUMN_OF_FIELD = {"retries_left": "countdown", "actor": "who"}
+_STATE = ("status", "message", "retries_left", "attempt", "job")
 _EVENT = (
-    "seq", "aoi", "kind", "id", "before", "after", "cause", "who", "message", "attempt", "countdown", "previous",
+    "seq", "aoi", "kind", "id", "before", "after", "cause", "actor", "message", "attempt", "retries_left", "previous",
     "reference",
 )  # fmt: skip
 _JOB = ("id", "kind", "item", "aoi", "attempt", "previous", "reference")
@@ -271,22 +272,23 @@ def _columns(items: Sequence[object], names: Sequence[str]) -> list[list[object]
 
 
 def _named_columns(items: Sequence[object], names: Sequence[str]) -> dict[str, list[object]]:
-    return dict(zip(names, _columns(items, names), strict=True))
+    columns = [_COLUMN_OF_FIELD.get(name, name) for name in names]
+    return dict(zip(columns, _columns(items, names), strict=True))
 
 
 def _geometry(geometry: Geometry | None) -> tuple[str | None, bytes | None, str | None]:
     return (None, None, None) if geometry is None else (geometry.geojson, geometry.wkb, geometry.origin)
 
 
-def _geometries(items: Sequence[SceneToIngest] | Sequence[TileToIngest]) -> dict[str, list[object]]:
+def _geometries(items: Sequence[NewScene] | Sequence[NewTile]) -> dict[str, list[object]]:
     rows = [_geometry(item.geometry) for item in items]
     columns = [list(column) for column in zip(*rows, strict=True)]
     return dict(zip(("geometry", "footprint", "geometry_origin"), columns, strict=True))
 
 
-def orders(rows: Iterable[tuple[Any, ...]]) -> list[JobOrder]:
+def orders(rows: Iterable[tuple[Any, ...]]) -> list[Job]:
     """The rows of `job_orders`."""
-    return [JobOrder(row[0], _KIND[row[1]], *row[2:]) for row in rows]
+    return [Job(row[0], _KIND[row[1]], *row[2:]) for row in rows]
 
 
 def _scene(row: tuple[Any, ...]) -> Scene:

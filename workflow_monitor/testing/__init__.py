@@ -8,12 +8,20 @@ import pytest
 pytest.register_assert_rewrite(
     *(
         f"workflow_monitor.testing.{part}"
-        for part in ("aois", "documents", "engine", "graphs", "lists", "queue_contract", "states")
+        for part in (
+            "engine_harness",
+            "queue_contract",
+            "store_contract.aois",
+            "store_contract.documents",
+            "store_contract.graphs",
+            "store_contract.lists",
+            "store_contract.snapshots",
+        )
     )
 )
 
 # their assertions are to be told in full
-from workflow_monitor.testing.queue_contract import Bench, Handed, QueueContract  # noqa: E402
+from workflow_monitor.testing.queue_contract import QueueContract, QueueHarness, WorkerJob  # noqa: E402
 from workflow_monitor.testing.store_contract import StoreContract  # noqa: E402
 
-__all__ = ["Bench", "Handed", "QueueContract", "StoreContract"]
+__all__ = ["QueueContract", "QueueHarness", "StoreContract", "WorkerJob"]

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from workflow_monitor.domain.commands import Command, Ingest, Report
-from workflow_monitor.documents.aoi_names import read_scene
+from workflow_monitor.documents.scene_documents import parse_scene
+from workflow_monitor.domain.commands import Command, Ingest, ReportResults
 from workflow_monitor.domain.models import Event, Page, Result
-from workflow_monitor.domain.status import Kind, Status
-from workflow_monitor.engine.command_processor import Workflow
+from workflow_monitor.domain.status import ItemKind, Status
+from workflow_monitor.engine.command_processor import CommandProcessor
 from workflow_monitor.queues.lease import LeaseQueue
 from workflow_monitor.store.interfaces import Store
 
@@ -52,7 +52,7 @@ class Running:
     """A workflow on a store."""
 
     store: Store
-    workflow: Workflow
+    workflow: CommandProcessor
     clock: Clock
 
     def send(self, command: Command) -> Future[Any]:
@@ -65,7 +65,7 @@ class Running:
 
     def add(self, aoi: str, *scenes: dict[str, Any]) -> list[int]:
         """The ids of scenes that are added to an AOI; see `new`."""
-        ids: list[int] = self.do(Ingest(aoi, [read_scene({"aoi": aoi, **scene}, aoi) for scene in scenes]))
+        ids: list[int] = self.do(Ingest(aoi, [parse_scene({"aoi": aoi, **scene}, aoi) for scene in scenes]))
         return ids
 
     def events(self) -> list[Event]:
@@ -74,11 +74,11 @@ class Running:
 
 
 @contextmanager
-def running_over(store: Store) -> Iterator[Running]:
+def engine_on(store: Store) -> Iterator[Running]:
     """A workflow over an open store, which is closed with it."""
     clock = Clock()
     try:
-        workflow = Workflow(store, LeaseQueue, clock=clock)
+        workflow = CommandProcessor(store, LeaseQueue, clock=clock)
         try:
             yield Running(store, workflow, clock)
         finally:
@@ -103,15 +103,15 @@ def chain(number: int) -> list[dict[str, Any]]:
     return [new("s1"), *(new(f"s{n}", f"s{n - 1}") for n in range(2, number + 1))]
 
 
-def grow(engine: Running, number: int, aoi: str = AOI) -> list[int]:
+def ingest(engine: Running, number: int, aoi: str = AOI) -> list[int]:
     """Add so many scenes of one tile each."""
     return engine.add(aoi, *[new(f"S2A_{index}") for index in range(number)])
 
 
-def report(engine: Running, kind: Kind, status: Status, *ids: int, message: str = "") -> None:
+def report(engine: Running, kind: ItemKind, status: Status, *ids: int, message: str = "") -> None:
     """Results of workers, each of which has to be applied."""
     results = [Result(kind=kind, id=number, status=status, message=message) for number in ids]
-    assert {outcome.outcome for outcome in engine.do(Report(results))} == {"applied"}
+    assert {outcome.outcome for outcome in engine.do(ReportResults(results))} == {"applied"}
 
 
 # ---- what is found
@@ -127,12 +127,12 @@ def numbers(chunks: Iterable[list[str]]) -> list[int]:
     return [document["id"] for document in texts(chunks)]
 
 
-def document(engine: Running, kind: Kind, number: int) -> str | None:
+def document(engine: Running, kind: ItemKind, number: int) -> str | None:
     """A scene, or a tile with its scene."""
     return engine.store.reader.documents(kind, [number]).get(number)
 
 
-def items(engine: Running, kind: Kind = Kind.SCENE, *statuses: Status, page: Page | None = None) -> list[int]:
+def items(engine: Running, kind: ItemKind = ItemKind.SCENE, *statuses: Status, page: Page | None = None) -> list[int]:
     """The ids of scenes or tiles of all AOIs in some statuses."""
     aois = [aoi.id for aoi in engine.store.reader.aois()]
     return numbers(engine.store.reader.items(kind, aois, statuses or tuple(Status), page, "document"))

@@ -4,7 +4,7 @@ A subclass of QueueContract whose name begins with Test gives a fixture `bench`,
 
     class TestMyQueue(QueueContract):
         @pytest.fixture
-        def bench(self) -> Iterator[Bench]: ...
+        def bench(self) -> Iterator[QueueHarness]: ...
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from typing import Any
 
 import pytest
 
-from workflow_monitor.domain.commands import Command, CreateAOI, DeleteAOI, Fail, Ingest, Report
-from workflow_monitor.documents.aoi_names import read_scene
+from workflow_monitor.documents.scene_documents import parse_scene
+from workflow_monitor.domain.commands import Command, CreateAOI, DeleteAOI, FailItem, Ingest, ReportResults
 from workflow_monitor.domain.errors import SceneExists
 from workflow_monitor.domain.models import Result
-from workflow_monitor.domain.status import Kind, Status
-from workflow_monitor.domain.state_machine import Outcome
-from workflow_monitor.engine.command_processor import Workflow
+from workflow_monitor.domain.state_machine import ResultOutcome
+from workflow_monitor.domain.status import ItemKind, Status
+from workflow_monitor.engine.command_processor import CommandProcessor
 from workflow_monitor.store.interfaces import Store
 
 AOI = "Fyn"
@@ -31,36 +31,36 @@ SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
-class Handed:
+class WorkerJob:
     """A job in the hands of a worker, which `worker` stands for."""
 
-    kind: Kind
+    kind: ItemKind
     item: int
     attempt: int
     worker: Any
 
 
-class Bench(ABC):
+class QueueHarness(ABC):
     """A queue with the workflow that it belongs to, and workers. Time passes when these methods say so."""
 
-    def __init__(self, store: Store, workflow: Workflow) -> None:
+    def __init__(self, store: Store, workflow: CommandProcessor) -> None:
         self.store = store
         self.workflow = workflow
 
     @abstractmethod
-    def take(self, kind: Kind, number: int) -> list[Handed]:
+    def take(self, kind: ItemKind, number: int) -> list[WorkerJob]:
         """Have a worker take so many jobs; fewer only if there are no more."""
 
     @abstractmethod
-    def answer(self, handed: Handed, status: Status, message: str = "") -> None:
+    def answer(self, handed: WorkerJob, status: Status, message: str = "") -> None:
         """Have its worker report of a job; what became of it is committed then."""
 
     @abstractmethod
-    def outlive(self, living: Sequence[Handed]) -> None:
+    def let_leases_expire(self, living: Sequence[WorkerJob]) -> None:
         """Let pass more time than a silent worker is given; the workers of these jobs are heard of meanwhile."""
 
     @abstractmethod
-    def is_withdrawn(self, handed: Handed) -> bool:
+    def is_withdrawn(self, handed: WorkerJob) -> bool:
         """Whether a worker that asks, or is told in time, knows that its job is not wanted any more."""
 
     # ---- what the tests say in these words
@@ -70,21 +70,21 @@ class Bench(ABC):
 
     def ingest(self, *names: str, after: str | None = None) -> list[int]:
         """Scenes of one tile each, which follows the tile of the scene `after`."""
-        ids: list[int] = self.do(Ingest(AOI, [read_scene(_document(name, after), AOI) for name in names]))
+        ids: list[int] = self.do(Ingest(AOI, [parse_scene(_document(name, after), AOI) for name in names]))
         return ids
 
-    def report(self, handed: Handed, status: Status) -> Outcome:
+    def report(self, handed: WorkerJob, status: Status) -> ResultOutcome:
         """Report past the queue, as a worker does that comes late."""
         result = Result(kind=handed.kind, id=handed.item, status=status, attempt=handed.attempt)
-        (outcome,) = self.do(Report([result]))
-        assert isinstance(outcome, Outcome)
+        (outcome,) = self.do(ReportResults([result]))
+        assert isinstance(outcome, ResultOutcome)
         return outcome
 
-    def ended(self, status: Status) -> Counter[tuple[Kind, int]]:
+    def ended(self, status: Status) -> Counter[tuple[ItemKind, int]]:
         """How often each scene and tile has come into a status."""
         events = self.store.reader.events(0, None, 1_000_000)
         return Counter(
-            (Kind(event.type), event.id) for event in events if event.type != "aoi" and event.after is status
+            (ItemKind(event.type), event.id) for event in events if event.type != "aoi" and event.after is status
         )
 
 
@@ -100,7 +100,7 @@ def _document(name: str, after: str | None) -> dict[str, Any]:
     }
 
 
-def _of(handed: Iterable[Handed]) -> list[tuple[int, int]]:
+def _of(handed: Iterable[WorkerJob]) -> list[tuple[int, int]]:
     """Items and attempts, in order of the items."""
     return sorted((one.item, one.attempt) for one in handed)
 
@@ -109,110 +109,110 @@ class QueueContract:
     """The promises, one test each."""
 
     @pytest.fixture
-    def bench(self) -> Bench:
+    def bench(self) -> QueueHarness:
         raise NotImplementedError
 
     @pytest.fixture(autouse=True)
-    def _aoi(self, bench: Bench) -> None:
+    def _aoi(self, bench: QueueHarness) -> None:
         bench.do(CreateAOI(AOI))
 
-    def test_a_job_is_published_with_its_transition(self, bench: Bench) -> None:
-        assert bench.take(Kind.SCENE, 5) == []
+    def test_a_job_is_published_with_its_transition(self, bench: QueueHarness) -> None:
+        assert bench.take(ItemKind.SCENE, 5) == []
         first, second = bench.ingest("s1", "s2")
-        assert _of(bench.take(Kind.SCENE, 5)) == [(first, 1), (second, 1)]
+        assert _of(bench.take(ItemKind.SCENE, 5)) == [(first, 1), (second, 1)]
 
-    def test_what_is_refused_publishes_nothing(self, bench: Bench) -> None:
+    def test_what_is_refused_publishes_nothing(self, bench: QueueHarness) -> None:
         (scene,) = bench.ingest("s1")
         with pytest.raises(SceneExists):
             bench.ingest("s2", "s1")
-        assert _of(bench.take(Kind.SCENE, 5)) == [(scene, 1)]
+        assert _of(bench.take(ItemKind.SCENE, 5)) == [(scene, 1)]
 
-    def test_a_result_publishes_what_it_makes_ready(self, bench: Bench) -> None:
+    def test_a_result_publishes_what_it_makes_ready(self, bench: QueueHarness) -> None:
         bench.ingest("s1")
         bench.ingest("s2", after="s1")
-        first, second = sorted(bench.take(Kind.SCENE, 2), key=lambda one: one.item)
+        first, second = sorted(bench.take(ItemKind.SCENE, 2), key=lambda one: one.item)
         bench.answer(second, Status.DONE)
-        assert bench.take(Kind.TILE, 5) == []
+        assert bench.take(ItemKind.TILE, 5) == []
         bench.answer(first, Status.DONE)
-        (tile,) = bench.take(Kind.TILE, 5)
+        (tile,) = bench.take(ItemKind.TILE, 5)
         bench.answer(tile, Status.DONE)
-        (follower,) = bench.take(Kind.TILE, 5)
+        (follower,) = bench.take(ItemKind.TILE, 5)
         assert follower.item != tile.item
 
-    def test_no_more_is_taken_than_was_asked_for_and_nothing_twice(self, bench: Bench) -> None:
+    def test_no_more_is_taken_than_was_asked_for_and_nothing_twice(self, bench: QueueHarness) -> None:
         scenes = bench.ingest(*(f"s{number}" for number in range(5)))
-        taken = [bench.take(Kind.SCENE, 2) for _ in range(4)]
+        taken = [bench.take(ItemKind.SCENE, 2) for _ in range(4)]
         assert [len(jobs) for jobs in taken] == [2, 2, 1, 0]
         assert sorted(job.item for jobs in taken for job in jobs) == scenes
 
-    def test_a_worker_that_lives_keeps_its_job(self, bench: Bench) -> None:
+    def test_a_worker_that_lives_keeps_its_job(self, bench: QueueHarness) -> None:
         bench.ingest("s1")
-        (job,) = bench.take(Kind.SCENE, 1)
-        bench.outlive([job])
-        assert bench.take(Kind.SCENE, 1) == []
+        (job,) = bench.take(ItemKind.SCENE, 1)
+        bench.let_leases_expire([job])
+        assert bench.take(ItemKind.SCENE, 1) == []
         assert not bench.is_withdrawn(job)
         bench.answer(job, Status.DONE)
-        assert bench.ended(Status.DONE) == {(Kind.SCENE, job.item): 1}
+        assert bench.ended(Status.DONE) == {(ItemKind.SCENE, job.item): 1}
 
-    def test_the_job_of_a_dead_worker_is_the_next_attempt_of_another(self, bench: Bench) -> None:
+    def test_the_job_of_a_dead_worker_is_the_next_attempt_of_another(self, bench: QueueHarness) -> None:
         bench.ingest("s1", "s2")
-        dead, living = bench.take(Kind.SCENE, 1), bench.take(Kind.SCENE, 1)
-        bench.outlive(living)
-        (again,) = bench.take(Kind.SCENE, 5)
+        dead, living = bench.take(ItemKind.SCENE, 1), bench.take(ItemKind.SCENE, 1)
+        bench.let_leases_expire(living)
+        (again,) = bench.take(ItemKind.SCENE, 5)
         assert (again.item, again.attempt) == (dead[0].item, 2)
 
-    def test_a_worker_that_comes_late_changes_nothing(self, bench: Bench) -> None:
+    def test_a_worker_that_comes_late_changes_nothing(self, bench: QueueHarness) -> None:
         bench.ingest("s1")
-        (late,) = bench.take(Kind.SCENE, 1)
-        bench.outlive([])
-        assert bench.report(late, Status.FAILED).outcome == "stale"
-        (again,) = bench.take(Kind.SCENE, 1)
-        assert bench.report(late, Status.DONE).outcome == "stale"
+        (late,) = bench.take(ItemKind.SCENE, 1)
+        bench.let_leases_expire([])
+        assert bench.report(late, Status.FAILED).code == "stale"
+        (again,) = bench.take(ItemKind.SCENE, 1)
+        assert bench.report(late, Status.DONE).code == "stale"
         bench.answer(again, Status.DONE)
-        assert bench.ended(Status.DONE) == {(Kind.SCENE, again.item): 1}
+        assert bench.ended(Status.DONE) == {(ItemKind.SCENE, again.item): 1}
         assert not bench.ended(Status.FAILED)
 
-    def test_what_fails_comes_again_as_the_next_attempt(self, bench: Bench) -> None:
+    def test_what_fails_comes_again_as_the_next_attempt(self, bench: QueueHarness) -> None:
         bench.ingest("s1")
-        (job,) = bench.take(Kind.SCENE, 1)
+        (job,) = bench.take(ItemKind.SCENE, 1)
         bench.answer(job, Status.RETRY, "it broke")
-        (again,) = bench.take(Kind.SCENE, 1)
+        (again,) = bench.take(ItemKind.SCENE, 1)
         assert (again.item, again.attempt) == (job.item, 2)
         bench.answer(again, Status.FAILED, "for good")
-        assert bench.take(Kind.SCENE, 1) == []
-        assert bench.ended(Status.FAILED)[Kind.SCENE, job.item] == 1
+        assert bench.take(ItemKind.SCENE, 1) == []
+        assert bench.ended(Status.FAILED)[ItemKind.SCENE, job.item] == 1
 
-    def test_a_job_that_is_withdrawn_reaches_nobody(self, bench: Bench) -> None:
+    def test_a_job_that_is_withdrawn_reaches_nobody(self, bench: QueueHarness) -> None:
         given_up, kept = bench.ingest("s1", "s2")
-        bench.do(Fail(Kind.SCENE, given_up, force=True))
-        assert _of(bench.take(Kind.SCENE, 5)) == [(kept, 1)]
+        bench.do(FailItem(ItemKind.SCENE, given_up, force=True))
+        assert _of(bench.take(ItemKind.SCENE, 5)) == [(kept, 1)]
 
-    def test_whoever_holds_a_job_that_is_withdrawn_learns_of_it(self, bench: Bench) -> None:
+    def test_whoever_holds_a_job_that_is_withdrawn_learns_of_it(self, bench: QueueHarness) -> None:
         bench.ingest("s1", "s2")
-        given_up, kept = bench.take(Kind.SCENE, 1) + bench.take(Kind.SCENE, 1)
-        bench.do(Fail(Kind.SCENE, given_up.item, force=True))
+        given_up, kept = bench.take(ItemKind.SCENE, 1) + bench.take(ItemKind.SCENE, 1)
+        bench.do(FailItem(ItemKind.SCENE, given_up.item, force=True))
         assert bench.is_withdrawn(given_up)
         assert not bench.is_withdrawn(kept)
-        assert bench.report(given_up, Status.DONE).outcome == "refused"
+        assert bench.report(given_up, Status.DONE).code == "refused"
 
-    def test_the_jobs_of_an_aoi_that_is_deleted_are_withdrawn(self, bench: Bench) -> None:
+    def test_the_jobs_of_an_aoi_that_is_deleted_are_withdrawn(self, bench: QueueHarness) -> None:
         bench.ingest("s1", "s2")
-        (held,) = bench.take(Kind.SCENE, 1)
+        (held,) = bench.take(ItemKind.SCENE, 1)
         bench.do(DeleteAOI(AOI))
-        assert bench.take(Kind.SCENE, 5) == []
+        assert bench.take(ItemKind.SCENE, 5) == []
         assert bench.is_withdrawn(held)
 
-    def test_everything_is_done_though_workers_die(self, bench: Bench) -> None:
+    def test_everything_is_done_though_workers_die(self, bench: QueueHarness) -> None:
         after = None
         for number in range(6):
             bench.ingest(name := f"s{number}", after=after)
             after = name
         deaths = 0
-        while jobs := bench.take(Kind.SCENE, 3) + bench.take(Kind.TILE, 3):
+        while jobs := bench.take(ItemKind.SCENE, 3) + bench.take(ItemKind.TILE, 3):
             living = [job for job in jobs if job.attempt > 1 or job.item % 2]
             if len(living) < len(jobs):
                 deaths += len(jobs) - len(living)
-                bench.outlive(living)
+                bench.let_leases_expire(living)
             for job in living:
                 bench.answer(job, Status.DONE)
         done = bench.ended(Status.DONE)

@@ -48,7 +48,7 @@ class Map(Panel):
         )
 
     def _still(self) -> str:
-        return super()._still() + (footprints_still(*self._api.drawn(self.aoi, "footprints")) if self.aoi else "")
+        return super()._still() + (footprints_still(*self._api.columns(self.aoi, "footprints")) if self.aoi else "")
 
     def close(self) -> None:
         """Take the map away, too."""

@@ -17,9 +17,16 @@ import traitlets
 
 from workflow_monitor.client import AOI
 from workflow_monitor.client.api import Api
-from workflow_monitor.client.errors import AnswerLost, MonitorError, NotFound, NotSupported, Refused, ServerUnreachable
-from workflow_monitor.client.display import COLOURS, GLYPHS
-from workflow_monitor.domain.errors import harmless
+from workflow_monitor.client.display import GLYPHS, STATUS_COLORS
+from workflow_monitor.client.errors import (
+    MonitorError,
+    NotFound,
+    NotSupported,
+    RequestRejected,
+    ResponseLost,
+    ServerUnreachable,
+)
+from workflow_monitor.domain.errors import escape_control_characters
 from workflow_monitor.widgets.modules import HERE, bundled
 from workflow_monitor.widgets.stills import lanes_still
 
@@ -27,7 +34,7 @@ from workflow_monitor.widgets.stills import lanes_still
 AGAIN = 2.0
 #: data and metadata by media type
 Bundle = tuple[dict[str, Any], dict[str, Any]]
-_COLOURS = "\n".join(f".wm-{status.lower()} {{ --wm-colour: {colour}; }}" for status, colour in COLOURS.items())
+_COLOURS = "\n".join(f".wm-{status.lower()} {{ --wm-colour: {colour}; }}" for status, colour in STATUS_COLORS.items())
 
 
 class Panel(anywidget.AnyWidget):
@@ -90,9 +97,9 @@ class Panel(anywidget.AnyWidget):
         try:
             connection = self._api.connection
             answer = connection.get(path) if method == "GET" else connection.send(method, path)
-        except (ServerUnreachable, AnswerLost) as error:
+        except (ServerUnreachable, ResponseLost) as error:
             return 0, str(error).encode()
-        except Refused as error:
+        except RequestRejected as error:
             return error.status, str(error).encode()
         except MonitorError as error:
             return HTTPStatus.BAD_REQUEST, str(error).encode()
@@ -117,7 +124,7 @@ class Panel(anywidget.AnyWidget):
             self._tell(name, "back", [])
 
     def _events(self, name: str) -> Iterator[dict[str, Any]]:
-        return iter(()) if not name else AOI(self._api, self._api.workload(name)).events()
+        return iter(()) if not name else AOI(self._api, self._api.summary(name)).events()
 
     def _tell(self, name: str, told: str, events: list[dict[str, Any]]) -> None:
         self.send({"aoi": name, "told": told, "events": events})
@@ -134,7 +141,7 @@ class Panel(anywidget.AnyWidget):
         return self._shown_aoi()._repr_html_() if self.aoi else "<p>No AOI.</p>"
 
     def _shown_aoi(self) -> AOI:
-        return AOI(self._api, self._api.workload(self.aoi))
+        return AOI(self._api, self._api.summary(self.aoi))
 
     def _repr_mimebundle_(self, **arguments: Any) -> Bundle | None:  # noqa: ANN401 - IPython's
         bundle = super()._repr_mimebundle_(**arguments)
@@ -148,7 +155,7 @@ class Panel(anywidget.AnyWidget):
         return {**data, "text/html": still, "text/plain": text}, metadata
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {harmless(self.aoi)}>"
+        return f"<{type(self).__name__} {escape_control_characters(self.aoi)}>"
 
 
 class Summary(Panel):
@@ -175,4 +182,4 @@ class Graph(Panel):
     module = "graph.js"
 
     def _still(self) -> str:
-        return super()._still() + (lanes_still(*self._api.drawn(self.aoi, "lanes")) if self.aoi else "")
+        return super()._still() + (lanes_still(*self._api.columns(self.aoi, "lanes")) if self.aoi else "")

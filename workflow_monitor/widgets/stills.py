@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from workflow_monitor.client.display import COLOURS
+from workflow_monitor.client.display import STATUS_COLORS
 from workflow_monitor.domain.status import Status
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def footprints_still(about: dict[str, Any], columns: Columns) -> str:
         for ring in range(int(columns["first_ring"][at]), int(columns["first_ring"][at + 1])):
             start, end = int(columns["first_position"][ring]), int(columns["first_position"][ring + 1])
             rings.append("M" + "L".join(f"{x:g} {y:g}" for x, y in placed[start:end]) + "Z")
-        colour = COLOURS[_status(about, columns["status"][at])]
+        colour = STATUS_COLORS[_status(about, columns["status"][at])]
         shapes.append(f'<path d="{"".join(rings)}" fill="{colour}" fill-opacity=".2" stroke="{colour}"/>')
     return _picture(shapes, len(columns["id"]), f"footprints of {about['kind']}s")
 
@@ -54,7 +54,7 @@ def lanes_still(about: dict[str, Any], columns: Columns) -> str:
     height = min(16.0, HEIGHT / len(about["days"]))
     shapes = [
         f'<rect x="{int(columns["track"][at]) * width:.1f}" y="{rows[at] * height:.1f}" width="{max(width - 1, 0.5):.1f}" '
-        f'height="{max(height - 1, 0.5):.1f}" fill="{COLOURS[_status(about, columns["status"][at])]}"/>'
+        f'height="{max(height - 1, 0.5):.1f}" fill="{STATUS_COLORS[_status(about, columns["status"][at])]}"/>'
         for at in _chosen(about, columns["status"])
     ]
     dates = [day for day in about["days"] if day]

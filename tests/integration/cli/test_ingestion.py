@@ -13,6 +13,7 @@ import duckdb
 import pytest
 
 from tests.example_servers import MESSAGE, TOKEN, Servers, call
+from tests.paths import ROOT
 from tests.server_process import LiveServer
 
 HOSTILE = 'A\x1b[2J\x1b]0;owned\x07 "quoted"\nnext \u202etxet'
@@ -61,7 +62,7 @@ class Terminal:
 
 @pytest.fixture
 def terminal(server: LiveServer, tmp_path: Path) -> Terminal:
-    root = Path(__file__).resolve().parents[2]
+    root = ROOT
     terminal = Terminal(server, tmp_path)
     terminal.environment["PYTHONPATH"] = os.pathsep.join([str(root), os.environ.get("PYTHONPATH", "")])
     return terminal

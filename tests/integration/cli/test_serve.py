@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from tests.server_process import TOKEN, LiveServer, served
 from workflow_monitor.cli import app
 from workflow_monitor.client import Monitor
-from workflow_monitor.server.standalone import HUB_VARIABLES, configuration
+from workflow_monitor.server.standalone import HUB_VARIABLES, build_config
 
 ADDRESS = {"Authorization": f"token {TOKEN}", "Host": "workflows.example"}
 
@@ -93,7 +93,7 @@ def test_when_the_hub_does_not_answer_workers_go_on_and_others_are_told(tmp_path
 
 def configured(**options: object) -> Config:
     usual = {"host": None, "port": None, "base_url": None, "store": None, "token": ""}
-    return configuration(**{**usual, "behind_proxy": False, "hub": False, **options})  # type: ignore[arg-type]
+    return build_config(**{**usual, "behind_proxy": False, "hub": False, **options})  # type: ignore[arg-type]
 
 
 def test_a_service_of_a_hub_is_where_the_hub_says(monkeypatch: pytest.MonkeyPatch) -> None:

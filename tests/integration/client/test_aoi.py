@@ -9,7 +9,7 @@ import pytest
 from tests.example_servers import MESSAGE, call
 from tests.server_process import LiveServer
 from workflow_monitor import Monitor
-from workflow_monitor.client.errors import AOIExists, AOINotFound, InvalidInput, MonitorError, NotConfirmed
+from workflow_monitor.client.errors import AOIExists, AOINotFound, ConfirmationRequired, InvalidInput, MonitorError
 
 
 def test_the_aois_as_a_table(m: Monitor) -> None:
@@ -57,7 +57,7 @@ def test_an_aoi_is_created_once(m: Monitor) -> None:
 
 def test_what_is_not_empty_is_deleted_by_its_name_only(m: Monitor) -> None:
     for confirm in ("", "yes", "DenmarkS"):
-        with pytest.raises(NotConfirmed, match="6 scenes and 6 tiles"):
+        with pytest.raises(ConfirmationRequired, match="6 scenes and 6 tiles"):
             m["DenmarkS2"].delete(confirm=confirm)
     aoi = m["DenmarkS2"]
     aoi.delete(confirm="DenmarkS2")

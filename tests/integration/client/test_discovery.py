@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.fake_server import Scripted, answer
 from tests.example_servers import TOKEN
+from tests.fake_server import Scripted, answer
 from tests.server_process import LiveServer, free_port
 from workflow_monitor import Monitor
-from workflow_monitor.client.discovery import Surroundings
+from workflow_monitor.client.discovery import Environment
 from workflow_monitor.client.errors import AccessDenied, ServerNotFound
 
 
@@ -160,7 +160,7 @@ def test_the_token_of_a_hub_goes_to_its_own_host_only() -> None:
         "JUPYTERHUB_SERVICE_URL": "http://0.0.0.0:8888/user/eva/",
         "JUPYTERHUB_API_TOKEN": "of-the-hub",
     }
-    around = Surroundings(environment, Path("/nowhere"))
+    around = Environment(environment, Path("/nowhere"))
     assert around.token_for("http://127.0.0.1:8888/user/eva/")
     assert around.token_for("http://127.0.0.1:8888/user/adam/") is None
     assert around.token_for("http://elsewhere.example.org/user/eva/") is None

@@ -5,18 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
 import pandas as pd
 import pytest
 
-from tests.trace_server import TOKEN, Recorded, Trace, traces
+from tests.conformance.material import trace_folder, trace_paths
+from tests.trace_server import TOKEN, Recorded, Trace
 from workflow_monitor import Monitor
 from workflow_monitor.client import errors
 from workflow_monitor.client.geocube import GeocubeApi, read_overview
-from workflow_monitor.domain.status import Kind, Status
+from workflow_monitor.domain.status import ItemKind, Status
 
 
 @pytest.fixture(scope="module")
@@ -33,8 +33,8 @@ def m(recorded: Recorded) -> Iterator[Monitor]:
 
 
 @pytest.fixture(scope="module")
-def all_traces(shared: Path) -> list[Trace]:
-    found = [Trace(path) for path in traces(shared / "conformance" / "traces" / "open")]
+def all_traces() -> list[Trace]:
+    found = [Trace(path) for path in trace_paths()]
     assert len(found) == 150
     return found
 
@@ -106,7 +106,7 @@ def compare(m: Monitor, path: str, body: Any, where: str) -> str:
             assert_scenes(m[found[1]].scenes(found[2]), body, where)
         return "/aoi/X/scenes"
     if (found := re.fullmatch(r"/aoi/([^/*?]+)/tiles/([A-Z]+)", path)) and found[1] in m and found[2] in set(Status):
-        table = api.items(Kind.TILE, found[1], Status(found[2]))
+        table = api.items(ItemKind.TILE, found[1], Status(found[2]))
         assert table["id"].to_pylist() == sorted(tile["id"] for tile in body), where
         return "/aoi/X/tiles/S"
     return "other"
@@ -157,7 +157,7 @@ def assert_state(m: Monitor, name: str, state: dict[str, Any], where: str) -> in
     api = api_of(m)
     scenes = {scene["id"]: scene for scene in state["scenes"] if scene["aoi"] == name}
     tiles = {tile["id"]: tile for tile in state["tiles"] if tile["scene"]["id"] in scenes}
-    scene_table, tile_table = api.items(Kind.SCENE, name), api.items(Kind.TILE, name)
+    scene_table, tile_table = api.items(ItemKind.SCENE, name), api.items(ItemKind.TILE, name)
     assert scene_table["id"].to_pylist() == sorted(scenes), where
     assert tile_table["id"].to_pylist() == sorted(tiles), where
     for row in tile_table.to_pylist():
@@ -172,18 +172,17 @@ def assert_state(m: Monitor, name: str, state: dict[str, Any], where: str) -> in
 
 
 @pytest.fixture
-def chains(m: Monitor, recorded: Recorded, shared: Path) -> Monitor:
+def chains(m: Monitor, recorded: Recorded) -> Monitor:
     recorded.forget()
-    folder = shared / "conformance" / "traces" / "open"
-    for step in Trace(folder / "chain-fail-root-of-six.json").steps:
+    for step in Trace(trace_folder() / "chain-fail-root-of-six.json").steps:
         recorded.play(step)
     return m
 
 
 @pytest.fixture
-def granules(m: Monitor, recorded: Recorded, shared: Path) -> Monitor:
+def granules(m: Monitor, recorded: Recorded) -> Monitor:
     recorded.forget()
-    for step in Trace(shared / "conformance" / "traces" / "open" / "aoi-retry-tiles.json").steps:
+    for step in Trace(trace_folder() / "aoi-retry-tiles.json").steps:
         recorded.play(step)
     return m
 
@@ -193,7 +192,7 @@ def test_frames_have_the_same_columns_as_ours(granules: Monitor, recorded: Recor
     name = next(iter(recorded.aois))
     from workflow_monitor.client.frames import item_frame
 
-    scenes, tiles = (item_frame(api.items(kind, name), kind) for kind in Kind)
+    scenes, tiles = (item_frame(api.items(kind, name), kind) for kind in ItemKind)
     assert str(scenes.crs) == str(tiles.crs) == "EPSG:4326"
     assert {"previous", "previous_status", "reference", "scene", "scene_source_id", "date"} <= set(tiles.columns)
     assert scenes["attempt"].isna().all()
@@ -204,7 +203,7 @@ def test_frames_have_the_same_columns_as_ours(granules: Monitor, recorded: Recor
 def test_squares_of_the_grid_stand_for_footprints(granules: Monitor, recorded: Recorded) -> None:
     from workflow_monitor.client.frames import item_frame
 
-    scenes = item_frame(api_of(granules).items(Kind.SCENE, next(iter(recorded.aois))), Kind.SCENE)
+    scenes = item_frame(api_of(granules).items(ItemKind.SCENE, next(iter(recorded.aois))), ItemKind.SCENE)
     granule = scenes["source_id"].str.contains("_T32")
     assert granule.any()
     assert scenes[granule].geometry.is_valid.all()
@@ -218,7 +217,7 @@ def test_what_that_server_cannot_do_is_said(chains: Monitor, recorded: Recorded)
         lambda: api.history(name, {}),
         lambda: api.events(name, None, 1),
         lambda: api.retry_aoi(name, force=True),
-        lambda: api.items(Kind.SCENE, "Den*"),
+        lambda: api.items(ItemKind.SCENE, "Den*"),
         lambda: api.ingest(name, b"{}", "application/geo+json"),
     ):
         with pytest.raises(errors.NotSupported, match="Geocube workflow server"):
@@ -234,10 +233,10 @@ def test_refusals_without_a_word_are_explained(chains: Monitor, recorded: Record
     number = next(iter(recorded.scenes))
     recorded.answers["PUT", f"/scene/{number}/retry"] = (403, "", b"")
     with pytest.raises(errors.NotRetriable, match=f"scene {number} is DONE; only from RETRY"):
-        api_of(chains).retry(Kind.SCENE, number)
+        api_of(chains).retry(ItemKind.SCENE, number)
     recorded.answers["PUT", "/scene/4711/fail"] = (403, "", b"")
     with pytest.raises(errors.ItemNotFound):
-        api_of(chains).fail(Kind.SCENE, 4711)
+        api_of(chains).fail(ItemKind.SCENE, 4711)
 
 
 def test_every_recorded_refusal_of_a_repair_has_its_error(
@@ -252,13 +251,13 @@ def test_every_recorded_refusal_of_a_repair_has_its_error(
             found = re.fullmatch(r"/(scene|tile)/(\d{1,9})/(retry|fail|force/[A-Z]+)", path)
             if found is None or step["request"]["method"] != "PUT" or "auth" in step["request"]:
                 continue
-            raised = repair(m, Kind(found[1]), int(found[2]), found[3])
+            raised = repair(m, ItemKind(found[1]), int(found[2]), found[3])
             assert (raised is None) == (step["response"]["status"] == 200), f"{trace.name}: {path}"
             seen[raised] = seen.get(raised, 0) + 1
-    assert {None, errors.NotRetriable, errors.StatusConflict} <= set(seen)
+    assert {None, errors.NotRetriable, errors.InvalidTransition} <= set(seen)
 
 
-def repair(m: Monitor, kind: Kind, number: int, action: str) -> type[Exception] | None:
+def repair(m: Monitor, kind: ItemKind, number: int, action: str) -> type[Exception] | None:
     try:
         if action in {"retry", "fail"}:
             getattr(api_of(m), action)(kind, number)
@@ -266,7 +265,7 @@ def repair(m: Monitor, kind: Kind, number: int, action: str) -> type[Exception] 
             api_of(m).force(kind, number, Status(action.removeprefix("force/")))
         else:
             return errors.InvalidInput
-    except errors.Refused as error:
+    except errors.RequestRejected as error:
         return type(error)
     return None
 
@@ -276,5 +275,5 @@ def test_an_overview_without_leaves_has_no_dates() -> None:
     text = f"Scenes:\n{numbers}Tiles:\n{numbers}\nRoot tiles : 0\n  From: 2026-11-24\n  To:   0001-01-01\n"
     overview = read_overview(text)
     assert (overview.roots, overview.first, overview.last) == (0, None, None)
-    with pytest.raises(errors.UnexpectedAnswer):
+    with pytest.raises(errors.UnexpectedResponse):
         read_overview("something else")

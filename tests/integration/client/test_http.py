@@ -19,11 +19,11 @@ from tests.server_process import LiveServer, free_port
 from workflow_monitor import Monitor
 from workflow_monitor.client import errors
 from workflow_monitor.client.api import Api
-from workflow_monitor.client.documents import SceneDocument
-from workflow_monitor.client.http import ARROW, Connection, Patience
-from workflow_monitor.client.secret import Secret
 from workflow_monitor.client.arrow import SCHEMAS, scene_table
-from workflow_monitor.domain.status import Kind
+from workflow_monitor.client.documents import SceneDocument
+from workflow_monitor.client.http import ARROW, RetryPolicy, Transport
+from workflow_monitor.client.secret import Secret
+from workflow_monitor.domain.status import ItemKind
 
 SECRET = "s3cr3t-t0k3n"
 OVERVIEW = (
@@ -39,7 +39,7 @@ def api_of(script: Script, retries: int = 2) -> Iterator[tuple[Api, Scripted]]:
     """The interface of a scripted server, whose failures come quickly."""
     with Scripted(script) as server:
         url = f"{server.url}workflow-monitor/"
-        connection = Connection(url, Secret(SECRET), timeout=5, patience=Patience(retries, 0.001))
+        connection = Transport(url, Secret(SECRET), timeout=5, patience=RetryPolicy(retries, 0.001))
         yield Api(connection), server
         connection.close()
 
@@ -91,13 +91,13 @@ def test_an_address_that_is_none() -> None:
 def test_reads_are_asked_for_again(away: bytes | None) -> None:
     replies = [away, away, answer(OVERVIEW)]
     with api_of(lambda _: replies.pop(0)) as (api, server):
-        assert api.workload("A").number() == 0
+        assert api.summary("A").count() == 0
     assert server.asked("GET", "/aoi/A") == 3
 
 
 def test_reads_are_not_asked_for_for_ever() -> None:
-    with api_of(lambda _: answer("", 503)) as (api, server), pytest.raises(errors.ServerFailed, match="503"):
-        api.workload("A")
+    with api_of(lambda _: answer("", 503)) as (api, server), pytest.raises(errors.ServerError, match="503"):
+        api.summary("A")
     assert server.asked("GET", "/aoi/A") == 3
 
 
@@ -105,9 +105,9 @@ def test_what_a_503_says_is_told() -> None:
     problem = '{"code":"store-unavailable","title":"x","detail":"The disk is full."}'
     with (
         api_of(lambda _: answer(problem, 503, "application/problem+json")) as (api, _),
-        pytest.raises(errors.ServerFailed, match="The disk is full") as caught,
+        pytest.raises(errors.ServerError, match="The disk is full") as caught,
     ):
-        api.workload("A")
+        api.summary("A")
     assert caught.value.code == "store-unavailable"
 
 
@@ -116,11 +116,11 @@ def test_what_a_503_says_is_told() -> None:
 
 def test_a_page_of_a_proxy() -> None:
     with api_of(lambda _: answer(PAGE, 200, "text/html")) as (api, _):
-        with pytest.raises(errors.UnexpectedAnswer, match="page for people"):
-            api.workload("A")
-        with pytest.raises(errors.UnexpectedAnswer, match="page for people"):
-            api.items(Kind.SCENE, "A")
-        with pytest.raises(errors.UnexpectedAnswer):
+        with pytest.raises(errors.UnexpectedResponse, match="page for people"):
+            api.summary("A")
+        with pytest.raises(errors.UnexpectedResponse, match="page for people"):
+            api.items(ItemKind.SCENE, "A")
+        with pytest.raises(errors.UnexpectedResponse):
             api.create("A")
 
 
@@ -129,32 +129,32 @@ def test_a_page_that_says_no() -> None:
         api_of(lambda _: answer(PAGE, 403, "text/html")) as (api, _),
         pytest.raises(errors.AccessDenied, match="token"),
     ):
-        api.items(Kind.SCENE, "A")
+        api.items(ItemKind.SCENE, "A")
 
 
 def test_a_page_behind_a_redirect() -> None:
     def script(request: Request) -> bytes:
         return answer(PAGE, 200, "text/html") if request.path == "/login" else answer("", 302, "", Location="/login")
 
-    with api_of(script) as (api, _), pytest.raises(errors.UnexpectedAnswer):
-        api.items(Kind.SCENE, "A")
+    with api_of(script) as (api, _), pytest.raises(errors.UnexpectedResponse):
+        api.items(ItemKind.SCENE, "A")
 
 
 @pytest.mark.parametrize("body", ["", "nonsense", "[1, 2", "[]", "3", '{"scenes": {}}'])
 def test_json_that_is_none(body: str) -> None:
-    with api_of(lambda _: answer(body)) as (api, _), pytest.raises(errors.UnexpectedAnswer):
-        api.workload("A")
+    with api_of(lambda _: answer(body)) as (api, _), pytest.raises(errors.UnexpectedResponse):
+        api.summary("A")
 
 
 @pytest.mark.parametrize("body", ["", "{}", "[{}]", '[{"id":"x"}]', "[nonsense]"])
 def test_lists_that_are_none(body: str) -> None:
-    with api_of(lambda _: answer(body)) as (api, _), pytest.raises(errors.UnexpectedAnswer):
+    with api_of(lambda _: answer(body)) as (api, _), pytest.raises(errors.UnexpectedResponse):
         api.history("A", {})
 
 
 def test_another_format_than_asked_for() -> None:
-    with api_of(lambda _: answer("[]")) as (api, _), pytest.raises(errors.UnexpectedAnswer, match="instead of Arrow"):
-        api.items(Kind.SCENE, "A")
+    with api_of(lambda _: answer("[]")) as (api, _), pytest.raises(errors.UnexpectedResponse, match="instead of Arrow"):
+        api.items(ItemKind.SCENE, "A")
 
 
 # ---- Arrow that breaks off
@@ -164,9 +164,9 @@ def test_an_arrow_stream_is_read_whole() -> None:
     whole = arrow_bytes()
     parts = [whole[start : start + 777] for start in range(0, len(whole), 777)]
     with api_of(lambda _: chunked(parts, end=True)) as (api, _):
-        table = api.items(Kind.SCENE, "A")
+        table = api.items(ItemKind.SCENE, "A")
     assert table.num_rows == 2000
-    assert table.schema == SCHEMAS[Kind.SCENE]
+    assert table.schema == SCHEMAS[ItemKind.SCENE]
 
 
 @pytest.mark.parametrize("share", [0.0, 0.01, 0.3, 0.7, 0.999])
@@ -175,17 +175,17 @@ def test_half_an_arrow_stream_is_no_answer(share: float) -> None:
     half = whole[: int(len(whole) * share)]
     with (
         api_of(lambda _: chunked([half] if half else [], end=False)) as (api, server),
-        pytest.raises(errors.IncompleteAnswer, match="broke off"),
+        pytest.raises(errors.IncompleteResponse, match="broke off"),
     ):
-        api.items(Kind.SCENE, "A")
+        api.items(ItemKind.SCENE, "A")
     assert server.asked("GET", "/scenes") == 3
 
 
 @pytest.mark.parametrize("cut", [8, 16, 100, 5000])
 def test_half_an_arrow_stream_in_a_whole_answer_is_no_answer_either(cut: int) -> None:
     half = arrow_bytes()[:-cut]
-    with api_of(lambda _: answer(half, media_type=ARROW)) as (api, _), pytest.raises(errors.IncompleteAnswer):
-        api.items(Kind.SCENE, "A")
+    with api_of(lambda _: answer(half, media_type=ARROW)) as (api, _), pytest.raises(errors.IncompleteResponse):
+        api.items(ItemKind.SCENE, "A")
 
 
 def test_a_stream_that_ends_between_two_batches_is_no_answer() -> None:
@@ -196,15 +196,15 @@ def test_a_stream_that_ends_between_two_batches_is_no_answer() -> None:
     half = sink.getvalue()
     writer.close()
     assert pa.ipc.open_stream(half).read_all().num_rows == 500, "what pyarrow alone makes of it"
-    with api_of(lambda _: answer(half, media_type=ARROW)) as (api, _), pytest.raises(errors.IncompleteAnswer):
-        api.items(Kind.SCENE, "A")
+    with api_of(lambda _: answer(half, media_type=ARROW)) as (api, _), pytest.raises(errors.IncompleteResponse):
+        api.items(ItemKind.SCENE, "A")
 
 
 def test_an_answer_that_breaks_off_once_is_asked_for_again() -> None:
     whole = arrow_bytes()
     replies = [chunked([whole[:5000]], end=False), chunked([whole], end=True)]
     with api_of(lambda _: replies.pop(0)) as (api, _):
-        assert api.items(Kind.SCENE, "A").num_rows == 2000
+        assert api.items(ItemKind.SCENE, "A").num_rows == 2000
 
 
 # ---- writes are sent once
@@ -216,15 +216,15 @@ def test_an_answer_that_breaks_off_once_is_asked_for_again() -> None:
 def test_a_write_whose_answer_is_lost_is_not_repeated(lost: bytes | None) -> None:
     with (
         api_of(lambda _: lost, retries=5) as (api, server),
-        pytest.raises(errors.AnswerLost, match=r"may have been done|answered 50") as caught,
+        pytest.raises(errors.ResponseLost, match=r"may have been done|answered 50") as caught,
     ):
-        api.retry(Kind.SCENE, 14)
+        api.retry(ItemKind.SCENE, 14)
     assert server.asked("PUT", "/scene/14/retry") == 1
     assert "m.scene(14)" in str(caught.value)
 
 
 def test_a_write_that_never_left_is_no_lost_answer() -> None:
-    connection = Connection(f"http://127.0.0.1:{free_port()}/", Secret(SECRET), patience=Patience(0))
+    connection = Transport(f"http://127.0.0.1:{free_port()}/", Secret(SECRET), patience=RetryPolicy(0))
     with pytest.raises(errors.ServerUnreachable):
         Api(connection).create("A")
     connection.close()
@@ -232,7 +232,7 @@ def test_a_write_that_never_left_is_no_lost_answer() -> None:
 
 def test_a_write_is_not_sent_elsewhere() -> None:
     moved = answer("", 307, "", Location="http://127.0.0.1:1/")
-    with api_of(lambda _: moved) as (api, server), pytest.raises(errors.UnexpectedAnswer, match="sent elsewhere"):
+    with api_of(lambda _: moved) as (api, server), pytest.raises(errors.UnexpectedResponse, match="sent elsewhere"):
         api.create("A")
     assert len(server.requests) == 1
 
@@ -279,7 +279,7 @@ def everything_of(error: BaseException) -> str:
 def test_no_error_shows_the_token(reply: bytes | None, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     with api_of(lambda _: reply, retries=0) as (api, server):
-        for action in (lambda: api.workload("A"), lambda: api.create("A"), lambda: api.items(Kind.TILE, "A")):
+        for action in (lambda: api.summary("A"), lambda: api.create("A"), lambda: api.items(ItemKind.TILE, "A")):
             with pytest.raises(errors.MonitorError) as caught:
                 action()
             assert SECRET not in everything_of(caught.value)

@@ -6,7 +6,7 @@ import pytest
 
 from workflow_monitor import Monitor
 from workflow_monitor.client import Scene, Tile
-from workflow_monitor.client.errors import ItemNotFound, MonitorError, NotRetriable, StatusConflict
+from workflow_monitor.client.errors import InvalidTransition, ItemNotFound, MonitorError, NotRetriable
 
 
 def test_a_scene(m: Monitor) -> None:
@@ -41,7 +41,7 @@ def test_retry_fail_and_force(m: Monitor) -> None:
     assert scene.retry().status == "PENDING"
     with pytest.raises(NotRetriable, match="force"):
         scene.retry()
-    with pytest.raises(StatusConflict):
+    with pytest.raises(InvalidTransition):
         scene.fail()
     assert scene.retry(force=True).status == "PENDING"
     assert scene.fail(force=True).status == "FAILED"

@@ -12,22 +12,22 @@ from tests.server_process import LiveServer, free_port
 from workflow_monitor import Monitor
 from workflow_monitor.client import errors
 from workflow_monitor.client.api import Api
-from workflow_monitor.client.http import Connection
-from workflow_monitor.client.jobs import Jobs
-from workflow_monitor.dask.job_source import Away
+from workflow_monitor.client.http import Transport
+from workflow_monitor.client.jobs import HttpJobSource
+from workflow_monitor.dask.job_source import ServerUnavailable
 from workflow_monitor.domain.models import Result
-from workflow_monitor.domain.status import Kind, Status
+from workflow_monitor.domain.status import ItemKind, Status
 
 
 def test_a_job_is_taken_prolonged_and_answered_for(m: Monitor, server: LiveServer) -> None:
     jobs = m._api.jobs()
-    (lease, job), (other, _) = jobs.lease(Kind.TILE, 2, 60, "w")
-    assert (job.kind, job.attempt, job.aoi, job.previous) == (Kind.TILE, 1, "DenmarkS1", None)
+    (lease, job), (other, _) = jobs.lease(ItemKind.TILE, 2, 60, "w")
+    assert (job.kind, job.attempt, job.aoi, job.previous) == (ItemKind.TILE, 1, "DenmarkS1", None)
     assert m.tile(job.id).source_id == job.source_id
-    assert jobs.renew(Kind.TILE, [lease, "x", other], 600) == ["x"]
-    jobs.report([Result(kind=Kind.TILE, id=job.id, status=Status.FAILED, message="Ærø", attempt=1)])
+    assert jobs.renew(ItemKind.TILE, [lease, "x", other], 600) == ["x"]
+    jobs.report([Result(kind=ItemKind.TILE, id=job.id, status=Status.FAILED, message="Ærø", attempt=1)])
     assert (m.tile(job.id).status, m.tile(job.id).message) == (Status.FAILED, "Ærø")
-    assert jobs.renew(Kind.TILE, [lease, other], 600) == [lease]
+    assert jobs.renew(ItemKind.TILE, [lease, other], 600) == [lease]
 
 
 AWAY = {
@@ -39,10 +39,10 @@ AWAY = {
 
 
 @contextmanager
-def jobs_of(reply: Reply) -> Iterator[Jobs]:
+def jobs_of(reply: Reply) -> Iterator[HttpJobSource]:
     """The queues of a server that answers all with the same."""
     with Scripted(lambda _: reply) as server:
-        connection = Connection(f"{server.url}workflow-monitor/", None, timeout=5)
+        connection = Transport(f"{server.url}workflow-monitor/", None, timeout=5)
         yield Api(connection).jobs()
         connection.close()
 
@@ -51,23 +51,23 @@ def jobs_of(reply: Reply) -> Iterator[Jobs]:
 def test_a_server_that_may_answer_later_is_away(why: str) -> None:
     with jobs_of(AWAY[why]) as jobs:
         for ask in (
-            lambda: jobs.lease(Kind.SCENE, 1, 60, "w"),
-            lambda: jobs.renew(Kind.SCENE, ["x"], 60),
+            lambda: jobs.lease(ItemKind.SCENE, 1, 60, "w"),
+            lambda: jobs.renew(ItemKind.SCENE, ["x"], 60),
             lambda: jobs.report([]),
         ):
-            with pytest.raises(Away):
+            with pytest.raises(ServerUnavailable):
                 ask()
 
 
 def test_a_server_that_has_gone_is_away() -> None:
-    connection = Connection(f"http://127.0.0.1:{free_port()}/", None, timeout=5)
-    with pytest.raises(Away, match="No answer from"):
-        Jobs(connection).lease(Kind.SCENE, 1, 60, "w")
+    connection = Transport(f"http://127.0.0.1:{free_port()}/", None, timeout=5)
+    with pytest.raises(ServerUnavailable, match="No answer from"):
+        HttpJobSource(connection).lease(ItemKind.SCENE, 1, 60, "w")
     connection.close()
 
 
 def test_what_will_not_be_better_later_is_an_error(m: Monitor) -> None:
     with pytest.raises(errors.InvalidInput, match="max"):
-        m._api.jobs().lease(Kind.SCENE, 0, 60, "w")
+        m._api.jobs().lease(ItemKind.SCENE, 0, 60, "w")
     with jobs_of(answer("", 403)) as jobs, pytest.raises(errors.AccessDenied):
-        jobs.lease(Kind.SCENE, 1, 60, "w")
+        jobs.lease(ItemKind.SCENE, 1, 60, "w")

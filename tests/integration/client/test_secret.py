@@ -15,7 +15,7 @@ import pytest
 from tests.fake_server import Request, Scripted, answer
 from tests.server_process import free_port
 from workflow_monitor import Monitor
-from workflow_monitor.client.discovery import Surroundings
+from workflow_monitor.client.discovery import Environment
 from workflow_monitor.client.errors import MonitorError, ServerNotFound
 from workflow_monitor.client.secret import HIDDEN, Secret, split_address
 
@@ -108,7 +108,7 @@ def test_no_token_is_in_what_was_looked_at(where: str, monkeypatch: pytest.Monke
 
 
 def token_for(url: str, environment: Mapping[str, str], runtime: Path = Path("/nowhere")) -> str | None:
-    secret = Surroundings(environment, runtime).token_for(url)
+    secret = Environment(environment, runtime).token_for(url)
     return secret.reveal() if secret else None
 
 

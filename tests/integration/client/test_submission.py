@@ -12,9 +12,10 @@ import pandas as pd
 import pytest
 from shapely.geometry import box
 
+from tests.paths import DATA
 from workflow_monitor import Monitor
 from workflow_monitor.client import AOI
-from workflow_monitor.client.errors import InvalidInput, Refused, SceneExists
+from workflow_monitor.client.errors import InvalidInput, RequestRejected, SceneExists
 
 
 def document(name: str, **data: object) -> dict[str, Any]:
@@ -30,9 +31,9 @@ def aoi(m: Monitor) -> AOI:
     return m.create("Bornholm")
 
 
-def test_a_catalogue(m: Monitor, shared: Path) -> None:
+def test_a_catalogue(m: Monitor) -> None:
     aoi = m.create("DenmarkDemo")
-    path = shared / "data" / "tiles.json"
+    path = DATA / "tiles.json"
     features = json.loads(path.read_text())["features"]
     ids = aoi.add_scenes(path)
     assert len(ids) == len(features) == aoi.overview.scenes.total()
@@ -42,14 +43,14 @@ def test_a_catalogue(m: Monitor, shared: Path) -> None:
     assert scenes.geometry.notna().all()
 
 
-def test_a_catalogue_that_was_read_before(m: Monitor, shared: Path) -> None:
-    value = json.loads((shared / "data" / "tiles.json").read_text())
+def test_a_catalogue_that_was_read_before(m: Monitor) -> None:
+    value = json.loads((DATA / "tiles.json").read_text())
     assert len(m.create("DenmarkDemo").add_scenes(value)) == len(value["features"])
 
 
-def test_a_catalogue_of_another_aoi(aoi: AOI, shared: Path) -> None:
+def test_a_catalogue_of_another_aoi(aoi: AOI) -> None:
     with pytest.raises(InvalidInput, match="expected 'Bornholm' as in the path, found 'DenmarkDemo'"):
-        aoi.add_scenes(shared / "data" / "tiles.json")
+        aoi.add_scenes(DATA / "tiles.json")
 
 
 @pytest.mark.parametrize("name", ["scenes.json", "scenes.ndjson", "scenes.JSONL"])
@@ -131,6 +132,6 @@ def test_all_or_none(aoi: AOI) -> None:
         aoi.add_scenes([document("b"), document("a")])
     after_none = document("c")
     after_none["tiles"]["T"]["previous"] = {"scene": "nowhere", "tile": "T"}
-    with pytest.raises(Refused):
+    with pytest.raises(RequestRejected):
         aoi.add_scenes([document("d"), after_none])
     assert aoi.scenes()["source_id"].tolist() == ["a"]

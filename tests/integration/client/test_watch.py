@@ -14,13 +14,13 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.fake_server import Scripted, answer
 from tests.example_servers import TOKEN, call
+from tests.fake_server import Scripted, answer
 from tests.server_process import LiveServer, live_server
 from workflow_monitor import Monitor
 from workflow_monitor.client.api import Api
-from workflow_monitor.client.errors import ServerFailed, ServerUnreachable
-from workflow_monitor.client.http import Connection, Patience
+from workflow_monitor.client.errors import ServerError, ServerUnreachable
+from workflow_monitor.client.http import RetryPolicy, Transport
 from workflow_monitor.client.secret import Secret
 from workflow_monitor.client.watch import Watcher
 from workflow_monitor.domain.status import Status
@@ -130,14 +130,16 @@ def test_a_server_that_says_that_it_cannot_yet_is_waited_for(patience: float) ->
     away = answer(problem, 503, "application/problem+json")
     replies = [answer(WORKING), away, away, answer(IDLE)]
     with Scripted(lambda _: replies.pop(0)) as server:
-        connection = Connection(f"{server.url}workflow-monitor/", Secret(TOKEN), timeout=5, patience=Patience(0, 0.001))
+        connection = Transport(
+            f"{server.url}workflow-monitor/", Secret(TOKEN), timeout=5, patience=RetryPolicy(0, 0.001)
+        )
         watcher = Watcher(Api(connection), "A", 0.01, 30, patience, lambda _: None)
-        assert watcher.look() is None
+        assert watcher.poll() is None
         if patience:
-            assert [watcher.look() for _ in range(3)] == [None, None, "idle"]
+            assert [watcher.poll() for _ in range(3)] == [None, None, "idle"]
         else:
-            with pytest.raises(ServerFailed, match="shutting down"):
-                watcher.look()
+            with pytest.raises(ServerError, match="shutting down"):
+                watcher.poll()
         connection.close()
 
 

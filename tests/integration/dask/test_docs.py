@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import ast
 import re
-from pathlib import Path
 from types import SimpleNamespace
 
-from workflow_monitor.dask import Job, Work
-from workflow_monitor.dask.dispatcher import LEASE_SECONDS, RENEWALS, Tally
+from tests.paths import ROOT
+from workflow_monitor.dask import Job, TaskSpec
+from workflow_monitor.dask.dispatcher import LEASE_SECONDS, RENEWALS, Stats
 from workflow_monitor.dask.processing import Processing
 from workflow_monitor.dask.work import LIMIT
-from workflow_monitor.documents.validation import read_fields
-from workflow_monitor.queues.dask import DaskFields, WorkFields
+from workflow_monitor.documents.validation import validate
+from workflow_monitor.queues.dask import DaskOptions, WorkOptions
 
-ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "dask.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"```python\n(.*?)```", PAGE, flags=re.DOTALL)
 
@@ -35,16 +34,16 @@ def test_all_of_a_job_is_told() -> None:
 def test_all_of_what_goes_on_is_told() -> None:
     table = rows("work")
     told = set(re.findall(r"`(?:work\.tally)?\.(\w+)`", table))
-    assert told == public(Tally)
+    assert told == public(Stats)
     assert set(re.findall(r"`work\.(\w+)", table)) == public(Processing)
 
 
 def test_all_of_work_is_told_with_its_defaults() -> None:
-    options = set(Work.__slots__) - {"function"}
+    options = set(TaskSpec.__slots__) - {"function"}
     assert (
         set(re.findall(r"^- `(\w+)`: ", PAGE, flags=re.MULTILINE))
         == options
-        == set(WorkFields.__struct_fields__) - {"function"}
+        == set(WorkOptions.__struct_fields__) - {"function"}
     )
     assert f"({LIMIT:,})" in PAGE
     assert f"`lease_seconds` ({LEASE_SECONDS})" in PAGE
@@ -62,8 +61,8 @@ def test_the_options_of_the_example_are_those_of_the_queue() -> None:
     c = SimpleNamespace(WorkflowMonitor=SimpleNamespace())
     exec(example, {"c": c})  # noqa: S102 - our own page
     assert c.WorkflowMonitor.queue == "dask"
-    assert set(c.WorkflowMonitor.queue_options) == set(DaskFields.__struct_fields__)
-    assert read_fields(c.WorkflowMonitor.queue_options, DaskFields).lease_seconds == LEASE_SECONDS
+    assert set(c.WorkflowMonitor.queue_options) == set(DaskOptions.__struct_fields__)
+    assert validate(c.WorkflowMonitor.queue_options, DaskOptions).lease_seconds == LEASE_SECONDS
 
 
 def test_every_link_leads_somewhere() -> None:

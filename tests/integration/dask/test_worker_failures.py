@@ -17,18 +17,18 @@ import dask
 import pytest
 from distributed import Client, LocalCluster
 
-from tests.example_servers import call
-from tests.server_process import free_port, live_server
-from tests.reference_model import NewScene
 from tests.engine_harness import running
+from tests.example_servers import call
 from tests.integration.server.conftest import scene
+from tests.paths import ROOT
+from tests.reference_model import NewScene
+from tests.server_process import free_port, live_server
 from workflow_monitor.dask import Job
 from workflow_monitor.dask.processing import Processing
 from workflow_monitor.domain.commands import CreateAOI
-from workflow_monitor.domain.status import Kind, Status
-from workflow_monitor.queues.dask import Commands
+from workflow_monitor.domain.status import ItemKind, Status
+from workflow_monitor.queues.dask import LocalJobSource
 
-ROOT = Path(__file__).resolve().parents[2]
 PLACES, DATES = 50, 10
 ITEMS = 2 * PLACES * DATES
 LEASE_SECONDS = 4
@@ -170,12 +170,12 @@ def test_a_job_that_kills_its_workers_is_tried_as_often_as_any_other_and_waits_f
     ):
         engine.do(CreateAOI("Fyn"))
         engine.ingest("Fyn", NewScene("s1", 1, {"T": None}))
-        source = Commands(engine.workflow.submit)
-        with Processing(source, client, {Kind.SCENE: kill_the_worker}, 60) as work:
+        source = LocalJobSource(engine.workflow.submit)
+        with Processing(source, client, {ItemKind.SCENE: kill_the_worker}, 60) as work:
             deadline = time.monotonic() + 60
-            while work.tally.retry < 2:
+            while work.stats.retry < 2:
                 assert time.monotonic() < deadline, work
                 time.sleep(0.05)
-        (item,) = (item for key, item in engine.snapshot().items.items() if key.kind is Kind.SCENE)
+        (item,) = (item for key, item in engine.snapshot().items.items() if key.kind is ItemKind.SCENE)
         assert (item.status, item.attempt) == (Status.RETRY, 2)
         assert item.message.startswith("KilledWorker: ")

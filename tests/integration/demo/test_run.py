@@ -18,12 +18,12 @@ import httpx
 import pytest
 from typer.testing import CliRunner
 
+from tests.paths import ROOT
 from workflow_monitor import __version__
 from workflow_monitor.cli import app
 from workflow_monitor.demo.jupyter import HOST, CannotStart, free_port
 from workflow_monitor.demo.run import NOTEBOOK, Options, notebooks, prepare, run, waiting
 
-ROOT = Path(__file__).resolve().parents[2]
 QUICK = ("--speed=200", "--scenes=30", "--port=9500")
 
 

@@ -14,9 +14,9 @@ from workflow_monitor.demo.connection import Connection, Refused
 from workflow_monitor.demo.ingestions import denmark_s1, denmark_s2
 from workflow_monitor.demo.jupyter import Jupyter, free_port
 from workflow_monitor.demo.run import ingest
-from workflow_monitor.demo.workers import Crew, Fate, Pace, fate_of, is_idle
+from workflow_monitor.demo.workers import SimulationSpeed, WorkerFate, WorkerPool, fate_of, is_idle
 
-FAST = Pace(speed=200)
+FAST = SimulationSpeed(speed=200)
 UNFINISHED = ("RETRY", "NEW", "PENDING")
 
 
@@ -32,7 +32,7 @@ def jupyter_in(folder: Path, port: int | None = None) -> Jupyter:
 
 
 @contextlib.asynccontextmanager
-async def working(crew: Crew) -> AsyncIterator[None]:
+async def working(crew: WorkerPool) -> AsyncIterator[None]:
     task = asyncio.create_task(crew.run())
     try:
         yield
@@ -72,7 +72,7 @@ def test_all_is_done_or_waits_and_goes_on_when_a_person_retries(tmp_path: Path) 
         async with jupyter.running(), Connection(jupyter.url, jupyter.token) as connection:
             await ingest(connection, denmark_s1(dates=4))
             await ingest(connection, denmark_s2(rounds=3))
-            crew = Crew(connection, FAST)
+            crew = WorkerPool(connection, FAST)
             async with working(crew):
                 await until_idle(connection)
                 await check_that_the_rest_waits(connection)
@@ -97,7 +97,7 @@ def test_jobs_of_dead_workers_come_back_and_late_answers_do_no_harm(tmp_path: Pa
         jupyter = jupyter_in(tmp_path)
         async with jupyter.running(), Connection(jupyter.url, jupyter.token) as connection:
             await ingest(connection, denmark_s2(rounds=3))
-            async with working(Crew(connection, Pace(speed=200, seed=2, deaths=0.3, late=0.3))):
+            async with working(WorkerPool(connection, SimulationSpeed(speed=200, seed=2, deaths=0.3, late=0.3))):
                 await until_idle(connection)
             await check_that_the_rest_waits(connection)
             history = await listed(connection, "aoi/DenmarkS2/history")
@@ -112,7 +112,7 @@ def test_workers_wait_for_a_server_that_restarts(tmp_path: Path) -> None:
         async with Connection(jupyter.url, jupyter.token) as connection:
             async with jupyter.running():
                 await ingest(connection, denmark_s1(dates=3))
-                crew = asyncio.create_task(Crew(connection, Pace(speed=20)).run())
+                crew = asyncio.create_task(WorkerPool(connection, SimulationSpeed(speed=20)).run())
                 await asyncio.sleep(1)
                 assert not await is_idle(connection)
             await asyncio.sleep(0.5)
@@ -132,12 +132,12 @@ def test_workers_end_when_the_token_is_wrong(tmp_path: Path) -> None:
         jupyter = jupyter_in(tmp_path)
         async with jupyter.running(), Connection(jupyter.url, "wrong") as connection:
             with pytest.raises(Refused):
-                await asyncio.wait_for(Crew(connection, FAST).run(), 20)
+                await asyncio.wait_for(WorkerPool(connection, FAST).run(), 20)
 
     asyncio.run(scenario())
 
 
 def test_the_fates_of_batches_are_as_frequent_as_asked_for() -> None:
-    fates = [fate_of("downloader-1", batch, Pace(deaths=0.2, late=0.1)) for batch in range(2000)]
-    assert fates.count(Fate.DIES) / 2000 == pytest.approx(0.2, abs=0.03)
-    assert fates.count(Fate.COMES_LATE) / 2000 == pytest.approx(0.1, abs=0.03)
+    fates = [fate_of("downloader-1", batch, SimulationSpeed(deaths=0.2, late=0.1)) for batch in range(2000)]
+    assert fates.count(WorkerFate.DIES) / 2000 == pytest.approx(0.2, abs=0.03)
+    assert fates.count(WorkerFate.COMES_LATE) / 2000 == pytest.approx(0.1, abs=0.03)

@@ -12,22 +12,22 @@ from typing import Any
 
 import pytest
 
-from tests.reference_model import DONE, FAILED, NEW, PENDING, RETRY, SCENE, TILE, Key, Link, NewScene
 from tests.engine_harness import Running, differences, ingestion, running
+from tests.reference_model import DONE, FAILED, NEW, PENDING, RETRY, SCENE, TILE, Key, Link, NewScene
 from workflow_monitor.domain.commands import (
     Command,
     CreateAOI,
     DeleteAOI,
-    Fail,
-    Force,
-    Lease,
-    Report,
-    Retry,
+    FailItem,
+    ForceStatus,
+    LeaseJobs,
+    ReportResults,
     RetryAOI,
+    RetryItem,
 )
-from workflow_monitor.domain.errors import AOINotFound, Conflict, InvalidInput, SceneExists, StatusConflict
+from workflow_monitor.domain.errors import AOINotFound, Conflict, InvalidInput, InvalidTransition, SceneExists
 from workflow_monitor.domain.models import Result
-from workflow_monitor.domain.status import Kind, Status
+from workflow_monitor.domain.status import ItemKind, Status
 from workflow_monitor.engine import command_processor
 from workflow_monitor.store.duckdb.connection import MANY
 from workflow_monitor.testing.engine_harness import START
@@ -48,14 +48,14 @@ def engine() -> Iterator[Running]:
 def at_once(engine: Running, *commands: Command) -> list[Future[Any]]:
     """Send commands in one batch, and wait for all."""
     with engine.clock.holding():
-        engine.send(Lease("downloader", 0, 1, ""))  # at which the writer waits for the clock
+        engine.send(LeaseJobs("downloader", 0, 1, ""))  # at which the writer waits for the clock
         futures = [engine.send(command) for command in commands]
     for future in futures:
         future.exception(30)
     return futures
 
 
-def result(kind: Kind, number: int, status: Status, attempt: int | None = None) -> Result:
+def result(kind: ItemKind, number: int, status: Status, attempt: int | None = None) -> Result:
     return Result(kind=kind, id=number, status=status, attempt=attempt)
 
 
@@ -67,7 +67,12 @@ def statuses(engine: Running) -> list[Status]:
 def test_what_is_sent_together_is_one_transaction(engine: Running) -> None:
     transactions: list[Sequence[object]] = []
     engine.workflow._on_commit = transactions.append
-    at_once(engine, ingestion("Denmark", [A]), Report([result(SCENE, 1, DONE)]), Report([result(TILE, 1, DONE)]))
+    at_once(
+        engine,
+        ingestion("Denmark", [A]),
+        ReportResults([result(SCENE, 1, DONE)]),
+        ReportResults([result(TILE, 1, DONE)]),
+    )
     # the first is that of the command for which the writer waited
     assert [len(events) for events in transactions if events] == [5]
 
@@ -135,7 +140,7 @@ def test_results_reach_what_was_ingested_in_the_same_batch(engine: Running) -> N
         engine,
         ingestion("Denmark", [A, B]),
         ingestion("Denmark", [C]),
-        Report(
+        ReportResults(
             [result(SCENE, number, DONE) for number in (3, 2, 1)] + [result(TILE, number, DONE) for number in (1, 2)]
         ),
     )
@@ -147,11 +152,11 @@ def test_jobs_that_were_overtaken_in_their_batch_are_not_leased(engine: Running)
     at_once(
         engine,
         ingestion("Denmark", [A, B]),
-        Force(SCENE, 1, RETRY),
-        Retry(SCENE, 1),
-        Force(SCENE, 2, NEW),
+        ForceStatus(SCENE, 1, RETRY),
+        RetryItem(SCENE, 1),
+        ForceStatus(SCENE, 2, NEW),
     )
-    jobs = engine.do(Lease("downloader", 10, 60, "worker"))
+    jobs = engine.do(LeaseJobs("downloader", 10, 60, "worker"))
     assert [job.attempt for job in jobs] == [2]
     assert engine.store.reader.backlog(SCENE) == (0, 1)
 
@@ -160,9 +165,9 @@ def test_a_lease_takes_jobs_of_its_own_batch(engine: Running) -> None:
     _, early, _, late = at_once(
         engine,
         ingestion("Denmark", [A, B]),
-        Lease("downloader", 1, 60, "early"),
-        Report([result(SCENE, 2, FAILED)]),
-        Lease("downloader", 5, 60, "late"),
+        LeaseJobs("downloader", 1, 60, "early"),
+        ReportResults([result(SCENE, 2, FAILED)]),
+        LeaseJobs("downloader", 5, 60, "late"),
     )
     assert len(early.result()) == 1
     assert late.result() == []
@@ -171,7 +176,7 @@ def test_a_lease_takes_jobs_of_its_own_batch(engine: Running) -> None:
 def test_the_job_of_an_aoi_of_its_own_batch_names_it(engine: Running) -> None:
     transactions: list[Sequence[object]] = []
     engine.workflow._on_commit = transactions.append
-    *_, lease = at_once(engine, CreateAOI("Norge"), ingestion("Norge", [A]), Lease("downloader", 1, 60, "w"))
+    *_, lease = at_once(engine, CreateAOI("Norge"), ingestion("Norge", [A]), LeaseJobs("downloader", 1, 60, "w"))
     (job,) = lease.result()
     assert json.loads(job.payload)["aoi"] == "Norge"
     assert len([events for events in transactions if events]) == 1
@@ -180,14 +185,14 @@ def test_the_job_of_an_aoi_of_its_own_batch_names_it(engine: Running) -> None:
 def test_a_result_counts_once_however_often_it_is_sent(engine: Running) -> None:
     engine.ingest("Denmark", A)
     done = result(SCENE, 1, DONE, attempt=1)
-    one, other = at_once(engine, Report([done, done]), Report([done]))
+    one, other = at_once(engine, ReportResults([done, done]), ReportResults([done]))
     assert [outcome.outcome for outcome in one.result() + other.result()] == ["applied", "unchanged", "unchanged"]
     assert engine.snapshot().items[Key(TILE, 1)].attempt == 1
 
 
 def test_late_results_are_stale(engine: Running) -> None:
     engine.ingest("Denmark", A)
-    _, report = at_once(engine, Force(SCENE, 1, PENDING), Report([result(SCENE, 1, FAILED, attempt=1)]))
+    _, report = at_once(engine, ForceStatus(SCENE, 1, PENDING), ReportResults([result(SCENE, 1, FAILED, attempt=1)]))
     (outcome,) = report.result()
     assert (outcome.outcome, outcome.status) == ("stale", PENDING)
     assert statuses(engine) == [PENDING, NEW]
@@ -196,22 +201,26 @@ def test_late_results_are_stale(engine: Running) -> None:
 def test_a_scene_that_cannot_fail_keeps_all_its_tiles(engine: Running) -> None:
     two = NewScene("two", 0, {"one": None, "other": (Link("two", "one"), Link("two", "one"))})
     engine.ingest("Denmark", two)
-    fail, _ = at_once(engine, Report([result(SCENE, 1, DONE)]), Fail(SCENE, 1, force=True))
+    fail, _ = at_once(engine, ReportResults([result(SCENE, 1, DONE)]), FailItem(SCENE, 1, force=True))
     assert [outcome.outcome for outcome in fail.result()] == ["applied"]
     before = engine.snapshot()
     assert before.items[Key(TILE, 1)].status is PENDING
-    (refused,) = at_once(engine, Fail(SCENE, 1, force=True))
-    assert isinstance(refused.exception(), StatusConflict)
+    (refused,) = at_once(engine, FailItem(SCENE, 1, force=True))
+    assert isinstance(refused.exception(), InvalidTransition)
     assert engine.snapshot() == before
 
 
 def test_retry_of_an_aoi_is_all_or_nothing(engine: Running) -> None:
     engine.ingest("Denmark", A, B)
-    at_once(engine, Report([result(SCENE, 1, DONE), result(SCENE, 1, DONE)]), Report([result(SCENE, 2, RETRY)]))
-    engine.do(Force(TILE, 2, RETRY))  # its previous tile is not DONE
+    at_once(
+        engine,
+        ReportResults([result(SCENE, 1, DONE), result(SCENE, 1, DONE)]),
+        ReportResults([result(SCENE, 2, RETRY)]),
+    )
+    engine.do(ForceStatus(TILE, 2, RETRY))  # its previous tile is not DONE
     before = engine.snapshot()
     refused, created = at_once(engine, RetryAOI("Denmark"), CreateAOI("Greenland"))
-    assert isinstance(refused.exception(), StatusConflict)
+    assert isinstance(refused.exception(), InvalidTransition)
     assert created.exception() is None
     after = engine.snapshot()
     assert after._replace(aois=before.aois) == before
@@ -225,7 +234,7 @@ def test_an_aoi_can_be_deleted_and_made_anew_in_one_batch(engine: Running) -> No
         ingestion("Denmark", [B]),
         DeleteAOI("Denmark"),
         CreateAOI("Denmark"),
-        Report([result(SCENE, 1, DONE), result(SCENE, 2, DONE)]),
+        ReportResults([result(SCENE, 1, DONE), result(SCENE, 2, DONE)]),
         ingestion("Denmark", [A]),
     )
     assert again.exception() is None
@@ -239,7 +248,7 @@ def test_an_aoi_can_be_deleted_and_made_anew_in_one_batch(engine: Running) -> No
 
 def test_nothing_follows_what_fails_in_the_same_batch(engine: Running) -> None:
     *_, linked = at_once(
-        engine, ingestion("Denmark", [A]), Report([result(SCENE, 1, FAILED)]), ingestion("Denmark", [B])
+        engine, ingestion("Denmark", [A]), ReportResults([result(SCENE, 1, FAILED)]), ingestion("Denmark", [B])
     )
     assert type(linked.exception()) is Conflict
     assert statuses(engine) == [FAILED, FAILED]
@@ -252,7 +261,7 @@ def test_a_long_chain_goes_through_in_one_report(engine: Running) -> None:
     _, report = at_once(
         engine,
         ingestion("Denmark", scenes),
-        Report([result(kind, number + 1, DONE) for kind in Kind for number in range(length)]),
+        ReportResults([result(kind, number + 1, DONE) for kind in ItemKind for number in range(length)]),
     )
     assert {outcome.outcome for outcome in report.result()} == {"applied"}
     assert statuses(engine) == [DONE] * 2 * length
@@ -260,14 +269,18 @@ def test_a_long_chain_goes_through_in_one_report(engine: Running) -> None:
 
 def test_workers_that_ask_at_once_get_jobs_in_the_order_in_which_they_asked(engine: Running) -> None:
     scenes = engine.ingest("Denmark", *[NewScene(f"S{number}", 0, {"tile": None}) for number in range(4)])
-    commands = Lease("downloader", 1, 10, "a"), Lease("processor", 5, 10, "b"), Lease("downloader", 5, 20, "c")
-    *leases, report = at_once(engine, *commands, Report([result(SCENE, scenes[1], DONE)]))
+    commands = (
+        LeaseJobs("downloader", 1, 10, "a"),
+        LeaseJobs("processor", 5, 10, "b"),
+        LeaseJobs("downloader", 5, 20, "c"),
+    )
+    *leases, report = at_once(engine, *commands, ReportResults([result(SCENE, scenes[1], DONE)]))
     first, tile, rest = (future.result() for future in leases)
     assert report.result()[0].status is DONE
     ids = [[json.loads(job.payload)["id"] for job in jobs] for jobs in (first, tile, rest)]
     assert ids == [scenes[:1], [2], scenes[2:]]
     assert [(job.expires - START).total_seconds() for job in (*first, *tile, *rest)] == [10, 10, 20, 20]
-    rows = [row for kind in Kind for rows in engine.store.reader.jobs(kind, "leased", None) for row in rows]
+    rows = [row for kind in ItemKind for rows in engine.store.reader.jobs(kind, "leased", None) for row in rows]
     taken = {job.id: job.lease for job in (*first, *tile, *rest)}
     assert {row.id: row.lease for row in rows} == taken
     assert Counter(row.worker for row in rows) == {"a": 1, "b": 1, "c": 2}
@@ -284,7 +297,9 @@ def test_many_at_once_are_stored_as_few_are() -> None:
                 engine.ingest("Denmark", *scenes[start : start + size])
             for start in range(0, len(scenes), size):
                 of_part = range(start, min(start + size, len(scenes)))
-                engine.do(Report([result(SCENE, number + 1, RETRY if number % 5 == 0 else DONE) for number in of_part]))
+                engine.do(
+                    ReportResults([result(SCENE, number + 1, RETRY if number % 5 == 0 else DONE) for number in of_part])
+                )
             events = Counter(
                 (event.type, event.id, event.before, event.after, event.cause) for event in engine.events()
             )

@@ -9,20 +9,22 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.reference_model import Link, NewScene
 from tests.engine_harness import Running, running
-from workflow_monitor.domain.commands import CreateAOI, Fail, Foresee, Report
+from tests.reference_model import Link, NewScene
+from workflow_monitor.domain.commands import CreateAOI, FailItem, PreviewFail, ReportResults
 from workflow_monitor.domain.errors import WorkflowError
 from workflow_monitor.domain.models import Result
-from workflow_monitor.domain.working_set import Change
-from workflow_monitor.domain.status import Kind, Status
+from workflow_monitor.domain.status import ItemKind, Status
+from workflow_monitor.domain.working_set import Transition
 
 PLACES = ("a", "b")
 #: how far back each scene's tiles look for the one before, and what workers then report of (kind, id)
 STORIES = st.tuples(
     st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=5),
     st.lists(
-        st.tuples(st.sampled_from(Kind), st.integers(1, 10), st.sampled_from([Status.DONE, Status.DONE, Status.RETRY])),
+        st.tuples(
+            st.sampled_from(ItemKind), st.integers(1, 10), st.sampled_from([Status.DONE, Status.DONE, Status.RETRY])
+        ),
         max_size=12,
     ),
 )
@@ -48,27 +50,27 @@ def outcome(future: Future[Any]) -> Any:
     return error.code
 
 
-def told(change: Change | Any) -> tuple[object, ...]:
+def told(change: Transition | Any) -> tuple[object, ...]:
     """What a change and an event have in common, but for the sequence number."""
-    kind = change.kind if isinstance(change, Change) else change.type
+    kind = change.kind if isinstance(change, Transition) else change.type
     links = change.previous, change.reference
-    return kind, change.id, change.before, change.after, change.cause, change.attempt, change.countdown, *links
+    return kind, change.id, change.before, change.after, change.cause, change.attempt, change.retries_left, *links
 
 
 @settings(max_examples=60, deadline=None)
-@given(story=STORIES, order=st.permutations([(kind, number) for kind in Kind for number in range(1, 12)]))
-def test_what_is_foreseen_happens(story: tuple[Any, Any], order: list[tuple[Kind, int]]) -> None:
+@given(story=STORIES, order=st.permutations([(kind, number) for kind in ItemKind for number in range(1, 12)]))
+def test_what_is_foreseen_happens(story: tuple[Any, Any], order: list[tuple[ItemKind, int]]) -> None:
     links, results = story
     with running() as engine:
         engine.do(CreateAOI("Fyn"))
         engine.ingest("Fyn", *chain(links))
         for kind, number, status in results:
-            engine.do(Report([Result(kind=kind, id=number, status=status)]))
+            engine.do(ReportResults([Result(kind=kind, id=number, status=status)]))
         for kind, number in order:
             before = engine.snapshot(), engine.events()
-            foreseen = outcome(engine.send(Foresee(kind, number)))
+            foreseen = outcome(engine.send(PreviewFail(kind, number)))
             assert (engine.snapshot(), engine.events()) == before
-            failed = outcome(engine.send(Fail(kind, number, force=True)))
+            failed = outcome(engine.send(FailItem(kind, number, force=True)))
             if isinstance(foreseen, str):
                 assert failed == foreseen
             else:
@@ -79,8 +81,8 @@ def test_what_is_foreseen_happens(story: tuple[Any, Any], order: list[tuple[Kind
 def in_the_middle(engine: Running) -> None:
     engine.do(CreateAOI("Fyn"))
     engine.ingest("Fyn", *chain([(0, 0), (1, 1), (1, 1)]))
-    done = [Result(kind=Kind.SCENE, id=number, status=Status.DONE) for number in (1, 3)]
-    engine.do(Report(done))
+    done = [Result(kind=ItemKind.SCENE, id=number, status=Status.DONE) for number in (1, 3)]
+    engine.do(ReportResults(done))
 
 
 def test_looking_takes_no_number_and_stores_nothing_beside_what_is_stored_with_it() -> None:
@@ -88,12 +90,12 @@ def test_looking_takes_no_number_and_stores_nothing_beside_what_is_stored_with_i
         in_the_middle(engine)
         newest = engine.events()[-1].seq
         with engine.clock.holding():
-            first = engine.send(Foresee(Kind.SCENE, 2))
-            engine.send(Report([Result(kind=Kind.TILE, id=1, status=Status.DONE)]))
-            last = engine.send(Foresee(Kind.SCENE, 2))
-        foreseen: list[Change] = first.result(30)
-        assert (foreseen[0].kind, foreseen[0].id, foreseen[0].after) == (Kind.SCENE, 2, Status.FAILED)
+            first = engine.send(PreviewFail(ItemKind.SCENE, 2))
+            engine.send(ReportResults([Result(kind=ItemKind.TILE, id=1, status=Status.DONE)]))
+            last = engine.send(PreviewFail(ItemKind.SCENE, 2))
+        foreseen: list[Transition] = first.result(30)
+        assert (foreseen[0].kind, foreseen[0].id, foreseen[0].after) == (ItemKind.SCENE, 2, Status.FAILED)
         assert [event.seq for event in engine.events()][-1] == newest + 1
         assert [one.id for one in last.result(30) if one.after is Status.PENDING] == [5]
-        engine.do(Fail(Kind.SCENE, 2, force=True))
+        engine.do(FailItem(ItemKind.SCENE, 2, force=True))
         assert [event.seq for event in engine.events()] == list(range(1, len(engine.events()) + 1))

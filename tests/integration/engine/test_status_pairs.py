@@ -14,12 +14,12 @@ from typing import Any
 
 import pytest
 
-from tests.reference_model import DONE, FAILED, NEW, PENDING, RETRY, SCENE, TILE, Item, Job, Key, Link, NewScene
 from tests.engine_harness import Running, Snapshot, running
-from workflow_monitor.domain.commands import Command, CreateAOI, Fail, Force, Report, Retry
-from workflow_monitor.domain.errors import StatusConflict
+from tests.reference_model import DONE, FAILED, NEW, PENDING, RETRY, SCENE, TILE, Item, Job, Key, Link, NewScene
+from workflow_monitor.domain.commands import Command, CreateAOI, FailItem, ForceStatus, ReportResults, RetryItem
+from workflow_monitor.domain.errors import InvalidTransition
 from workflow_monitor.domain.models import Result
-from workflow_monitor.domain.status import Kind, Status
+from workflow_monitor.domain.status import ItemKind, Status
 
 # How to read a cell. `no` refused, `same` a result that says nothing new: nothing at all has changed.
 # Otherwise the status afterwards, and in this order, as far as it applies:
@@ -65,7 +65,7 @@ force FAILED    | FAILED closes           | FAILED closes       | no            
 """
 
 
-def cells(kind: Kind, table: str) -> Iterator[Any]:
+def cells(kind: ItemKind, table: str) -> Iterator[Any]:
     head, _, *rows = (line.split("|") for line in table.strip().splitlines())
     for cause, *outcomes in rows:
         for status, outcome in zip(head[1:], outcomes, strict=True):
@@ -78,15 +78,15 @@ class Stage:
     """The chain; `at` is what the causes meet."""
 
     running: Running
-    kind: Kind
+    kind: ItemKind
     number: int = 2
 
     @property
     def at(self) -> Key:
         return Key(self.kind, self.number)
 
-    def report(self, kind: Kind, number: int, status: Status, message: str = "") -> str:
-        (outcome,) = self.running.do(Report([Result(kind=kind, id=number, status=status, message=message)]))
+    def report(self, kind: ItemKind, number: int, status: Status, message: str = "") -> str:
+        (outcome,) = self.running.do(ReportResults([Result(kind=kind, id=number, status=status, message=message)]))
         return str(outcome.outcome)
 
     def set(self, retries: int) -> None:
@@ -105,7 +105,7 @@ class Stage:
         """As it comes to be in ordinary life, except NEW: what was in RETRY and is to wait again."""
         if status is NEW:
             self.report(*self.at, RETRY, "broken")
-            self.running.do(Force(*self.at, NEW))
+            self.running.do(ForceStatus(*self.at, NEW))
         elif status is not PENDING:
             self.report(*self.at, status, "broken")
 
@@ -116,18 +116,18 @@ class Stage:
             outcome = self.report(*self.at, Status(status), "new message")
             return {"applied": "yes", "unchanged": "same", "refused": "no"}[outcome]
         commands: dict[str, Command] = {
-            "retry": Retry(*self.at),
-            "fail": Fail(*self.at),
-            "fail/force": Fail(*self.at, force=True),
+            "retry": RetryItem(*self.at),
+            "fail": FailItem(*self.at),
+            "fail/force": FailItem(*self.at, force=True),
         }
-        future: Future[Any] = self.running.send(commands.get(word) or Force(*self.at, Status(status)))
+        future: Future[Any] = self.running.send(commands.get(word) or ForceStatus(*self.at, Status(status)))
         error = future.exception(30)
-        assert error is None or type(error) is StatusConflict
+        assert error is None or type(error) is InvalidTransition
         return "no" if error else "yes"
 
 
 def carry_out(  # noqa: C901 - one line a word of the table
-    outcome: list[str], kind: Kind, before: Snapshot
+    outcome: list[str], kind: ItemKind, before: Snapshot
 ) -> tuple[dict[Key, Item], set[Job]]:
     """The items as they have to be after a cell of the table, and the jobs that have to be published."""
     items, jobs = copy.deepcopy(before.items), set()
@@ -167,7 +167,7 @@ def carry_out(  # noqa: C901 - one line a word of the table
 
 
 @pytest.mark.parametrize(("kind", "status", "cause", "outcome"), [*cells(TILE, TILES), *cells(SCENE, SCENES)])
-def test_pair(kind: Kind, status: Status, cause: str, outcome: list[str]) -> None:
+def test_pair(kind: ItemKind, status: Status, cause: str, outcome: list[str]) -> None:
     with running() as engine:
         stage = Stage(engine, kind)
         stage.set(retries=0)
@@ -188,9 +188,9 @@ def test_every_pair_is_in_the_tables() -> None:
         assert met == {(status, cause) for status in Status for cause in causes}
 
 
-@pytest.mark.parametrize("kind", Kind)
+@pytest.mark.parametrize("kind", ItemKind)
 @pytest.mark.parametrize("retries", [1, 2, 5])
-def test_result_retry_is_retried_as_long_as_retries_are_left(kind: Kind, retries: int) -> None:
+def test_result_retry_is_retried_as_long_as_retries_are_left(kind: ItemKind, retries: int) -> None:
     with running() as engine:
         stage = Stage(engine, kind)
         stage.set(retries)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from tests.paths import ROOT
+
 import os
 import subprocess
 import sys
@@ -21,9 +23,8 @@ from jupyter_client.blocking.client import BlockingKernelClient
 from PIL import Image
 
 from tests.kernels import execute, kernel_of
-from workflow_monitor.client import COLOURS
+from workflow_monitor.client import STATUS_COLORS
 
-ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 TOKEN = "notebook-test"
 EXAMPLE = "NorthernEuropeS1"
@@ -186,11 +187,11 @@ def test_the_analysis_runs_on_what_the_demo_does_just_now(demo: Demo, kernel: Bl
     assert "scenes" in said["export"]
     assert set(outputs.pictures) == set(PLOTS)
     _, progress = colours_of(outputs.pictures["progress"])
-    assert progress & {rgb(colour) for colour in COLOURS.values()}
+    assert progress & {rgb(colour) for colour in STATUS_COLORS.values()}
     drawn, mapped = colours_of(outputs.pictures["map"])
     assert drawn > 5
     statuses = {scene["status"] for scene in demo.request("GET", f"workflow-monitor/aoi/{EXAMPLE}/scenes")}
-    assert mapped & {rgb(COLOURS[status]) for status in COLOURS if status in statuses}
+    assert mapped & {rgb(STATUS_COLORS[status]) for status in STATUS_COLORS if status in statuses}
 
 
 def test_the_analysis_runs_on_an_ingestion_without_scenes(demo: Demo, kernel: BlockingKernelClient) -> None:

@@ -14,60 +14,60 @@ import pytest
 from distributed import Client
 
 from tests.clusters import threads
+from tests.engine_harness import running
 from tests.integration.queues.test_pgqueue import QUEUE, Service
 from tests.integration.queues.test_pgqueue import running as running_pgqueue
-from tests.engine_harness import running
-from workflow_monitor.dask import Fail, Job, Retry, Work
+from workflow_monitor.dask import FailJob, Job, RetryJob, TaskSpec
 from workflow_monitor.dask.cluster import Cluster
 from workflow_monitor.dask.dispatcher import Dispatcher
-from workflow_monitor.domain.commands import ExpireLeases, Lease, RenewLease, TakeResults
-from workflow_monitor.domain.errors import LeaseLost
+from workflow_monitor.domain.commands import DrainResults, ExpireLeases, LeaseJobs, RenewLease
+from workflow_monitor.domain.errors import LeaseNotFound
 from workflow_monitor.domain.models import LeasedJob
-from workflow_monitor.domain.status import QUEUES, Kind, Status
-from workflow_monitor.engine.command_processor import Workflow
-from workflow_monitor.queues.dask import Commands
+from workflow_monitor.domain.status import QUEUE_KINDS, ItemKind, Status
+from workflow_monitor.engine.command_processor import CommandProcessor
+from workflow_monitor.queues.dask import LocalJobSource
 from workflow_monitor.store.interfaces import Store
-from workflow_monitor.testing import Bench, Handed, QueueContract
+from workflow_monitor.testing import QueueContract, QueueHarness, WorkerJob
 from workflow_monitor.testing.engine_harness import Clock
 
-NAMES = {kind: name for name, kind in QUEUES.items()}
+NAMES = {kind: name for name, kind in QUEUE_KINDS.items()}
 LEASE = 60
 
 
-class LeaseBench(Bench):
+class LeaseQueueHarness(QueueHarness):
     """Workers that lease."""
 
-    def __init__(self, store: Store, workflow: Workflow, clock: Clock) -> None:
+    def __init__(self, store: Store, workflow: CommandProcessor, clock: Clock) -> None:
         super().__init__(store, workflow)
         self.clock = clock
 
-    def take(self, kind: Kind, number: int) -> list[Handed]:
-        jobs: list[LeasedJob] = self.do(Lease(NAMES[kind], number, LEASE, "w"))
-        return [Handed(kind, json.loads(job.payload)["id"], job.attempt, job.lease) for job in jobs]
+    def take(self, kind: ItemKind, number: int) -> list[WorkerJob]:
+        jobs: list[LeasedJob] = self.do(LeaseJobs(NAMES[kind], number, LEASE, "w"))
+        return [WorkerJob(kind, json.loads(job.payload)["id"], job.attempt, job.lease) for job in jobs]
 
-    def answer(self, handed: Handed, status: Status, message: str = "") -> None:
-        assert self.report(handed, status).outcome == "applied"
+    def answer(self, handed: WorkerJob, status: Status, message: str = "") -> None:
+        assert self.report(handed, status).code == "applied"
 
-    def outlive(self, living: Sequence[Handed]) -> None:
+    def let_leases_expire(self, living: Sequence[WorkerJob]) -> None:
         for _ in range(3):
             self.clock.seconds += LEASE / 2
             for one in living:
                 self.do(RenewLease(NAMES[one.kind], one.worker, LEASE))
             self.do(ExpireLeases())
 
-    def is_withdrawn(self, handed: Handed) -> bool:
+    def is_withdrawn(self, handed: WorkerJob) -> bool:
         try:
             self.do(RenewLease(NAMES[handed.kind], handed.worker, LEASE))
-        except LeaseLost:
+        except LeaseNotFound:
             return True
         return False
 
 
 class TestLease(QueueContract):
     @pytest.fixture
-    def bench(self) -> Iterator[Bench]:
+    def bench(self) -> Iterator[QueueHarness]:
         with running() as engine:
-            yield LeaseBench(engine.store, engine.workflow, engine.clock)
+            yield LeaseQueueHarness(engine.store, engine.workflow, engine.clock)
 
 
 # ---- Dask: each worker is a dispatcher with a cluster, whose functions wait for what the test has them do
@@ -78,9 +78,9 @@ class Hands:
     """Jobs that functions on the cluster hold, and what each is told to do at last."""
 
     begun: SimpleQueue[Job] = field(default_factory=SimpleQueue)
-    orders: dict[tuple[Kind, int, int], SimpleQueue[Callable[[], None]]] = field(default_factory=dict)
+    orders: dict[tuple[ItemKind, int, int], SimpleQueue[Callable[[], None]]] = field(default_factory=dict)
 
-    def order(self, kind: Kind, item: int, attempt: int) -> SimpleQueue[Callable[[], None]]:
+    def order(self, kind: ItemKind, item: int, attempt: int) -> SimpleQueue[Callable[[], None]]:
         return self.orders.setdefault((kind, item, attempt), SimpleQueue())
 
 
@@ -95,38 +95,38 @@ def hold(number: int, job: Job) -> None:
 
 def end(status: Status, message: str) -> None:
     if status is Status.RETRY:
-        raise Retry(message)
+        raise RetryJob(message)
     if status is Status.FAILED:
-        raise Fail(message)
+        raise FailJob(message)
 
 
-class DaskBench(Bench):
+class DaskQueueHarness(QueueHarness):
     """Dispatchers, which are turned by hand."""
 
-    def __init__(self, store: Store, workflow: Workflow, clock: Clock, client: Client) -> None:
+    def __init__(self, store: Store, workflow: CommandProcessor, clock: Clock, client: Client) -> None:
         super().__init__(store, workflow)
         self.clock = clock
         self.client = client
         self.number = max(HANDS, default=0) + 1
         self.hands = HANDS[self.number] = Hands()
 
-    def take(self, kind: Kind, number: int) -> list[Handed]:
-        work = {kind: Work(partial(hold, self.number), limit=number)}
-        source = Commands(self.workflow.submit)
+    def take(self, kind: ItemKind, number: int) -> list[WorkerJob]:
+        work = {kind: TaskSpec(partial(hold, self.number), limit=number)}
+        source = LocalJobSource(self.workflow.submit)
         worker = Dispatcher(source, Cluster(self.client), work, lease_seconds=LEASE, clock=lambda: self.clock.seconds)
-        worker.turn()
+        worker.step()
         worker.finish()
-        jobs = [self.hands.begun.get(timeout=60) for _ in range(worker.tally.running)]
-        return [Handed(kind, job.id, job.attempt, worker) for job in jobs]
+        jobs = [self.hands.begun.get(timeout=60) for _ in range(worker.stats.running)]
+        return [WorkerJob(kind, job.id, job.attempt, worker) for job in jobs]
 
-    def answer(self, handed: Handed, status: Status, message: str = "") -> None:
+    def answer(self, handed: WorkerJob, status: Status, message: str = "") -> None:
         self._tell(handed, partial(end, status, message))
         deadline = time.monotonic() + 60
         while not handed.worker.turn():
             assert time.monotonic() < deadline
             time.sleep(0.005)
 
-    def outlive(self, living: Sequence[Handed]) -> None:
+    def let_leases_expire(self, living: Sequence[WorkerJob]) -> None:
         # What holds the job of a dispatcher that is not heard of goes on, as a worker does without a connection.
         for _ in range(5):
             self.clock.seconds += LEASE / 3
@@ -134,13 +134,13 @@ class DaskBench(Bench):
                 one.worker.turn()
             self.do(ExpireLeases())
 
-    def is_withdrawn(self, handed: Handed) -> bool:
+    def is_withdrawn(self, handed: WorkerJob) -> bool:
         before = handed.worker.tally.withdrawn
         self.clock.seconds += LEASE / 3
         handed.worker.turn()
         return bool(handed.worker.tally.withdrawn > before)
 
-    def _tell(self, handed: Handed, order: Callable[[], None]) -> None:
+    def _tell(self, handed: WorkerJob, order: Callable[[], None]) -> None:
         self.hands.order(handed.kind, handed.item, handed.attempt).put(order)
 
     def close(self) -> None:
@@ -156,9 +156,9 @@ def client() -> Iterator[Client]:
 
 class TestDask(QueueContract):
     @pytest.fixture
-    def bench(self, client: Client) -> Iterator[Bench]:
+    def bench(self, client: Client) -> Iterator[QueueHarness]:
         with running() as engine:
-            bench = DaskBench(engine.store, engine.workflow, engine.clock, client)
+            bench = DaskQueueHarness(engine.store, engine.workflow, engine.clock, client)
             yield bench
             bench.close()
 
@@ -166,17 +166,17 @@ class TestDask(QueueContract):
 # ---- pgqueue: each worker is a service of the Geocube, which holds a row of the table
 
 
-class PgQueueBench(Bench):
+class PgQueueHarness(QueueHarness):
     """Services. They are told nothing of attempts; those here are how often a service got hold of an item."""
 
-    def __init__(self, store: Store, workflow: Workflow, url: str) -> None:
+    def __init__(self, store: Store, workflow: CommandProcessor, url: str) -> None:
         super().__init__(store, workflow)
         self.url = url
-        self.taken: Counter[tuple[Kind, int]] = Counter()
+        self.taken: Counter[tuple[ItemKind, int]] = Counter()
         self.busy: list[Service] = []
 
-    def take(self, kind: Kind, number: int) -> list[Handed]:
-        found: list[Handed] = []
+    def take(self, kind: ItemKind, number: int) -> list[WorkerJob]:
+        found: list[WorkerJob] = []
         while len(found) < number:
             service = Service(self.url)
             job = service.take(QUEUE[kind])
@@ -185,46 +185,46 @@ class PgQueueBench(Bench):
                 break
             self.busy.append(service)
             self.taken[kind, job["id"]] += 1
-            found.append(Handed(kind, job["id"], self.taken[kind, job["id"]], service))
+            found.append(WorkerJob(kind, job["id"], self.taken[kind, job["id"]], service))
         return found
 
-    def answer(self, handed: Handed, status: Status, message: str = "") -> None:
+    def answer(self, handed: WorkerJob, status: Status, message: str = "") -> None:
         handed.worker.finish(handed.kind, handed.item, status, message)
         self.busy.remove(handed.worker)
         handed.worker.die()
-        assert self.do(TakeResults(10)) == 1
+        assert self.do(DrainResults(10)) == 1
 
-    def outlive(self, living: Sequence[Handed]) -> None:
+    def let_leases_expire(self, living: Sequence[WorkerJob]) -> None:
         # a connection that is not heard of is closed by the database
         alive = [one.worker for one in living]
         for service in [service for service in self.busy if service not in alive]:
             service.die()
         self.busy = alive
 
-    def is_withdrawn(self, handed: Handed) -> bool:
+    def is_withdrawn(self, handed: WorkerJob) -> bool:
         # services do not ask: what they report of a job that is not out any more changes nothing
         out = (row for rows in self.store.reader.jobs(handed.kind, "", None) for row in rows)
         return handed.item not in {json.loads(row.message)["id"] for row in out}
 
     def close(self) -> None:
-        self.outlive([])
+        self.let_leases_expire([])
 
 
 class TestPgQueue(QueueContract):
     @pytest.fixture
-    def bench(self, postgres_url: str) -> Iterator[Bench]:
+    def bench(self, postgres_url: str) -> Iterator[QueueHarness]:
         with running_pgqueue(postgres_url) as engine:
-            bench = PgQueueBench(engine.store, engine.workflow, postgres_url)
+            bench = PgQueueHarness(engine.store, engine.workflow, postgres_url)
             yield bench
             bench.close()
 
-    def test_a_worker_that_comes_late_changes_nothing(self, bench: Bench) -> None:
+    def test_a_worker_that_comes_late_changes_nothing(self, bench: QueueHarness) -> None:
         """Results of services carry no attempt: the first counts, whoever it is from, and no other."""
         bench.ingest("s1")
-        (late,) = bench.take(Kind.SCENE, 1)
-        bench.outlive([])
-        (again,) = bench.take(Kind.SCENE, 1)
+        (late,) = bench.take(ItemKind.SCENE, 1)
+        bench.let_leases_expire([])
+        (again,) = bench.take(ItemKind.SCENE, 1)
         bench.answer(again, Status.DONE)
-        assert bench.report(late, Status.FAILED).outcome == "refused"
-        assert bench.ended(Status.DONE) == {(Kind.SCENE, again.item): 1}
+        assert bench.report(late, Status.FAILED).code == "refused"
+        assert bench.ended(Status.DONE) == {(ItemKind.SCENE, again.item): 1}
         assert not bench.ended(Status.FAILED)

@@ -12,25 +12,25 @@ from typing import Any
 
 import pytest
 
-from tests.reference_model import NewScene
 from tests.disk_harness import AOI, running_on
 from tests.engine_harness import Running, running
+from tests.reference_model import NewScene
 from workflow_monitor.domain.commands import (
     CreateAOI,
     DeleteAOI,
     ExpireLeases,
-    Fail,
-    Lease,
+    FailItem,
+    LeaseJobs,
+    PruneHistory,
     RenewLease,
     RenewLeases,
-    Report,
-    TrimHistory,
+    ReportResults,
 )
-from workflow_monitor.domain.errors import AOINotFound, LeaseLost
-from workflow_monitor.domain.models import JobOrder, LeasedJob, Offer, Result
-from workflow_monitor.domain.status import Cause, Kind, Status
-from workflow_monitor.domain.state_machine import Outcome
-from workflow_monitor.engine.command_processor import Workflow
+from workflow_monitor.domain.errors import AOINotFound, LeaseNotFound
+from workflow_monitor.domain.models import Job, LeasedJob, LeaseGrant, Result
+from workflow_monitor.domain.state_machine import ResultOutcome
+from workflow_monitor.domain.status import Cause, ItemKind, Status
+from workflow_monitor.engine.command_processor import CommandProcessor
 from workflow_monitor.queues.lease import LeaseQueue
 from workflow_monitor.store import open_store
 from workflow_monitor.testing.engine_harness import START
@@ -48,7 +48,7 @@ def grow(engine: Running, number: int) -> list[int]:
 
 
 def lease(engine: Running, limit: int = 1, seconds: float = 100, worker: str = "w", queue: str = "downloader") -> Any:
-    jobs: list[LeasedJob] = engine.do(Lease(queue, limit, seconds, worker))
+    jobs: list[LeasedJob] = engine.do(LeaseJobs(queue, limit, seconds, worker))
     return jobs
 
 
@@ -57,13 +57,13 @@ def item(job: LeasedJob) -> int:
     return number
 
 
-def report(engine: Running, number: int, status: Status, attempt: int | None = None) -> Outcome:
-    result = Result(kind=Kind.SCENE, id=number, status=status, message="it broke", attempt=attempt)
-    outcome: Outcome = engine.do(Report([result]))[0]
+def report(engine: Running, number: int, status: Status, attempt: int | None = None) -> ResultOutcome:
+    result = Result(kind=ItemKind.SCENE, id=number, status=status, message="it broke", attempt=attempt)
+    outcome: ResultOutcome = engine.do(ReportResults([result]))[0]
     return outcome
 
 
-def backlog(engine: Running, kind: Kind = Kind.SCENE) -> tuple[int, int]:
+def backlog(engine: Running, kind: ItemKind = ItemKind.SCENE) -> tuple[int, int]:
     return engine.store.reader.backlog(kind)
 
 
@@ -90,7 +90,7 @@ def test_a_queue_holds_only_its_own_jobs(engine: Running) -> None:
     assert lease(engine) == []
     (job,) = lease(engine, queue="processor")
     assert json.loads(job.payload)["scene"]["id"] == scene
-    assert (backlog(engine), backlog(engine, Kind.TILE)) == ((0, 0), (0, 1))
+    assert (backlog(engine), backlog(engine, ItemKind.TILE)) == ((0, 0), (0, 1))
 
 
 def test_jobs_of_some_aois_alone_can_be_taken(engine: Running) -> None:
@@ -100,7 +100,7 @@ def test_jobs_of_some_aois_alone_can_be_taken(engine: Running) -> None:
     second = engine.ingest("Fyn", NewScene("s", 1, {"T": None}))
 
     def taken(aoi: str | None, limit: int = 5) -> list[int]:
-        return [item(job) for job in engine.do(Lease("downloader", limit, 100, "w", aoi))]
+        return [item(job) for job in engine.do(LeaseJobs("downloader", limit, 100, "w", aoi))]
 
     assert taken("Funen") == taken("*x*") == []
     with pytest.raises(AOINotFound):
@@ -118,7 +118,7 @@ def test_all_who_ask_at_once_get_jobs_of_the_aois_that_they_ask_for(engine: Runn
         # The first makes the others wait, so that they are carried out together.
         held = engine.send(ExpireLeases())
         asked = [
-            engine.send(Lease("downloader", limit, 100, "w", aoi))
+            engine.send(LeaseJobs("downloader", limit, 100, "w", aoi))
             for limit, aoi in ((1, "Fyn"), (2, AOI), (1, "Nowhere"), (1, "F*"), (1, "Fyn"), (5, AOI), (5, None))
         ]
     held.result(30)
@@ -131,16 +131,16 @@ def test_all_who_ask_at_once_get_jobs_of_the_aois_that_they_ask_for(engine: Runn
 def test_a_leased_job_shows_who_has_it(engine: Running) -> None:
     grow(engine, 2)
     (job,) = lease(engine, worker='a "worker"')
-    ((row,),) = engine.store.reader.jobs(Kind.SCENE, "leased", None)
+    ((row,),) = engine.store.reader.jobs(ItemKind.SCENE, "leased", None)
     assert (row.id, row.lease, row.worker, row.expires) == (job.id, job.lease, 'a "worker"', job.expires)
-    ((waiting,),) = engine.store.reader.jobs(Kind.SCENE, "queued", None)
+    ((waiting,),) = engine.store.reader.jobs(ItemKind.SCENE, "queued", None)
     assert (waiting.lease, waiting.worker, waiting.expires) == (None, None, None)
 
 
 def test_what_is_done_before_it_is_leased_is_not_leased(engine: Running) -> None:
     done, failed, left = grow(engine, 3)
     report(engine, done, Status.DONE)
-    engine.do(Fail(Kind.SCENE, failed, force=True))
+    engine.do(FailItem(ItemKind.SCENE, failed, force=True))
     assert [item(job) for job in lease(engine, 10)] == [left]
 
 
@@ -149,7 +149,7 @@ def test_the_jobs_of_an_aoi_that_is_deleted_are_gone(engine: Running) -> None:
     (job,) = lease(engine)
     engine.do(DeleteAOI(AOI))
     assert lease(engine, 10) == []
-    with pytest.raises(LeaseLost):
+    with pytest.raises(LeaseNotFound):
         engine.do(RenewLease("downloader", job.lease, 10))
     engine.clock.seconds = 1_000
     assert engine.do(ExpireLeases()) == 0
@@ -191,12 +191,12 @@ def test_a_lease_that_runs_out_hands_the_job_to_others_as_the_next_attempt(engin
     assert second.lease != first.lease
     event = engine.events()[-1]
     assert (event.cause, event.before, event.after) == (Cause.LEASE_EXPIRED, Status.PENDING, Status.PENDING)
-    assert (event.attempt, event.countdown) == (2, 1), "it costs no retry"
+    assert (event.attempt, event.retries_left) == (2, 1), "it costs no retry"
 
 
 def test_leases_run_out_by_themselves() -> None:
     store, start = open_store("duckdb:///:memory:"), time.monotonic()
-    workflow = Workflow(store, LeaseQueue, clock=lambda: START + timedelta(seconds=time.monotonic() - start))
+    workflow = CommandProcessor(store, LeaseQueue, clock=lambda: START + timedelta(seconds=time.monotonic() - start))
     try:
         engine = Running(store, workflow, clock=None)  # type: ignore[arg-type]
         engine.do(CreateAOI(AOI))
@@ -220,17 +220,17 @@ def test_the_result_of_an_earlier_attempt_is_stale_and_changes_nothing(engine: R
     engine.do(ExpireLeases())
     before = engine.snapshot(), len(engine.events())
     outcome = report(engine, scene, Status.FAILED, attempt=1)
-    assert (outcome.outcome, outcome.status) == ("stale", Status.PENDING)
+    assert (outcome.code, outcome.status) == ("stale", Status.PENDING)
     assert (engine.snapshot(), len(engine.events())) == before
-    assert report(engine, scene, Status.DONE, attempt=2).outcome == "applied"
-    assert report(engine, scene, Status.FAILED, attempt=1).outcome == "stale"
+    assert report(engine, scene, Status.DONE, attempt=2).code == "applied"
+    assert report(engine, scene, Status.FAILED, attempt=1).code == "stale"
 
 
 def test_a_result_returns_the_job(engine: Running) -> None:
     (scene,) = grow(engine, 1)
     (job,) = lease(engine, seconds=10)
-    assert report(engine, scene, Status.RETRY, attempt=job.attempt).outcome == "applied"
-    with pytest.raises(LeaseLost):
+    assert report(engine, scene, Status.RETRY, attempt=job.attempt).code == "applied"
+    with pytest.raises(LeaseNotFound):
         engine.do(RenewLease("downloader", job.lease, 10))
     assert backlog(engine) == (1, 0)
     engine.clock.seconds = 1_000
@@ -277,10 +277,10 @@ def test_a_lease_that_is_not_in_force_cannot_be_renewed(engine: Running, lost: s
     (job,) = lease(engine, seconds=10)
     name = job.lease if lost in ("ran out", "is of another queue") else lost
     engine.clock.seconds = 10 if lost == "ran out" else 0
-    with pytest.raises(LeaseLost, match="Stop the work on its job and lease another") as error:
+    with pytest.raises(LeaseNotFound, match="Stop the work on its job and lease another") as error:
         engine.do(RenewLease("processor" if lost == "is of another queue" else "downloader", name, 10))
     assert (error.value.status, error.value.code) == (404, "lease-not-found")
-    assert [row.expires for (row,) in engine.store.reader.jobs(Kind.SCENE, "leased", None)] == [job.expires]
+    assert [row.expires for (row,) in engine.store.reader.jobs(ItemKind.SCENE, "leased", None)] == [job.expires]
 
 
 def test_many_are_renewed_at_once_and_those_that_are_lost_are_named(engine: Running) -> None:
@@ -312,7 +312,7 @@ def test_leases_outlive_the_server(tmp_path: Path) -> None:
         assert engine.do(RenewLease("downloader", long[0].lease, 200)) == START + timedelta(seconds=200)
         engine.clock.seconds = 10
         assert engine.do(ExpireLeases()) == 1
-        with pytest.raises(LeaseLost):
+        with pytest.raises(LeaseNotFound):
             engine.do(RenewLease("downloader", short[0].lease, 10))
         assert [(item(job), job.attempt) for job in lease(engine, 5)] == [(scenes[0], 2)]
 
@@ -324,10 +324,10 @@ def test_leases_that_ran_out_while_the_server_was_away_are_taken_back(tmp_path: 
         grow(engine, 1)
         lease(engine, seconds=10)
     store = open_store(f"duckdb:///{path}")
-    workflow = Workflow(store, LeaseQueue, clock=lambda: START + timedelta(days=1))
+    workflow = CommandProcessor(store, LeaseQueue, clock=lambda: START + timedelta(days=1))
     try:
         deadline = time.monotonic() + 20
-        while store.reader.backlog(Kind.SCENE) != (1, 0):
+        while store.reader.backlog(ItemKind.SCENE) != (1, 0):
             assert time.monotonic() < deadline
             time.sleep(0.01)
     finally:
@@ -340,7 +340,7 @@ def test_a_job_is_not_given_again_while_its_lease_holds_though_old_jobs_are_forg
     kept, done = lease(engine, 2, seconds=100)
     report(engine, item(done), Status.DONE)
     engine.clock.seconds = 50
-    engine.do(TrimHistory(jobs=0))
+    engine.do(PruneHistory(jobs=0))
     assert (item(kept), item(done)) == (first, second)
     assert lease(engine, 5) == []
     assert engine.do(RenewLease("downloader", kept.lease, 10)) == START + timedelta(seconds=60)
@@ -356,19 +356,19 @@ class Outbox:
         self.expiries: dict[str, datetime] = {}
         self.asked = 0
 
-    def lease(self, queue: Kind, offers: Sequence[Offer], aois: Any) -> list[LeasedJob]:
+    def lease(self, queue: ItemKind, offers: Sequence[LeaseGrant], aois: Any) -> list[LeasedJob]:
         self.expiries |= {offer.lease: offer.until for offer in offers}
         return [LeasedJob(1, "{}", 1, offer.lease, offer.until) for offer in offers]
 
-    def renew(self, queue: Kind, leases: Any, now: datetime, until: datetime) -> list[str]:
+    def renew(self, queue: ItemKind, leases: Any, now: datetime, until: datetime) -> list[str]:
         renewed = [lease for lease in leases if lease in self.expiries]
         self.expiries |= dict.fromkeys(renewed, until)
         return renewed
 
-    def overdue(self, now: datetime) -> list[JobOrder]:
+    def expired_jobs(self, now: datetime) -> list[Job]:
         self.asked += 1
         jobs = enumerate(self.expiries.values(), start=1)
-        return [JobOrder(number, Kind.SCENE, number, 1, 1) for number, until in jobs if until <= now]
+        return [Job(number, ItemKind.SCENE, number, 1, 1) for number, until in jobs if until <= now]
 
     def next_expiry(self) -> datetime | None:
         return min(self.expiries.values(), default=None)
@@ -378,22 +378,22 @@ def test_the_store_is_asked_for_overdue_jobs_only_when_there_may_be_some() -> No
     outbox, now = Outbox(), datetime(2022, 1, 4, tzinfo=UTC)
     queue = LeaseQueue(outbox, iter("abc").__next__)
     assert queue.next_expiry is None
-    assert queue.overdue(now) == ()
-    queue.lease([Lease("downloader", 2, 60, "w")], now, {})
+    assert queue.expired_jobs(now) == ()
+    queue.lease([LeaseJobs("downloader", 2, 60, "w")], now, {})
     assert queue.next_expiry == now + timedelta(seconds=60)
-    assert queue.overdue(now + timedelta(seconds=59)) == ()
+    assert queue.expired_jobs(now + timedelta(seconds=59)) == ()
     assert outbox.asked == 0
     queue.renew(RenewLeases("downloader", ["a"], 30), now)
     assert queue.next_expiry == now + timedelta(seconds=30)
     queue.renew(RenewLeases("downloader", ["a"], 90), now)
-    assert queue.overdue(now + timedelta(seconds=30)) == []
+    assert queue.expired_jobs(now + timedelta(seconds=30)) == []
     assert queue.next_expiry == now + timedelta(seconds=60)
-    assert [job.item for job in queue.overdue(now + timedelta(seconds=60))] == [2]
+    assert [job.item for job in queue.expired_jobs(now + timedelta(seconds=60))] == [2]
     assert outbox.asked == 2
 
 
 def test_leases_cannot_be_guessed() -> None:
     outbox = Outbox()
-    names = [job.lease for job in LeaseQueue(outbox).lease([Lease("downloader", 100, 60, "w")], START, {})[0]]
+    names = [job.lease for job in LeaseQueue(outbox).lease([LeaseJobs("downloader", 100, 60, "w")], START, {})[0]]
     assert len(set(names)) == 100
     assert min(map(len, names)) >= 20

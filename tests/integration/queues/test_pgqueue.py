@@ -16,18 +16,18 @@ import psycopg
 import pytest
 
 from tests.server_process import TOKEN, live_server
-from workflow_monitor.domain.commands import CreateAOI, DeleteAOI, Fail, Lease, Report, TakeResults
+from workflow_monitor.domain.commands import CreateAOI, DeleteAOI, DrainResults, FailItem, LeaseJobs, ReportResults
 from workflow_monitor.domain.errors import SceneExists, StoreUnavailable
 from workflow_monitor.domain.models import Result
-from workflow_monitor.domain.status import Kind, Status
-from workflow_monitor.engine.command_processor import Workflow
+from workflow_monitor.domain.status import ItemKind, Status
+from workflow_monitor.engine.command_processor import CommandProcessor
 from workflow_monitor.queues.lease import LeaseQueue
 from workflow_monitor.queues.pgqueue import Options, PgQueues
 from workflow_monitor.store import open_store
 from workflow_monitor.testing.engine_harness import AOI, Clock, Running, document, new
 
 DOWNLOADER, PROCESSOR, EVENTS = "ingester-downloader", "ingester-processor", "ingester-events"
-QUEUE = {Kind.SCENE: DOWNLOADER, Kind.TILE: PROCESSOR}
+QUEUE = {ItemKind.SCENE: DOWNLOADER, ItemKind.TILE: PROCESSOR}
 TAKE = """
     SELECT id, data FROM pgq_jobs WHERE queue_name = %s AND ran_at IS NULL AND run_after <= now()
     ORDER BY run_after LIMIT 1 FOR UPDATE SKIP LOCKED"""
@@ -57,7 +57,7 @@ class Service:
             time.sleep(0.02)
         return message
 
-    def finish(self, kind: Kind, item: int, status: str, message: str = "") -> None:
+    def finish(self, kind: ItemKind, item: int, status: str, message: str = "") -> None:
         event = {"type": kind, "id": item, "status": status, "message": message}
         put(self.connection, event)
         self.connection.execute("DELETE FROM pgq_jobs WHERE id = %s", (self.row,))
@@ -80,7 +80,7 @@ def put(connection: psycopg.Connection[Any], event: object) -> None:
 def running(url: str) -> Iterator[Running]:
     store, clock = open_store(url), Clock()
     try:
-        workflow = Workflow(store, PgQueues(), clock=clock)
+        workflow = CommandProcessor(store, PgQueues(), clock=clock)
         try:
             yield Running(store, workflow, clock)
         finally:
@@ -103,11 +103,11 @@ def rows(url: str, queue: str) -> list[tuple[Any, ...]]:
         return connection.execute(statement, (queue,)).fetchall()
 
 
-def queued(url: str, kind: Kind) -> list[int]:
+def queued(url: str, kind: ItemKind) -> list[int]:
     return [json.loads(bytes(row[1]))["id"] for row in rows(url, QUEUE[kind])]
 
 
-def status(engine: Running, kind: Kind, number: int) -> str:
+def status(engine: Running, kind: ItemKind, number: int) -> str:
     text = document(engine, kind, number)
     assert text is not None
     return str(json.loads(text)["status"])
@@ -129,7 +129,7 @@ def test_jobs_are_what_the_services_read(engine: Running, postgres_url: str) -> 
         "date": "2022-01-04T10:34:31.024Z", "tiles": {"T32UNG": {"swath_id": "", "tile_nr": 0}}, "graph_name": "S1",
         "graph_config": {"k": "v"}, "record_id": "r", "metadata": {"m": 1}, "is_retriable": True, "storage_uri": "gs://æ",
     }  # fmt: skip
-    engine.do(Report([Result(kind=Kind.SCENE, id=number, status=Status.DONE) for number in (1, 2)]))
+    engine.do(ReportResults([Result(kind=ItemKind.SCENE, id=number, status=Status.DONE) for number in (1, 2)]))
     ((_, data, waits, *_),) = rows(postgres_url, PROCESSOR)
     assert waits == ["1m0s", "10m0s", "30m0s"]
     root = json.loads(bytes(data))
@@ -138,7 +138,7 @@ def test_jobs_are_what_the_services_read(engine: Running, postgres_url: str) -> 
     assert root["data"] == {"swath_id": "", "tile_nr": 0, "graph_name": "", "is_retriable": False}
     assert root["tile_previous"]["id"] == 0
     assert set(root["tile_previous"]) == set(root["tile_reference"]) == {"id", "source_id", "scene", "data"}
-    engine.do(Report([Result(kind=Kind.TILE, id=1, status=Status.DONE)]))
+    engine.do(ReportResults([Result(kind=ItemKind.TILE, id=1, status=Status.DONE)]))
     follower = json.loads(bytes(rows(postgres_url, PROCESSOR)[-1][1]))
     assert follower["tile_previous"] == follower["tile_reference"]
     assert follower["tile_previous"] == {key: root[key] for key in ("id", "source_id", "scene", "data")}
@@ -150,19 +150,19 @@ def test_jobs_come_in_the_order_in_which_they_were_handed_out(engine: Running, p
     taken = []
     while job := service.take(DOWNLOADER):
         taken.append(job["id"])
-        service.finish(Kind.SCENE, job["id"], "DONE")
+        service.finish(ItemKind.SCENE, job["id"], "DONE")
     service.die()
     assert taken == list(range(1, 31))
-    assert engine.do(TakeResults(100)) == 30
+    assert engine.do(DrainResults(100)) == 30
     assert rows(postgres_url, EVENTS) == []
-    assert queued(postgres_url, Kind.TILE) == list(range(1, 31))
+    assert queued(postgres_url, ItemKind.TILE) == list(range(1, 31))
 
 
 def test_what_is_refused_publishes_nothing(engine: Running, postgres_url: str) -> None:
     engine.add(AOI, new("a"))
     with pytest.raises(SceneExists):
         engine.add(AOI, new("b"), new("a"))
-    assert queued(postgres_url, Kind.SCENE) == [1]
+    assert queued(postgres_url, ItemKind.SCENE) == [1]
 
 
 def test_job_result_and_transition_are_there_together_or_not_at_all(engine: Running, postgres_url: str) -> None:
@@ -171,7 +171,7 @@ def test_job_result_and_transition_are_there_together_or_not_at_all(engine: Runn
     for _ in range(2):
         job = service.take(DOWNLOADER)
         assert job is not None
-        service.finish(Kind.SCENE, job["id"], "DONE")
+        service.finish(ItemKind.SCENE, job["id"], "DONE")
     service.die()
     with psycopg.connect(postgres_url, autocommit=True) as connection:
         # refuses when everything has been written, at the commit
@@ -181,16 +181,16 @@ def test_job_result_and_transition_are_there_together_or_not_at_all(engine: Runn
             FOR EACH ROW EXECUTE FUNCTION refuse()""")
         try:
             with pytest.raises(StoreUnavailable):
-                engine.do(TakeResults(10))
+                engine.do(DrainResults(10))
             assert len(rows(postgres_url, EVENTS)) == 2
             assert rows(postgres_url, PROCESSOR) == []
-            assert status(engine, Kind.SCENE, 1) == "PENDING"
+            assert status(engine, ItemKind.SCENE, 1) == "PENDING"
         finally:
             connection.execute("DROP TRIGGER refusing ON workflow_monitor.event; DROP FUNCTION refuse")
-    assert engine.do(TakeResults(10)) == 2
+    assert engine.do(DrainResults(10)) == 2
     assert rows(postgres_url, EVENTS) == []
-    assert queued(postgres_url, Kind.TILE) == [1]
-    assert status(engine, Kind.SCENE, 1) == "DONE"
+    assert queued(postgres_url, ItemKind.TILE) == [1]
+    assert status(engine, ItemKind.SCENE, 1) == "DONE"
 
 
 def test_results_are_applied_in_order_and_what_is_none_is_dropped(
@@ -208,13 +208,13 @@ def test_results_are_applied_in_order_and_what_is_none_is_dropped(
             {"type": "scene", "id": 2, "status": "Done"},
         ):  # fmt: skip
             put(connection, event)
-    assert engine.do(TakeResults(100)) == 14
+    assert engine.do(DrainResults(100)) == 14
     assert rows(postgres_url, EVENTS) == []
-    assert status(engine, Kind.SCENE, 1) == "RETRY"
-    assert "twice\ufffd" in str(document(engine, Kind.SCENE, 1))
-    assert status(engine, Kind.SCENE, 2) == "DONE"
+    assert status(engine, ItemKind.SCENE, 1) == "RETRY"
+    assert "twice\ufffd" in str(document(engine, ItemKind.SCENE, 1))
+    assert status(engine, ItemKind.SCENE, 2) == "DONE"
     assert caplog.text.count("is no result") == 10
-    assert engine.do(TakeResults(100)) == 0
+    assert engine.do(DrainResults(100)) == 0
 
 
 def test_results_are_taken_in_batches_past_what_others_hold(engine: Running, postgres_url: str) -> None:
@@ -224,12 +224,12 @@ def test_results_are_taken_in_batches_past_what_others_hold(engine: Running, pos
             put(connection, {"type": "scene", "id": number, "status": "DONE"})
     holder = Service(postgres_url)
     assert holder.take(EVENTS) == {"type": "scene", "id": 1, "status": "DONE"}
-    assert engine.do(TakeResults(2)) == 2
-    assert [status(engine, Kind.SCENE, number) for number in range(1, 6)] == [
+    assert engine.do(DrainResults(2)) == 2
+    assert [status(engine, ItemKind.SCENE, number) for number in range(1, 6)] == [
         "PENDING", "DONE", "DONE", "PENDING", "PENDING",
     ]  # fmt: skip
     holder.die()
-    assert engine.do(TakeResults(10)) == 3
+    assert engine.do(DrainResults(10)) == 3
 
 
 def test_the_job_of_a_dead_worker_comes_free_and_is_done_once(engine: Running, postgres_url: str) -> None:
@@ -239,25 +239,25 @@ def test_the_job_of_a_dead_worker_comes_free_and_is_done_once(engine: Running, p
     assert living.take(DOWNLOADER) is None
     dead.die()
     assert living.wait_for(DOWNLOADER)["source_id"] == "a"
-    living.finish(Kind.SCENE, 1, "DONE")
+    living.finish(ItemKind.SCENE, 1, "DONE")
     living.die()
-    assert engine.do(TakeResults(10)) == 1
+    assert engine.do(DrainResults(10)) == 1
     done = [event for event in engine.events() if event.type == "scene" and event.after is Status.DONE]
     assert len(done) == 1
-    assert done[0].who == "tester"
+    assert done[0].actor == "tester"
 
 
 def test_what_is_withdrawn_leaves_the_queue_unless_a_worker_is_at_it(engine: Running, postgres_url: str) -> None:
     engine.add(AOI, new("a"), new("b"), new("c"))
     service = Service(postgres_url)
     assert service.take(DOWNLOADER) is not None
-    engine.do(Fail(Kind.SCENE, 2, force=True))
-    assert queued(postgres_url, Kind.SCENE) == [1, 3]
-    engine.do(Fail(Kind.SCENE, 1, force=True))
-    assert queued(postgres_url, Kind.SCENE) == [1, 3]
-    service.finish(Kind.SCENE, 1, "DONE")
-    assert engine.do(TakeResults(10)) == 1
-    assert status(engine, Kind.SCENE, 1) == "FAILED", "what was given up stays so"
+    engine.do(FailItem(ItemKind.SCENE, 2, force=True))
+    assert queued(postgres_url, ItemKind.SCENE) == [1, 3]
+    engine.do(FailItem(ItemKind.SCENE, 1, force=True))
+    assert queued(postgres_url, ItemKind.SCENE) == [1, 3]
+    service.finish(ItemKind.SCENE, 1, "DONE")
+    assert engine.do(DrainResults(10)) == 1
+    assert status(engine, ItemKind.SCENE, 1) == "FAILED", "what was given up stays so"
     assert service.take(DOWNLOADER) is not None
     service.connection.rollback()
     engine.do(DeleteAOI(AOI))
@@ -267,22 +267,22 @@ def test_what_is_withdrawn_leaves_the_queue_unless_a_worker_is_at_it(engine: Run
 
 def test_workers_that_lease_get_nothing_and_what_they_had_is_awaited(postgres_url: str) -> None:
     store, clock = open_store(postgres_url), Clock()
-    workflow = Workflow(store, LeaseQueue, clock=clock)
+    workflow = CommandProcessor(store, LeaseQueue, clock=clock)
     leasing = Running(store, workflow, clock)
     leasing.do(CreateAOI(AOI))
     leasing.add(AOI, new("a"))
-    assert len(leasing.do(Lease("downloader", 1, 60, "w"))) == 1
+    assert len(leasing.do(LeaseJobs("downloader", 1, 60, "w"))) == 1
     workflow.close()
     store.close()
     with running(postgres_url) as engine:
-        assert engine.do(Lease("downloader", 1, 60, "w")) == []
+        assert engine.do(LeaseJobs("downloader", 1, 60, "w")) == []
         assert rows(postgres_url, DOWNLOADER) == []
         engine.clock.seconds = 61
         deadline = time.monotonic() + 60
-        while not queued(postgres_url, Kind.SCENE):
+        while not queued(postgres_url, ItemKind.SCENE):
             assert time.monotonic() < deadline
             time.sleep(0.1)
-        assert engine.do(Lease("downloader", 1, 60, "w")) == []
+        assert engine.do(LeaseJobs("downloader", 1, 60, "w")) == []
 
 
 @pytest.mark.parametrize(
@@ -298,7 +298,7 @@ def test_it_needs_a_store_in_postgresql() -> None:
     store = open_store("duckdb:///:memory:")
     try:
         with pytest.raises(StoreUnavailable, match="set store_url to postgresql"):
-            Workflow(store, PgQueues())
+            CommandProcessor(store, PgQueues())
     finally:
         store.close()
 
@@ -310,7 +310,7 @@ def test_services_do_an_ingestion_of_a_server_that_has_taken_the_place_of_theirs
     ended = threading.Event()
     tries: Counter[tuple[str, int]] = Counter()
 
-    def work(queue: str, kind: Kind) -> None:
+    def work(queue: str, kind: ItemKind) -> None:
         service = Service(postgres_url)
         while not ended.is_set():
             job = service.take(queue)
@@ -335,7 +335,7 @@ def test_services_do_an_ingestion_of_a_server_that_has_taken_the_place_of_theirs
             previous = f"s{number}"
         threads = [
             threading.Thread(target=work, args=args)
-            for args in (("dl", Kind.SCENE), (PROCESSOR, Kind.TILE))
+            for args in (("dl", ItemKind.SCENE), (PROCESSOR, ItemKind.TILE))
             for _ in range(2)
         ]
         for thread in threads:

@@ -6,7 +6,6 @@ import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import product
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -19,15 +18,16 @@ from traitlets import TraitError
 from traitlets.config import Config
 
 from tests.integration.server.conftest import PREFIX, Add, Answer, Fetch
+from tests.paths import ROOT
 from workflow_monitor.server.extension import WORKER_TOKEN_VARIABLE, WorkflowMonitor
 from workflow_monitor.server.handlers.aois import AOI
-from workflow_monitor.server.handlers.base import Handler, reads, works, writes
-from workflow_monitor.server.handlers.jobs import Jobs, LeaseJobs
-from workflow_monitor.server.handlers.meta import Unknown
+from workflow_monitor.server.handlers.base import Handler, allows_worker, requires_read, requires_write
+from workflow_monitor.server.handlers.jobs import Jobs, LeaseJobsHandler
+from workflow_monitor.server.handlers.meta import NotFound
 from workflow_monitor.server.handlers.results import Results
 from workflow_monitor.server.openapi import openapi
 from workflow_monitor.server.routes import ROUTES
-from workflow_monitor.server.worker_token import Workers, for_workers
+from workflow_monitor.server.worker_token import WorkerTokenAuth, allows_worker_token
 
 TOKEN = "0123456789abcdef-of-the-server"
 WORKER_TOKEN = "0123456789abcdef-of-workers"
@@ -61,7 +61,7 @@ class Endpoint:
 
 def _action(route_handler: type[Handler], verb: str) -> str:
     method = getattr(route_handler, verb)
-    return "work" if for_workers(method) else str(method._guarded_for)
+    return "work" if allows_worker_token(method) else str(method._guarded_for)
 
 
 ENDPOINTS = [
@@ -70,7 +70,7 @@ ENDPOINTS = [
         for route in ROUTES
         for verb in route.operations
     ),
-    *(Endpoint(verb.upper(), "/no/such/endpoint", _action(Unknown, verb)) for verb in Unknown.verbs),
+    *(Endpoint(verb.upper(), "/no/such/endpoint", _action(NotFound, verb)) for verb in NotFound.verbs),
 ]
 
 
@@ -320,13 +320,13 @@ class TestChoosingTheTokenOfWorkers:
         assert TOKEN not in str(caught.value)
 
     def test_it_does_not_show_itself(self) -> None:
-        assert WORKER_TOKEN not in repr(Workers(WORKER_TOKEN))
+        assert WORKER_TOKEN not in repr(WorkerTokenAuth(WORKER_TOKEN))
 
 
 @pytest.mark.parametrize(
     ("handler", "verb", "allowed"),
     [
-        (LeaseJobs, "POST", True),
+        (LeaseJobsHandler, "POST", True),
         (Results, "POST", True),
         (AOI, "DELETE", False),
         (Jobs, "GET", False),
@@ -336,7 +336,7 @@ class TestChoosingTheTokenOfWorkers:
 def test_work_is_asked_for_twice(handler: type[Handler], verb: str, allowed: bool) -> None:
     """Before the body is read, and again where Jupyter asks its Authorizer."""
     request: Any = SimpleNamespace(request=SimpleNamespace(method=verb), **vars(handler))
-    authorizer = Workers(WORKER_TOKEN).authorizer
+    authorizer = WorkerTokenAuth(WORKER_TOKEN).authorizer
     assert authorizer.is_authorized(request, User("worker"), "write", "workflow_monitor") is allowed
 
 
@@ -374,10 +374,10 @@ def test_an_endpoint_cannot_leave_a_verb_open() -> None:
     with pytest.raises(TypeError, match="must be a method of its own"):
         type("Open", (Handler,), {"get": _nothing})
     with pytest.raises(TypeError, match="must be a method of its own"):
-        type("ReadingPost", (Handler,), {"post": reads(_nothing)})
+        type("ReadingPost", (Handler,), {"post": requires_read(_nothing)})
     with pytest.raises(TypeError, match="must be a method of its own"):
-        type("WorkingGet", (Handler,), {"get": works(_nothing)})
-    same = writes(_nothing)
+        type("WorkingGet", (Handler,), {"get": allows_worker(_nothing)})
+    same = requires_write(_nothing)
     with pytest.raises(TypeError, match="must be a method of its own"):
         type("Shared", (Handler,), {"post": same, "put": same})
 
@@ -386,6 +386,6 @@ async def _nothing(self: object) -> None: ...
 
 
 def test_the_promise_has_the_same_table() -> None:
-    page = (Path(__file__).parents[2] / "docs/promises/access.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs/promises/access.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| (.+?) \| (in|\d+) \| (in|\d+) \| (in|\d+) \|$", page, flags=re.MULTILINE)
     assert rows == [(name, caller.read, caller.write, caller.work) for name, caller in CALLERS.items()]

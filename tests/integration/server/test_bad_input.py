@@ -11,9 +11,9 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.store_snapshot import INSIDE, contents, fill
-from tests.server_process import TOKEN, live_server
 from tests.integration.server.conftest import Add, Fetch, scene
+from tests.server_process import TOKEN, live_server
+from tests.store_snapshot import INSIDE, contents, fill
 
 LONG = "x" * 100_000
 POINT = b"[9,54],"

@@ -10,9 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.paths import ROOT
 from tests.server_process import TOKEN, live_server
-
-ROOT = Path(__file__).parents[2]
 
 #: Python imports this by itself when it starts: whatever process it is, what it connects to is written down.
 WATCHING = """

@@ -12,18 +12,18 @@ import pytest
 from distributed import Client, LocalCluster
 
 from tests.clusters import threads
-from tests.server_process import free_port
 from tests.integration.server.conftest import Add, Fetch
-from workflow_monitor.dask import Fail, Job, Retry
+from tests.server_process import free_port
+from workflow_monitor.dask import FailJob, Job, RetryJob
 
 HERE = "tests.integration.server.test_dask"
 
 
 def download(job: Job) -> None:
     if job.source_id == "never":
-        raise Fail("no such product")
+        raise FailJob("no such product")
     if job.attempt == 1:
-        raise Retry("not there yet")
+        raise RetryJob("not there yet")
 
 
 def process(job: Job) -> None:

@@ -11,9 +11,9 @@ from typing import Any
 import httpx
 import psycopg
 
-from tests.server_process import TOKEN, LiveServer, live_server
-from tests.postgres import PostgreSQL
 from tests.integration.server.conftest import scene
+from tests.postgres import PostgreSQL
+from tests.server_process import TOKEN, LiveServer, live_server
 
 END_ALL = "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = %s"
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import io
 import json
 import urllib.parse
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pytest
 
 from tests.integration.server.conftest import ON_ALL_STORES, Add, Fetch, scene
+from tests.paths import DATA
 
 pytestmark = ON_ALL_STORES
 
@@ -257,8 +257,8 @@ class TestIngestion:
         assert sorted(added["ids"], key=added["ids"].__getitem__) == ["a", "b", "c"]
         assert (await fetch("POST", "/aoi/Fyn/scenes", [scene("e"), scene("a")])).problem(409)["code"] == "scene-exists"
 
-    async def test_a_catalogue_as_it_is(self, fetch: Fetch, shared: Path) -> None:
-        catalogue = (shared / "data" / "tiles.json").read_bytes()
+    async def test_a_catalogue_as_it_is(self, fetch: Fetch) -> None:
+        catalogue = (DATA / "tiles.json").read_bytes()
         aoi = json.loads(catalogue)["features"][0]["properties"].get("aoi") or "Fyn"
         await fetch("POST", f"/aoi/{aoi}")
         added = await fetch("POST", f"/aoi/{aoi}/scenes", catalogue, {"Content-Type": "application/geo+json"})
@@ -267,8 +267,8 @@ class TestIngestion:
         features = (await fetch("GET", f"/aoi/{aoi}/scenes?format=geojson")).json()["features"]
         assert all(one["geometry"] for one in features)
 
-    async def test_an_example_without_tiles_says_what_is_missing(self, fetch: Fetch, shared: Path) -> None:
-        example = (shared / "data" / "example-scenes.json").read_bytes()
+    async def test_an_example_without_tiles_says_what_is_missing(self, fetch: Fetch) -> None:
+        example = (DATA / "example-scenes.json").read_bytes()
         await fetch("POST", "/aoi/DenmarkDemoS2")
         assert "tiles" in (await fetch("POST", "/aoi/DenmarkDemoS2/scenes", example)).problem(400)["detail"]
 

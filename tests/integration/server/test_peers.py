@@ -16,8 +16,8 @@ import httpx
 import pyarrow as pa
 import pytest
 
-from tests.server_process import TOKEN, LiveServer, live_server
 from tests.integration.server.conftest import scene
+from tests.server_process import TOKEN, LiveServer, live_server
 
 HEADERS = {"Authorization": f"token {TOKEN}".encode(), "X-Workflow-Monitor-Actor": "Åse 北".encode()}
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import httpx
 
+from tests.paths import ROOT
 from tests.server_process import TOKEN, LiveServer, live_server
 
-ROOT = Path(__file__).parents[2]
 #: Jupyter's (tests/live.py), that of workers, that of nobody
 WORKER = "secret-of-the-workers-0123456789"
 WRONG = "secret-of-nobody-0123456789"

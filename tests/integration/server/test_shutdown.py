@@ -10,8 +10,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.server_process import TOKEN, LiveServer, live_server
 from tests.integration.server.conftest import scene
+from tests.server_process import TOKEN, LiveServer, live_server
 
 HEADERS = {"Authorization": f"token {TOKEN}"}
 STREAMS = 12

@@ -14,7 +14,7 @@ from tornado.simple_httpclient import HTTPStreamClosedError
 
 from tests.integration.server.conftest import PREFIX, Fetch, scene
 from tests.raw_http import raw_get
-from workflow_monitor.server.handlers.base import Handler, reads
+from workflow_monitor.server.handlers.base import Handler, requires_read
 
 MEBIBYTE = 2**20
 
@@ -49,9 +49,9 @@ class Long(Handler):
     #: it is no endpoint below the prefix
     below_prefix = "/"
 
-    @reads
+    @requires_read
     async def get(self) -> None:
-        await self.answer_parts(self.parts, "application/octet-stream")
+        await self.write_parts(self.parts, "application/octet-stream")
 
 
 @pytest.fixture

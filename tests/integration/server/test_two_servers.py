@@ -14,11 +14,11 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.server_process import TOKEN, LiveServer, live_server
-from tests.reference_model import Answer, Link, Model, ModelResult, NewScene
 from tests.engine_harness import Running, differences, document_of, running_on_store, snapshot_of
+from tests.reference_model import Answer, Link, Model, ModelResult, NewScene
+from tests.server_process import TOKEN, LiveServer, live_server
 from workflow_monitor.domain.models import Event
-from workflow_monitor.domain.status import Kind, Status
+from workflow_monitor.domain.status import ItemKind, Status
 from workflow_monitor.store import open_store
 
 CLIENTS = 64
@@ -33,7 +33,7 @@ class Known:
     """What clients have heard of, all of them of the same."""
 
     scenes: dict[str, list[str]] = field(default_factory=lambda: {aoi: [] for aoi in AOIS})
-    ids: dict[Kind, list[int]] = field(default_factory=lambda: {kind: [] for kind in Kind})
+    ids: dict[ItemKind, list[int]] = field(default_factory=lambda: {kind: [] for kind in ItemKind})
 
 
 @dataclass
@@ -71,8 +71,8 @@ class Client:
         assert answer.status_code < 500, answer.text
         return answer
 
-    def _item(self) -> tuple[Kind, int]:
-        kind = self.chance.choice(list(Kind))
+    def _item(self) -> tuple[ItemKind, int]:
+        kind = self.chance.choice(list(ItemKind))
         ids = self.known.ids[kind]
         # mostly what is new, of which most clients think at once
         return kind, self.chance.choice(ids[-30:] if self.chance.random() < 0.7 else ids) if ids else 1
@@ -92,8 +92,8 @@ class Client:
         for server in self.servers:
             assert self.http.get(f"{server.url}/scene/{number}").json()["source_id"] == name
         tiles = self._ask(who, "GET", f"scene/{number}/tiles").json()
-        self.known.ids[Kind.SCENE].append(number)
-        self.known.ids[Kind.TILE] += [tile["id"] for tile in tiles]
+        self.known.ids[ItemKind.SCENE].append(number)
+        self.known.ids[ItemKind.TILE] += [tile["id"] for tile in tiles]
         self.known.scenes[aoi].append(name)
 
     def _report(self, who: str) -> None:
@@ -121,7 +121,7 @@ class Client:
         self.commands[who] = Command(self._ask(who, "PUT", f"{kind}/{number}/{verb}"), carry_out)
 
     def _work(self, who: str) -> None:
-        queue, kind = self.chance.choice([("downloader", Kind.SCENE), ("processor", Kind.TILE)])
+        queue, kind = self.chance.choice([("downloader", ItemKind.SCENE), ("processor", ItemKind.TILE)])
         body = {"max": 3, "seconds": 600, "worker": who}
         jobs = self._ask(f"{who} leases", "POST", f"jobs/{queue}/lease", body).json()["jobs"]
         if jobs:
@@ -213,7 +213,7 @@ def check_log(events: list[Event]) -> None:
     for event in events:
         assert event.before == last.get((event.type, event.id)), event
         last[event.type, event.id] = event.after
-    runs = [who for who, _ in groupby(event.who for event in events if event.type != "aoi")]
+    runs = [who for who, _ in groupby(event.actor for event in events if event.type != "aoi")]
     assert len(runs) == len(set(runs))
 
 
@@ -222,7 +222,7 @@ def check_as_one_by_one(engine: Running, events: list[Event], commands: dict[str
     model = Model()
     for aoi in (*AOIS, "Last"):
         model.create(aoi)
-    order = [who for who, _ in groupby(event.who for event in events if event.type != "aoi")]
+    order = [who for who, _ in groupby(event.actor for event in events if event.type != "aoi")]
     for who in order:
         answer = commands[who].answer
         assert answer.status_code == 200, f"{who}: {answer.text}"

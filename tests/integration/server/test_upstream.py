@@ -14,13 +14,13 @@ import pytest
 from jupyter_server.auth import Authorizer
 from traitlets.config import Config
 
-from tests.server_process import TOKEN, live_server
 from tests.integration.server.conftest import PREFIX, Fetch
+from tests.server_process import TOKEN, live_server
 from workflow_monitor.client import Monitor
-from workflow_monitor.client.discovery import Surroundings
+from workflow_monitor.client.discovery import Environment
 from workflow_monitor.client.errors import AccessDenied
 from workflow_monitor.server.extension import UPSTREAM_TOKEN_VARIABLE, UPSTREAM_VARIABLE, WorkflowMonitor
-from workflow_monitor.server.upstream import named
+from workflow_monitor.server.upstream import from_address
 
 #: headers are bytes
 ASE = "Åse 北".encode().decode("latin-1")
@@ -83,7 +83,7 @@ async def test_what_is_asked_and_as_whom(fetch: Fetch, other: Other, caplog: pyt
     assert sent["x-workflow-monitor-actor"].encode("latin-1").decode() == "Åse 北"
     assert not {"cookie", "x-xsrftoken", "x-forwarded-for"} & set(sent)
     await fetch("GET", "/aoi/")
-    assert other.headers()["x-workflow-monitor-actor"] == Surroundings().actor()
+    assert other.headers()["x-workflow-monitor-actor"] == Environment().actor()
 
 
 async def test_the_token_is_never_shown(fetch: Fetch, other: Other, caplog: pytest.LogCaptureFixture) -> None:
@@ -249,7 +249,7 @@ HUB = {"JUPYTERHUB_API_TOKEN": "of-the-hub", "JUPYTERHUB_BASE_URL": "/hubs/1/", 
 def test_which_token_is_used(
     address: str, token: str, environment: Mapping[str, str], expected: str | None, tmp_path: Path
 ) -> None:
-    found = named(address, token, Surroundings(environment, runtime=tmp_path))
+    found = from_address(address, token, Environment(environment, runtime=tmp_path))
     assert found._client.headers.get("Authorization") == expected
     assert "token" not in repr(found)
     if environment:
@@ -259,7 +259,7 @@ def test_which_token_is_used(
 def test_the_token_of_the_users_own_server_is_found(tmp_path: Path) -> None:
     told = {"pid": os.getpid(), "url": "http://localhost:8888/a/", "token": "own"}
     (tmp_path / "jpserver-1.json").write_text(json.dumps(told))
-    found = named("http://127.0.0.1:8888/a/", "", Surroundings({}, runtime=tmp_path))
+    found = from_address("http://127.0.0.1:8888/a/", "", Environment({}, runtime=tmp_path))
     assert found._client.headers["Authorization"] == "token own"
 
 

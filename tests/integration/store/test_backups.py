@@ -12,20 +12,20 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from tests.scale import effort
-from tests.invariants import found_wrong
 from tests.disk_harness import AOI, answer, names, running_on, scenes
 from tests.engine_harness import Running
 from tests.integration.store.test_duckdb import held
 from tests.integration.store.test_high_water_mark import beside, contents, image
-from workflow_monitor.domain.commands import CreateAOI, DeleteAOI, Lease
+from tests.invariants import found_wrong
+from tests.scale import effort
+from workflow_monitor.domain.commands import CreateAOI, DeleteAOI, LeaseJobs
 from workflow_monitor.domain.errors import Conflict, StoreUnavailable
 from workflow_monitor.store import open_store
 from workflow_monitor.store.duckdb import backups
-from workflow_monitor.store.duckdb import restore
+from workflow_monitor.store.duckdb import restore as restore_module
 from workflow_monitor.store.duckdb.backups import folder_of, listed
 from workflow_monitor.store.duckdb.restore import GAP, restore
-from workflow_monitor.store.duckdb.store import own
+from workflow_monitor.store.duckdb.store import acquire_lock
 
 SEED = os.environ.get("WORKFLOW_MONITOR_SEED") or str(random.randrange(10**6))
 ROUNDS = effort(4, 100)
@@ -200,7 +200,7 @@ def test_nothing_new_has_a_number_of_what_was_lost(backed_up: Path) -> None:
     with running_on(backed_up) as engine:
         assert engine.ingest(AOI, *scenes(100, 1)) == [20 + GAP + 1]
         assert engine.events()[-1].seq > lost + GAP / 2
-        jobs = engine.do(Lease("downloader", 100, 60, "worker"))
+        jobs = engine.do(LeaseJobs("downloader", 100, 60, "worker"))
         assert len(jobs) == 21
 
 
@@ -246,13 +246,13 @@ def test_a_store_that_was_killed_can_be_restored_from(path: Path, tmp_path: Path
 
 
 def test_a_server_that_only_tries_to_open_the_store_is_waited_for(backed_up: Path) -> None:
-    lock = own(backed_up)
+    lock = acquire_lock(backed_up)
     threading.Timer(1, lock.release).start()
     assert restored(backed_up) == [scene.name for scene in scenes(0, 20)]
 
 
 def test_a_store_that_is_open_is_not_restored(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(restore, "PATIENCE", 0.1)
+    monkeypatch.setattr(restore_module, "PATIENCE", 0.1)
     with held(path) as owner:
         assert f"belongs to another running server (process {owner.pid}" in refusal(path)
 

@@ -17,9 +17,9 @@ from typing import Any
 import duckdb
 import pytest
 
-from tests.invariants import unsound_in
 from tests.disk_harness import AOI, NOBODY, answer, names, running_on, scenes, start
-from workflow_monitor.domain.commands import CreateAOI, DeleteAOI, TrimHistory
+from tests.invariants import unsound_in
+from workflow_monitor.domain.commands import CreateAOI, DeleteAOI, PruneHistory
 from workflow_monitor.domain.errors import StoreInUse, StoreUnavailable
 from workflow_monitor.store import open_store
 from workflow_monitor.store.duckdb import DuckDBStore, store, wal
@@ -401,7 +401,7 @@ def test_numbers_of_what_was_deleted_and_trimmed_are_not_given_again(path: Path)
         last = engine.events()[-1].seq
         engine.do(DeleteAOI(AOI))
         engine.clock.seconds += 10
-        engine.do(TrimHistory(0, 0))
+        engine.do(PruneHistory(0, 0))
         assert engine.events() == []
     with running_on(path) as engine:
         engine.do(CreateAOI(AOI))

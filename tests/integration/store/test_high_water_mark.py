@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.scale import effort
-from tests.invariants import found_wrong
 from tests.disk_harness import AOI, names, running_on, scenes
+from tests.invariants import found_wrong
+from tests.scale import effort
 from workflow_monitor.domain.commands import CreateAOI
 from workflow_monitor.domain.errors import StoreUnavailable
 from workflow_monitor.store import open_store

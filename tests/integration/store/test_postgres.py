@@ -10,13 +10,13 @@ import psycopg
 import pytest
 
 from tests.postgres import PostgreSQL
-from workflow_monitor.domain.commands import CreateAOI, Fail, Lease, Retry
+from workflow_monitor.domain.commands import CreateAOI, FailItem, LeaseJobs, RetryItem
 from workflow_monitor.domain.errors import Conflict, StoreUnavailable
-from workflow_monitor.domain.status import Kind, Status
+from workflow_monitor.domain.status import ItemKind, Status
 from workflow_monitor.store import open_store
-from workflow_monitor.store.postgres.connection import Address
+from workflow_monitor.store.postgres.connection import ConnectionInfo
 from workflow_monitor.store.postgres.schema import undo
-from workflow_monitor.testing.engine_harness import Running, new, numbers, report, running_over, texts
+from workflow_monitor.testing.engine_harness import Running, engine_on, new, numbers, report, texts
 
 #: as PEER-BEHAVIOUR.md tells of it, with what such a database holds besides
 INGESTER = """
@@ -114,14 +114,14 @@ def documents(engine: Running) -> dict[Any, Any]:
         kind: {
             aoi.name: texts(engine.store.reader.items(kind, [aoi.id], tuple(Status), None, "document")) for aoi in aois
         }
-        for kind in Kind
+        for kind in ItemKind
     }
     return {
         "aois": {aoi.name: (aoi.status, +aoi.scenes, +aoi.tiles, +aoi.tiles_of_done_scenes) for aoi in aois},
         "roots": {aoi.name: engine.store.reader.roots(aoi.id) for aoi in aois},
         "ends": {aoi.name: numbers(engine.store.reader.leaf_tiles(aoi.id, "short")) for aoi in aois},
-        Kind.SCENE: listed[Kind.SCENE],
-        Kind.TILE: listed[Kind.TILE],
+        ItemKind.SCENE: listed[ItemKind.SCENE],
+        ItemKind.TILE: listed[ItemKind.TILE],
     }
 
 
@@ -138,21 +138,21 @@ def test_what_we_add_changes_nothing_of_theirs_and_can_be_taken_away(postgresql:
 
 
 def test_their_work_goes_on_where_it_was(ingester: str) -> None:
-    with running_over(open_store(ingester)) as engine:
+    with engine_on(open_store(ingester)) as engine:
         assert [aoi.name for aoi in engine.store.reader.aois()] == ["Denmark", "Norge", "empty"]
         seen = documents(engine)
-        (third,) = [scene for scene in seen[Kind.SCENE]["Norge"] if scene["id"] == 3]
+        (third,) = [scene for scene in seen[ItemKind.SCENE]["Norge"] if scene["id"] == 3]
         assert third["source_id"] == "scene 3"
         assert third["message"] == "said 3"
         assert third["RetryCountDown"] == 0
         assert third["data"]["graph_config"] == {"a": "1", "b": "2"}
         assert third["data"]["storage_uri"] == "s3://there"
         assert seen["aois"]["Norge"][1] == {Status.DONE: 2, Status.PENDING: 1, Status.RETRY: 1, Status.FAILED: 1}
-        leased = engine.do(Lease("downloader", 10, 60, "w"))
+        leased = engine.do(LeaseJobs("downloader", 10, 60, "w"))
         assert [json.loads(job.payload)["id"] for job in leased] == [5, 6]
-        report(engine, Kind.SCENE, Status.DONE, 5, message="")
-        report(engine, Kind.TILE, Status.DONE, 3)
-        engine.do(Retry(Kind.SCENE, 7))
+        report(engine, ItemKind.SCENE, Status.DONE, 5, message="")
+        report(engine, ItemKind.TILE, Status.DONE, 3)
+        engine.do(RetryItem(ItemKind.SCENE, 7))
         (number,) = engine.add("Norge", new("new one"))
         assert number == 11
     state = dict(rows(ingester, "SELECT id, status FROM scene"))
@@ -172,10 +172,10 @@ def test_their_work_goes_on_where_it_was(ingester: str) -> None:
 
 
 def test_what_was_done_over_their_tables_stays_there_when_ours_go(ingester: str) -> None:
-    with running_over(open_store(ingester)) as engine:
+    with engine_on(open_store(ingester)) as engine:
         engine.do(CreateAOI("Fyn"))
         engine.add("Fyn", new("a"), new("b", "a"))
-        engine.do(Fail(Kind.SCENE, 7))
+        engine.do(FailItem(ItemKind.SCENE, 7))
     before = theirs(ingester)
     assert undo(ingester)
     assert theirs(ingester) == before
@@ -205,12 +205,12 @@ def test_looking_needs_nothing_to_be_added_and_no_right_to_change(postgresql: Po
         with psycopg.connect(ingester, autocommit=True) as connection:
             connection.execute("DROP OWNED BY looker; DROP ROLE looker")
     assert after == (rows_before, dump)
-    with running_over(open_store(ingester)) as engine:
+    with engine_on(open_store(ingester)) as engine:
         added = documents(engine)
     assert added["aois"] == looked["aois"]
     assert added["roots"] == looked["roots"]
     assert added["ends"] == looked["ends"]
-    for kind in Kind:
+    for kind in ItemKind:
         assert {name: without_attempt(found) for name, found in added[kind].items()} == {
             name: without_attempt(found) for name, found in looked[kind].items()
         }
@@ -222,8 +222,8 @@ def without_attempt(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def test_looking_at_what_we_have_added_to_sees_all_of_it(ingester: str) -> None:
-    with running_over(open_store(ingester)) as engine:
-        engine.do(Fail(Kind.SCENE, 7))
+    with engine_on(open_store(ingester)) as engine:
+        engine.do(FailItem(ItemKind.SCENE, 7))
         events, seen = engine.events(), documents(engine)
         store = open_store(ingester, read_only=True)
         try:
@@ -260,7 +260,7 @@ def test_a_newer_version_is_refused(postgres_url: str) -> None:
 
 
 def test_who_only_looks_cannot_change_anything(postgres_url: str) -> None:
-    looking = Address(postgres_url).connect(read_only=True)
+    looking = ConnectionInfo(postgres_url).connect(read_only=True)
     with looking as connection, pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
         connection.execute("CREATE TABLE added (id integer)")
 

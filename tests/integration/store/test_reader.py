@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 
 from workflow_monitor.domain.commands import CreateAOI
-from workflow_monitor.domain.status import Kind, Status
+from workflow_monitor.domain.status import ItemKind, Status
 from workflow_monitor.store import open_store, reader
-from workflow_monitor.testing.engine_harness import AOI, Running, grow, running_over
+from workflow_monitor.testing.engine_harness import AOI, Running, engine_on, ingest
 
 
 @pytest.fixture
 def engine() -> Iterator[Running]:
-    with running_over(open_store("duckdb:///:memory:")) as engine:
+    with engine_on(open_store("duckdb:///:memory:")) as engine:
         engine.do(CreateAOI(AOI))
         yield engine
 
@@ -39,15 +39,15 @@ def cursors(engine: Running, monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 def test_a_list_that_is_closed_early_lets_its_cursor_go(engine: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reader, "CHUNK", 2)
-    grow(engine, 10)
+    ingest(engine, 10)
     number, read = cursors(engine, monkeypatch), engine.store.reader
     lists: list[Any] = [
-        read.items(Kind.SCENE, [1], tuple(Status), None, "document"),
+        read.items(ItemKind.SCENE, [1], tuple(Status), None, "document"),
         read.tiles_of(1, "document"),
         read.leaf_tiles(1, "short"),
-        read.jobs(Kind.SCENE, "", None),
+        read.jobs(ItemKind.SCENE, "", None),
         read.history(1, None, None, None, None, None, None),
-        read.arrow(Kind.TILE, [1], tuple(Status), None),
+        read.arrow(ItemKind.TILE, [1], tuple(Status), None),
     ]
     for each in lists:
         next(each)

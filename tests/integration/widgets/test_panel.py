@@ -16,9 +16,9 @@ import pytest
 from tests.example_servers import TOKEN, Servers
 from workflow_monitor import Monitor
 from workflow_monitor.client import AOI
+from workflow_monitor.client.display import STATUS_COLORS
 from workflow_monitor.client.errors import MonitorError, NotSupported
 from workflow_monitor.client.geocube import GeocubeApi
-from workflow_monitor.client.display import COLOURS
 from workflow_monitor.domain.status import Status
 from workflow_monitor.widgets.dashboard import Dashboard
 from workflow_monitor.widgets.map import Map
@@ -75,7 +75,7 @@ def test_a_map_asks_no_other_host_unless_it_is_given_a_basemap(m: Monitor) -> No
 def test_a_geocube_server_has_no_panels(m: Monitor) -> None:
     api = GeocubeApi(m._api.connection)
     with pytest.raises(NotSupported, match="Geocube"):
-        AOI(api, m["DenmarkS1"].workload).summary()
+        AOI(api, m["DenmarkS1"].load_summary).summary()
 
 
 def test_a_saved_notebook_keeps_the_last_state_with_its_date(m: Monitor) -> None:
@@ -98,9 +98,9 @@ def test_a_saved_map_and_graph_are_pictures(m: Monitor) -> None:
         assert "As of" in text
     assert len(shapes["map"]) == 4
     # what needs a person comes last, and lies on top
-    assert shapes["map"][-1] == COLOURS[Status.RETRY]
+    assert shapes["map"][-1] == STATUS_COLORS[Status.RETRY]
     assert len(shapes["graph"]) == 20
-    assert {COLOURS[Status.NEW], COLOURS[Status.PENDING]} == set(shapes["graph"])
+    assert {STATUS_COLORS[Status.NEW], STATUS_COLORS[Status.PENDING]} == set(shapes["graph"])
 
 
 def test_a_still_of_too_many_keeps_what_needs_a_person() -> None:
@@ -116,7 +116,7 @@ def test_a_still_of_too_many_keeps_what_needs_a_person() -> None:
     still = lanes_still(about, columns)
     assert still.count("<rect") == 2000
     assert "2,000 of 5,000 are shown" in still
-    assert COLOURS[Status.RETRY] in still
+    assert STATUS_COLORS[Status.RETRY] in still
 
 
 def test_stills_of_nothing() -> None:

@@ -10,19 +10,19 @@ from typing import Any
 import pytest
 
 from tests.unit.test_architecture import modules_after
-from workflow_monitor.dask import Fail, Job, Retry
-from workflow_monitor.dask.job import LONGEST_MESSAGE, Unsuccessful, run
-from workflow_monitor.domain.status import Kind, Status
+from workflow_monitor.dask import FailJob, Job, RetryJob
+from workflow_monitor.dask.job import LONGEST_MESSAGE, JobFailure, run_job
+from workflow_monitor.domain.status import ItemKind, Status
 
 SCENE = {"id": 3, "source_id": "S2A_1", "aoi": "Fyn", "data": {"date": "2022-01-04T12:34:31.024+02:00", "uuid": "u"}}
 BEFORE = {"id": 7, "source_id": "T", "scene": {**SCENE, "id": 2}, "data": {"tile_nr": 1}}
 NONE = {"id": 0, "source_id": "", "scene": {}, "data": {}}
-DOWNLOAD = Job(Kind.SCENE, 3, 1, SCENE)
+DOWNLOAD = Job(ItemKind.SCENE, 3, 1, SCENE)
 
 
 def tile(before: dict[str, Any] = BEFORE) -> Job:
     message = {**BEFORE, "id": 9, "scene": SCENE, "tile_previous": before, "tile_reference": before}
-    return Job(Kind.TILE, 9, 2, message)
+    return Job(ItemKind.TILE, 9, 2, message)
 
 
 def test_a_job_tells_of_its_scene() -> None:
@@ -49,41 +49,41 @@ def raising(error: BaseException) -> Callable[[Job], None]:
 @pytest.mark.parametrize(
     ("error", "status", "message"),
     [
-        (Retry("no disk"), Status.RETRY, "no disk"),
-        (Fail("no such product"), Status.FAILED, "no such product"),
+        (RetryJob("no disk"), Status.RETRY, "no disk"),
+        (FailJob("no such product"), Status.FAILED, "no such product"),
         (KeyError("band"), Status.RETRY, r"KeyError: 'band' \(test_job.py:\d+ in function\)"),
         (ValueError(), Status.RETRY, r"ValueError \(test_job.py:\d+ in function\)"),
         (SystemExit(3), Status.RETRY, r"SystemExit: 3 \(test_job.py:\d+ in function\)"),
-        (Retry("x" * 9_999), Status.RETRY, f"x{{{LONGEST_MESSAGE}}}"),
+        (RetryJob("x" * 9_999), Status.RETRY, f"x{{{LONGEST_MESSAGE}}}"),
     ],
 )
 def test_what_a_function_raises_is_the_result(error: BaseException, status: Status, message: str) -> None:
-    travelled = pickle.loads(pickle.dumps(run(raising(error), DOWNLOAD)))  # noqa: S301
+    travelled = pickle.loads(pickle.dumps(run_job(raising(error), DOWNLOAD)))  # noqa: S301
     assert travelled.status is status
     assert re.fullmatch(message, travelled.message)
 
 
 def test_a_long_error_still_tells_where_it_was() -> None:
-    told = run(raising(ValueError("x" * 9_999)), DOWNLOAD)
-    assert isinstance(told, Unsuccessful)
+    told = run_job(raising(ValueError("x" * 9_999)), DOWNLOAD)
+    assert isinstance(told, JobFailure)
     assert len(told.message) == LONGEST_MESSAGE
     assert told.message.endswith("in function)")
 
 
 def test_what_a_function_cannot_help_ends_the_worker() -> None:
     with pytest.raises(KeyboardInterrupt):
-        run(raising(KeyboardInterrupt()), DOWNLOAD)
+        run_job(raising(KeyboardInterrupt()), DOWNLOAD)
 
 
 def test_what_a_function_returns_is_dropped() -> None:
-    assert run(lambda job: job.attempt, DOWNLOAD) is None
+    assert run_job(lambda job: job.attempt, DOWNLOAD) is None
 
 
 def test_only_what_nobody_foresaw_is_logged(caplog: pytest.LogCaptureFixture) -> None:
-    for error in (Retry("later"), Fail("never")):
-        run(raising(error), DOWNLOAD)
+    for error in (RetryJob("later"), FailJob("never")):
+        run_job(raising(error), DOWNLOAD)
     assert not caplog.records
-    run(raising(KeyError("band")), DOWNLOAD)
+    run_job(raising(KeyError("band")), DOWNLOAD)
     (record,) = caplog.records
     assert record.getMessage() == "scene 3 failed in its attempt 1"
     assert record.exc_info is not None

@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import pytest
 
-from workflow_monitor.dask import Job, Work
-from workflow_monitor.dask.work import Named, as_work
-from workflow_monitor.domain.status import Kind
+from workflow_monitor.dask import Job, TaskSpec
+from workflow_monitor.dask.work import ImportedFunction, as_work
+from workflow_monitor.domain.status import ItemKind
 
-JOB = Job(Kind.SCENE, 3, 1, {})
+JOB = Job(ItemKind.SCENE, 3, 1, {})
 done: list[Job] = []
 
 
@@ -15,7 +15,7 @@ def test_a_function_is_imported_when_it_is_called() -> None:
     work.function(JOB)
     assert done == [JOB]
     with pytest.raises(ModuleNotFoundError):
-        Named("nowhere.at_all:do")(JOB)
+        ImportedFunction("nowhere.at_all:do")(JOB)
 
 
 def do(job: Job) -> None:
@@ -25,14 +25,14 @@ def do(job: Job) -> None:
 @pytest.mark.parametrize("path", ["module", "module:", ":function", ""])
 def test_a_function_is_named_with_its_module(path: str) -> None:
     with pytest.raises(ValueError, match="'module:function'"):
-        Named(path)
+        ImportedFunction(path)
 
 
 def test_a_function_and_work_are_both_understood() -> None:
-    assert as_work(do) == Work(do)
-    assert as_work(Work(do, limit=3)) == Work(do, limit=3)
+    assert as_work(do) == TaskSpec(do)
+    assert as_work(TaskSpec(do, limit=3)) == TaskSpec(do, limit=3)
 
 
 def test_nothing_can_be_done_without_room() -> None:
     with pytest.raises(ValueError, match="at least one job"):
-        Work(do, limit=0)
+        TaskSpec(do, limit=0)

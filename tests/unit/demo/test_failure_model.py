@@ -6,8 +6,8 @@ from collections import Counter
 
 import pytest
 
+from workflow_monitor.demo.failure_model import MESSAGES, RATES, FailureMode, Work, failure_mode_of, outcome, seconds_of
 from workflow_monitor.demo.ingestions import RETRY_COUNT
-from workflow_monitor.demo.failure_model import MESSAGES, RATES, Trouble, Work, outcome, seconds_of, trouble_of
 
 SEED = 1
 
@@ -16,13 +16,13 @@ def works(kind: str, attempt: int = 1) -> list[Work]:
     return [Work(kind, number, f"scene-{number}", "burst" if kind == "tile" else "", attempt) for number in range(5000)]
 
 
-def troubled(kind: str, trouble: Trouble, attempt: int = 1) -> list[Work]:
-    return [work for work in works(kind, attempt) if trouble_of(work, SEED) is trouble]
+def troubled(kind: str, trouble: FailureMode, attempt: int = 1) -> list[Work]:
+    return [work for work in works(kind, attempt) if failure_mode_of(work, SEED) is trouble]
 
 
 @pytest.mark.parametrize("kind", ["scene", "tile"])
 def test_troubles_are_as_frequent_as_planned(kind: str) -> None:
-    found = Counter(trouble_of(work, SEED) for work in works(kind))
+    found = Counter(failure_mode_of(work, SEED) for work in works(kind))
     for trouble, rate in RATES[kind].items():
         assert found[trouble] / 5000 == pytest.approx(rate, rel=0.35)
 
@@ -31,12 +31,12 @@ def test_troubles_are_as_frequent_as_planned(kind: str) -> None:
 @pytest.mark.parametrize(
     ("trouble", "statuses"),
     [
-        (Trouble.NONE, ["DONE", "DONE", "DONE"]),
-        (Trouble.TRANSIENT, ["RETRY", "DONE", "DONE"]),
-        (Trouble.FATAL, ["FAILED", "FAILED", "FAILED"]),
+        (FailureMode.NONE, ["DONE", "DONE", "DONE"]),
+        (FailureMode.TRANSIENT, ["RETRY", "DONE", "DONE"]),
+        (FailureMode.FATAL, ["FAILED", "FAILED", "FAILED"]),
     ],
 )
-def test_an_item_behaves_as_its_trouble_says(kind: str, trouble: Trouble, statuses: list[str]) -> None:
+def test_an_item_behaves_as_its_trouble_says(kind: str, trouble: FailureMode, statuses: list[str]) -> None:
     for attempt, status in enumerate(statuses, start=1):
         assert {outcome(work, SEED)[0] for work in troubled(kind, trouble, attempt)} == {status}
 
@@ -44,8 +44,8 @@ def test_an_item_behaves_as_its_trouble_says(kind: str, trouble: Trouble, status
 @pytest.mark.parametrize("kind", ["scene", "tile"])
 def test_what_persists_waits_for_a_person_whose_retry_mostly_helps(kind: str) -> None:
     for attempt in range(1, RETRY_COUNT + 2):
-        assert {outcome(work, SEED)[0] for work in troubled(kind, Trouble.PERSISTENT, attempt)} == {"RETRY"}
-    by_hand = [outcome(work, SEED)[0] for work in troubled(kind, Trouble.PERSISTENT, RETRY_COUNT + 2)]
+        assert {outcome(work, SEED)[0] for work in troubled(kind, FailureMode.PERSISTENT, attempt)} == {"RETRY"}
+    by_hand = [outcome(work, SEED)[0] for work in troubled(kind, FailureMode.PERSISTENT, RETRY_COUNT + 2)]
     assert by_hand.count("DONE") / len(by_hand) == pytest.approx(0.7, abs=0.2)
 
 

@@ -15,7 +15,7 @@ from shapely.geometry import shape
 
 from workflow_monitor.demo.ingestions import denmark_s1, denmark_s2, examples, northern_europe_s1
 from workflow_monitor.demo.sentinel1 import relative_orbit
-from workflow_monitor.documents.aoi_names import read_scenes
+from workflow_monitor.documents.catalogue import parse_scenes
 
 S1_NAME = re.compile(
     r"(?P<mission>S1[AB])_IW_SLC__1SDV_(?P<start>\d{8}T\d{6})_(?P<stop>\d{8}T\d{6})"
@@ -151,7 +151,7 @@ def test_footprints_are_valid_and_in_the_north() -> None:
 
 @pytest.mark.parametrize("ingestion", examples(100), ids=lambda ingestion: ingestion.aoi)
 def test_the_server_takes_them_and_knows_where_they_are(ingestion: Any) -> None:
-    read = read_scenes(json.dumps(ingestion.scenes).encode(), "application/json", ingestion.aoi)
+    read = parse_scenes(json.dumps(ingestion.scenes).encode(), "application/json", ingestion.aoi)
     assert [scene.source_id for scene in read] == [scene["source_id"] for scene in ingestion.scenes]
     assert all(scene.geometry for scene in read)
     assert all(scene.date for scene in read)

@@ -1,17 +1,16 @@
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workflow_monitor.documents.catalogue import read_scenes
+from tests.paths import DATA
+from workflow_monitor.documents.catalogue import parse_scenes
 from workflow_monitor.domain.errors import InvalidInput
-from workflow_monitor.documents.scene_documents import Link, SceneToIngest
+from workflow_monitor.domain.models import Link, NewScene
 
 # The conformance material beside the checkout.
-DATA = Path(__file__).parents[3] / "shared" / "data"
 TILES = (DATA / "tiles.json").read_bytes()
 
 
@@ -27,12 +26,12 @@ def scene(name: str, previous: str = "", **changes: Any) -> dict[str, Any]:
 
 
 def read(*scenes: object, media_type: str = "application/json") -> list[str]:
-    return [read.source_id for read in read_scenes(json.dumps(scenes).encode(), media_type, "A")]
+    return [read.source_id for read in parse_scenes(json.dumps(scenes).encode(), media_type, "A")]
 
 
 def refused(body: object, aoi: str = "A", media_type: str = "application/json") -> InvalidInput:
     with pytest.raises(InvalidInput) as refusal:
-        read_scenes(body if isinstance(body, bytes) else json.dumps(body).encode(), media_type, aoi)
+        parse_scenes(body if isinstance(body, bytes) else json.dumps(body).encode(), media_type, aoi)
     return refusal.value
 
 
@@ -43,7 +42,7 @@ def catalogue(**changes: Any) -> dict[str, Any]:
 
 
 def test_a_catalogue_is_read_as_it_is_oldest_scene_first() -> None:
-    scenes = read_scenes(TILES, "application/geo+json", "DenmarkDemo", retry_count=3)
+    scenes = parse_scenes(TILES, "application/geo+json", "DenmarkDemo", retry_count=3)
     assert [scene.source_id[17:25] for scene in scenes] == ["20220111", "20220123", "20220204"]
     assert {scene.retry_count for scene in scenes} == {3}
     root, middle, leaf = (next(tile for tile in scene.tiles if tile.source_id == "A44_IW1_8951") for scene in scenes)
@@ -58,7 +57,7 @@ def test_a_catalogue_is_read_as_it_is_oldest_scene_first() -> None:
 
 
 def test_the_footprints_of_a_catalogue_are_those_of_scene_and_tile() -> None:
-    newest = read_scenes(TILES, "", "DenmarkDemo")[-1]
+    newest = parse_scenes(TILES, "", "DenmarkDemo")[-1]
     assert newest.geometry is not None
     assert newest.geometry.origin == "catalogue"
     assert newest.geometry.bounds == (8.601999, 54.109722, 13.150673, 56.140678)
@@ -68,7 +67,7 @@ def test_the_footprints_of_a_catalogue_are_those_of_scene_and_tile() -> None:
 
 
 def test_without_its_own_text_a_scene_has_the_geometry_of_the_feature() -> None:
-    scenes = read_scenes(json.dumps(catalogue(GeometryWKT="")).encode(), "", "DenmarkDemo")
+    scenes = parse_scenes(json.dumps(catalogue(GeometryWKT="")).encode(), "", "DenmarkDemo")
     assert scenes[-1].geometry is not None
     assert scenes[-1].geometry.origin == "catalogue"
 
@@ -76,7 +75,7 @@ def test_without_its_own_text_a_scene_has_the_geometry_of_the_feature() -> None:
 def test_data_tiles_are_filled_in_from_the_tiles() -> None:
     collection = catalogue()
     collection["features"][0]["properties"]["data"]["tiles"] = {}
-    scenes = read_scenes(json.dumps(collection).encode(), "", "DenmarkDemo")
+    scenes = parse_scenes(json.dumps(collection).encode(), "", "DenmarkDemo")
     assert json.loads(scenes[-1].data)["tiles"]["A44_IW1_9007"] == {"swath_id": "IW1", "tile_nr": 6}
 
 
@@ -90,7 +89,7 @@ def test_a_catalogue_that_names_no_aoi_goes_where_it_is_sent() -> None:
     collection = catalogue()
     for feature in collection["features"]:
         del feature["properties"]["aoi"]
-    assert {scene.aoi for scene in read_scenes(json.dumps(collection).encode(), "", "Anywhere")} == {"Anywhere"}
+    assert {scene.aoi for scene in parse_scenes(json.dumps(collection).encode(), "", "Anywhere")} == {"Anywhere"}
 
 
 def test_a_catalogue_without_tiles_is_told_so() -> None:
@@ -106,7 +105,7 @@ def test_scenes_as_the_server_lists_them_are_told_what_they_lack() -> None:
 
 
 def test_features_that_are_ingested_already_are_left_out() -> None:
-    scenes = read_scenes(json.dumps(catalogue(Ingested=True)).encode(), "", "DenmarkDemo")
+    scenes = parse_scenes(json.dumps(catalogue(Ingested=True)).encode(), "", "DenmarkDemo")
     assert [scene.source_id[17:25] for scene in scenes] == ["20220111", "20220123"]
 
 
@@ -186,7 +185,7 @@ def test_errors_of_several_scenes_are_told_at_once_up_to_a_number() -> None:
 @pytest.mark.parametrize("end", ["", "\n", "\r\n\r\n"])
 def test_one_scene_a_line(media_type: str, end: str) -> None:
     body = ("\n".join(json.dumps(scene(name)) for name in "ab") + end).encode()
-    assert [scene.source_id for scene in read_scenes(body, media_type, "A")] == ["a", "b"]
+    assert [scene.source_id for scene in parse_scenes(body, media_type, "A")] == ["a", "b"]
 
 
 def test_a_line_that_is_wrong_is_numbered() -> None:
@@ -199,7 +198,7 @@ def test_a_line_that_is_wrong_is_numbered() -> None:
 
 
 def test_a_single_scene_and_none_at_all() -> None:
-    assert [scene.source_id for scene in read_scenes(json.dumps(scene("a"), indent=1).encode(), "", "A")] == ["a"]
+    assert [scene.source_id for scene in parse_scenes(json.dumps(scene("a"), indent=1).encode(), "", "A")] == ["a"]
     assert read() == []
 
 
@@ -216,7 +215,7 @@ def test_any_links_are_ordered_or_refused(links: list[tuple[int, int]]) -> None:
         [scene(f"s{number}", f"s{previous[number]}" if number in previous else "") for number in range(10)]
     )
     try:
-        scenes = read_scenes(body.encode(), "", "A")
+        scenes = parse_scenes(body.encode(), "", "A")
     except InvalidInput as error:
         assert "circle" in error.detail  # noqa: PT017
         return
@@ -225,5 +224,5 @@ def test_any_links_are_ordered_or_refused(links: list[tuple[int, int]]) -> None:
     assert len(names) == 10
 
 
-def _links_lead_backwards(scene: SceneToIngest, before: list[str]) -> bool:
+def _links_lead_backwards(scene: NewScene, before: list[str]) -> bool:
     return all(tile.previous is None or tile.previous.scene in before for tile in scene.tiles)

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from workflow_monitor.documents.footprints import footprint, mgrs_square, parse_geojson, parse_wkt
 from workflow_monitor.domain.errors import InvalidInput
-from workflow_monitor.documents.footprints import footprint, mgrs_square, read_geojson, read_wkt
 from workflow_monitor.domain.limits import DEFAULTS
 
 SQUARE: list[list[float]] = [[9, 54], [10, 54], [10, 55], [9, 55], [9, 54]]
@@ -22,47 +22,47 @@ def decoded(geojson: str) -> Any:
 
 
 def test_a_polygon_is_read() -> None:
-    geometry = read_geojson(polygon(SQUARE), "geometry")
+    geometry = parse_geojson(polygon(SQUARE), "geometry")
     assert decoded(geometry.geojson) == polygon(SQUARE)
     assert geometry.bounds == (9.0, 54.0, 10.0, 55.0)
     assert geometry.origin == "geometry"
 
 
 def test_the_same_area_in_wkt() -> None:
-    geometry = read_wkt("POLYGON ((9 54, 10 54, 10 55, 9 55, 9 54))", "wkt")
+    geometry = parse_wkt("POLYGON ((9 54, 10 54, 10 55, 9 55, 9 54))", "wkt")
     assert decoded(geometry.geojson) == polygon(SQUARE)
     assert geometry.origin == "wkt"
 
 
 def test_rings_follow_the_right_hand_rule() -> None:
     hole = [[9.2, 54.2], [9.8, 54.2], [9.8, 54.8], [9.2, 54.2]]
-    read = decoded(read_geojson(polygon(SQUARE[::-1], hole), "geometry").geojson)
+    read = decoded(parse_geojson(polygon(SQUARE[::-1], hole), "geometry").geojson)
     assert read["coordinates"][0] in (SQUARE, [*SQUARE[2:], *SQUARE[1:3]])
     assert read["coordinates"][1] == hole[::-1]
 
 
 def test_heights_are_kept() -> None:
     high = [[*position, 12.5] for position in SQUARE]
-    assert decoded(read_geojson(polygon(high), "geometry").geojson)["coordinates"] == [high]
+    assert decoded(parse_geojson(polygon(high), "geometry").geojson)["coordinates"] == [high]
 
 
 def test_a_multipolygon_is_read() -> None:
     other = [[x + 5, y] for x, y in SQUARE]
     value = {"type": "MultiPolygon", "coordinates": [[SQUARE], [other]]}
-    assert decoded(read_geojson(value, "geometry").geojson) == value
-    assert read_geojson(value, "geometry").bounds == (9, 54, 15, 55)
+    assert decoded(parse_geojson(value, "geometry").geojson) == value
+    assert parse_geojson(value, "geometry").bounds == (9, 54, 15, 55)
 
 
 def test_parts_that_overlap_are_one_area() -> None:
     other = [[x + 0.5, y] for x, y in SQUARE]
-    read = read_geojson({"type": "MultiPolygon", "coordinates": [[SQUARE], [other]]}, "geometry")
+    read = parse_geojson({"type": "MultiPolygon", "coordinates": [[SQUARE], [other]]}, "geometry")
     assert decoded(read.geojson)["type"] == "Polygon"
     assert read.bounds == (9, 54, 10.5, 55)
 
 
 def test_an_area_across_the_antimeridian_is_cut() -> None:
     ring = [[179.0, -17.0], [-179.0, -17.0], [-179.0, -16.0], [179.0, -16.0], [179.0, -17.0]]
-    geometry = read_geojson(polygon(ring), "geometry")
+    geometry = parse_geojson(polygon(ring), "geometry")
     read = decoded(geometry.geojson)
     assert read["type"] == "MultiPolygon"
     spans = sorted(
@@ -74,7 +74,7 @@ def test_an_area_across_the_antimeridian_is_cut() -> None:
 
 
 def test_an_area_across_the_antimeridian_that_starts_in_the_west_is_the_same() -> None:
-    west = read_wkt("POLYGON((-179 -17, -179 -16, 179 -16, 179 -17, -179 -17))", "wkt")
+    west = parse_wkt("POLYGON((-179 -17, -179 -16, 179 -16, 179 -17, -179 -17))", "wkt")
     assert west.bounds == (-180.0, -17.0, 180.0, -16.0)
     assert len(decoded(west.geojson)["coordinates"]) == 2
 
@@ -82,13 +82,13 @@ def test_an_area_across_the_antimeridian_that_starts_in_the_west_is_the_same() -
 def test_a_hole_goes_with_the_piece_that_it_is_in() -> None:
     ring = [[178.0, 0.0], [-178.0, 0.0], [-178.0, 4.0], [178.0, 4.0], [178.0, 0.0]]
     hole = [[-179.5, 1.0], [-179.5, 2.0], [-179.0, 2.0], [-179.0, 1.0], [-179.5, 1.0]]
-    read = decoded(read_geojson(polygon(ring, hole), "geometry").geojson)
+    read = decoded(parse_geojson(polygon(ring, hole), "geometry").geojson)
     assert sorted(len(part) for part in read["coordinates"]) == [1, 2]
 
 
 def test_an_area_around_a_pole_reaches_it() -> None:
     ring = [[x, -80.0] for x in (-180.0, -90.0, 0.0, 90.0)] + [[179.0, -80.0], [-180.0, -80.0]]
-    geometry = read_geojson(polygon(ring), "geometry")
+    geometry = parse_geojson(polygon(ring), "geometry")
     assert geometry.bounds == (-180, -90, 180, -80)
 
 
@@ -122,7 +122,7 @@ def test_an_area_around_a_pole_reaches_it() -> None:
 )
 def test_what_is_no_area_is_refused_at_its_place(value: object, place: str) -> None:
     with pytest.raises(InvalidInput) as refusal:
-        read_geojson(value, "geometry")
+        parse_geojson(value, "geometry")
     assert [error.field for error in refusal.value.errors] == [place]
     assert len(refusal.value.detail) < 400
 
@@ -150,14 +150,14 @@ def test_what_is_no_area_is_refused_at_its_place(value: object, place: str) -> N
 )
 def test_what_is_no_area_in_wkt_is_refused(text: str) -> None:
     with pytest.raises(InvalidInput) as refusal:
-        read_wkt(text, "data.wkt")
+        parse_wkt(text, "data.wkt")
     assert [error.field for error in refusal.value.errors] == ["data.wkt"]
     assert len(refusal.value.detail) < 500
 
 
 def test_a_crossing_is_told_with_its_place() -> None:
     with pytest.raises(InvalidInput, match=r"9\.5 54\.5"):
-        read_wkt("POLYGON ((9 54, 10 55, 10 54, 9 55, 9 54))", "wkt")
+        parse_wkt("POLYGON ((9 54, 10 55, 10 54, 9 55, 9 54))", "wkt")
 
 
 def test_the_square_of_a_sentinel_2_name() -> None:
@@ -166,12 +166,12 @@ def test_the_square_of_a_sentinel_2_name() -> None:
     assert geometry.origin == "mgrs"
     assert geometry.bounds == pytest.approx((9.0, 55.037, 10.601, 55.945), abs=0.001)
     # It is as valid as what others give.
-    assert read_geojson(decoded(geometry.geojson), "geometry").bounds == geometry.bounds
+    assert parse_geojson(decoded(geometry.geojson), "geometry").bounds == geometry.bounds
     assert mgrs_square("S1A") is None
 
 
 def test_a_given_footprint_goes_before_the_catalogue_and_that_before_the_name() -> None:
-    given_one, catalogue = read_geojson(polygon(SQUARE), "geometry"), read_geojson(polygon(SQUARE), "g", "catalogue")
+    given_one, catalogue = parse_geojson(polygon(SQUARE), "geometry"), parse_geojson(polygon(SQUARE), "g", "catalogue")
     name = "S2A_MSIL1C_20220104T103431_N0301_R108_T32UNG_20220104T123507"
     assert footprint(name, given_one, catalogue) is given_one
     assert footprint(name, None, catalogue) is catalogue
@@ -193,18 +193,18 @@ rings = st.lists(st.lists(st.integers(-181, 181), min_size=2, max_size=3), min_s
 )
 def test_anything_is_an_area_within_the_world_or_refused(kind: str, coordinates: object) -> None:
     try:
-        geometry = read_geojson({"type": kind, "coordinates": coordinates}, "geometry")
+        geometry = parse_geojson({"type": kind, "coordinates": coordinates}, "geometry")
     except InvalidInput as error:
         assert error.errors[0].field.startswith("geometry")  # noqa: PT017
         return
     west, south, east, north = geometry.bounds
     assert -180 <= west <= east <= 180
     assert -90 <= south <= north <= 90
-    assert read_geojson(decoded(geometry.geojson), "geometry").bounds == pytest.approx(geometry.bounds)
+    assert parse_geojson(decoded(geometry.geojson), "geometry").bounds == pytest.approx(geometry.bounds)
 
 
 @settings(deadline=None)
 @given(st.text("POLYGNMUTI() ,.0123456789-eZ", max_size=60) | st.text())
 def test_any_text_is_an_area_or_refused(text: str) -> None:
     with suppress(InvalidInput):
-        read_wkt(text, "wkt")
+        parse_wkt(text, "wkt")

@@ -2,7 +2,7 @@ from itertools import pairwise
 
 import pytest
 
-from workflow_monitor.documents.mgrs import square_of_product, square_ring
+from workflow_monitor.documents.mgrs import mgrs_cell_of_product, square_ring
 
 
 def bounds(name: str) -> tuple[float, float, float, float]:
@@ -70,7 +70,7 @@ def test_squares_that_do_not_exist(name: str) -> None:
     ],
 )
 def test_names_of_sentinel_2_products_tell_their_square(source_id: str) -> None:
-    assert square_of_product(source_id) == square_ring("32UNG")
+    assert mgrs_cell_of_product(source_id) == square_ring("32UNG")
 
 
 @pytest.mark.parametrize(
@@ -84,4 +84,4 @@ def test_names_of_sentinel_2_products_tell_their_square(source_id: str) -> None:
     ],
 )
 def test_other_names_tell_no_square(source_id: str) -> None:
-    assert square_of_product(source_id) is None
+    assert mgrs_cell_of_product(source_id) is None

@@ -4,25 +4,27 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from workflow_monitor.documents.results import InvalidResult, parse_results
 from workflow_monitor.domain.errors import InvalidInput
 from workflow_monitor.domain.models import Result
-from workflow_monitor.documents.results import InvalidResult, read_results
-from workflow_monitor.domain.status import Kind, Status
+from workflow_monitor.domain.status import ItemKind, Status
 
 
 def read_one(**fields: object) -> Result | InvalidResult:
-    [result] = read_results(json.dumps([fields]).encode())
+    [result] = parse_results(json.dumps([fields]).encode())
     return result
 
 
 def test_a_result_in_any_case_with_more_fields() -> None:
     result = read_one(type="tile", id=12, status="retry", message="no memory", attempt=3, host="worker-1")
-    assert result == Result(kind=Kind.TILE, id=12, status=Status.RETRY, message="no memory", attempt=3)
+    assert result == Result(kind=ItemKind.TILE, id=12, status=Status.RETRY, message="no memory", attempt=3)
 
 
 @pytest.mark.parametrize("fields", [{}, {"message": None, "attempt": None}])
 def test_message_and_attempt_may_be_absent(fields: dict[str, object]) -> None:
-    assert read_one(type="scene", id=1, status="DONE", **fields) == Result(kind=Kind.SCENE, id=1, status=Status.DONE)
+    assert read_one(type="scene", id=1, status="DONE", **fields) == Result(
+        kind=ItemKind.SCENE, id=1, status=Status.DONE
+    )
 
 
 @pytest.mark.parametrize(
@@ -59,7 +61,7 @@ def test_an_entry_that_is_no_result_says_why(fields: dict[str, object], named: s
 
 
 def test_an_invalid_entry_tells_what_it_was_about_and_disturbs_no_other() -> None:
-    first, second, third = read_results(
+    first, second, third = parse_results(
         b'[{"type": "scene", "id": 5, "status": "?"}, 12, {"type": "tile", "id": 6, "status": "DONE"}]'
     )
     assert isinstance(first, InvalidResult)
@@ -72,7 +74,7 @@ def test_an_invalid_entry_tells_what_it_was_about_and_disturbs_no_other() -> Non
 @pytest.mark.parametrize("body", [b"{}", b'"text"', b"null", b"", b"["])
 def test_a_body_that_is_no_list_is_refused(body: bytes) -> None:
     with pytest.raises(InvalidInput):
-        read_results(body)
+        parse_results(body)
 
 
 anything = st.recursive(
@@ -87,4 +89,4 @@ entries = st.dictionaries(
 
 @given(st.lists(entries | anything, max_size=5))
 def test_each_entry_has_an_answer(values: list[object]) -> None:
-    assert len(read_results(json.dumps(values).encode())) == len(values)
+    assert len(parse_results(json.dumps(values).encode())) == len(values)

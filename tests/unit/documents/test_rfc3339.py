@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workflow_monitor.documents.rfc3339 import read_date, rfc3339
+from workflow_monitor.documents.rfc3339 import format_time, parse_time
 
 
 @pytest.mark.parametrize(
@@ -24,24 +24,24 @@ from workflow_monitor.documents.rfc3339 import read_date, rfc3339
     ],
 )
 def test_a_date_keeps_its_offset_and_loses_trailing_zeros(given_text: str, text: str) -> None:
-    read, moment = read_date(given_text)
+    read, moment = parse_time(given_text)
     assert read == text
     assert moment is not None
     assert moment.utcoffset() == UTC.utcoffset(None)
-    assert read_date(read) == (text, moment)
+    assert parse_time(read) == (text, moment)
 
 
 def test_the_datetime_is_in_utc_with_microseconds() -> None:
-    assert read_date("2022-01-04T10:34:31.1234567-03:30")[1] == datetime(2022, 1, 4, 14, 4, 31, 123456, UTC)
+    assert parse_time("2022-01-04T10:34:31.1234567-03:30")[1] == datetime(2022, 1, 4, 14, 4, 31, 123456, UTC)
 
 
 @pytest.mark.parametrize("text", ["0001-01-01T00:00:00Z", "0000-02-29T00:00:00Z", "0001-06-01T00:00:00+05:00"])
 def test_the_years_0_and_1_are_no_date(text: str) -> None:
-    assert read_date(text) == (text, None)
+    assert parse_time(text) == (text, None)
 
 
 def test_the_last_evening_of_time_west_of_greenwich_has_a_datetime() -> None:
-    text, moment = read_date("9999-12-31T23:59:59-01:00")
+    text, moment = parse_time("9999-12-31T23:59:59-01:00")
     assert text == "9999-12-31T23:59:59-01:00"
     assert moment == datetime.max.replace(tzinfo=UTC)
 
@@ -76,16 +76,16 @@ def test_the_last_evening_of_time_west_of_greenwich_has_a_datetime() -> None:
 )
 def test_nothing_but_rfc_3339_is_a_date(text: str) -> None:
     with pytest.raises(ValueError, match="expected"):
-        read_date(text)
+        parse_time(text)
 
 
 @given(st.datetimes(min_value=datetime(2, 1, 2), timezones=st.just(UTC)))  # noqa: DTZ001
 def test_any_moment_is_read_as_it_was_written(moment: datetime) -> None:
-    text = rfc3339(moment)
-    assert read_date(text) == (text, moment)
+    text = format_time(moment)
+    assert parse_time(text) == (text, moment)
 
 
 @given(st.text())
 def test_any_text_is_read_or_refused(text: str) -> None:
     with suppress(ValueError):
-        read_date(text)
+        parse_time(text)

@@ -1,28 +1,21 @@
 import copy
 import json
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workflow_monitor.documents.aoi_names import (
-    Link,
-    SceneToIngest,
-    check_aoi_name,
-    merge_patch,
-    read_json,
-    read_scene,
-    read_scene_data,
-    read_tile_data,
-)
+from tests.paths import DATA
+from workflow_monitor.documents.aoi_names import check_aoi_name
+from workflow_monitor.documents.scene_documents import parse_scene, parse_scene_data, parse_tile_data
+from workflow_monitor.documents.strict_json import merge_patch, read_json
 from workflow_monitor.domain.errors import InvalidInput
 from workflow_monitor.domain.limits import DEFAULTS
+from workflow_monitor.domain.models import Link, NewScene
 
 # The conformance material beside the checkout.
-SHARED = Path(__file__).parents[3] / "shared"
 
 S2 = "S2A_MSIL1C_20220104T103431_N0301_R108_T32UNG_20220104T123507"
 EMPTY_SCENE_DATA = (
@@ -46,13 +39,13 @@ def scene(**changes: Any) -> dict[str, Any]:
 
 def fields_refused(value: object, aoi: str = "Denmark") -> list[str]:
     with pytest.raises(InvalidInput) as refusal:
-        read_scene(value, aoi)
+        parse_scene(value, aoi)
     assert all(error.message for error in refusal.value.errors)
     return [error.field for error in refusal.value.errors]
 
 
 def test_a_scene_is_read() -> None:
-    read = read_scene(scene(), "Denmark")
+    read = parse_scene(scene(), "Denmark")
     assert (read.source_id, read.aoi, read.retry_count) == (S2, "Denmark", 2)
     assert read.date == datetime(2022, 1, 4, 10, 34, 31, 24000, UTC)
     assert json.loads(read.data)["tiles"] == {"tile": {"swath_id": "IW1", "tile_nr": 4}}
@@ -65,7 +58,7 @@ def test_a_scene_is_read() -> None:
 
 
 def test_missing_fields_have_their_zero_values() -> None:
-    read = read_scene({"source_id": "a", "aoi": "b", "data": {"tiles": {"t": {}}}, "tiles": {"t": {}}}, "b")
+    read = parse_scene({"source_id": "a", "aoi": "b", "data": {"tiles": {"t": {}}}, "tiles": {"t": {}}}, "b")
     assert read.data == EMPTY_SCENE_DATA.replace(
         '"graph_name"', '"tiles":{"t":{"swath_id":"","tile_nr":0}},"graph_name"', 1
     )
@@ -92,12 +85,12 @@ def test_null_is_as_good_as_missing() -> None:
     )
     value = {"id": None, "source_id": "a", "aoi": "b", "data": {**data, "tiles": {"t": None}}, "tiles": {"t": None}}
     bare = {"source_id": "a", "aoi": "b", "data": {"tiles": {"t": {}}}, "tiles": {"t": {}}}
-    assert read_scene({**value, "retry_count": None}, "b") == read_scene(bare, "b")
+    assert parse_scene({**value, "retry_count": None}, "b") == parse_scene(bare, "b")
 
 
 def test_the_data_of_the_example_is_written_as_it_is() -> None:
-    for example in json.loads((SHARED / "data" / "example-scenes.json").read_text()):
-        text = read_scene_data(example["data"]).text
+    for example in json.loads((DATA / "example-scenes.json").read_text()):
+        text = parse_scene_data(example["data"]).text
         assert json.dumps(json.loads(text)) == json.dumps(example["data"])
 
 
@@ -160,7 +153,7 @@ def test_a_field_that_does_not_fit_is_named(change: dict[str, object], field: st
 )
 def test_a_field_of_the_data_that_does_not_fit_is_named(change: dict[str, object], field: str) -> None:
     with pytest.raises(InvalidInput) as refusal:
-        read_scene_data(change)
+        parse_scene_data(change)
     assert [error.field for error in refusal.value.errors] == [field]
     value = scene(data={**scene()["data"], **change})
     assert fields_refused(value) == [f"data.{field}"]
@@ -173,18 +166,18 @@ def test_several_fields_are_named_at_once() -> None:
 
 def test_a_message_says_what_was_found_and_what_was_expected() -> None:
     with pytest.raises(InvalidInput) as refusal:
-        read_scene(scene(retry_count="2"), "Denmark")
+        parse_scene(scene(retry_count="2"), "Denmark")
     expected = "retry_count: expected an integer from -2147483648 to 2147483647, found '2'."
     assert refusal.value.detail == expected
 
 
 def test_a_scene_as_the_server_lists_it_lacks_tiles() -> None:
-    [example, _] = json.loads((SHARED / "data" / "example-scenes.json").read_text())
+    [example, _] = json.loads((DATA / "example-scenes.json").read_text())
     fields = fields_refused(example, example["aoi"])
     assert fields[0] == "tiles"
     assert set(fields) == {"tiles", "status", "message", "RetryCountDown"}
     with pytest.raises(InvalidInput, match="tiles: is missing; expected for each tile an object of previous_tile_id"):
-        read_scene(example, example["aoi"])
+        parse_scene(example, example["aoi"])
 
 
 @pytest.mark.parametrize("value", [None, {}])
@@ -217,7 +210,7 @@ def link(tile: str, scene_id: str) -> dict[str, str]:
 
 
 def test_a_link_is_read() -> None:
-    [tile] = read_scene(with_links(("b", link("a", "other"))), "Denmark").tiles
+    [tile] = parse_scene(with_links(("b", link("a", "other"))), "Denmark").tiles
     assert tile.previous == tile.reference == Link(scene="other", tile="a")
 
 
@@ -225,23 +218,23 @@ def test_a_link_is_read() -> None:
 def test_half_a_link_is_refused(missing: int) -> None:
     half = {key: value for bit, (key, value) in enumerate(link("a", "other").items()) if not missing >> bit & 1}
     with pytest.raises(InvalidInput, match="half a link") as refusal:
-        read_scene(with_links(("b", half)), "Denmark")
+        parse_scene(with_links(("b", half)), "Denmark")
     assert [error.field for error in refusal.value.errors] == ["tiles.b"]
 
 
 def test_tiles_that_follow_tiles_of_their_own_scene_come_after_them() -> None:
     value = with_links(("c", link("b", S2)), ("b", link("a", S2)), ("a", link("", "")))
-    assert [tile.source_id for tile in read_scene(value, "Denmark").tiles] == ["a", "b", "c"]
+    assert [tile.source_id for tile in parse_scene(value, "Denmark").tiles] == ["a", "b", "c"]
 
 
 def test_tiles_in_a_circle_are_refused_by_name() -> None:
     value = with_links(("a", link("b", S2)), ("b", link("a", S2)))
     with pytest.raises(InvalidInput, match="circle: 'a', 'b'"):
-        read_scene(value, "Denmark")
+        parse_scene(value, "Denmark")
     with pytest.raises(InvalidInput, match="circle: 'a'"):
-        read_scene(with_links(("a", link("a", S2))), "Denmark")
+        parse_scene(with_links(("a", link("a", S2))), "Denmark")
     with pytest.raises(InvalidInput, match="leads to the tile 'x' of its own scene"):
-        read_scene(with_links(("a", link("x", S2))), "Denmark")
+        parse_scene(with_links(("a", link("x", S2))), "Denmark")
 
 
 def test_uuid_tags_and_geometry_are_kept_as_given() -> None:
@@ -251,39 +244,39 @@ def test_uuid_tags_and_geometry_are_kept_as_given() -> None:
         "geometry": SQUARE,
         "wkt": "POLYGON ((0 0, 1 0, 1 1, 0 0))",
     }
-    data = read_scene_data(given_data)
+    data = parse_scene_data(given_data)
     assert {key: value for key, value in json.loads(data.text).items() if key in given_data} == given_data
     assert next(iter(json.loads(data.text))) == "uuid"
     assert data.geometry is not None
     assert (data.geometry.origin, data.geometry.bounds) == ("geometry", (9, 54, 10, 55))
-    only_wkt = read_scene_data({"wkt": given_data["wkt"]})
+    only_wkt = parse_scene_data({"wkt": given_data["wkt"]})
     assert only_wkt.geometry is not None
     assert only_wkt.geometry.origin == "wkt"
 
 
 def test_numbers_of_the_metadata_are_64_bit_floats() -> None:
     body = b'{"metadata": {"a": 9007199254740993, "b": -0.0, "c": [1.0, {"d": 0.1}], "e": true, "f": "1"}}'
-    text = read_scene_data(read_json(body)).text
+    text = parse_scene_data(read_json(body)).text
     assert '"metadata":{"a":9007199254740992' in text
     assert '"b":0,"c":[1,{"d":0.1}],"e":true,"f":"1"}' in text
 
 
 def test_data_is_replaced_and_nulls_are_emptiness() -> None:
-    assert read_scene_data({}).text == EMPTY_SCENE_DATA
-    assert read_scene_data(None).text == EMPTY_SCENE_DATA
-    assert read_tile_data(None).text == EMPTY_TILE_DATA
-    assert read_tile_data({"tile_nr": -4}).text == EMPTY_TILE_DATA.replace("0", "-4")
+    assert parse_scene_data({}).text == EMPTY_SCENE_DATA
+    assert parse_scene_data(None).text == EMPTY_SCENE_DATA
+    assert parse_tile_data(None).text == EMPTY_TILE_DATA
+    assert parse_tile_data({"tile_nr": -4}).text == EMPTY_TILE_DATA.replace("0", "-4")
 
 
 @pytest.mark.parametrize("fields", [[], "text", 12, {"swath": ""}, {"tile_nr": 4.5}, {"is_retriable": 1}])
 def test_tile_data_that_does_not_fit_is_refused(fields: object) -> None:
     with pytest.raises(InvalidInput):
-        read_tile_data(fields)
+        parse_tile_data(fields)
 
 
 def test_a_patch_of_data_is_checked_as_the_whole() -> None:
-    before = json.loads(read_scene_data(scene()["data"]).text)
-    after = read_scene_data(merge_patch(before, {"storage_uri": "gs://bucket", "date": None})).text
+    before = json.loads(parse_scene_data(scene()["data"]).text)
+    after = parse_scene_data(merge_patch(before, {"storage_uri": "gs://bucket", "date": None})).text
     assert json.loads(after) == {**before, "storage_uri": "gs://bucket", "date": "0001-01-01T00:00:00Z"}
 
 
@@ -342,11 +335,11 @@ def test_a_scene_with_anything_anywhere_is_read_or_refused(path: tuple[str, ...]
         inner = inner[key]
     inner[path[-1]] = value
     try:
-        read = read_scene(changed, "Denmark")
+        read = parse_scene(changed, "Denmark")
     except InvalidInput as error:
         assert error.errors  # noqa: PT017
         assert len(error.detail) < 1000  # noqa: PT017
         return
-    assert isinstance(read, SceneToIngest)
-    once = read_scene_data(json.loads(read.data)).text
+    assert isinstance(read, NewScene)
+    once = parse_scene_data(json.loads(read.data)).text
     assert once == read.data

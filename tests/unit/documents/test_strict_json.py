@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from workflow_monitor.documents.strict_json import gc_paused, merge_patch, read_json
 from workflow_monitor.domain.errors import InvalidInput
 from workflow_monitor.domain.limits import DEFAULTS
-from workflow_monitor.documents.strict_json import collector_paused, merge_patch, read_json
 
 scalars = (
     st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats(allow_nan=False, allow_infinity=False)
@@ -98,9 +98,9 @@ def test_keys_that_are_the_same_after_replacement_are_duplicates() -> None:
 
 
 def test_the_garbage_collector_runs_again_after_a_large_body() -> None:
-    with collector_paused(10_000_000):
+    with gc_paused(10_000_000):
         assert not gc.isenabled()
-        with collector_paused(10_000_000):
+        with gc_paused(10_000_000):
             pass
         assert not gc.isenabled()
     assert gc.isenabled()

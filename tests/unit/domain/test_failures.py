@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workflow_monitor.domain.failures import FAILURES, Failure, grouped, shape
-from workflow_monitor.domain.status import Kind, Status
+from workflow_monitor.domain.failures import FAILURES, FailedItem, group_failures, message_template
+from workflow_monitor.domain.status import ItemKind, Status
 
 NOON = datetime(2022, 1, 4, 12, tzinfo=UTC)
 
@@ -29,13 +29,13 @@ NOON = datetime(2022, 1, 4, 12, tzinfo=UTC)
     ],
 )
 def test_shapes(message: str, folded: str) -> None:
-    assert shape(message) == folded
+    assert message_template(message) == folded
 
 
-def failures(number: int) -> st.SearchStrategy[Failure]:
+def failures(number: int) -> st.SearchStrategy[FailedItem]:
     return st.builds(
-        Failure,
-        kind=st.sampled_from(list(Kind)),
+        FailedItem,
+        kind=st.sampled_from(list(ItemKind)),
         id=st.just(number),
         status=st.sampled_from(FAILURES),
         message=st.sampled_from(["", "exit status 1", "exit status 2", "tile 1 broke", "tile 2 broke"])
@@ -45,14 +45,16 @@ def failures(number: int) -> st.SearchStrategy[Failure]:
 
 
 @given(st.integers(0, 12).flatmap(lambda number: st.tuples(*map(failures, range(number)))))
-def test_every_failure_is_in_one_group(all_of_them: tuple[Failure, ...]) -> None:
-    groups = grouped(all_of_them)
+def test_every_failure_is_in_one_group(all_of_them: tuple[FailedItem, ...]) -> None:
+    groups = group_failures(all_of_them)
     assert sorted(number for group in groups for number in group.ids) == [failure.id for failure in all_of_them]
     assert [group.count for group in groups] == sorted((group.count for group in groups), reverse=True)
-    assert len({(group.shape, group.kind) for group in groups}) == len(groups)
+    assert len({(group.message_template, group.kind) for group in groups}) == len(groups)
     for group in groups:
         members = [all_of_them[number] for number in group.ids]
-        assert {(shape(member.message), member.kind) for member in members} == {(group.shape, group.kind)}
+        assert {(message_template(member.message), member.kind) for member in members} == {
+            (group.message_template, group.kind)
+        }
         assert [member.status for member in members] == ["RETRY"] * group.retry + ["FAILED"] * group.failed
         assert group.example == members[0].message
         assert group.retry + group.failed == group.count
@@ -62,7 +64,7 @@ def test_every_failure_is_in_one_group(all_of_them: tuple[Failure, ...]) -> None
 
 @given(st.text(max_size=100))
 def test_a_shape_is_one_short_line(message: str) -> None:
-    folded = shape(message)
+    folded = message_template(message)
     assert 0 < len(folded) <= 500
     assert "\n" not in folded
 
@@ -71,9 +73,9 @@ def test_dates_and_orbits_of_a_group() -> None:
     days = [date(2022, 1, 9), None, date(2022, 1, 4)]
     orbits = ["44", "117", "44"]
     failed = [
-        Failure(Kind.TILE, n, Status.RETRY, "broken", None, day, orbit)
+        FailedItem(ItemKind.TILE, n, Status.RETRY, "broken", None, day, orbit)
         for n, (day, orbit) in enumerate(zip(days, orbits, strict=True), 1)
     ]
-    (group,) = grouped([*failed, Failure(Kind.TILE, 4, Status.RETRY, "broken")])
+    (group,) = group_failures([*failed, FailedItem(ItemKind.TILE, 4, Status.RETRY, "broken")])
     assert (group.first_acquired, group.last_acquired) == (date(2022, 1, 4), date(2022, 1, 9))
     assert group.orbits == {"44": 2, "117": 1}

@@ -6,14 +6,14 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workflow_monitor.domain.status import Kind, Status
-from workflow_monitor.domain.timeline import Flow, Span, timeline
+from workflow_monitor.domain.status import ItemKind, Status
+from workflow_monitor.domain.timeline import TimeRange, TransitionCount, timeline
 
 START = datetime(2022, 1, 4, tzinfo=UTC)
 
 
-def span(steps: int) -> Span:
-    return Span(START, START + timedelta(minutes=steps), steps)
+def span(steps: int) -> TimeRange:
+    return TimeRange(START, START + timedelta(minutes=steps), steps)
 
 
 def test_a_step_is_a_part_of_the_span() -> None:
@@ -22,15 +22,15 @@ def test_a_step_is_a_part_of_the_span() -> None:
 
 def test_numbers_at_the_end_of_each_step() -> None:
     flows = [
-        Flow(0, Kind.SCENE, None, Status.PENDING, 3),
-        Flow(1, Kind.SCENE, Status.PENDING, Status.DONE, 2),
-        Flow(3, Kind.SCENE, Status.PENDING, Status.RETRY, 1),  # after the end
+        TransitionCount(0, ItemKind.SCENE, None, Status.PENDING, 3),
+        TransitionCount(1, ItemKind.SCENE, Status.PENDING, Status.DONE, 2),
+        TransitionCount(3, ItemKind.SCENE, Status.PENDING, Status.RETRY, 1),  # after the end
     ]
-    now = {Kind.SCENE: Counter({Status.DONE: 2, Status.RETRY: 1}), Kind.TILE: Counter[Status]()}
+    now = {ItemKind.SCENE: Counter({Status.DONE: 2, Status.RETRY: 1}), ItemKind.TILE: Counter[Status]()}
     found = timeline(span(3), now, flows)
-    scenes = found.counts[Kind.SCENE]
+    scenes = found.counts[ItemKind.SCENE]
     assert (scenes[Status.PENDING], scenes[Status.DONE], scenes[Status.RETRY]) == ([3, 1, 1], [0, 2, 2], [0, 0, 0])
-    assert found.finished == {Kind.SCENE: [0, 2, 0], Kind.TILE: [0, 0, 0]}
+    assert found.finished == {ItemKind.SCENE: [0, 2, 0], ItemKind.TILE: [0, 0, 0]}
 
 
 @given(
@@ -50,7 +50,7 @@ def test_going_back_is_as_going_forward(
                 if source is not None:
                     current[source] -= 1
         expected.append({status: current[status] for status in Status})
-    flows = [Flow(at, Kind.TILE, source, target, 1) for at, source, target in moves]
-    found = timeline(span(4), {Kind.SCENE: Counter(), Kind.TILE: current}, flows)
+    flows = [TransitionCount(at, ItemKind.TILE, source, target, 1) for at, source, target in moves]
+    found = timeline(span(4), {ItemKind.SCENE: Counter(), ItemKind.TILE: current}, flows)
     for step in range(4):
-        assert {status: found.counts[Kind.TILE][status][step] for status in Status} == expected[step]
+        assert {status: found.counts[ItemKind.TILE][status][step] for status in Status} == expected[step]

@@ -1,27 +1,24 @@
 from __future__ import annotations
 
-import importlib.util
 import json
 import re
 import shutil
 import subprocess
-import sys
 import sysconfig
 import tracemalloc
 from collections.abc import Iterator
 from itertools import count
-from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.conformance import replay
 from tests.example_graph import CHAIN, Lists, named, shown
-from workflow_monitor.graph.nodes import SceneNode, TileNode
-from workflow_monitor.domain.status import COLOURS, Status
+from workflow_monitor.domain.status import GRAPHVIZ_COLORS, Status
 from workflow_monitor.graph.dot import dot_lines
+from workflow_monitor.graph.nodes import SceneNode, TileNode
 
 GRAPHVIZ_PURE = shutil.which("graphviz-pure", path=sysconfig.get_path("scripts")) or "graphviz-pure"
 READERS = [GRAPHVIZ_PURE, *filter(None, [shutil.which("dot")])]
@@ -101,7 +98,7 @@ def test_nothing_is_an_empty_graph() -> None:
 def test_each_status_has_its_colour_as_status_or_as_text(status: Status) -> None:
     for given_status in (status, status.value):
         source = Lists([SceneNode(1, "s", given_status)], [TileNode(2, 1, "t", given_status, None, scene_done=False)])
-        assert text_of("x", source).count(f"color={COLOURS[status]}]") == 2
+        assert text_of("x", source).count(f"color={GRAPHVIZ_COLORS[status]}]") == 2
 
 
 def test_plain_tuples_do_as_well() -> None:
@@ -215,24 +212,9 @@ def test_memory_stays_flat_however_large_the_graph() -> None:
     assert peak < 2_000_000
 
 
-def test_the_conformance_replayer_reads_it(shared: Path) -> None:
-    replay = replayer(shared)
+def test_the_conformance_replayer_reads_it() -> None:
     symbols = replay.Symbols("")
     lines = replay.canonical_dot(text_of("DenmarkDemo", CHAIN), symbols)
     assert lines is not None
     assert lines[0] == "digraph DenmarkDemo {"
     assert len(lines) == 15
-
-
-def replayer(shared: Path) -> ModuleType:
-    path = shared / "conformance" / "replay.py"
-    spec = importlib.util.spec_from_file_location("replay_for_dot", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    try:
-        spec.loader.exec_module(module)
-    finally:
-        del sys.modules[spec.name]
-    return module

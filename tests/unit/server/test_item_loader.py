@@ -7,19 +7,19 @@ import asyncio
 import pytest
 
 from workflow_monitor.domain.errors import StoreUnavailable
-from workflow_monitor.domain.status import Kind
-from workflow_monitor.server.item_loader import Lookups
+from workflow_monitor.domain.status import ItemKind
+from workflow_monitor.server.item_loader import ItemLoader
 
 
 class Shelf:
     """Documents that say which look found them; a look waits until it is let go."""
 
     def __init__(self) -> None:
-        self.asked: list[tuple[Kind, set[int]]] = []
+        self.asked: list[tuple[ItemKind, set[int]]] = []
         self.gates: list[asyncio.Event] = []
         self.trouble: Exception | None = None
 
-    async def look(self, kind: Kind, ids: list[int]) -> dict[int, str]:
+    async def look(self, kind: ItemKind, ids: list[int]) -> dict[int, str]:
         self.asked.append((kind, set(ids)))
         self.gates.append(asyncio.Event())
         found = {number: f"{number} of look {len(self.asked)}" for number in ids if number > 0}
@@ -36,15 +36,15 @@ async def settle() -> None:
 
 async def test_who_asks_during_a_look_shares_the_next() -> None:
     shelf = Shelf()
-    lookups = Lookups(shelf.look)
-    first = asyncio.create_task(lookups.document(Kind.TILE, 1))
+    lookups = ItemLoader(shelf.look)
+    first = asyncio.create_task(lookups.document(ItemKind.TILE, 1))
     await settle()
-    later = [asyncio.create_task(lookups.document(Kind.TILE, number)) for number in (1, 2, -1)]
+    later = [asyncio.create_task(lookups.document(ItemKind.TILE, number)) for number in (1, 2, -1)]
     await settle()
-    assert shelf.asked == [(Kind.TILE, {1})]
+    assert shelf.asked == [(ItemKind.TILE, {1})]
     shelf.gates[0].set()
     await settle()
-    assert shelf.asked == [(Kind.TILE, {1}), (Kind.TILE, {1, 2, -1})]
+    assert shelf.asked == [(ItemKind.TILE, {1}), (ItemKind.TILE, {1, 2, -1})]
     assert await first == "1 of look 1"
     shelf.gates[1].set()
     # what was asked during the first look is not answered from it, which began before the question
@@ -53,10 +53,10 @@ async def test_who_asks_during_a_look_shares_the_next() -> None:
 
 async def test_scenes_do_not_wait_for_tiles() -> None:
     shelf = Shelf()
-    lookups = Lookups(shelf.look)
-    tasks = [asyncio.create_task(lookups.document(kind, 7)) for kind in Kind]
+    lookups = ItemLoader(shelf.look)
+    tasks = [asyncio.create_task(lookups.document(kind, 7)) for kind in ItemKind]
     await settle()
-    assert shelf.asked == [(kind, {7}) for kind in Kind]
+    assert shelf.asked == [(kind, {7}) for kind in ItemKind]
     for gate in shelf.gates:
         gate.set()
     assert await asyncio.gather(*tasks) == ["7 of look 1", "7 of look 2"]
@@ -64,16 +64,16 @@ async def test_scenes_do_not_wait_for_tiles() -> None:
 
 async def test_trouble_reaches_all_who_asked_and_is_over_with_the_next_look() -> None:
     shelf = Shelf()
-    lookups = Lookups(shelf.look)
+    lookups = ItemLoader(shelf.look)
     shelf.trouble = StoreUnavailable("The store has been closed.")
-    tasks = [asyncio.create_task(lookups.document(Kind.SCENE, number)) for number in (1, 2)]
+    tasks = [asyncio.create_task(lookups.document(ItemKind.SCENE, number)) for number in (1, 2)]
     await settle()
     shelf.gates[0].set()
     for task in tasks:
         with pytest.raises(StoreUnavailable):
             await task
     shelf.trouble = None
-    again = asyncio.create_task(lookups.document(Kind.SCENE, 1))
+    again = asyncio.create_task(lookups.document(ItemKind.SCENE, 1))
     await settle()
     shelf.gates[1].set()
     assert await again == "1 of look 2"
@@ -81,8 +81,8 @@ async def test_trouble_reaches_all_who_asked_and_is_over_with_the_next_look() ->
 
 async def test_one_who_goes_does_not_take_the_answer_from_the_others() -> None:
     shelf = Shelf()
-    lookups = Lookups(shelf.look)
-    tasks = [asyncio.create_task(lookups.document(Kind.TILE, 1)) for _ in range(2)]
+    lookups = ItemLoader(shelf.look)
+    tasks = [asyncio.create_task(lookups.document(ItemKind.TILE, 1)) for _ in range(2)]
     await settle()
     tasks[0].cancel()
     await settle()

@@ -17,8 +17,8 @@ from workflow_monitor.server.representations import (
     AS_NDJSON,
     AS_TEXT,
     FRAMINGS,
-    choose,
     framed,
+    negotiate,
     overview_json,
     overview_text,
 )
@@ -46,13 +46,13 @@ OVERVIEWS = (AS_TEXT, AS_JSON)
     ],
 )
 def test_the_form_that_the_client_wants_most(accept: str, name: str) -> None:
-    assert choose(accept, None, OVERVIEWS).name == name
+    assert negotiate(accept, None, OVERVIEWS).name == name
 
 
 def test_a_format_in_the_query_goes_before_accept() -> None:
-    assert choose("application/json", "GeoJSON", LISTS) is AS_GEOJSON
+    assert negotiate("application/json", "GeoJSON", LISTS) is AS_GEOJSON
     with pytest.raises(InvalidInput, match="no format 'xml'"):
-        choose("", "xml", LISTS)
+        negotiate("", "xml", LISTS)
 
 
 @pytest.mark.parametrize(

@@ -5,12 +5,12 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workflow_monitor.domain.models import JobOrder
-from workflow_monitor.domain.status import Kind
-from workflow_monitor.store.duckdb.pending_jobs import WaitingJobs
+from workflow_monitor.domain.models import Job
+from workflow_monitor.domain.status import ItemKind
+from workflow_monitor.store.duckdb.pending_jobs import PendingJobCache
 
 AHEAD, MOST = 3, 5
-queues = st.sampled_from(Kind)
+queues = st.sampled_from(ItemKind)
 steps = st.lists(
     st.one_of(
         st.tuples(st.just("publish"), queues, st.integers(1, 8)),
@@ -26,25 +26,25 @@ class Table:
     """All jobs that wait, by id."""
 
     def __init__(self) -> None:
-        self.waiting: list[JobOrder] = []
+        self.waiting: list[Job] = []
         self.published = 0
         self.looks = 0
 
-    def publish(self, queue: Kind, number: int) -> list[JobOrder]:
-        new = [JobOrder(self.published + index, queue, 1, 1, 1) for index in range(1, number + 1)]
+    def publish(self, queue: ItemKind, number: int) -> list[Job]:
+        new = [Job(self.published + index, queue, 1, 1, 1) for index in range(1, number + 1)]
         self.published += number
         self.waiting += new
         return new
 
-    def look(self, queue: Kind, number: int, after: int) -> list[JobOrder]:
+    def look(self, queue: ItemKind, number: int, after: int) -> list[Job]:
         self.looks += 1
         return [job for job in self.waiting if job.kind is queue and job.id > after][:number]
 
 
 @given(steps)
-def test_what_is_taken_is_what_has_waited_longest(todo: list[tuple[str, Kind, int]]) -> None:
+def test_what_is_taken_is_what_has_waited_longest(todo: list[tuple[str, ItemKind, int]]) -> None:
     table = Table()
-    known = WaitingJobs(table.look, AHEAD, MOST)
+    known = PendingJobCache(table.look, AHEAD, MOST)
     for step, queue, number in todo:
         match step:
             case "publish":
@@ -62,20 +62,20 @@ def test_what_is_taken_is_what_has_waited_longest(todo: list[tuple[str, Kind, in
 
 def test_is_looked_for_once_as_long_as_workers_keep_up() -> None:
     table = Table()
-    known = WaitingJobs(table.look, AHEAD, MOST)
-    assert known.take(Kind.TILE, 1) == []
+    known = PendingJobCache(table.look, AHEAD, MOST)
+    assert known.take(ItemKind.TILE, 1) == []
     for _ in range(100):
-        known.publish(table.publish(Kind.TILE, 2))
-        assert len(known.take(Kind.TILE, 2)) == 2
+        known.publish(table.publish(ItemKind.TILE, 2))
+        assert len(known.take(ItemKind.TILE, 2)) == 2
     assert table.looks == 1
 
 
 def test_keeps_no_more_in_memory_than_it_has_to() -> None:
     table = Table()
-    known = WaitingJobs(table.look, AHEAD, MOST)
-    assert known.take(Kind.TILE, 1) == []
-    known.publish(table.publish(Kind.TILE, 1_000))
-    kept = known.take(Kind.TILE, MOST)
+    known = PendingJobCache(table.look, AHEAD, MOST)
+    assert known.take(ItemKind.TILE, 1) == []
+    known.publish(table.publish(ItemKind.TILE, 1_000))
+    kept = known.take(ItemKind.TILE, MOST)
     assert (len(kept), table.looks) == (MOST, 1)
-    assert [job.id for job in known.take(Kind.TILE, 2)] == [MOST + 1, MOST + 2]
+    assert [job.id for job in known.take(ItemKind.TILE, 2)] == [MOST + 1, MOST + 2]
     assert table.looks == 2

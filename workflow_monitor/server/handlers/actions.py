@@ -2,79 +2,79 @@
 
 from __future__ import annotations
 
-from workflow_monitor.domain.commands import Fail, Force, Foresee, Retry, SetData
-from workflow_monitor.documents.aoi_names import read_json
+from workflow_monitor.documents.strict_json import read_json
+from workflow_monitor.domain.commands import FailItem, ForceStatus, PreviewFail, RetryItem, SetData
 from workflow_monitor.domain.errors import FieldError, InvalidInput
 from workflow_monitor.domain.limits import Limits
-from workflow_monitor.domain.working_set import Change
-from workflow_monitor.domain.status import Kind, Status
-from workflow_monitor.server.handlers.base import Handler, reads, writes
+from workflow_monitor.domain.status import ItemKind, Status
+from workflow_monitor.domain.working_set import Transition
+from workflow_monitor.server.handlers.base import Handler, requires_read, requires_write
 from workflow_monitor.server.handlers.params import item_id
 from workflow_monitor.server.representations import CONSEQUENCES, consequences_json
 
 
-class RetryItem(Handler):
+class RetryItemHandler(Handler):
     """Try it again."""
 
-    kind: Kind
+    kind: ItemKind
 
-    @writes
+    @requires_write
     async def put(self, id: str) -> None:  # noqa: A002 - as the path has it
-        await self.submit(Retry(self.kind, item_id(id, self.kind)))
-        self.answer_nothing(200)
+        await self.submit(RetryItem(self.kind, item_id(id, self.kind)))
+        self.write_empty(200)
 
 
-class FailItem(Handler):
+class FailItemHandler(Handler):
     """Give it up, by force from any status."""
 
-    kind: Kind
+    kind: ItemKind
     force: bool
 
-    @writes
+    @requires_write
     async def put(self, id: str) -> None:  # noqa: A002 - as the path has it
-        await self.submit(Fail(self.kind, item_id(id, self.kind), force=self.force))
-        self.answer_nothing(200)
+        await self.submit(FailItem(self.kind, item_id(id, self.kind), force=self.force))
+        self.write_empty(200)
 
 
-class Consequences(Handler):
+class FailPreview(Handler):
     """What giving it up would do; nothing is done."""
 
-    kind: Kind
+    kind: ItemKind
 
-    @reads
+    @requires_read
     async def get(self, id: str) -> None:  # noqa: A002 - as the path has it
-        changes: list[Change] = await self.submit(Foresee(self.kind, item_id(id, self.kind)))
+        changes: list[Transition] = await self.submit(PreviewFail(self.kind, item_id(id, self.kind)))
         queries = await self.queries()
-        names: dict[tuple[Kind, int], str] = {}
-        for kind in Kind:
+        names: dict[tuple[ItemKind, int], str] = {}
+        for kind in ItemKind:
             ids = [change.id for change in changes[:CONSEQUENCES] if change.kind is kind]
             found = await self.backend.run(queries.names, kind, ids)
             names |= {(kind, number): name for number, name in found.items()}
-        self.answer_json(consequences_json(changes, names))
+        self.write_json(consequences_json(changes, names))
 
 
-class ForceStatus(Handler):
+class ForceStatusHandler(Handler):
     """Set its status."""
 
-    kind: Kind
+    kind: ItemKind
 
-    @writes
+    @requires_write
     async def put(self, id: str, status: str) -> None:  # noqa: A002 - as the path has it
         wanted = Status.parse(status)
-        await self.submit(Force(self.kind, item_id(id, self.kind), wanted))
-        self.answer_nothing(200)
+        await self.submit(ForceStatus(self.kind, item_id(id, self.kind), wanted))
+        self.write_empty(200)
 
 
 class ItemData(Handler):
     """Its data: PUT replaces, PATCH merges."""
 
-    kind: Kind
+    kind: ItemKind
 
-    @writes
+    @requires_write
     async def put(self, id: str) -> None:  # noqa: A002 - as the path has it
         await self._set(item_id(id, self.kind), merge=False)
 
-    @writes
+    @requires_write
     async def patch(self, id: str) -> None:  # noqa: A002 - as the path has it
         await self._set(item_id(id, self.kind), merge=True)
 
@@ -82,7 +82,7 @@ class ItemData(Handler):
         limits = self.backend.limits.documents
         fields = await self.read_body(lambda body: _read_object(body, limits))
         await self.submit(SetData(self.kind, number, fields, merge, limits))
-        self.answer_nothing()
+        self.write_empty()
 
 
 def _read_object(body: bytes, limits: Limits) -> dict[str, object]:

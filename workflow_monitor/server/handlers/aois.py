@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from workflow_monitor.domain.commands import CreateAOI, DeleteAOI, RetryAOI
 from workflow_monitor.documents.aoi_names import check_aoi_name
+from workflow_monitor.domain.commands import CreateAOI, DeleteAOI, RetryAOI
 from workflow_monitor.domain.glob import is_pattern
-from workflow_monitor.server.handlers.base import Handler, reads, writes
+from workflow_monitor.server.handlers.base import Handler, requires_read, requires_write
 from workflow_monitor.server.representations import (
     AS_JSON,
     AS_TEXT,
@@ -20,41 +20,41 @@ from workflow_monitor.server.representations import (
 class AOIs(Handler):
     """All AOIs."""
 
-    @reads
+    @requires_read
     async def get(self) -> None:
-        with_counts = self.flag("counts")
+        with_counts = self.bool_arg("counts")
         queries = await self.queries()
         found = await self.backend.run(queries.workloads)
-        self.answer_json([aoi_json(aoi, with_counts=with_counts) for aoi in found])
+        self.write_json([aoi_json(aoi, with_counts=with_counts) for aoi in found])
 
 
 class AOI(Handler):
     """One AOI; with `*` or `?` in the name, those that match."""
 
-    @reads
+    @requires_read
     async def get(self, aoi: str) -> None:
         queries = await self.queries()
         if is_pattern(aoi):
             found = await self.backend.run(queries.aois, aoi)
-            self.answer_json([{"ID": name, "status": status} for name, status in found])
+            self.write_json([{"ID": name, "status": status} for name, status in found])
             return
-        form = self.form(AS_TEXT, AS_JSON)
+        form = self.negotiate(AS_TEXT, AS_JSON)
         overview, status = await self.backend.run(queries.overview, aoi)
         if form is AS_JSON:
-            self.answer_json(overview_json(aoi, status, overview))
+            self.write_json(overview_json(aoi, status, overview))
         else:
-            self.answer_text(overview_text(overview), TEXT)
+            self.write_text(overview_text(overview), TEXT)
 
-    @writes
+    @requires_write
     async def post(self, aoi: str) -> None:
         check_aoi_name(aoi, self.backend.limits.documents)
         await self.submit(CreateAOI(aoi))
-        self.answer_nothing()
+        self.write_empty()
 
-    @writes
+    @requires_write
     async def delete(self, aoi: str) -> None:
         await self.submit(DeleteAOI(aoi))
-        self.answer_nothing()
+        self.write_empty()
 
 
 class RetryAll(Handler):
@@ -62,13 +62,13 @@ class RetryAll(Handler):
 
     force: bool
 
-    @writes
+    @requires_write
     async def put(self, aoi: str) -> None:
         scenes, tiles = await self.submit(RetryAOI(aoi, force=self.force))
         if scenes or tiles:
-            self.answer_json({"Scenes": scenes, "Tiles": tiles})
+            self.write_json({"Scenes": scenes, "Tiles": tiles})
         else:
-            self.answer_nothing()
+            self.write_empty()
 
 
 class Failures(Handler):
@@ -76,9 +76,9 @@ class Failures(Handler):
 
     _track_activity = False
 
-    @reads
+    @requires_read
     async def get(self, aoi: str) -> None:
         page = self.page()
         queries = await self.queries()
         found = await self.backend.run(queries.failures, aoi, page.limit if page else None)
-        self.answer_json([failure_group(group) for group in found])
+        self.write_json([failure_group(group) for group in found])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from workflow_monitor.server.handlers.base import Handler, reads, writes
+from workflow_monitor.server.handlers.base import Handler, requires_read, requires_write
 from workflow_monitor.server.representations import backup_document
 
 
@@ -11,15 +11,15 @@ class Backups(Handler):
 
     _track_activity = False
 
-    @reads
+    @requires_read
     async def get(self) -> None:
         engine = await self.backend.engine()
         found = await self.backend.run(engine.store.backups)
-        self.answer_json([backup_document(backup) for backup in found])
+        self.write_json([backup_document(backup) for backup in found])
 
-    @writes
+    @requires_write
     async def post(self) -> None:
         engine = await self.backend.engine()
         made = await self.backend.run(engine.store.back_up, self.backend.limits.keep_backups)
         self.set_status(201)
-        self.answer_json(backup_document(made))
+        self.write_json(backup_document(made))

@@ -17,19 +17,19 @@ from tornado.http1connection import HTTP1Connection
 from tornado.iostream import StreamClosedError
 
 from workflow_monitor.client.http import ACTOR_HEADER
+from workflow_monitor.documents.strict_json import read_json
 from workflow_monitor.domain.commands import Command
-from workflow_monitor.documents.aoi_names import read_json
-from workflow_monitor.domain.errors import FieldError, InvalidInput, WorkflowError, quoted
+from workflow_monitor.domain.errors import FieldError, InvalidInput, WorkflowError, shorten_for_message
 from workflow_monitor.domain.models import Page
 from workflow_monitor.engine.queries import Queries
 from workflow_monitor.server import problems, representations
 from workflow_monitor.server.backend import Backend
+from workflow_monitor.server.handlers.params import normalize_path, parse_non_negative, sanitize_actor
 from workflow_monitor.server.handlers.proxy import forward
-from workflow_monitor.server.handlers.params import cleaned_path, natural, printable
 from workflow_monitor.server.peer import PeerIdentity
-from workflow_monitor.server.representations import FRAMINGS, JSON, Form
+from workflow_monitor.server.representations import FRAMINGS, JSON, Representation
 from workflow_monitor.server.upstream import UpstreamUnreachable
-from workflow_monitor.server.worker_token import WORKER, for_workers
+from workflow_monitor.server.worker_token import WORKER, allows_worker_token
 
 T = TypeVar("T")
 Verb = TypeVar("Verb", bound=Callable[..., Any])
@@ -44,30 +44,30 @@ FLUSH_SIZE = 256 * 1024
 VERBS = ("get", "head", "post", "put", "patch", "delete")
 
 
-def reads(method: Verb) -> Verb:
+def requires_read(method: Verb) -> Verb:
     """A verb that whoever may read can call."""
     return _guarded(method, "read")
 
 
-def writes(method: Verb) -> Verb:
+def requires_write(method: Verb) -> Verb:
     """A verb that whoever may write can call."""
     return _guarded(method, "write")
 
 
-def works(method: Verb) -> Verb:
+def allows_worker(method: Verb) -> Verb:
     """A verb that whoever may write can call, and who comes with the token of workers."""
-    guarded = writes(method)
+    guarded = requires_write(method)
     guarded._for_workers = True  # type: ignore[attr-defined]  # noqa: SLF001 - the mark that the token looks for
     return guarded
 
 
 def _guarded(method: Verb, action: str) -> Verb:
-    guarded = web.authenticated(authorized(action=action, resource=RESOURCE)(_answered(method)))
+    guarded = web.authenticated(authorized(action=action, resource=RESOURCE)(_or_forward(method)))
     guarded._guarded_for = action  # type: ignore[attr-defined]  # noqa: SLF001 - the mark that Handler looks for
     return cast("Verb", guarded)
 
 
-def _answered(method: Verb) -> Verb:
+def _or_forward(method: Verb) -> Verb:
     """A verb that the server that has the store answers: this one, or the one behind it."""
 
     @wraps(method)
@@ -75,7 +75,7 @@ def _answered(method: Verb) -> Verb:
         handler.check_body()
         gone: UpstreamUnreachable | None = None
         for _ in range(2):
-            upstream = await handler.backend.elsewhere() if handler.needs_store else None
+            upstream = await handler.backend.upstream_server() if handler.needs_store else None
             if upstream is None:
                 await method(handler, *arguments, **named)
                 return
@@ -84,7 +84,7 @@ def _answered(method: Verb) -> Verb:
             except UpstreamUnreachable as error:
                 gone = error
                 # It may have left the store to this server, or to a third.
-                await handler.backend.look_again()
+                await handler.backend.retry_open()
             else:
                 return
         raise cast("UpstreamUnreachable", gone)
@@ -155,9 +155,9 @@ class Handler(APIHandler):
     def _admit(self) -> None:
         if not self.current_user:
             raise web.HTTPError(403)
-        if self.by_worker and not for_workers(getattr(self, (self.request.method or "").lower())):
+        if self.by_worker and not allows_worker_token(getattr(self, (self.request.method or "").lower())):
             raise problems.NotForWorkers
-        clean = cleaned_path(self.below_prefix)
+        clean = normalize_path(self.below_prefix)
         if clean is not None:
             query = f"?{self.request.query}" if self.request.query else ""
             self.redirect(self.prefix + clean + query, permanent=True)
@@ -169,7 +169,7 @@ class Handler(APIHandler):
         """Who tells who asks: Jupyter's; or that of workers' token, or of this user's other servers, which have the store's key."""
         if self.by_worker:
             return self.backend.workers.identity
-        if self.backend.opens(self.request.headers.get("Authorization", "")):
+        if self.backend.accepts_peer_key(self.request.headers.get("Authorization", "")):
             return _PEERS
         return super().identity_provider
 
@@ -211,7 +211,7 @@ class Handler(APIHandler):
 
     async def read_body(self, decode: Callable[[bytes], T]) -> T:
         """The decoded body; large ones are decoded in a thread."""
-        body = self.taken_body()
+        body = self.body()
         if len(body) <= SMALL_BODY:
             return decode(body)
         return await self.backend.run(decode, body)
@@ -220,7 +220,7 @@ class Handler(APIHandler):
         """The value of a JSON text. Raises InvalidInput."""
         return read_json(body, self.backend.limits.documents)
 
-    def taken_body(self) -> bytes:
+    def body(self) -> bytes:
         """The body as it was sent."""
         return bytes(self._body)
 
@@ -235,56 +235,56 @@ class Handler(APIHandler):
         return self.request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
 
     @property
-    def who(self) -> str:
+    def actor(self) -> str:
         """Who asks, for the events."""
-        return self.known_as or ("token" if self.token_authenticated else printable(self.current_user.name))
+        return self.actor_header or ("token" if self.token_authenticated else sanitize_actor(self.current_user.name))
 
     @property
-    def known_as(self) -> str:
+    def actor_header(self) -> str:
         """The user that Jupyter knows, else who the client says that it is; empty if neither is told."""
         user = self.current_user
-        declared = printable(self.request.headers.get(ACTOR_HEADER, ""))
+        declared = sanitize_actor(self.request.headers.get(ACTOR_HEADER, ""))
         if self.by_worker:
             return f"{WORKER} {declared}".strip()
         if not user.name.startswith("Anonymous "):
-            return printable(user.username)
+            return sanitize_actor(user.username)
         return declared
 
     def page(self) -> Page | None:
         """The part of a list that is asked for; what is no positive limit asks for all."""
-        limit = natural(self.text("limit"))
-        return Page(natural(self.text("page")), limit) if limit > 0 else None
+        limit = parse_non_negative(self.str_arg("limit"))
+        return Page(parse_non_negative(self.str_arg("page")), limit) if limit > 0 else None
 
-    def text(self, name: str) -> str | None:
+    def str_arg(self, name: str) -> str | None:
         """A parameter of the query as it was sent."""
         return self.get_query_argument(name, None, strip=False)
 
-    def number(self, name: str, default: int, most: int, *, least: int = 0) -> int:
+    def int_arg(self, name: str, default: int, most: int, *, least: int = 0) -> int:
         """A parameter of the query that is a number within limits. Raises InvalidInput if it is none."""
-        text = self.text(name)
+        text = self.str_arg(name)
         if text is None:
             return default
         if re.fullmatch(r"[0-9]{1,18}", text, re.ASCII) and least <= int(text) <= most:
             return int(text)
         raise InvalidInput(
             f"{name} is no number from {least} to {most}.",
-            [FieldError(name, f"found {quoted(text)}, expected a number from {least} to {most}")],
+            [FieldError(name, f"found {shorten_for_message(text)}, expected a number from {least} to {most}")],
         )
 
-    def flag(self, name: str) -> bool:
+    def bool_arg(self, name: str) -> bool:
         """A parameter of the query that is true or false. Raises InvalidInput if it is neither."""
-        text = self.text(name)
+        text = self.str_arg(name)
         if text not in {None, "true", "false"}:
             raise InvalidInput(
                 f"{name} is neither true nor false.",
-                [FieldError(name, f"found {quoted(text)}, expected true or false")],
+                [FieldError(name, f"found {shorten_for_message(text)}, expected true or false")],
             )
         return text == "true"
 
-    def form(self, *offers: Form) -> Form:
+    def negotiate(self, *offers: Representation) -> Representation:
         """The form in which the client wants its answer."""
         self.set_header("Vary", "Accept")
-        return representations.choose(self.request.headers.get("Accept", ""), self.text("format"), offers)
+        return representations.negotiate(self.request.headers.get("Accept", ""), self.str_arg("format"), offers)
 
     # ---- what is done
 
@@ -294,31 +294,31 @@ class Handler(APIHandler):
 
     async def submit(self, command: Command) -> Any:
         """The answer to a command, as soon as it is on disk."""
-        return await self.backend.submit(command, self.who)
+        return await self.backend.submit(command, self.actor)
 
     # ---- the answer
 
-    def answer_json(self, value: object) -> None:
+    def write_json(self, value: object) -> None:
         """Answer with a value as JSON."""
-        self.answer_text(representations.json_text(value), JSON)
+        self.write_text(representations.json_text(value), JSON)
 
-    def answer_text(self, text: str | bytes, media_type: str) -> None:
+    def write_text(self, text: str | bytes, media_type: str) -> None:
         """Answer with a text."""
         self.set_header("Content-Type", media_type)
         self.finish(text)
 
-    def answer_nothing(self, status: int = 204) -> None:
+    def write_empty(self, status: int = 204) -> None:
         """Answer without a body."""
         self.set_status(status)
         self.clear_header("Content-Type")
         self.finish()
 
-    async def answer_list(self, chunks: Iterator[Sequence[str]], form: Form) -> None:
+    async def write_list(self, chunks: Iterator[Sequence[str]], form: Representation) -> None:
         """Answer with the JSON texts of the chunks, as an array, as lines, or as a FeatureCollection."""
         framing = FRAMINGS[form]
-        await self.answer_parts(representations.framed(chunks, framing), framing.media_type)
+        await self.write_parts(representations.framed(chunks, framing), framing.media_type)
 
-    async def answer_parts(self, parts: Iterator[bytes], media_type: str) -> None:
+    async def write_parts(self, parts: Iterator[bytes], media_type: str) -> None:
         """Answer with parts that are made in a thread, no faster than the client takes them."""
         self.set_header("Content-Type", media_type)
         try:
@@ -356,7 +356,7 @@ class Handler(APIHandler):
             self.set_header("Connection", "close")
         return super(APIHandler, self).finish(chunk)
 
-    def break_off(self) -> None:
+    def abort(self) -> None:
         """Close the connection in the middle of the answer."""
         cast("HTTP1Connection", self.request.connection).stream.close()
 
@@ -366,7 +366,7 @@ class Handler(APIHandler):
         """Answer with a problem document; what was being streamed breaks off, so that nobody takes it for whole."""
         if self._headers_written:
             self.log.warning("%s: the answer breaks off", self.request.path)
-            self.break_off()
+            self.abort()
             return
         error = arguments.get("exc_info", (None, None))[1]
         super().send_error(error.status if isinstance(error, WorkflowError) else status_code, **arguments)

@@ -8,14 +8,14 @@ from contextlib import aclosing
 
 from tornado.iostream import StreamClosedError
 
-from workflow_monitor.domain.errors import AOINotFound, FieldError, InvalidInput, quoted
+from workflow_monitor.domain.errors import AOINotFound, FieldError, InvalidInput, shorten_for_message
 from workflow_monitor.domain.models import Event
-from workflow_monitor.domain.status import Kind
+from workflow_monitor.domain.status import ItemKind
 from workflow_monitor.engine.feed import Subscription
 from workflow_monitor.engine.queries import Queries
 from workflow_monitor.server.backend import Engine
-from workflow_monitor.server.handlers.base import Handler, reads
-from workflow_monitor.server.handlers.params import item_id, moment, status_named
+from workflow_monitor.server.handlers.base import Handler, requires_read
+from workflow_monitor.server.handlers.params import item_id, parse_datetime, parse_status
 from workflow_monitor.server.representations import AS_JSON, AS_NDJSON, EVENTS, event_json
 
 #: events that are read from the store at once
@@ -33,7 +33,7 @@ class Events(Handler):
     silence = 60.0
     _track_activity = False
 
-    @reads
+    @requires_read
     async def get(self, aoi: str | None = None) -> None:
         after = self._resumed_after()
         engine = await self.backend.engine()
@@ -46,17 +46,20 @@ class Events(Handler):
                 await self._stream(engine, subscription, after)
             except (StreamClosedError, TimeoutError):
                 self.log.debug("%s: the client has gone, or reads too slowly", self.request.path)
-                self.break_off()
+                self.abort()
             finally:
                 engine.feed.unsubscribe(loop, subscription)
 
     def _resumed_after(self) -> int | None:
-        for name, text in (("Last-Event-ID", self.request.headers.get("Last-Event-ID")), ("after", self.text("after"))):
+        for name, text in (
+            ("Last-Event-ID", self.request.headers.get("Last-Event-ID")),
+            ("after", self.str_arg("after")),
+        ):
             if text is None or text == "":
                 continue
             if text.isascii() and text.isdecimal() and len(text) <= 18:
                 return int(text)
-            message = f"found {quoted(text)}, expected the number of an event"
+            message = f"found {shorten_for_message(text)}, expected the number of an event"
             raise InvalidInput(f"{name} is not the number of an event.", [FieldError(name, message)])
         return None
 
@@ -96,7 +99,7 @@ class Events(Handler):
             fresh = [] if missed else [event for event in arrived if event.seq > last]
             if fresh:
                 last = fresh[-1].seq
-                yield engine.feed.encoded(subscription.aoi, fresh, _sent)
+                yield engine.feed.encode_once(subscription.aoi, fresh, _sent)
             if subscription.closed:
                 return
 
@@ -111,26 +114,26 @@ class History(Handler):
 
     _track_activity = False
 
-    @reads
+    @requires_read
     async def get(self, aoi: str) -> None:
         kind, item = self._item()
         chosen = {
-            "since": moment("since", self.text("since")),
-            "until": moment("until", self.text("until")),
+            "since": parse_datetime("since", self.str_arg("since")),
+            "until": parse_datetime("until", self.str_arg("until")),
             "kind": kind,
             "item": item,
-            "status": status_named(self.text("status")),
+            "status": parse_status(self.str_arg("status")),
             "page": self.page(),
         }
-        form = self.form(AS_JSON, AS_NDJSON)
+        form = self.negotiate(AS_JSON, AS_NDJSON)
         queries = await self.queries()
         found = await self.backend.run(lambda: queries.history(aoi, **chosen))  # type: ignore[arg-type]
-        await self.answer_list(([event_json(event) for event in chunk] for chunk in found), form)
+        await self.write_list(([event_json(event) for event in chunk] for chunk in found), form)
 
     def _item(self) -> tuple[str | None, int | None]:
-        kind, item = self.text("type"), self.text("id")
-        if kind not in (None, "aoi", *Kind):
-            message = f"found {quoted(kind)}, expected scene, tile or aoi"
+        kind, item = self.str_arg("type"), self.str_arg("id")
+        if kind not in (None, "aoi", *ItemKind):
+            message = f"found {shorten_for_message(kind)}, expected scene, tile or aoi"
             raise InvalidInput("There is no such type of items.", [FieldError("type", message)])
         if item is None:
             return kind, None
@@ -138,7 +141,7 @@ class History(Handler):
             raise InvalidInput(
                 "An id is that of a scene or of a tile.", [FieldError("type", "is missing; expected scene or tile")]
             )
-        return kind, item_id(item, Kind(kind))
+        return kind, item_id(item, ItemKind(kind))
 
 
 def _sent(events: Iterable[Event]) -> bytes:

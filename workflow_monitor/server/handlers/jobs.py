@@ -6,11 +6,11 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from workflow_monitor.domain.commands import Lease, RenewLease, RenewLeases
-from workflow_monitor.domain.errors import FieldError, InvalidInput, NotFound, quoted
-from workflow_monitor.documents.validation import prepared, read_fields
-from workflow_monitor.domain.status import QUEUES
-from workflow_monitor.server.handlers.base import Handler, reads, works
+from workflow_monitor.documents.validation import thread_safe_struct, validate
+from workflow_monitor.domain.commands import LeaseJobs, RenewLease, RenewLeases
+from workflow_monitor.domain.errors import FieldError, InvalidInput, NotFound, shorten_for_message
+from workflow_monitor.domain.status import QUEUE_KINDS
+from workflow_monitor.server.handlers.base import Handler, allows_worker, requires_read
 from workflow_monitor.server.handlers.params import ACTOR_LENGTH, item_id
 from workflow_monitor.server.representations import JSON, Framing, framed, job_json, json_text, time_text
 
@@ -21,7 +21,7 @@ Seconds = Annotated[int, Meta(ge=1, le=DAY)]
 STATES = ("queued", "leased")
 
 
-@prepared
+@thread_safe_struct
 class LeaseFields(Struct, forbid_unknown_fields=True):
     """What a worker asks for."""
 
@@ -32,14 +32,14 @@ class LeaseFields(Struct, forbid_unknown_fields=True):
     aoi: str | None = None
 
 
-@prepared
+@thread_safe_struct
 class RenewFields(Struct, forbid_unknown_fields=True):
     """What a worker asks for that needs more time."""
 
     seconds: Seconds
 
 
-@prepared
+@thread_safe_struct
 class RenewManyFields(Struct, forbid_unknown_fields=True):
     """What a worker asks for that needs more time for many jobs."""
 
@@ -54,7 +54,7 @@ class QueueNotFound(NotFound):
     title = "There is no such queue"
 
     def __init__(self, name: str) -> None:
-        super().__init__(f"There is no queue {quoted(name)}; there are {', '.join(QUEUES)}.")
+        super().__init__(f"There is no queue {shorten_for_message(name)}; there are {', '.join(QUEUE_KINDS)}.")
 
 
 class Jobs(Handler):
@@ -62,33 +62,33 @@ class Jobs(Handler):
 
     _track_activity = False
 
-    @reads
+    @requires_read
     async def get(self, queue: str) -> None:
         _check_queue(queue)
-        state = self.text("state")
+        state = self.str_arg("state")
         if state not in (None, *STATES):
-            expected = f"found {quoted(state)}, expected {' or '.join(STATES)}"
+            expected = f"found {shorten_for_message(state)}, expected {' or '.join(STATES)}"
             raise InvalidInput("There is no such state of a job.", [FieldError("state", expected)])
-        text = self.text("item")
-        item = None if text is None else item_id(text, QUEUES[queue])
+        text = self.str_arg("item")
+        item = None if text is None else item_id(text, QUEUE_KINDS[queue])
         queries = await self.queries()
         found = await self.backend.run(queries.jobs, queue, state, self.page(), item)
         opening = f'{{"queued":{found.queued},"leased":{found.leased},"jobs":['
         texts = ([job_json(job) for job in chunk] for chunk in found.jobs)
-        await self.answer_parts(framed(texts, Framing(JSON, opening, ",", "]}")), JSON)
+        await self.write_parts(framed(texts, Framing(JSON, opening, ",", "]}")), JSON)
 
 
-class LeaseJobs(Handler):
+class LeaseJobsHandler(Handler):
     """Jobs for a worker, and more time for those that it has."""
 
     _track_activity = False
 
-    @works
+    @allows_worker
     async def post(self, queue: str) -> None:
         _check_queue(queue)
-        asked = await self.read_body(lambda body: read_fields(self.json(body), LeaseFields))
+        asked = await self.read_body(lambda body: validate(self.json(body), LeaseFields))
         worker = "".join(character for character in asked.worker if character.isprintable())[:ACTOR_LENGTH]
-        jobs = await self.submit(Lease(queue, asked.max, asked.seconds, worker, asked.aoi))
+        jobs = await self.submit(LeaseJobs(queue, asked.max, asked.seconds, worker, asked.aoi))
         texts = (
             json_text({"id": job.id, "attempt": job.attempt, "lease": job.lease, "expires": time_text(job.expires)})[
                 :-1
@@ -96,14 +96,14 @@ class LeaseJobs(Handler):
             + f',"payload":{job.payload}}}'
             for job in jobs
         )
-        self.answer_text(f'{{"jobs":[{",".join(texts)}]}}', JSON)
+        self.write_text(f'{{"jobs":[{",".join(texts)}]}}', JSON)
 
-    @works
+    @allows_worker
     async def put(self, queue: str) -> None:
         _check_queue(queue)
-        asked = await self.read_body(lambda body: read_fields(self.json(body), RenewManyFields))
+        asked = await self.read_body(lambda body: validate(self.json(body), RenewManyFields))
         lost = await self.submit(RenewLeases(queue, asked.leases, asked.seconds))
-        self.answer_json({"renewed": len(asked.leases) - len(lost), "lost": lost})
+        self.write_json({"renewed": len(asked.leases) - len(lost), "lost": lost})
 
 
 class RenewJob(Handler):
@@ -111,14 +111,14 @@ class RenewJob(Handler):
 
     _track_activity = False
 
-    @works
+    @allows_worker
     async def put(self, queue: str, lease: str) -> None:
         _check_queue(queue)
-        asked = await self.read_body(lambda body: read_fields(self.json(body), RenewFields))
+        asked = await self.read_body(lambda body: validate(self.json(body), RenewFields))
         expires = await self.submit(RenewLease(queue, lease, asked.seconds))
-        self.answer_json({"lease": lease, "expires": time_text(expires)})
+        self.write_json({"lease": lease, "expires": time_text(expires)})
 
 
 def _check_queue(name: str) -> None:
-    if name not in QUEUES:
+    if name not in QUEUE_KINDS:
         raise QueueNotFound(name)

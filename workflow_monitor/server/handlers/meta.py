@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from workflow_monitor.server import docs_page
-from workflow_monitor.server.handlers.base import Handler, reads, writes
+from workflow_monitor.server.handlers.base import Handler, requires_read, requires_write
 from workflow_monitor.server.problems import PathNotFound
 from workflow_monitor.server.representations import AS_JSON, AS_TEXT, JSON, TEXT
 
@@ -13,14 +13,14 @@ class Root(Handler):
 
     _track_activity = False
 
-    @reads
+    @requires_read
     async def get(self) -> None:
-        form = self.form(AS_TEXT, AS_JSON)
+        form = self.negotiate(AS_TEXT, AS_JSON)
         await self.backend.engine()
         if form is AS_JSON:
-            self.answer_json({"state": "ingester ok", "instance": self.backend.instance})
+            self.write_json({"state": "ingester ok", "instance": self.backend.instance})
         else:
-            self.answer_text("ingester ok", TEXT)
+            self.write_text("ingester ok", TEXT)
 
 
 class OpenAPI(Handler):
@@ -29,9 +29,9 @@ class OpenAPI(Handler):
     needs_store = False
     document: str
 
-    @reads
+    @requires_read
     async def get(self) -> None:
-        self.answer_text(self.document, JSON)
+        self.write_text(self.document, JSON)
 
 
 class Docs(Handler):
@@ -45,34 +45,34 @@ class Docs(Handler):
         """Nothing but the page's own style."""
         return docs_page.CONTENT_SECURITY_POLICY
 
-    @reads
+    @requires_read
     async def get(self) -> None:
-        self.answer_text(self.html, "text/html; charset=utf-8")
+        self.write_text(self.html, "text/html; charset=utf-8")
 
 
-class Unknown(Handler):
+class NotFound(Handler):
     """Every other path."""
 
-    @reads
+    @requires_read
     async def get(self, **_: object) -> None:
         raise PathNotFound
 
-    @reads
+    @requires_read
     async def head(self, **_: object) -> None:
         raise PathNotFound
 
-    @writes
+    @requires_write
     async def post(self, **_: object) -> None:
         raise PathNotFound
 
-    @writes
+    @requires_write
     async def put(self, **_: object) -> None:
         raise PathNotFound
 
-    @writes
+    @requires_write
     async def patch(self, **_: object) -> None:
         raise PathNotFound
 
-    @writes
+    @requires_write
     async def delete(self, **_: object) -> None:
         raise PathNotFound

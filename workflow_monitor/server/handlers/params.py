@@ -7,31 +7,31 @@ import urllib.parse
 from contextlib import suppress
 from datetime import UTC, datetime
 
-from workflow_monitor.domain.errors import FieldError, InvalidInput, quoted
-from workflow_monitor.domain.status import Kind, Status
+from workflow_monitor.domain.errors import FieldError, InvalidInput, shorten_for_message
+from workflow_monitor.domain.status import ItemKind, Status
 
 #: characters of the name of who acts
 ACTOR_LENGTH = 100
 
 
-def item_id(text: str, kind: Kind) -> int:
+def item_id(text: str, kind: ItemKind) -> int:
     """The id that a segment of a path names; InvalidInput if it is none of 64 bits."""
     if re.fullmatch(r"[+-]?[0-9]{1,40}", text, re.ASCII):
         number = int(text)
         if -(2**63) <= number < 2**63:
             return number
     raise InvalidInput(
-        f"{quoted(text)} is not the id of a {kind}.",
-        [FieldError("id", f"found {quoted(text)}, expected a decimal integer of up to 64 bits")],
+        f"{shorten_for_message(text)} is not the id of a {kind}.",
+        [FieldError("id", f"found {shorten_for_message(text)}, expected a decimal integer of up to 64 bits")],
     )
 
 
-def status_named(text: str | None) -> Status | None:
+def parse_status(text: str | None) -> Status | None:
     """The status that a filter asks for; None if it asks for none."""
     return None if text is None else Status.parse(text)
 
 
-def moment(name: str, text: str | None) -> datetime | None:
+def parse_datetime(name: str, text: str | None) -> datetime | None:
     """The time that a parameter gives in RFC 3339, in UTC."""
     if text is None:
         return None
@@ -42,15 +42,16 @@ def moment(name: str, text: str | None) -> datetime | None:
     if found is None or found.tzinfo is None:
         expected = "expected a time such as 2022-01-04T10:34:31Z"
         raise InvalidInput(
-            f"{name} is no time with an offset from UTC.", [FieldError(name, f"found {quoted(text)}, {expected}")]
+            f"{name} is no time with an offset from UTC.",
+            [FieldError(name, f"found {shorten_for_message(text)}, {expected}")],
         )
     return found.astimezone(UTC)
 
 
-def cleaned_path(path: str) -> str | None:
+def normalize_path(path: str) -> str | None:
     """A path without empty segments, `.` and `..`, as the client should have sent it; None if it is so already.
 
-    >>> cleaned_path("/scene/../aoi//"), cleaned_path("/aoi/%2E%2e"), cleaned_path("/aoi/a%2Fb")
+    >>> normalize_path("/scene/../aoi//"), normalize_path("/aoi/%2E%2e"), normalize_path("/aoi/a%2Fb")
     ('/aoi/', '/', None)
     """
     kept: list[str] = []
@@ -66,7 +67,7 @@ def cleaned_path(path: str) -> str | None:
     return None if clean == path or not path else clean
 
 
-def printable(text: str) -> str:
+def sanitize_actor(text: str) -> str:
     """A name that a client gave, fit for a log: on one line and not too long."""
     with suppress(UnicodeError):
         # Headers arrive as Latin-1, whatever they were meant to be.
@@ -74,7 +75,7 @@ def printable(text: str) -> str:
     return "".join(character for character in text if character.isprintable()).strip()[:ACTOR_LENGTH]
 
 
-def natural(text: str | None) -> int:
+def parse_non_negative(text: str | None) -> int:
     """A number as `page` and `limit` take it: 0 for what is none."""
     if text is None or not re.fullmatch(r"\+?[0-9]{1,19}", text, re.ASCII):
         return 0

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from workflow_monitor.server.handlers.base import Handler
 
 #: headers of requests that go on, and of answers that come back
-ASKED = ("Accept", "Content-Type", "Last-Event-ID")
-TOLD = ("Content-Type", "Cache-Control", "X-Accel-Buffering", "Vary", "Retry-After", "Allow")
+REQUEST_HEADERS = ("Accept", "Content-Type", "Last-Event-ID")
+RESPONSE_HEADERS = ("Content-Type", "Cache-Control", "X-Accel-Buffering", "Vary", "Retry-After", "Allow")
 #: what gateways answer when the server behind them may have done something, or has done nothing
 _UNCERTAIN = {HTTPStatus.BAD_GATEWAY, HTTPStatus.GATEWAY_TIMEOUT}
 
@@ -35,11 +35,11 @@ async def forward(handler: Handler, upstream: Upstream) -> None:
 
     Raises UpstreamUnreachable if nothing was done there, and before anything was answered here.
     """
-    method, body = str(handler.request.method), handler.taken_body()
+    method, body = str(handler.request.method), handler.body()
     async with upstream.ask(method, _path(handler), _headers(handler, upstream), body, handler.silence) as answer:
         _check(answer, method, upstream)
         handler.set_status(answer.status_code)
-        for name in TOLD:
+        for name in RESPONSE_HEADERS:
             if name in answer.headers:
                 handler.set_header(name, answer.headers[name])
         media_type = _media_type(answer)
@@ -67,9 +67,9 @@ def _headers(handler: Handler, upstream: Upstream) -> dict[bytes, bytes]:
     via = asked.get("Via", "")
     if me in via:
         raise UpstreamLoop(f"This server passes requests on to {upstream.url}, which passes them back to this one.")
-    passed = {name: asked[name] for name in ASKED if name in asked} | {"Via": f"{via}, {me}" if via else me}
+    passed = {name: asked[name] for name in REQUEST_HEADERS if name in asked} | {"Via": f"{via}, {me}" if via else me}
     found = {name.encode(): value.encode("latin-1") for name, value in passed.items()}
-    who = handler.known_as or upstream.stands_for or handler.who
+    who = handler.actor_header or upstream.stands_for or handler.actor
     # Headers are bytes; names of people are UTF-8.
     return found | {ACTOR_HEADER.encode(): who.encode()}
 
@@ -121,6 +121,6 @@ async def _stream_events(handler: Handler, answer: httpx.Response) -> None:
                     await handler.flush()
         except (StreamClosedError, TimeoutError):
             handler.log.debug("%s: the client has gone, or reads too slowly", handler.request.path)
-            handler.break_off()
+            handler.abort()
             return
         handler.finish()

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from workflow_monitor.domain.commands import Report
-from workflow_monitor.documents.aoi_names import InvalidResult, read_results
+from workflow_monitor.documents.results import InvalidResult, parse_results
+from workflow_monitor.domain.commands import ReportResults
 from workflow_monitor.domain.models import Result
-from workflow_monitor.domain.state_machine import Outcome
-from workflow_monitor.server.handlers.base import Handler, works
+from workflow_monitor.domain.state_machine import ResultOutcome
+from workflow_monitor.server.handlers.base import Handler, allows_worker
 from workflow_monitor.server.representations import JSON, json_text
 
 
@@ -17,27 +17,29 @@ class Results(Handler):
 
     _track_activity = False
 
-    @works
+    @allows_worker
     async def post(self) -> None:
-        results = await self.read_body(lambda body: read_results(body, self.backend.limits.documents))
+        results = await self.read_body(lambda body: parse_results(body, self.backend.limits.documents))
         valid = [result for result in results if isinstance(result, Result)]
-        outcomes: list[Outcome] = await self.submit(Report(valid)) if valid else []
-        self.answer_text(await self.backend.run(_answers, results, outcomes), JSON)
+        outcomes: list[ResultOutcome] = await self.submit(ReportResults(valid)) if valid else []
+        self.write_text(await self.backend.run(_answers, results, outcomes), JSON)
 
 
-def _answers(results: list[Result | InvalidResult], outcomes: list[Outcome]) -> str:
+def _answers(results: list[Result | InvalidResult], outcomes: list[ResultOutcome]) -> str:
     answers = list(_in_order(results, iter(outcomes)))
     applied = sum(answer["outcome"] == "applied" for answer in answers)
     return json_text({"applied": applied, "results": answers})
 
 
-def _in_order(results: Iterable[Result | InvalidResult], outcomes: Iterator[Outcome]) -> Iterator[dict[str, object]]:
+def _in_order(
+    results: Iterable[Result | InvalidResult], outcomes: Iterator[ResultOutcome]
+) -> Iterator[dict[str, object]]:
     for result in results:
         if isinstance(result, InvalidResult):
             yield _answer(result.type, result.id, "refused", None, result.reason)
         else:
             done = next(outcomes)
-            yield _answer(done.kind, done.id, done.outcome, done.status, done.reason)
+            yield _answer(done.kind, done.id, done.code, done.status, done.reason)
 
 
 def _answer(kind: str | None, number: int | None, outcome: str, status: str | None, reason: str) -> dict[str, object]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from workflow_monitor.documents.catalogue import parse_scenes
+from workflow_monitor.documents.scene_documents import parse_scene
 from workflow_monitor.domain.commands import Ingest
-from workflow_monitor.documents.aoi_names import SceneToIngest, read_scene, read_scenes
-from workflow_monitor.domain.status import Kind
-from workflow_monitor.server.handlers.base import Handler, reads, writes
-from workflow_monitor.server.handlers.params import item_id, status_named
+from workflow_monitor.domain.models import NewScene
+from workflow_monitor.domain.status import ItemKind
+from workflow_monitor.server.handlers.base import Handler, requires_read, requires_write
+from workflow_monitor.server.handlers.params import item_id, parse_status
 from workflow_monitor.server.representations import (
     ARROW,
     AS_ARROW,
@@ -20,53 +22,53 @@ from workflow_monitor.server.representations import (
 )
 
 
-class Listing(Handler):
+class ItemList(Handler):
     """The scenes, or the tiles, of an AOI or of those that match a pattern."""
 
-    kind: Kind
+    kind: ItemKind
 
-    @reads
+    @requires_read
     async def get(self, aoi: str, status: str | None = None) -> None:
-        wanted, page = status_named(self.text("status") if status is None else status), self.page()
-        form = self.form(AS_JSON, AS_GEOJSON, AS_NDJSON, AS_ARROW)
+        wanted, page = parse_status(self.str_arg("status") if status is None else status), self.page()
+        form = self.negotiate(AS_JSON, AS_GEOJSON, AS_NDJSON, AS_ARROW)
         queries = await self.queries()
         if form is AS_ARROW:
             batches = await self.backend.run(queries.arrow, self.kind, aoi, wanted, page)
-            await self.answer_parts(arrow_stream(batches), ARROW)
+            await self.write_parts(arrow_stream(batches), ARROW)
             return
-        items = queries.scenes if self.kind is Kind.SCENE else queries.tiles
+        items = queries.scenes if self.kind is ItemKind.SCENE else queries.tiles
         shape = "feature" if form is AS_GEOJSON else "document"
-        await self.answer_list(await self.backend.run(items, aoi, wanted, page, shape), form)
+        await self.write_list(await self.backend.run(items, aoi, wanted, page, shape), form)
 
 
-class Item(Handler):
+class ItemDetail(Handler):
     """One scene, or one tile with its scene."""
 
-    kind: Kind
+    kind: ItemKind
 
-    @reads
+    @requires_read
     async def get(self, id: str) -> None:  # noqa: A002 - as the path has it
         number = item_id(id, self.kind)
-        if self.form(AS_JSON, AS_GEOJSON) is AS_JSON:
-            self.answer_text(await self.backend.item(self.kind, number), JSON)
+        if self.negotiate(AS_JSON, AS_GEOJSON) is AS_JSON:
+            self.write_text(await self.backend.item(self.kind, number), JSON)
             return
         queries = await self.queries()
-        self.answer_text(await self.backend.run(queries.feature, self.kind, number), GEOJSON)
+        self.write_text(await self.backend.run(queries.feature, self.kind, number), GEOJSON)
 
 
 class IngestScene(Handler):
     """A scene to add to the graph, with its tiles."""
 
-    @writes
+    @requires_write
     async def post(self, aoi: str) -> None:
         scene = await self.read_body(
-            lambda body: read_scene(self.json(body), aoi, limits=self.backend.limits.documents)
+            lambda body: parse_scene(self.json(body), aoi, limits=self.backend.limits.documents)
         )
         ids = await self.submit(Ingest(aoi, [scene]))
-        self.answer_json({"id": ids[0]})
+        self.write_json({"id": ids[0]})
 
 
-class Scenes(Listing):
+class Scenes(ItemList):
     """The scenes of an AOI, and many to add to its graph, all or none."""
 
     @property
@@ -74,17 +76,15 @@ class Scenes(Listing):
         """How many bytes the body may have, and the trait that says so."""
         return self.backend.limits.max_ingest, "max_ingest_mib"
 
-    @writes
+    @requires_write
     async def post(self, aoi: str) -> None:
         media_type, limits = self.media_type, self.backend.limits.documents
-        scenes: list[SceneToIngest] = await self.read_body(
-            lambda body: read_scenes(body, media_type, aoi, limits=limits)
-        )
+        scenes: list[NewScene] = await self.read_body(lambda body: parse_scenes(body, media_type, aoi, limits=limits))
         ids = await self.submit(Ingest(aoi, scenes))
-        self.answer_text(await self.backend.run(_ingested, scenes, ids), JSON)
+        self.write_text(await self.backend.run(_ingested, scenes, ids), JSON)
 
 
-def _ingested(scenes: list[SceneToIngest], ids: list[int]) -> str:
+def _ingested(scenes: list[NewScene], ids: list[int]) -> str:
     return json_text(
         {
             "scenes": len(scenes),

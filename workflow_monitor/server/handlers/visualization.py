@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 
-from workflow_monitor.domain.errors import FieldError, InvalidInput, quoted
-from workflow_monitor.graph.nodes import GraphPart
-from workflow_monitor.domain.status import Kind
+from workflow_monitor.domain.errors import FieldError, InvalidInput, shorten_for_message
+from workflow_monitor.domain.status import ItemKind
+from workflow_monitor.graph.nodes import Subgraph
 from workflow_monitor.graph.svg import render_svg
 from workflow_monitor.server.columnar import COLUMNS, packed
-from workflow_monitor.server.handlers.base import Handler, reads
-from workflow_monitor.server.handlers.params import moment
+from workflow_monitor.server.handlers.base import Handler, requires_read
+from workflow_monitor.server.handlers.params import parse_datetime
 from workflow_monitor.server.representations import (
     AS_DOT,
     AS_SVG,
@@ -37,15 +37,18 @@ class Timeline(Handler):
 
     _track_activity = False
 
-    @reads
+    @requires_read
     async def get(self, aoi: str) -> None:
-        steps = self.number("steps", DEFAULT_TIME_STEPS, MOST_TIME_STEPS, least=1)
-        since, until = moment("since", self.text("since")), moment("until", self.text("until")) or datetime.now(UTC)
+        steps = self.int_arg("steps", DEFAULT_TIME_STEPS, MOST_TIME_STEPS, least=1)
+        since, until = (
+            parse_datetime("since", self.str_arg("since")),
+            parse_datetime("until", self.str_arg("until")) or datetime.now(UTC),
+        )
         if since is not None and since >= until:
             raise InvalidInput("since is not before until.", [FieldError("since", "expected a time before until")])
         queries = await self.queries()
         found = await self.backend.run(queries.timeline, aoi, since, until, steps, SHOWN_RUNNING)
-        self.answer_json(timeline_json(*found))
+        self.write_json(timeline_json(*found))
 
 
 class Footprints(Handler):
@@ -53,12 +56,12 @@ class Footprints(Handler):
 
     _track_activity = False
 
-    @reads
+    @requires_read
     async def get(self, aoi: str) -> None:
-        kind = _kind(self.text("of"))
+        kind = _kind(self.str_arg("of"))
         queries = await self.queries()
         about, columns = await self.backend.run(queries.footprints, kind, aoi)
-        self.answer_text(await self.backend.run(packed, about, columns), COLUMNS)
+        self.write_text(await self.backend.run(packed, about, columns), COLUMNS)
 
 
 class Lanes(Handler):
@@ -66,11 +69,11 @@ class Lanes(Handler):
 
     _track_activity = False
 
-    @reads
+    @requires_read
     async def get(self, aoi: str) -> None:
         queries = await self.queries()
         about, columns = await self.backend.run(queries.lanes, aoi)
-        self.answer_text(await self.backend.run(packed, about, columns), COLUMNS)
+        self.write_text(await self.backend.run(packed, about, columns), COLUMNS)
 
 
 class Find(Handler):
@@ -78,34 +81,39 @@ class Find(Handler):
 
     _track_activity = False
 
-    @reads
+    @requires_read
     async def get(self, aoi: str) -> None:
-        text = self.text("text") or ""
+        text = self.str_arg("text") or ""
         if not text:
             raise InvalidInput("text is missing.", [FieldError("text", "expected a part of a name, or an id")])
-        limit = self.number("limit", DEFAULT_FOUND, MOST_FOUND, least=1)
+        limit = self.int_arg("limit", DEFAULT_FOUND, MOST_FOUND, least=1)
         queries = await self.queries()
         total, items = await self.backend.run(queries.find, aoi, text, limit)
-        self.answer_json({"total": total, "items": [found_item(item) for item in items]})
+        self.write_json({"total": total, "items": [found_item(item) for item in items]})
 
 
-def _item(text: str) -> tuple[Kind, int]:
+def _item(text: str) -> tuple[ItemKind, int]:
     found = re.fullmatch(r"([st])([0-9]{1,18})", text, re.ASCII)
     if found is None:
         raise InvalidInput(
-            f"{quoted(text)} is no node of the graph.",
-            [FieldError("around", f"found {quoted(text)}, expected s and the id of a scene, or t and that of a tile")],
+            f"{shorten_for_message(text)} is no node of the graph.",
+            [
+                FieldError(
+                    "around",
+                    f"found {shorten_for_message(text)}, expected s and the id of a scene, or t and that of a tile",
+                )
+            ],
         )
-    return (Kind.SCENE if found[1] == "s" else Kind.TILE), int(found[2])
+    return (ItemKind.SCENE if found[1] == "s" else ItemKind.TILE), int(found[2])
 
 
-def _kind(text: str | None) -> Kind:
-    kinds = {f"{kind}s": kind for kind in Kind}
+def _kind(text: str | None) -> ItemKind:
+    kinds = {f"{kind}s": kind for kind in ItemKind}
     if text is None or text in kinds:
-        return kinds.get(text or "scenes", Kind.SCENE)
+        return kinds.get(text or "scenes", ItemKind.SCENE)
     raise InvalidInput(
-        f"There are no footprints of {quoted(text)}.",
-        [FieldError("of", f"found {quoted(text)}, expected one of {', '.join(kinds)}")],
+        f"There are no footprints of {shorten_for_message(text)}.",
+        [FieldError("of", f"found {shorten_for_message(text)}, expected one of {', '.join(kinds)}")],
     )
 
 
@@ -117,19 +125,19 @@ class Graph(Handler):
         """A picture that was made of names which anybody may have chosen can run nothing."""
         return "default-src 'none'; style-src 'unsafe-inline'; sandbox"
 
-    def _part(self) -> GraphPart:
-        around = self.text("around")
+    def _part(self) -> Subgraph:
+        around = self.str_arg("around")
         item = None if around is None else _item(around)
-        steps = self.number("steps", DEFAULT_STEPS, MOST_STEPS)
-        return GraphPart(item, steps if item else 0, folded=self.flag("fold"))
+        steps = self.int_arg("steps", DEFAULT_STEPS, MOST_STEPS)
+        return Subgraph(item, steps if item else 0, folded=self.bool_arg("fold"))
 
-    @reads
+    @requires_read
     async def get(self, aoi: str) -> None:
-        form = self.form(AS_DOT, AS_SVG)
+        form = self.negotiate(AS_DOT, AS_SVG)
         queries = await self.queries()
         lines = await self.backend.run(queries.dot, aoi, self._part())
         if form is AS_SVG:
             picture = await self.backend.run(render_svg, lines, self.backend.limits.drawing)
-            self.answer_text(picture, SVG)
+            self.write_text(picture, SVG)
         else:
-            await self.answer_parts((line.encode() for line in lines), DOT)
+            await self.write_parts((line.encode() for line in lines), DOT)

@@ -16,7 +16,7 @@ import duckdb
 from workflow_monitor.domain.errors import Conflict, StoreUnavailable
 from workflow_monitor.domain.models import Backup
 from workflow_monitor.store.duckdb.high_water_mark import sync_folder
-from workflow_monitor.store.duckdb.integrity import unsound
+from workflow_monitor.store.duckdb.integrity import check_integrity
 from workflow_monitor.store.sql import statements
 
 _SQL = statements(("workflow_monitor.store.duckdb", "backups.sql"))
@@ -46,7 +46,7 @@ def listed(store: Path) -> list[Backup]:
     return [Backup(str(file), made, file.stat().st_size) for file in files if (made := made_at(file))]
 
 
-def way_back(store: Path) -> str:
+def restore_hint(store: Path) -> str:
     """What to do about a store that cannot be used: the command that restores its last backup."""
     command = f"workflow-monitor restore {shlex.quote(str(store))}"
     for last in listed(store):
@@ -139,7 +139,7 @@ def _copy(cursor: duckdb.DuckDBPyConnection, new: Path) -> None:
     cursor.execute(_SQL["attach_to_read"], (str(new),))
     try:
         cursor.execute(_SQL["use"])
-        wrong = unsound(cursor)
+        wrong = check_integrity(cursor)
     finally:
         cursor.execute(database)
         cursor.execute(_SQL["detach"])

@@ -11,8 +11,8 @@ import duckdb
 import pyarrow as pa
 
 from workflow_monitor.domain.errors import StoreUnavailable
-from workflow_monitor.store.duckdb.backups import way_back
-from workflow_monitor.store.duckdb.session import call
+from workflow_monitor.store.duckdb.backups import restore_hint
+from workflow_monitor.store.duckdb.session import bind
 from workflow_monitor.store.duckdb.wal import WriteAheadLog
 
 log = logging.getLogger(__name__)
@@ -22,7 +22,7 @@ MANY = 300
 #: after these DuckDB's whole instance is of no use any more, says its documentation
 FATAL = (duckdb.FatalException, duckdb.InternalException)
 #: what the machine, and not the statement, is to blame for
-TROUBLE = (duckdb.IOException, duckdb.OutOfMemoryException, *FATAL)
+IO_ERRORS = (duckdb.IOException, duckdb.OutOfMemoryException, *FATAL)
 
 _FULL = ("no space", "disk full", "not enough space", "file too large", "quota exceeded")
 _FAILING = ("input/output error", "fsync failed")
@@ -32,9 +32,9 @@ NOTHING_STORED = "Nothing of this request was stored."
 UNCERTAIN = "It is not certain whether this request was stored: look before you send it again."
 
 
-def is_trouble(error: duckdb.Error) -> bool:
+def is_io_error(error: duckdb.Error) -> bool:
     """Whether the machine is to blame. A block that is damaged is told as an error of no kind."""
-    return isinstance(error, TROUBLE) or type(error) is duckdb.Error
+    return isinstance(error, IO_ERRORS) or type(error) is duckdb.Error
 
 
 def first_line(error: BaseException) -> str:
@@ -55,7 +55,7 @@ def is_failing(error: BaseException) -> bool:
     return any(sign in text for sign in _FAILING)
 
 
-def trouble(path: str, error: BaseException, outcome: str = NOTHING_STORED) -> StoreUnavailable:
+def to_store_error(path: str, error: BaseException, outcome: str = NOTHING_STORED) -> StoreUnavailable:
     """What to tell of a failure of the file system or of DuckDB itself."""
     advice = ""
     if is_full(error):
@@ -65,7 +65,7 @@ def trouble(path: str, error: BaseException, outcome: str = NOTHING_STORED) -> S
     elif is_failing(error):
         advice = f"{FAILING_DISK} "
     elif any(sign in str(error).lower() for sign in _DAMAGED):
-        advice = f"The file is damaged. {way_back(Path(path))} "
+        advice = f"The file is damaged. {restore_hint(Path(path))} "
     return StoreUnavailable(f"The store {path} failed: {first_line(error)} {advice}{outcome}")
 
 
@@ -89,14 +89,14 @@ class Connection:
         try:
             return self._cursor.execute(statement, values or None).fetchall()
         except duckdb.Error as error:
-            if not is_trouble(error):
+            if not is_io_error(error):
                 raise
             self.is_broken = self.is_broken or isinstance(error, FATAL)
-            raise trouble(self._path, error) from error
+            raise to_store_error(self._path, error) from error
 
     def rows(self, name: str, *values: object) -> list[tuple[Any, ...]]:
         """The rows of a statement by name."""
-        return self.execute(*call(name, values))
+        return self.execute(*bind(name, values))
 
     def change(self, name: str, *values: object) -> int:
         """Run a statement that changes rows; how many it has changed."""
@@ -113,7 +113,7 @@ class Connection:
         finally:
             self._cursor.unregister("given")
 
-    def fault(self, what: str) -> StoreUnavailable:
+    def corruption_error(self, what: str) -> StoreUnavailable:
         """What to raise if the store does not hold what it has to; it is opened anew then."""
         self.is_broken = True
         log.error("The store %s does not hold what it has to: %s", self._path, what)
@@ -133,7 +133,7 @@ class Connection:
             # DuckDB would write on behind what it could not remove from the log, and later not read beyond it
             self.is_broken = self.is_broken or is_uncertain or "truncate" in text
             outcome = UNCERTAIN if is_uncertain else NOTHING_STORED
-            raise trouble(self._path, error, outcome) from error
+            raise to_store_error(self._path, error, outcome) from error
         if self._wal is not None and self._wal.is_due():
             self._checkpoint(self._wal)
 

@@ -100,12 +100,12 @@ def _line(progress: Progress) -> bytes:
     return (text + b" " + _checksum(text)).ljust(SIZE - 1) + b"\n"
 
 
-def lost(found: Progress, mark: Progress | None, *, complete: bool) -> str:
+def describe_loss(found: Progress, mark: Progress | None, *, complete: bool) -> str:
     """What a store lacks of what its mark tells; empty if that is nothing.
 
-    >>> lost(Progress("a", 7, 1), Progress("a", 9, 3), complete=False)
+    >>> describe_loss(Progress("a", 7, 1), Progress("a", 9, 3), complete=False)
     'the last 2 of 9 transactions that were acknowledged are not in it'
-    >>> lost(Progress("a", 9, 3), Progress("a", 9, 3), complete=False)
+    >>> describe_loss(Progress("a", 9, 3), Progress("a", 9, 3), complete=False)
     ''
     """
     if mark is None:

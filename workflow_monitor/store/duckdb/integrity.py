@@ -6,12 +6,12 @@ import duckdb
 
 from workflow_monitor.store.sql import statements
 
-_SQL = statements(("workflow_monitor.store.duckdb", "soundness.sql"))
+_SQL = statements(("workflow_monitor.store.duckdb", "integrity.sql"))
 _PARTS = frozenset({"items"})
 EXAMPLES = 5
 
 
-def unsound(cursor: duckdb.DuckDBPyConnection) -> list[str]:
+def check_integrity(cursor: duckdb.DuckDBPyConnection) -> list[str]:
     """What is wrong in a store that is open, each with a few examples; empty if all hangs together."""
     found = []
     for name, statement in _SQL.items():

@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from itertools import islice
 
-from workflow_monitor.domain.models import JobOrder
-from workflow_monitor.domain.status import Kind
+from workflow_monitor.domain.models import Job
+from workflow_monitor.domain.status import ItemKind
 
 #: answers up to so many jobs of a queue that wait and have a greater id than this, by id
-Look = Callable[[Kind, int, int], list[JobOrder]]
+Fetch = Callable[[ItemKind, int, int], list[Job]]
 #: jobs that are looked for at once
 AHEAD = 1_000
 #: beyond so many of a queue, those that are published are left to be looked for
@@ -23,20 +23,20 @@ MOST = 10_000
 
 
 @dataclass(slots=True)
-class _Run:
+class _Window:
     """The first jobs of a queue that wait, by id, which orders them."""
 
-    jobs: dict[int, JobOrder] = field(default_factory=dict)
+    jobs: dict[int, Job] = field(default_factory=dict)
     #: the id up to which all that wait are known
     last: int = 0
     #: whether there are none behind it
     is_whole: bool = False
 
 
-class WaitingJobs:
+class PendingJobCache:
     """The first jobs of each queue that wait; what is not known of them is looked for."""
 
-    def __init__(self, look: Look, ahead: int = AHEAD, most: int = MOST) -> None:
+    def __init__(self, look: Fetch, ahead: int = AHEAD, most: int = MOST) -> None:
         self._look = look
         self._ahead = ahead
         self._most = most
@@ -44,9 +44,9 @@ class WaitingJobs:
 
     def forget(self) -> None:
         """Know nothing of them any more."""
-        self._runs = {kind: _Run() for kind in Kind}
+        self._runs = {kind: _Window() for kind in ItemKind}
 
-    def take(self, queue: Kind, number: int) -> list[JobOrder]:
+    def take(self, queue: ItemKind, number: int) -> list[Job]:
         """The first so many, or all if there are fewer; they wait no longer."""
         run = self._runs[queue]
         if len(run.jobs) < number and not run.is_whole:
@@ -59,7 +59,7 @@ class WaitingJobs:
         self.drop(job.id for job in taken)
         return taken
 
-    def publish(self, jobs: Iterable[JobOrder]) -> None:
+    def publish(self, jobs: Iterable[Job]) -> None:
         """These wait from now on, behind all others."""
         for job in jobs:
             run = self._runs[job.kind]

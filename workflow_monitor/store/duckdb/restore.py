@@ -17,11 +17,11 @@ import duckdb
 from workflow_monitor.domain.errors import StoreInUse, StoreUnavailable
 from workflow_monitor.store.duckdb.backups import folder_of, listed
 from workflow_monitor.store.duckdb.connection import first_line
-from workflow_monitor.store.duckdb.lock import OwnerLock
 from workflow_monitor.store.duckdb.high_water_mark import HighWaterMark, Progress, sync_folder
+from workflow_monitor.store.duckdb.integrity import check_integrity
+from workflow_monitor.store.duckdb.lock import OwnerLock
 from workflow_monitor.store.duckdb.schema import migrate
-from workflow_monitor.store.duckdb.integrity import unsound
-from workflow_monitor.store.duckdb.store import log_of, own
+from workflow_monitor.store.duckdb.store import acquire_lock, log_of
 from workflow_monitor.store.sql import statements
 
 _SQL = statements(("workflow_monitor.store.duckdb", "backups.sql"))
@@ -73,7 +73,7 @@ def _own(store: Path) -> OwnerLock:
     until = time.monotonic() + PATIENCE
     while True:
         try:
-            return own(store)
+            return acquire_lock(store)
         except StoreInUse as error:
             if error.contact or time.monotonic() > until:
                 raise
@@ -114,7 +114,7 @@ def _made_whole(source: Path, new: Path, store: Path) -> tuple[int, int, int, da
     with connection:
         try:
             migrate(connection, str(source))
-            wrong = unsound(connection.cursor())
+            wrong = check_integrity(connection.cursor())
         except duckdb.Error as error:
             wrong = [first_line(error)]
         if wrong:

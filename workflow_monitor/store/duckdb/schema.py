@@ -6,7 +6,7 @@ from importlib.resources import files
 
 import duckdb
 
-from workflow_monitor.domain.errors import StoreUnavailable, quoted
+from workflow_monitor.domain.errors import StoreUnavailable, shorten_for_message
 
 _VERSION = "SELECT max(version) FROM schema_version"
 _TABLES = "SELECT table_name FROM information_schema.tables ORDER BY table_name"
@@ -27,7 +27,7 @@ def migrate(connection: duckdb.DuckDBPyConnection, path: str) -> None:
     tables = [name for (name,) in connection.execute(_TABLES).fetchall()]
     if tables and "schema_version" not in tables:
         raise StoreUnavailable(
-            f"The store {path} is a DuckDB file with other things in it (the table {quoted(tables[0])}). It was left as "
+            f"The store {path} is a DuckDB file with other things in it (the table {shorten_for_message(tables[0])}). It was left as "
             "it is: choose another file by store_url."
         )
     connection.execute("CREATE TABLE IF NOT EXISTS schema_version (version BIGINT NOT NULL)")

@@ -20,12 +20,12 @@ _CHOICE = re.compile(r"IN \(SELECT unnest\((\$\d+)::(\w+)\[\]\)\)")
 _COLUMN = re.compile(r"unnest\((\$\d+)::(\w+)\[\]\)")
 
 
-def for_one(known: Mapping[str, str]) -> dict[str, str]:
+def single_row_variants(known: Mapping[str, str]) -> dict[str, str]:
     """Statements over lists, for lists of one value, which they take in place of each list.
 
     To plan the joins with lists takes DuckDB longer than all that there is to do for one row.
 
-    >>> for_one({"scenes": "SELECT * FROM scene WHERE id IN (SELECT unnest($1::BIGINT[]))"})
+    >>> single_row_variants({"scenes": "SELECT * FROM scene WHERE id IN (SELECT unnest($1::BIGINT[]))"})
     {'scenes': 'SELECT * FROM scene WHERE id = $1::BIGINT'}
     """
     found = {}
@@ -36,14 +36,14 @@ def for_one(known: Mapping[str, str]) -> dict[str, str]:
     return found
 
 
-_FOR_ONE = for_one(STATEMENTS)
+_SINGLE_ROW_VARIANTS = single_row_variants(STATEMENTS)
 
 
-def call(name: str, values: Sequence[object]) -> tuple[str, Sequence[object]]:
+def bind(name: str, values: Sequence[object]) -> tuple[str, Sequence[object]]:
     """A statement by name and what is bound to it, in the form that is the quickest for these values."""
     lengths = {len(value) for value in values if isinstance(value, list)}
-    if lengths == {1} and name in _FOR_ONE:
-        return _FOR_ONE[name], [value[0] if isinstance(value, list) else value for value in values]
+    if lengths == {1} and name in _SINGLE_ROW_VARIANTS:
+        return _SINGLE_ROW_VARIANTS[name], [value[0] if isinstance(value, list) else value for value in values]
     return STATEMENTS[name], values
 
 
@@ -54,7 +54,7 @@ class DuckDBSession:
         self._cursor = cursor
 
     def rows(self, name: str, *values: object) -> list[tuple[Any, ...]]:
-        return self._cursor.execute(*call(name, values)).fetchall()
+        return self._cursor.execute(*bind(name, values)).fetchall()
 
     def chunks(self, name: str, *values: object, size: int) -> Iterator[list[tuple[Any, ...]]]:
         self._cursor.execute(STATEMENTS[name], values)

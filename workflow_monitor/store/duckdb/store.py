@@ -12,10 +12,10 @@ from pathlib import Path
 
 import duckdb
 
-from workflow_monitor.domain.errors import Conflict, StoreUnavailable, quoted
+from workflow_monitor.domain.errors import Conflict, StoreUnavailable, shorten_for_message
 from workflow_monitor.domain.models import Backup
-from workflow_monitor.store.aoi_cache import Directory
-from workflow_monitor.store.duckdb.backups import Backups, folder_of, listed, way_back
+from workflow_monitor.store.aoi_cache import AOICache
+from workflow_monitor.store.duckdb.backups import Backups, folder_of, listed, restore_hint
 from workflow_monitor.store.duckdb.connection import (
     FAILING_DISK,
     FATAL,
@@ -23,11 +23,11 @@ from workflow_monitor.store.duckdb.connection import (
     first_line,
     is_failing,
     is_full,
-    is_trouble,
-    trouble,
+    is_io_error,
+    to_store_error,
 )
+from workflow_monitor.store.duckdb.high_water_mark import HighWaterMark, Progress, describe_loss
 from workflow_monitor.store.duckdb.lock import OwnerLock
-from workflow_monitor.store.duckdb.high_water_mark import HighWaterMark, Progress, lost
 from workflow_monitor.store.duckdb.schema import migrate
 from workflow_monitor.store.duckdb.session import STATEMENTS, DuckDBSource
 from workflow_monitor.store.duckdb.wal import WriteAheadLog
@@ -75,16 +75,16 @@ class DuckDBStore:
         wal: WriteAheadLog | None = None
         try:
             if self.path != MEMORY:
-                self._lock = own(Path(self.path))
+                self._lock = acquire_lock(Path(self.path))
                 self._mark = HighWaterMark(Path(self.path))
                 wal = WriteAheadLog(Path(self.path), checkpoint_bytes)
             self._instance = self._open(memory_limit, threads)
             self._connection = Connection(self._instance.cursor(), self.path, wal)
-            directory = Directory()
+            directory = AOICache()
             try:
-                self.writer = DuckDBWriter(self._connection, directory, self._note)
+                self.writer = DuckDBWriter(self._connection, directory, self._write_mark)
                 directory.load(self.writer.aois())
-                self._settle()
+                self._lock_down()
             except BaseException as error:
                 self._instance.close()
                 if isinstance(error, StoreUnavailable) and error.__cause__ is not None:
@@ -132,7 +132,7 @@ class DuckDBStore:
             raise _cannot_open(self.path, error) from error
         return instance
 
-    def _settle(self) -> None:
+    def _lock_down(self) -> None:
         """Let it be written into when it is closed, and nobody reach for other files or change that."""
         self._instance.execute("PRAGMA enable_checkpoint_on_shutdown")
         if self.path != MEMORY:
@@ -148,13 +148,13 @@ class DuckDBStore:
         try:
             mark = self._mark.read()
         except StoreUnavailable as error:
-            raise StoreUnavailable(f"The store {store} cannot be opened: {error.detail} {_go_on(store)}") from None
+            raise StoreUnavailable(f"The store {store} cannot be opened: {error.detail} {_as_is_hint(store)}") from None
         except OSError as error:
             raise _cannot_open(self.path, error) from error
         if mark is not None and mark.transactions and not store.exists():
             raise StoreUnavailable(
                 f"The store {store} cannot be opened: the file is gone, with the {mark.transactions} transactions that "
-                f"{self._mark.path} tells of. Put it back. {way_back(store)} To start anew, remove {self._mark.path}."
+                f"{self._mark.path} tells of. Put it back. {restore_hint(store)} To start anew, remove {self._mark.path}."
             )
         return mark
 
@@ -164,16 +164,16 @@ class DuckDBStore:
             return
         *progress, complete = instance.execute(STATEMENTS["progress"]).fetchall()[0]
         found = Progress(*progress)
-        if reason := lost(found, mark, complete=complete):
+        if reason := describe_loss(found, mark, complete=complete):
             raise StoreUnavailable(
-                f"The store {self.path} cannot be opened: {reason}. It was left as it is. {_go_on(Path(self.path))}"
+                f"The store {self.path} cannot be opened: {reason}. It was left as it is. {_as_is_hint(Path(self.path))}"
             )
         if mark is None:
             self._mark.create(found)
         else:
-            self._note(found)
+            self._write_mark(found)
 
-    def _note(self, progress: Progress) -> None:
+    def _write_mark(self, progress: Progress) -> None:
         """Move the mark on. What was committed stays so, whatever comes of it."""
         if self._mark is not None:
             try:
@@ -192,11 +192,11 @@ class DuckDBStore:
         except duckdb.ConnectionException as error:
             raise StoreUnavailable(f"The store {self.path} has been closed.") from error
         except duckdb.Error as error:
-            if not is_trouble(error):
+            if not is_io_error(error):
                 raise
             if isinstance(error, FATAL):
                 self._connection.is_broken = True
-            raise trouble(self.path, error, outcome) from error
+            raise to_store_error(self.path, error, outcome) from error
 
     def back_up(self, keep: int) -> Backup:
         """A backup of one committed state, beside the file; see `store.protocol.Store`."""
@@ -206,14 +206,14 @@ class DuckDBStore:
             with self._reading("No backup was made.") as cursor:
                 return self._backups.make(cursor, keep)
         except OSError as error:
-            raise trouble(self.path, error, "No backup was made.") from error
+            raise to_store_error(self.path, error, "No backup was made.") from error
 
     def backups(self) -> list[Backup]:
         """The backups there are, the last first."""
         return [] if self._backups is None else listed(Path(self.path))
 
     @property
-    def is_broken(self) -> bool:
+    def needs_reopen(self) -> bool:
         """Whether DuckDB gave up on the instance, so that the store has to be opened anew."""
         return self._connection.is_broken
 
@@ -227,7 +227,7 @@ class DuckDBStore:
         """Whether other servers may write, too."""
         return False
 
-    def follow(self, tell: Callable[[], None]) -> None:
+    def on_foreign_commit(self, tell: Callable[[], None]) -> None:
         """Nothing is told, since nobody else writes."""
 
     def close(self) -> None:
@@ -235,9 +235,9 @@ class DuckDBStore:
         if self._is_closed:
             return
         self._is_closed = True
-        if not self.is_broken:
+        if not self.needs_reopen:
             with suppress(StoreUnavailable):  # on a full disk the mark has to do
-                self.writer.complete()
+                self.writer.mark_clean_shutdown()
         self._connection.close()
         try:
             self._instance.close()
@@ -266,12 +266,12 @@ def _path(url: str) -> str:
         return MEMORY
     if found == url or not found.strip("/"):
         raise StoreUnavailable(
-            f"No store can be found by {quoted(url)} (store_url); expected duckdb:///absolute/path or duckdb:///:memory:."
+            f"No store can be found by {shorten_for_message(url)} (store_url); expected duckdb:///absolute/path or duckdb:///:memory:."
         )
     return os.path.realpath("/" + found.lstrip("/"))
 
 
-def own(path: Path) -> OwnerLock:
+def acquire_lock(path: Path) -> OwnerLock:
     """Own the store at a path, whose folder is made if need be; StoreUnavailable if that cannot be."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -325,8 +325,10 @@ def _check_whole(store: Path, instance: duckdb.DuckDBPyConnection) -> None:
         raise OSError(f"the file has {found} bytes of at least {expected}")
 
 
-def _go_on(store: Path) -> str:
-    return f"{way_back(store)} To go on with what is there: workflow-monitor restore {shlex.quote(str(store))} --as-is"
+def _as_is_hint(store: Path) -> str:
+    return (
+        f"{restore_hint(store)} To go on with what is there: workflow-monitor restore {shlex.quote(str(store))} --as-is"
+    )
 
 
 def _remove(store: Path) -> None:
@@ -351,7 +353,7 @@ def _cannot_open(path: str, error: BaseException) -> StoreUnavailable:
     elif Path(path).exists() and not os.access(path, os.R_OK | os.W_OK):
         advice = "Make the file writable, or choose another one by store_url."
     elif Path(path).exists():
-        advice = "The file, or the log beside it, is damaged or no DuckDB file. It was left as it is. " + way_back(
+        advice = "The file, or the log beside it, is damaged or no DuckDB file. It was left as it is. " + restore_hint(
             Path(path)
         )
     else:

@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 
-from workflow_monitor.domain.models import AOI, JobOrder
-from workflow_monitor.domain.working_set import Changes
-from workflow_monitor.domain.status import Kind
-from workflow_monitor.store.aoi_cache import Directory
+from workflow_monitor.domain.models import AOI, Job
+from workflow_monitor.domain.status import ItemKind
+from workflow_monitor.domain.working_set import ChangeSet
+from workflow_monitor.store.aoi_cache import AOICache
 from workflow_monitor.store.duckdb.connection import Connection
 from workflow_monitor.store.duckdb.high_water_mark import Progress
-from workflow_monitor.store.duckdb.pending_jobs import WaitingJobs
+from workflow_monitor.store.duckdb.pending_jobs import PendingJobCache
 from workflow_monitor.store.interfaces import Payloads
 from workflow_monitor.store.writer import SQLWriter, orders
 
@@ -22,14 +22,14 @@ class DuckDBWriter(SQLWriter):
     """The write side of the store; see `store.protocol.Writer`."""
 
     def __init__(
-        self, connection: Connection, directory: Directory, note: Callable[[Progress], None] = lambda _: None
+        self, connection: Connection, directory: AOICache, note: Callable[[Progress], None] = lambda _: None
     ) -> None:
         super().__init__(connection, directory)
         #: told of each transaction that changed something, once it is on disk
         self._note = note
         *progress, _ = self._rows("progress")[0]
         self._progress = Progress(*progress)
-        self._waiting = WaitingJobs(
+        self._waiting = PendingJobCache(
             lambda queue, number, after: orders(self._rows("waiting_jobs", queue, number, after))
         )
 
@@ -39,7 +39,7 @@ class DuckDBWriter(SQLWriter):
         try:
             with super().transaction() as is_outdated:
                 yield is_outdated
-                progress = self._advance()
+                progress = self._bump_progress()
         except BaseException:
             self._waiting.forget()
             raise
@@ -47,7 +47,7 @@ class DuckDBWriter(SQLWriter):
             self._progress = progress
             self._note(progress)
 
-    def _advance(self) -> Progress:
+    def _bump_progress(self) -> Progress:
         if not self._has_changed:
             return self._progress
         store, transactions, _ = self._progress
@@ -55,7 +55,7 @@ class DuckDBWriter(SQLWriter):
         self._run("advance", progress.transactions, progress.token)
         return progress
 
-    def save(self, changes: Changes, payloads: Payloads, aois: Sequence[AOI], at: datetime) -> None:
+    def save(self, changes: ChangeSet, payloads: Payloads, aois: Sequence[AOI], at: datetime) -> None:
         super().save(changes, payloads, aois, at)
         self._waiting.publish(changes.jobs)
         self._waiting.drop(changes.withdrawn)
@@ -64,7 +64,7 @@ class DuckDBWriter(SQLWriter):
         super().delete_aoi(number)
         self._waiting.forget()
 
-    def waiting_jobs(self, queue: Kind, number: int, aois: Sequence[int] | None) -> list[JobOrder]:
+    def waiting_jobs(self, queue: ItemKind, number: int, aois: Sequence[int] | None) -> list[Job]:
         """See `SQLWriter`."""
         if aois is None:
             return self._waiting.take(queue, number)
@@ -72,7 +72,7 @@ class DuckDBWriter(SQLWriter):
         self._waiting.drop(job.id for job in jobs)
         return jobs
 
-    def complete(self) -> None:
+    def mark_clean_shutdown(self) -> None:
         """Note in the file that it holds all that was acknowledged: nothing is written after this."""
         *_, is_complete = self._rows("progress")[0]
         if not is_complete:
@@ -80,7 +80,7 @@ class DuckDBWriter(SQLWriter):
             self._run("complete")
             self._connection.commit()
 
-    def trim(self, withdrawn_before: datetime, events_before: datetime | None) -> None:
+    def prune(self, withdrawn_before: datetime, events_before: datetime | None) -> None:
         if events_before is not None:
             self._run("note_trimmed", events_before)
-        super().trim(withdrawn_before, events_before)
+        super().prune(withdrawn_before, events_before)

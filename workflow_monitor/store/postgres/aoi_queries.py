@@ -5,21 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from threading import Lock
 
-from workflow_monitor.domain.models import AOI, Roots
+from workflow_monitor.domain.models import AOI, GraphExtent
 from workflow_monitor.domain.status import Status
 from workflow_monitor.store.aoi_cache import workload
 from workflow_monitor.store.postgres.writer_connection import WriterConnection
-from workflow_monitor.store.reader import Source
+from workflow_monitor.store.reader import SessionFactory
 
 
 class StoredAOIs:
     """What readers see of the AOIs; see `store.directory.AOIs`."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: SessionFactory) -> None:
         self._source = source
         self._lock = Lock()
         #: by number: for which shape of the graph they were found
-        self._roots: dict[int, tuple[int, Roots]] = {}
+        self._roots: dict[int, tuple[int, GraphExtent]] = {}
 
     def aois(self) -> list[AOI]:
         return sorted(self._found("aois_with_workloads"), key=lambda aoi: aoi.name)
@@ -41,7 +41,7 @@ class StoredAOIs:
                 workload(aoi, of)[Status(status)] = items
         return list(aois.values())
 
-    def roots(self, number: int, find: Callable[[], Roots]) -> Roots:
+    def roots(self, number: int, find: Callable[[], GraphExtent]) -> GraphExtent:
         """Found anew if the graph has got another shape, or if nobody keeps count of that."""
         with self._source.single() as session:
             rows = session.rows("shape_of_aoi", number)
@@ -57,7 +57,7 @@ class StoredAOIs:
         return roots
 
 
-class NotesToDatabase:
+class AOICounterWriter:
     """Keeps in the database what the AOIs are like; see `store.directory.Notes`."""
 
     def __init__(self, connection: WriterConnection) -> None:
@@ -74,7 +74,7 @@ class NotesToDatabase:
     def delete(self, number: int) -> None:
         pass
 
-    def reshape(self, aois: Iterable[int]) -> None:
+    def invalidate_topology(self, aois: Iterable[int]) -> None:
         if numbers := list(aois):
             self._connection.rows("reshape_aois", numbers)
 

@@ -12,7 +12,7 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.pq import TransactionStatus
 
-from workflow_monitor.domain.errors import StoreUnavailable, quoted
+from workflow_monitor.domain.errors import StoreUnavailable, shorten_for_message
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
@@ -21,7 +21,7 @@ KEPT = 8
 #: seconds that a writer waits for the turn of another server
 TURN_SECONDS = 30
 #: what the machine, the network or the database's owner, and not the statement, is to blame for
-TROUBLE = (
+IO_ERRORS = (
     psycopg.OperationalError,
     psycopg.InterfaceError,
     psycopg.errors.InsufficientPrivilege,
@@ -60,7 +60,7 @@ NOTHING_STORED = "Nothing of this request was stored."
 UNCERTAIN = "It is not certain whether this request was stored: look before you send it again."
 
 
-class Address:
+class ConnectionInfo:
     """Where the database is: what `store_url` says, with what libpq knows besides."""
 
     def __init__(self, url: str) -> None:
@@ -90,7 +90,7 @@ class Address:
                 connection.close()
                 raise
         except psycopg.Error as error:
-            raise trouble(self.text, error, outcome) from error
+            raise to_store_error(self.text, error, outcome) from error
         return connection
 
 
@@ -100,13 +100,13 @@ def first_line(error: BaseException) -> str:
     return lines[0].rstrip(".") + "."
 
 
-def trouble(where: str, error: Exception, outcome: str = NOTHING_STORED) -> StoreUnavailable:
+def to_store_error(where: str, error: Exception, outcome: str = NOTHING_STORED) -> StoreUnavailable:
     """What to tell of a failure of the database, or on the way to it."""
     advice = [text for kind, text in _ADVICE if isinstance(error, kind)]
     return StoreUnavailable(" ".join([f"The store {where} failed: {first_line(error)}", *advice[:1], outcome]).strip())
 
 
-def use_ours(connection: Connection) -> None:
+def set_search_path(connection: Connection) -> None:
     """Have the names of tables mean ours first, then the Geocube ingester's."""
     connection.execute(
         b"SELECT set_config('search_path', 'workflow_monitor, ' || current_setting('search_path'), false)"
@@ -138,8 +138,8 @@ class Connections:
         connection = self._take()
         try:
             yield connection
-        except TROUBLE as error:
-            raise trouble(self._where, error, "It could not be read.") from error
+        except IO_ERRORS as error:
+            raise to_store_error(self._where, error, "It could not be read.") from error
         finally:
             self._give_back(connection)
 
@@ -147,7 +147,7 @@ class Connections:
         while True:
             with self._lock:
                 if self._is_closed:
-                    raise StoreUnavailable(f"The store {quoted(self._where)} has been closed.")
+                    raise StoreUnavailable(f"The store {shorten_for_message(self._where)} has been closed.")
                 if not self._idle:
                     break
                 connection = self._idle.pop()

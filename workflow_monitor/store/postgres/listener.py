@@ -9,7 +9,7 @@ from collections.abc import Callable
 import psycopg
 
 from workflow_monitor.domain.errors import StoreUnavailable
-from workflow_monitor.store.postgres.connection import Address, Connection, first_line
+from workflow_monitor.store.postgres.connection import Connection, ConnectionInfo, first_line
 
 log = logging.getLogger(__name__)
 
@@ -22,7 +22,7 @@ PAUSE = 2.0
 class Listener:
     """A thread that calls `tell` after others than `own` have committed, and whenever it may have missed that."""
 
-    def __init__(self, address: Address, own: str, tell: Callable[[], None]) -> None:
+    def __init__(self, address: ConnectionInfo, own: str, tell: Callable[[], None]) -> None:
         self._address = address
         self._own = own
         self._tell = tell

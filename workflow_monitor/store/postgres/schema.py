@@ -6,7 +6,7 @@ import logging
 import re
 
 from workflow_monitor.domain.errors import StoreUnavailable
-from workflow_monitor.store.postgres.connection import TROUBLE, Address, Connection, trouble
+from workflow_monitor.store.postgres.connection import IO_ERRORS, Connection, ConnectionInfo, to_store_error
 from workflow_monitor.store.postgres.session import GEOCUBE, PACKAGE
 from workflow_monitor.store.sql import statements
 
@@ -78,8 +78,8 @@ def migrate(connection: Connection, where: str) -> None:
                         "Step %d of what Workflow Monitor needs was added to the tables of the store %s; "
                         "`workflow-monitor undo-migration` takes it away.", number, where,
                     )  # fmt: skip
-    except TROUBLE as error:
-        raise trouble(where, error, "Its tables were left as they are.") from error
+    except IO_ERRORS as error:
+        raise to_store_error(where, error, "Its tables were left as they are.") from error
 
 
 def _prepared(connection: Connection, where: str) -> tuple[int, bool]:
@@ -96,7 +96,7 @@ def undo(url: str) -> bool:
 
     Attempts, jobs, the log of events, footprints and tags are lost with it. Raises StoreUnavailable.
     """
-    address = Address(url)
+    address = ConnectionInfo(url)
     with address.connect() as connection:
         try:
             with connection.transaction():
@@ -104,6 +104,6 @@ def undo(url: str) -> bool:
                 if version(connection) == 0:
                     return False
                 connection.execute(_SQL["undo"].encode())
-        except TROUBLE as error:
-            raise trouble(address.text, error, "Nothing was taken away.") from error
+        except IO_ERRORS as error:
+            raise to_store_error(address.text, error, "Nothing was taken away.") from error
     return True

@@ -20,7 +20,7 @@ PACKAGE = "workflow_monitor.store.postgres"
 GEOCUBE = (PACKAGE, "geocube.sql")
 STATEMENTS = statements(READING, WRITING, GEOCUBE, (PACKAGE, "dialect.sql"), (PACKAGE, "pgqueue.sql"))
 #: for a Geocube ingester's tables to which nothing was added; a statement may begin with WITH and end in a comment
-STATEMENTS_OF_OTHERS = {
+READ_ONLY_STATEMENTS = {
     name: f"{STATEMENTS['tables']}\nSELECT * FROM ({statement}\n) AS found" for name, statement in STATEMENTS.items()
 }
 

@@ -7,12 +7,12 @@ from collections.abc import Callable
 from workflow_monitor.domain.errors import Conflict
 from workflow_monitor.domain.models import Backup
 from workflow_monitor.store.postgres.aoi_queries import StoredAOIs
-from workflow_monitor.store.postgres.connection import Address, Connection, Connections, use_ours
+from workflow_monitor.store.postgres.connection import Connection, ConnectionInfo, Connections, set_search_path
 from workflow_monitor.store.postgres.listener import Listener
 from workflow_monitor.store.postgres.schema import check, migrate
-from workflow_monitor.store.postgres.session import STATEMENTS, STATEMENTS_OF_OTHERS, PostgresSource
-from workflow_monitor.store.postgres.writer_connection import WriterConnection
+from workflow_monitor.store.postgres.session import READ_ONLY_STATEMENTS, STATEMENTS, PostgresSource
 from workflow_monitor.store.postgres.writer import PostgresWriter
+from workflow_monitor.store.postgres.writer_connection import WriterConnection
 from workflow_monitor.store.reader import SQLReader
 
 
@@ -24,7 +24,7 @@ class PostgresStore:
     """
 
     def __init__(self, url: str, *, read_only: bool = False) -> None:
-        self._address = Address(url)
+        self._address = ConnectionInfo(url)
         self.is_read_only = read_only
         with self._address.connect(read_only=read_only) as connection:
             if not read_only:
@@ -32,7 +32,7 @@ class PostgresStore:
             is_ours = check(connection, self._address.text) > 0
         self._is_ours = is_ours
         self._connections = Connections(self._address.text, self._connect)
-        source = PostgresSource(self._connections, STATEMENTS if is_ours else STATEMENTS_OF_OTHERS)
+        source = PostgresSource(self._connections, STATEMENTS if is_ours else READ_ONLY_STATEMENTS)
         self._writing = WriterConnection(self._address)
         self._listener: Listener | None = None
         self.writer = PostgresWriter(self._writing)
@@ -41,11 +41,11 @@ class PostgresStore:
     def _connect(self) -> Connection:
         connection = self._address.connect(read_only=self.is_read_only)
         if self._is_ours:
-            use_ours(connection)
+            set_search_path(connection)
         return connection
 
     @property
-    def is_broken(self) -> bool:
+    def needs_reopen(self) -> bool:
         """Never: connections that are lost are opened anew."""
         return False
 
@@ -54,7 +54,7 @@ class PostgresStore:
         """Whether other servers may write, too."""
         return True
 
-    def follow(self, tell: Callable[[], None]) -> None:
+    def on_foreign_commit(self, tell: Callable[[], None]) -> None:
         """Have `tell` called, on a thread of its own, after others have committed, and once at the beginning."""
         if self._is_ours:
             self._listener = Listener(self._address, self._writing.name, tell)

@@ -7,14 +7,14 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
-from workflow_monitor.domain.errors import FieldError, InvalidInput, quoted
-from workflow_monitor.domain.models import AOI, Event, JobOrder
-from workflow_monitor.domain.working_set import Changes
-from workflow_monitor.domain.status import Kind
-from workflow_monitor.store.item_serializer import Items
-from workflow_monitor.store.postgres.aoi_queries import NotesToDatabase
-from workflow_monitor.store.postgres.writer_connection import WriterConnection
+from workflow_monitor.domain.errors import FieldError, InvalidInput, shorten_for_message
+from workflow_monitor.domain.models import AOI, Event, Job
+from workflow_monitor.domain.status import ItemKind
+from workflow_monitor.domain.working_set import ChangeSet
 from workflow_monitor.store.interfaces import Payloads
+from workflow_monitor.store.item_serializer import ItemSerializer
+from workflow_monitor.store.postgres.aoi_queries import AOICounterWriter
+from workflow_monitor.store.postgres.writer_connection import WriterConnection
 from workflow_monitor.store.writer import SQLWriter
 
 #: bytes of a name that an index of PostgreSQL holds in any case
@@ -25,7 +25,7 @@ class PostgresWriter(SQLWriter):
     """The write side of the store; see `store.protocol.Writer`."""
 
     def __init__(self, connection: WriterConnection) -> None:
-        super().__init__(connection, NotesToDatabase(connection))
+        super().__init__(connection, AOICounterWriter(connection))
         self._news = connection
         #: whether jobs are rows of pgq_jobs, too
         self._has_pgq = False
@@ -36,7 +36,7 @@ class PostgresWriter(SQLWriter):
         with super().transaction() as is_outdated:
             yield is_outdated
             if self._has_changed:
-                self._news.count()
+                self._news.bump_version()
 
     def create_aoi(self, number: int, name: str, at: datetime) -> None:
         _check_length("aoi", [name])
@@ -51,7 +51,7 @@ class PostgresWriter(SQLWriter):
         super().log_aoi(event)
         self._news.has_news = True
 
-    def save(self, changes: Changes, payloads: Payloads, aois: Sequence[AOI], at: datetime) -> None:
+    def save(self, changes: ChangeSet, payloads: Payloads, aois: Sequence[AOI], at: datetime) -> None:
         _check_length("tiles", (tile.source_id for tile in changes.new_tiles))
         super().save(changes, payloads, aois, at)
         if changes.new_scenes:
@@ -69,9 +69,9 @@ class PostgresWriter(SQLWriter):
             self._news.prepare("find_pgq_jobs", "create_pgq_jobs")
             self._has_pgq = True
 
-    def publish_pgq(self, queue: Kind, name: str, waits: Sequence[str], jobs: Sequence[JobOrder]) -> None:
+    def publish_pgq(self, queue: ItemKind, name: str, waits: Sequence[str], jobs: Sequence[Job]) -> None:
         """Put jobs into the table, for workers that wait so long between tries."""
-        messages = Items(self._ask_for_services, self._notes.names).messages(queue, jobs)
+        messages = ItemSerializer(self._ask_for_services, self._notes.names).messages(queue, jobs)
         self._run("publish_pgq", name, list(waits), list(messages), list(messages.values()))
 
     def _ask_for_services(self, name: str, *values: object) -> list[tuple[Any, ...]]:
@@ -93,5 +93,7 @@ def _check_length(field: str, names: Iterable[str]) -> None:
     for name in names:
         length = len(name.encode())
         if length > LONGEST_NAME:
-            message = f"{quoted(name)} has {length} bytes; expected at most {LONGEST_NAME} in a PostgreSQL store"
+            message = (
+                f"{shorten_for_message(name)} has {length} bytes; expected at most {LONGEST_NAME} in a PostgreSQL store"
+            )
             raise InvalidInput(f"A name is too long: {message}.", [FieldError(field, message)])

@@ -12,14 +12,14 @@ from psycopg.pq import TransactionStatus
 
 from workflow_monitor.domain.errors import StoreUnavailable
 from workflow_monitor.store.postgres.connection import (
+    IO_ERRORS,
     NOTHING_STORED,
-    TROUBLE,
     UNCERTAIN,
-    Address,
     Connection,
+    ConnectionInfo,
     is_gone,
-    trouble,
-    use_ours,
+    set_search_path,
+    to_store_error,
 )
 from workflow_monitor.store.postgres.session import STATEMENTS
 
@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 class WriterConnection:
     """The connection that writes; see `store.writer.Connection`. It is opened anew when it is lost."""
 
-    def __init__(self, address: Address) -> None:
+    def __init__(self, address: ConnectionInfo) -> None:
         self._address = address
         self._connection: Connection | None = None
         #: tells this writer from those of other servers, and from itself after the store was opened anew
@@ -56,7 +56,7 @@ class WriterConnection:
         self._known = None
         return is_outdated
 
-    def count(self) -> None:
+    def bump_version(self) -> None:
         """Tell other servers, when their turn comes, that this transaction has changed something."""
         self._changes += 1
         self.rows("count_change", self._changes)
@@ -73,7 +73,7 @@ class WriterConnection:
         """Run a statement over rows, whose columns are the values of the statement in this order; how many it wrote."""
         return self.change(name, *columns.values())
 
-    def fault(self, what: str) -> StoreUnavailable:
+    def corruption_error(self, what: str) -> StoreUnavailable:
         """What to raise if the store does not hold what it has to."""
         log.error("The store %s does not hold what it has to: %s", self._address.text, what)
         return StoreUnavailable(
@@ -87,11 +87,11 @@ class WriterConnection:
     def _run(self, statement: bytes, values: Sequence[object]) -> psycopg.Cursor[tuple[Any, ...]]:
         if self._connection is None:
             self._connection = self._address.connect(outcome=NOTHING_STORED)
-            use_ours(self._connection)
+            set_search_path(self._connection)
         try:
             return self._connection.execute(statement, values)
-        except TROUBLE as error:
-            raise trouble(self._address.text, error) from error
+        except IO_ERRORS as error:
+            raise to_store_error(self._address.text, error) from error
 
     def prepare(self, find: str, create: str) -> None:
         """Make what a statement does not find, where the ingester's tables are, and outside of transactions."""
@@ -99,8 +99,8 @@ class WriterConnection:
             try:
                 if connection.execute(STATEMENTS[find].encode()).fetchall() == [(False,)]:
                     connection.execute(STATEMENTS[create].encode())
-            except TROUBLE as error:
-                raise trouble(self._address.text, error) from error
+            except IO_ERRORS as error:
+                raise to_store_error(self._address.text, error) from error
 
     def commit(self) -> None:
         """Put the transaction on disk, or leave nothing of it; others are told."""
@@ -115,7 +115,7 @@ class WriterConnection:
         except psycopg.Error as error:
             was_lost = self._connection is None or self._connection.closed
             self.roll_back()
-            raise trouble(self._address.text, error, UNCERTAIN if was_lost else NOTHING_STORED) from error
+            raise to_store_error(self._address.text, error, UNCERTAIN if was_lost else NOTHING_STORED) from error
         self._known = self._changes
 
     def _commit(self) -> None:

@@ -6,39 +6,39 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
 
+from workflow_monitor.documents.scene_documents import parse_scene
 from workflow_monitor.domain.commands import (
     Command,
     CreateAOI,
     DeleteAOI,
-    Fail,
-    Force,
+    FailItem,
+    ForceStatus,
     Ingest,
-    Report,
+    PruneHistory,
+    ReportResults,
     SetData,
-    TrimHistory,
 )
-from workflow_monitor.documents.aoi_names import read_scene
-from workflow_monitor.domain.models import AOI, Result, Roots
-from workflow_monitor.domain.status import Kind, Status
+from workflow_monitor.domain.models import AOI, GraphExtent, Result
+from workflow_monitor.domain.status import ItemKind, Status
 from workflow_monitor.store.interfaces import Store
-from workflow_monitor.testing.store_contract.contract import Contract
 from workflow_monitor.testing.engine_harness import AOI as NAME
-from workflow_monitor.testing.engine_harness import START, Running, chain, grow, new, running_over
+from workflow_monitor.testing.engine_harness import START, Running, chain, engine_on, ingest, new
+from workflow_monitor.testing.store_contract.contract import Contract
 
 CHANGES: list[Command] = [
-    Fail(Kind.TILE, 3, force=True),
-    Force(Kind.TILE, 2, Status.FAILED),
-    Force(Kind.TILE, 3, Status.PENDING),
-    Report([Result(kind=Kind.SCENE, id=1, status=Status.DONE)]),
-    SetData(Kind.SCENE, 1, {"date": "2030-01-01T00:00:00Z"}, merge=True),
-    Fail(Kind.SCENE, 4, force=True),
-    Ingest(NAME, [read_scene({**new("late"), "aoi": NAME}, NAME)]),
+    FailItem(ItemKind.TILE, 3, force=True),
+    ForceStatus(ItemKind.TILE, 2, Status.FAILED),
+    ForceStatus(ItemKind.TILE, 3, Status.PENDING),
+    ReportResults([Result(kind=ItemKind.SCENE, id=1, status=Status.DONE)]),
+    SetData(ItemKind.SCENE, 1, {"date": "2030-01-01T00:00:00Z"}, merge=True),
+    FailItem(ItemKind.SCENE, 4, force=True),
+    Ingest(NAME, [parse_scene({**new("late"), "aoi": NAME}, NAME)]),
     CreateAOI("Als"),
     DeleteAOI(NAME),
 ]
 
 
-def seen(engine: Running) -> list[tuple[AOI, Roots]]:
+def seen(engine: Running) -> list[tuple[AOI, GraphExtent]]:
     """The AOIs as any request sees them, without the statuses that nothing is in."""
     reader = engine.store.reader
     found = [(aoi, reader.roots(aoi.id)) for aoi in reader.aois()]
@@ -54,17 +54,17 @@ class AOIContract(Contract):
     """What is told of the AOIs is what is stored, and no number is given twice."""
 
     def test_aois_are_the_same_after_the_store_was_opened_again(self, open_store: Callable[[], Store]) -> None:
-        with running_over(open_store()) as engine:
+        with engine_on(open_store()) as engine:
             engine.do(CreateAOI(NAME))
             engine.add(NAME, *chain(4))
         for change in CHANGES:
-            with running_over(open_store()) as engine:
+            with engine_on(open_store()) as engine:
                 before = seen(engine)
                 engine.do(change)
                 after = seen(engine)
-            with running_over(open_store()) as engine:
+            with engine_on(open_store()) as engine:
                 assert seen(engine) == after
-            assert before != after or isinstance(change, Report)
+            assert before != after or isinstance(change, ReportResults)
 
     def test_aois_are_listed_by_name(self, engine: Running) -> None:
         for name in ("b", "Århus", "a", "B", "_", "ö 1"):
@@ -88,23 +88,23 @@ class AOIContract(Contract):
     def test_the_last_leaf_is_found_behind_many_that_failed(self, engine: Running) -> None:
         scenes = engine.add(NAME, *chain(130))
         for number in scenes:
-            engine.do(SetData(Kind.SCENE, number, {"date": day(number)}, merge=True))
+            engine.do(SetData(ItemKind.SCENE, number, {"date": day(number)}, merge=True))
         assert engine.store.reader.roots(1).last == datetime.fromisoformat(day(130))
         for number in scenes[1:]:
-            engine.do(Fail(Kind.TILE, number, force=True))
+            engine.do(FailItem(ItemKind.TILE, number, force=True))
         first = datetime.fromisoformat(day(1))
-        assert engine.store.reader.roots(1) == Roots(1, first, first)
+        assert engine.store.reader.roots(1) == GraphExtent(1, first, first)
 
     def test_numbers_of_what_was_deleted_and_trimmed_are_not_given_again(self, open_store: Callable[[], Store]) -> None:
-        with running_over(open_store()) as engine:
+        with engine_on(open_store()) as engine:
             engine.do(CreateAOI(NAME))
-            grow(engine, 20)
+            ingest(engine, 20)
             last = engine.events()[-1].seq
             engine.do(DeleteAOI(NAME))
             engine.clock.seconds += 10
-            engine.do(TrimHistory(0, 0))
+            engine.do(PruneHistory(0, 0))
             assert engine.events() == []
-        with running_over(open_store()) as engine:
+        with engine_on(open_store()) as engine:
             engine.do(CreateAOI(NAME))
             assert engine.add(NAME, new("again")) == [21]
             assert min(event.seq for event in engine.events()) > last

@@ -8,7 +8,7 @@ import pytest
 
 from workflow_monitor.domain.commands import CreateAOI
 from workflow_monitor.store.interfaces import Store
-from workflow_monitor.testing.engine_harness import AOI, Running, running_over
+from workflow_monitor.testing.engine_harness import AOI, Running, engine_on
 
 
 class Contract:
@@ -25,6 +25,6 @@ class Contract:
     @pytest.fixture
     def engine(self, open_store: Callable[[], Store]) -> Iterator[Running]:
         """An engine on the store, with one AOI."""
-        with running_over(open_store()) as engine:
+        with engine_on(open_store()) as engine:
             engine.do(CreateAOI(AOI))
             yield engine

@@ -6,22 +6,22 @@ import json
 
 import pytest
 
-from workflow_monitor.domain.commands import CreateAOI, Ingest, Lease
-from workflow_monitor.documents.aoi_names import read_scene
-from workflow_monitor.graph.nodes import GraphPart
-from workflow_monitor.domain.status import Kind, Status
-from workflow_monitor.testing.store_contract.contract import Contract
+from workflow_monitor.documents.scene_documents import parse_scene
+from workflow_monitor.domain.commands import CreateAOI, Ingest, LeaseJobs
+from workflow_monitor.domain.status import ItemKind, Status
+from workflow_monitor.graph.nodes import Subgraph
 from workflow_monitor.testing.engine_harness import (
     AOI,
     DATE,
     SQUARE,
     Running,
     document,
-    grow,
+    ingest,
     new,
     report,
     texts,
 )
+from workflow_monitor.testing.store_contract.contract import Contract
 
 HOSTILE = (
     'quotes " and \\" and \' and `',
@@ -41,8 +41,8 @@ class DocumentContract(Contract):
     """What scenes, tiles and features look like."""
 
     def test_a_scene_has_its_fields_in_the_order_of_the_examples(self, engine: Running) -> None:
-        (number,) = grow(engine, 1)
-        text = document(engine, Kind.SCENE, number)
+        (number,) = ingest(engine, 1)
+        text = document(engine, ItemKind.SCENE, number)
         assert text is not None
         assert text == json.dumps(json.loads(text), separators=(",", ":"), ensure_ascii=False)
         assert list(json.loads(text)) == [
@@ -68,11 +68,13 @@ class DocumentContract(Contract):
             "RetryCountDown": 1,
             "attempt": 1,
         }
-        assert texts(engine.store.reader.items(Kind.SCENE, [1], tuple(Status), None, "document")) == [json.loads(text)]
+        assert texts(engine.store.reader.items(ItemKind.SCENE, [1], tuple(Status), None, "document")) == [
+            json.loads(text)
+        ]
 
     def test_a_tile_has_its_fields_in_the_order_of_the_examples(self, engine: Running) -> None:
         engine.add(AOI, new("a"), new("b", "a"))
-        text = document(engine, Kind.TILE, 2)
+        text = document(engine, ItemKind.TILE, 2)
         assert text is not None
         tile = json.loads(text)
         assert list(tile) == [
@@ -83,7 +85,7 @@ class DocumentContract(Contract):
         assert list(tile["scene"]) == ["id", "source_id", "aoi", "data"]
         assert tile["scene"]["data"]["tiles"] == {"T32UNG": {"swath_id": "", "tile_nr": 0}}
         for listed in (
-            texts(engine.store.reader.items(Kind.TILE, [1], tuple(Status), None, "document"))[1],
+            texts(engine.store.reader.items(ItemKind.TILE, [1], tuple(Status), None, "document"))[1],
             texts(engine.store.reader.tiles_of(2, "document"))[0],
         ):
             # in lists the data of the scene have its date alone, the other fields are zero
@@ -115,37 +117,37 @@ class DocumentContract(Contract):
             },
             "tiles": {hostile: {"data": {"graph_name": hostile}}},
         }
-        (number,) = engine.do(Ingest(hostile, [read_scene(given, hostile)]))
-        (job,) = engine.do(Lease("downloader", 1, 100, hostile))
-        report(engine, Kind.SCENE, Status.RETRY, number, message=hostile)
-        shapes = [json.loads(document(engine, Kind.SCENE, number) or "")]
-        shapes += texts(engine.store.reader.items(Kind.SCENE, [2], [Status.RETRY], None, "document"))
+        (number,) = engine.do(Ingest(hostile, [parse_scene(given, hostile)]))
+        (job,) = engine.do(LeaseJobs("downloader", 1, 100, hostile))
+        report(engine, ItemKind.SCENE, Status.RETRY, number, message=hostile)
+        shapes = [json.loads(document(engine, ItemKind.SCENE, number) or "")]
+        shapes += texts(engine.store.reader.items(ItemKind.SCENE, [2], [Status.RETRY], None, "document"))
         assert shapes[0] == shapes[1]
         assert (shapes[0]["source_id"], shapes[0]["aoi"], shapes[0]["message"]) == (hostile,) * 3
         assert shapes[0]["data"]["metadata"] == {hostile: [hostile]}
-        feature = json.loads(engine.store.reader.feature(Kind.SCENE, number) or "")["properties"]
+        feature = json.loads(engine.store.reader.feature(ItemKind.SCENE, number) or "")["properties"]
         assert (feature["source_id"], feature["aoi"], feature["message"]) == (hostile,) * 3
         assert feature["tags"] == {hostile: hostile}
-        (tile,) = texts(engine.store.reader.items(Kind.TILE, [2], tuple(Status), None, "document"))
+        (tile,) = texts(engine.store.reader.items(ItemKind.TILE, [2], tuple(Status), None, "document"))
         assert (tile["source_id"], tile["scene"]["source_id"], tile["scene"]["aoi"]) == (hostile,) * 3
         assert tile["data"]["graph_name"] == hostile
-        (feature,) = texts(engine.store.reader.items(Kind.TILE, [2], tuple(Status), None, "feature"))
+        (feature,) = texts(engine.store.reader.items(ItemKind.TILE, [2], tuple(Status), None, "feature"))
         assert feature["properties"]["scene_source_id"] == hostile
         assert json.loads(job.payload)["source_id"] == hostile
         (event,) = engine.store.reader.events(engine.store.reader.event_bounds()[1] - 1, 2, 10)
         assert (event.aoi, event.message) == (hostile, hostile)
-        (batch,) = engine.store.reader.arrow(Kind.SCENE, [2], tuple(Status), None)
+        (batch,) = engine.store.reader.arrow(ItemKind.SCENE, [2], tuple(Status), None)
         (row,) = batch.to_pylist()
         assert (row["source_id"], row["aoi"], row["message"]) == (hostile,) * 3
-        with engine.store.reader.graph([2], GraphPart()) as graph:
+        with engine.store.reader.graph([2], Subgraph()) as graph:
             assert [node.source_id for node in graph.tiles()] == [hostile]
 
     def test_all_characters_of_a_message_are_escaped_as_json_wants(self, engine: Running) -> None:
-        (number,) = grow(engine, 1)
+        (number,) = ingest(engine, 1)
         message = "".join(chr(code) for code in [*range(1, 0xD800), *range(0xE000, 0x11000, 7), 0x1F6F0, 0x10FFFF])
-        report(engine, Kind.SCENE, Status.FAILED, number, message=message)
-        assert json.loads(document(engine, Kind.SCENE, number) or "")["message"] == message
-        assert json.loads(engine.store.reader.feature(Kind.SCENE, number) or "")["properties"]["message"] == message
+        report(engine, ItemKind.SCENE, Status.FAILED, number, message=message)
+        assert json.loads(document(engine, ItemKind.SCENE, number) or "")["message"] == message
+        assert json.loads(engine.store.reader.feature(ItemKind.SCENE, number) or "")["properties"]["message"] == message
 
     @pytest.mark.parametrize(
         ("given", "told"),
@@ -159,16 +161,16 @@ class DocumentContract(Contract):
     )
     def test_dates_are_told_in_utc_without_idle_zeros(self, engine: Running, given: str | None, told: str) -> None:
         data: dict[str, object] = {"tiles": {"t": {}}} | ({} if given is None else {"date": given})
-        engine.do(Ingest(AOI, [read_scene({"source_id": "s", "aoi": AOI, "data": data, "tiles": {"t": {}}}, AOI)]))
-        (listed,) = texts(engine.store.reader.items(Kind.TILE, [1], tuple(Status), None, "document"))
+        engine.do(Ingest(AOI, [parse_scene({"source_id": "s", "aoi": AOI, "data": data, "tiles": {"t": {}}}, AOI)]))
+        (listed,) = texts(engine.store.reader.items(ItemKind.TILE, [1], tuple(Status), None, "document"))
         assert listed["scene"]["data"]["date"] == told
-        assert json.loads(engine.store.reader.feature(Kind.SCENE, 1) or "")["properties"]["date"] == told
+        assert json.loads(engine.store.reader.feature(ItemKind.SCENE, 1) or "")["properties"]["date"] == told
 
     def test_features_have_the_footprint_of_the_tile_or_of_its_scene(self, engine: Running) -> None:
         data = {"date": DATE, "geometry": SQUARE, "tags": {"constellation": "S2"}, "tiles": {"t": {}}}
-        engine.do(Ingest(AOI, [read_scene({"source_id": "s", "aoi": AOI, "data": data, "tiles": {"t": {}}}, AOI)]))
+        engine.do(Ingest(AOI, [parse_scene({"source_id": "s", "aoi": AOI, "data": data, "tiles": {"t": {}}}, AOI)]))
         engine.add(AOI, new("without"))
-        scene, without = texts(engine.store.reader.items(Kind.SCENE, [1], tuple(Status), None, "feature"))
+        scene, without = texts(engine.store.reader.items(ItemKind.SCENE, [1], tuple(Status), None, "feature"))
         assert list(scene) == ["type", "id", "geometry", "properties"]
         assert (scene["type"], scene["id"], scene["geometry"]) == ("Feature", 1, SQUARE)
         assert scene["properties"]["geometry_origin"] == "geometry"
@@ -176,10 +178,10 @@ class DocumentContract(Contract):
         assert scene["properties"]["data"]["geometry"] == SQUARE
         assert (without["geometry"], without["properties"]["geometry_origin"]) == (None, None)
         assert without["properties"]["tags"] == {}
-        tile, bare = texts(engine.store.reader.items(Kind.TILE, [1], tuple(Status), None, "feature"))
+        tile, bare = texts(engine.store.reader.items(ItemKind.TILE, [1], tuple(Status), None, "feature"))
         assert (tile["geometry"], tile["properties"]["geometry_origin"]) == (SQUARE, "scene")
         assert (tile["properties"]["scene"], tile["properties"]["scene_source_id"]) == (1, "s")
         assert (bare["geometry"], bare["properties"]["geometry_origin"]) == (None, None)
         assert texts(engine.store.reader.tiles_of(1, "feature")) == [tile]
-        assert json.loads(engine.store.reader.feature(Kind.TILE, 1) or "") == tile
+        assert json.loads(engine.store.reader.feature(ItemKind.TILE, 1) or "") == tile
         assert texts(engine.store.reader.root_tiles(1, "feature")) == [tile, bare]

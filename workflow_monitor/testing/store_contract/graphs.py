@@ -6,10 +6,9 @@ from typing import Any
 
 import pytest
 
-from workflow_monitor.domain.commands import CreateAOI, Force
-from workflow_monitor.graph.nodes import GraphPart, SceneNode, TileNode
-from workflow_monitor.domain.status import Kind, Status
-from workflow_monitor.testing.store_contract.contract import Contract
+from workflow_monitor.domain.commands import CreateAOI, ForceStatus
+from workflow_monitor.domain.status import ItemKind, Status
+from workflow_monitor.graph.nodes import SceneNode, Subgraph, TileNode
 from workflow_monitor.testing.engine_harness import (
     AOI,
     Running,
@@ -17,11 +16,12 @@ from workflow_monitor.testing.engine_harness import (
     new,
     report,
 )
+from workflow_monitor.testing.store_contract.contract import Contract
 
 
 def part(engine: Running, *aois: int, **chosen: Any) -> tuple[list[int], list[tuple[int, int | None]]]:
     """The scenes, and the tiles with what they follow."""
-    with engine.store.reader.graph(aois or [1], GraphPart(**chosen)) as graph:
+    with engine.store.reader.graph(aois or [1], Subgraph(**chosen)) as graph:
         tiles = [TileNode._make(node) for node in graph.tiles()]
         return [SceneNode._make(node).id for node in graph.scenes()], [(tile.id, tile.previous) for tile in tiles]
 
@@ -39,7 +39,7 @@ class GraphContract(Contract):
     def chained(self, engine: Running) -> Running:
         """Six scenes with a tile each, one after the other; the first four are DONE."""
         engine.add(AOI, *chain(6))
-        for kind in Kind:
+        for kind in ItemKind:
             for number in range(1, 5):
                 report(engine, kind, Status.DONE, number)
         return engine
@@ -48,43 +48,43 @@ class GraphContract(Contract):
         engine.do(CreateAOI("Norway"))
         engine.add(AOI, new("a"), new("b", "a"))
         engine.add("Norway", new("n"))
-        report(engine, Kind.SCENE, Status.DONE, 1)
-        with engine.store.reader.graph([1], GraphPart()) as graph:
+        report(engine, ItemKind.SCENE, Status.DONE, 1)
+        with engine.store.reader.graph([1], Subgraph()) as graph:
             for _ in range(2):
                 assert [tuple(node) for node in graph.scenes()] == [(1, "a", "DONE"), (2, "b", "PENDING")]
                 assert [tuple(node) for node in graph.tiles()] == [
                     (1, 1, "T32UNG", "PENDING", None, True),
                     (2, 2, "T32UNG", "NEW", 1, False),
                 ]
-        with engine.store.reader.graph([1, 2], GraphPart()) as graph:
+        with engine.store.reader.graph([1, 2], Subgraph()) as graph:
             assert [node.id for node in graph.scenes()] == [1, 2, 3]
 
     def test_the_neighbourhood_of_an_item(self, chained: Running) -> None:
-        assert part(chained, around=(Kind.TILE, 3), steps=0) == ([3], [(3, None)])
-        assert part(chained, around=(Kind.TILE, 3), steps=1) == ([2, 3, 4], [(2, None), (3, 2), (4, 3)])
-        assert part(chained, around=(Kind.SCENE, 3), steps=1) == ([3], [(3, None)])
-        assert part(chained, around=(Kind.SCENE, 3), steps=2)[1] == [(2, None), (3, 2), (4, 3)]
+        assert part(chained, around=(ItemKind.TILE, 3), steps=0) == ([3], [(3, None)])
+        assert part(chained, around=(ItemKind.TILE, 3), steps=1) == ([2, 3, 4], [(2, None), (3, 2), (4, 3)])
+        assert part(chained, around=(ItemKind.SCENE, 3), steps=1) == ([3], [(3, None)])
+        assert part(chained, around=(ItemKind.SCENE, 3), steps=2)[1] == [(2, None), (3, 2), (4, 3)]
         everything = part(chained)
-        assert part(chained, around=(Kind.TILE, 1), steps=50) == everything
+        assert part(chained, around=(ItemKind.TILE, 1), steps=50) == everything
         assert len(everything[1]) == 6
 
     def test_what_is_done_is_folded_but_for_the_neighbours_of_what_is_not(self, chained: Running) -> None:
         # tile 4 is before tile 5, which is NEW
         assert part(chained, folded=True) == ([4, 5, 6], [(4, None), (5, 4), (6, 5)])
-        report(chained, Kind.SCENE, Status.DONE, 5, 6)
-        report(chained, Kind.TILE, Status.DONE, 5, 6)
+        report(chained, ItemKind.SCENE, Status.DONE, 5, 6)
+        report(chained, ItemKind.TILE, Status.DONE, 5, 6)
         assert part(chained, folded=True) == ([], [])
-        chained.do(Force(Kind.SCENE, 2, Status.RETRY))
+        chained.do(ForceStatus(ItemKind.SCENE, 2, Status.RETRY))
         assert part(chained, folded=True) == ([2], [(2, None)])
-        assert part(chained, folded=True, around=(Kind.TILE, 5), steps=1) == ([], [])
+        assert part(chained, folded=True, around=(ItemKind.TILE, 5), steps=1) == ([], [])
 
     def test_an_item_is_looked_for_in_its_own_aoi(self, chained: Running) -> None:
         chained.do(CreateAOI("Norway"))
         chained.add("Norway", new("n"))
         reader = chained.store.reader
-        assert [reader.is_in([aoi], kind, 7) for kind in Kind for aoi in (1, 2)] == [False, True, False, True]
-        assert reader.is_in([1, 2], Kind.TILE, 7)
-        assert not reader.is_in([1, 2], Kind.TILE, 8)
+        assert [reader.is_in([aoi], kind, 7) for kind in ItemKind for aoi in (1, 2)] == [False, True, False, True]
+        assert reader.is_in([1, 2], ItemKind.TILE, 7)
+        assert not reader.is_in([1, 2], ItemKind.TILE, 8)
 
     def test_finding_by_name_and_by_id(self, chained: Running) -> None:
         assert found(chained, "S3") == (1, [("scene", 3)])

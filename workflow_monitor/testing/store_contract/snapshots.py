@@ -8,18 +8,18 @@ import threading
 import pytest
 
 from workflow_monitor.domain.commands import DeleteAOI, RetryAOI, SetData
-from workflow_monitor.graph.nodes import GraphPart
-from workflow_monitor.domain.status import Kind, Status
-from workflow_monitor.testing.store_contract.contract import Contract
+from workflow_monitor.domain.status import ItemKind, Status
+from workflow_monitor.graph.nodes import Subgraph
 from workflow_monitor.testing.engine_harness import (
     AOI,
     Running,
-    grow,
+    ingest,
     items,
     new,
     report,
     texts,
 )
+from workflow_monitor.testing.store_contract.contract import Contract
 
 
 class StateContract(Contract):
@@ -27,14 +27,14 @@ class StateContract(Contract):
 
     def test_a_list_shows_one_state_while_others_write(self, engine: Running, monkeypatch: pytest.MonkeyPatch) -> None:
         self.shorten(monkeypatch, 10)
-        grow(engine, 100)
-        listed = engine.store.reader.items(Kind.SCENE, [1], tuple(Status), None, "document")
-        arrow = engine.store.reader.arrow(Kind.SCENE, [1], tuple(Status), None)
+        ingest(engine, 100)
+        listed = engine.store.reader.items(ItemKind.SCENE, [1], tuple(Status), None, "document")
+        arrow = engine.store.reader.arrow(ItemKind.SCENE, [1], tuple(Status), None)
         tiles = engine.store.reader.root_tiles(1, "short")
-        jobs = engine.store.reader.jobs(Kind.SCENE, "", None)
+        jobs = engine.store.reader.jobs(ItemKind.SCENE, "", None)
         begun = [next(listed), next(tiles), next(jobs), next(arrow)]
-        report(engine, Kind.SCENE, Status.DONE, *range(1, 101))
-        engine.do(SetData(Kind.SCENE, 100, {"graph_name": "late", "tiles": {"T32UNG": {}}}, merge=True))
+        report(engine, ItemKind.SCENE, Status.DONE, *range(1, 101))
+        engine.do(SetData(ItemKind.SCENE, 100, {"graph_name": "late", "tiles": {"T32UNG": {}}}, merge=True))
         engine.do(DeleteAOI(AOI))
         documents = [json.loads(text) for text in begun[0]] + texts(listed)
         assert [document["id"] for document in documents] == list(range(1, 101))
@@ -46,18 +46,18 @@ class StateContract(Contract):
         assert items(engine) == []
 
     def test_two_lists_of_a_graph_show_one_state(self, engine: Running) -> None:
-        grow(engine, 3)
-        with engine.store.reader.graph([1], GraphPart()) as graph:
+        ingest(engine, 3)
+        with engine.store.reader.graph([1], Subgraph()) as graph:
             before = [node.id for node in graph.scenes()]
-            report(engine, Kind.SCENE, Status.DONE, 1)
+            report(engine, ItemKind.SCENE, Status.DONE, 1)
             engine.add(AOI, new("later"))
             assert [node.id for node in graph.tiles()] == before
             assert not any(node.scene_done for node in graph.tiles())
 
     def test_a_list_may_be_moved_between_threads(self, engine: Running, monkeypatch: pytest.MonkeyPatch) -> None:
         self.shorten(monkeypatch, 2)
-        grow(engine, 20)
-        chunks = engine.store.reader.items(Kind.SCENE, [1], tuple(Status), None, "document")
+        ingest(engine, 20)
+        chunks = engine.store.reader.items(ItemKind.SCENE, [1], tuple(Status), None, "document")
         found: list[int] = []
 
         def take() -> None:
@@ -70,13 +70,13 @@ class StateContract(Contract):
         assert found == list(range(1, 21))
 
     def test_many_threads_read_while_one_writes(self, engine: Running) -> None:
-        grow(engine, 50)
+        ingest(engine, 50)
         stop, wrong = threading.Event(), []
 
         def read() -> None:
             while not stop.is_set():
                 # all 50 scenes change in one transaction: a list has them all before, or all after
-                found = texts(engine.store.reader.items(Kind.SCENE, [1], tuple(Status), None, "document"))
+                found = texts(engine.store.reader.items(ItemKind.SCENE, [1], tuple(Status), None, "document"))
                 attempts = {document["attempt"] for document in found}
                 if len(found) != 50 or len(attempts) != 1:
                     wrong.append((len(found), attempts))
