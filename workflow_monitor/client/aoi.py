@@ -160,7 +160,7 @@ class AOI(PanelMixin, ProcessMixin):
         Of each: how many, scenes or tiles, how many of them in RETRY and FAILED, since when and until when they came
         into that status (where the server keeps a history), an example, and the ids. `.pipe(m.retry)` retries them.
 
-        >>> aoi.failures()[["shape", "count", "kind"]]
+        >>> aoi.failures()[["message_template", "count", "kind"]]
                                                        shape  count   kind
         0  ProcessScene.NewStorage: badly formatted stora...      1  scene
         """

@@ -15,7 +15,7 @@ from workflow_monitor.domain.status import ItemKind
 def failure_frame(groups: Sequence[FailureGroup]) -> pd.DataFrame:
     """A row for each group, in their order."""
     columns: dict[str, Any] = {
-        "shape": pd.array([group.message_template for group in groups], text_type()),
+        "message_template": pd.array([group.message_template for group in groups], text_type()),
         "count": pd.array([group.count for group in groups], "int64"),
         "kind": pd.Categorical([str(group.kind) for group in groups], categories=list(map(str, ItemKind))),
         "retry": pd.array([group.retry for group in groups], "int64"),

@@ -112,9 +112,9 @@ class ProcessMixin:
         handed out again, within `lease_seconds`.
 
         >>> from distributed import Client
-        >>> from workflow_monitor.dask import Retry
+        >>> from workflow_monitor.dask import RetryJob
         >>> def download(job):
-        ...     raise Retry(f"{job.source_id[:3]} is not there yet")
+        ...     raise RetryJob(f"{job.source_id[:3]} is not there yet")
         >>> aoi = m["DenmarkS2"]
         >>> with Client(processes=False, dashboard_address=":0") as dask, aoi.process(dask, scene=download) as work:
         ...     summary = aoi.watch(timeout=60)

@@ -112,7 +112,7 @@ def group_failures(failures: Iterable[FailedItem]) -> list[FailureGroup]:
     """The failures by shape and kind, the most frequent first.
 
     >>> tiles = [FailedItem(ItemKind.TILE, number, Status.RETRY, f"tile {number} is broken") for number in (7, 9)]
-    >>> [(group.shape, group.count) for group in group_failures(tiles)]
+    >>> [(group.message_template, group.count) for group in group_failures(tiles)]
     [('tile <n> is broken', 2)]
     """
     shapes: dict[str, str] = {}

@@ -233,7 +233,7 @@ def backup_document(backup: Backup) -> dict[str, object]:
 def failure_group(group: FailureGroup) -> dict[str, object]:
     """Failures of one shape, as JSON has them."""
     return {
-        "shape": group.message_template,
+        "message_template": group.message_template,
         "kind": group.kind,
         "count": group.count,
         "retry": group.retry,

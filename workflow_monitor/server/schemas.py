@@ -168,7 +168,7 @@ _OWN: dict[str, Schema] = {
     "Failures": {
         "type": "array",
         "items": _object(
-            shape=TEXT,
+            message_template=TEXT,
             kind={"enum": [*ItemKind]},
             count=INTEGER,
             retry=INTEGER,

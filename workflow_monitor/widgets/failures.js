@@ -34,14 +34,14 @@ export class FailuresPanel extends Panel {
   }
 
   group(group) {
-    const key = `${group.kind} ${group.shape}`;
+    const key = `${group.kind} ${group.message_template}`;
     const summary = element(
       "summary",
       { "data-key": key },
       element("strong", {}, counted(group.count, group.kind)),
       group.retry ? this.status("RETRY", grouped(group.retry)) : "",
       group.failed ? this.status("FAILED", grouped(group.failed)) : "",
-      element("code", {}, element("bdi", {}, group.shape)),
+      element("code", {}, element("bdi", {}, group.message_template)),
     );
     const details = element(
       "details",
@@ -64,7 +64,7 @@ export class FailuresPanel extends Panel {
 
   button(group, action, key) {
     const label = action === "retry" ? `Retry ${grouped(group.retry)} …` : `Give up ${grouped(group.retry)} …`;
-    const name = `${label} of “${group.shape.slice(0, 80)}”`;
+    const name = `${label} of “${group.message_template.slice(0, 80)}”`;
     const attributes = { class: "wm-button", "aria-label": name, "data-key": `${action} ${key}` };
     const onclick = () => this.repair(group, action);
     return element("button", { ...attributes, disabled: group.retry === 0, onclick }, label);

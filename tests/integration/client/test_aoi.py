@@ -100,7 +100,7 @@ def test_failures_are_grouped(m: Monitor, server: LiveServer) -> None:
     ]
     call(server, "POST", "results", results)
     groups = m["DenmarkS1"].failures()
-    first, second = groups[["shape", "kind", "count", "retry", "failed", "ids"]].to_numpy().tolist()
+    first, second = groups[["message_template", "kind", "count", "retry", "failed", "ids"]].to_numpy().tolist()
     assert first == ["open <path>: no such file or directory", "tile", len(ids), len(ids), 0, ids]
     assert second == [MESSAGE, "scene", 1, 1, 0, [3]]
     assert groups["example"][0] in messages

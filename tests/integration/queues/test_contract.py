@@ -122,7 +122,7 @@ class DaskQueueHarness(QueueHarness):
     def answer(self, handed: WorkerJob, status: Status, message: str = "") -> None:
         self._tell(handed, partial(end, status, message))
         deadline = time.monotonic() + 60
-        while not handed.worker.turn():
+        while not handed.worker.step():
             assert time.monotonic() < deadline
             time.sleep(0.005)
 
@@ -131,14 +131,14 @@ class DaskQueueHarness(QueueHarness):
         for _ in range(5):
             self.clock.seconds += LEASE / 3
             for one in living:
-                one.worker.turn()
+                one.worker.step()
             self.do(ExpireLeases())
 
     def is_withdrawn(self, handed: WorkerJob) -> bool:
-        before = handed.worker.tally.withdrawn
+        before = handed.worker.stats.withdrawn
         self.clock.seconds += LEASE / 3
-        handed.worker.turn()
-        return bool(handed.worker.tally.withdrawn > before)
+        handed.worker.step()
+        return bool(handed.worker.stats.withdrawn > before)
 
     def _tell(self, handed: WorkerJob, order: Callable[[], None]) -> None:
         self.hands.order(handed.kind, handed.item, handed.attempt).put(order)

@@ -422,7 +422,7 @@ class TestFailures:
         first, second = (await fetch("GET", "/aoi/Fyn/failures")).json()
         history = (await fetch("GET", "/aoi/Fyn/history?type=tile&status=FAILED")).json()
         assert first == {
-            "shape": "exit status 1: <path>",
+            "message_template": "exit status 1: <path>",
             "kind": "tile",
             "count": 2,
             "retry": 0,
@@ -435,14 +435,14 @@ class TestFailures:
             "last_acquired": "2022-01-04",
             "orbits": {},
         }
-        assert (second["shape"], second["ids"]) == ("exit status 2: <path>", [3])
+        assert (second["message_template"], second["ids"]) == ("exit status 2: <path>", [3])
         assert [group["ids"] for group in (await fetch("GET", "/aoi/Fyn/failures?limit=1")).json()] == [[1]]
 
     async def test_those_that_were_repaired_are_gone(self, fetch: Fetch, add: Add) -> None:
         await add("s1")
         await fetch("PUT", "/scene/1/force/RETRY")
         (group,) = (await fetch("GET", "/aoi/Fyn/failures")).json()
-        assert (group["shape"], group["kind"], group["retry"]) == ("(no message)", "scene", 1)
+        assert (group["message_template"], group["kind"], group["retry"]) == ("(no message)", "scene", 1)
         await fetch("PUT", "/scene/1/retry")
         assert (await fetch("GET", "/aoi/Fyn/failures")).json() == []
 

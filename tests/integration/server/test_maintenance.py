@@ -16,7 +16,7 @@ def traits() -> dict[str, Any]:
 
 
 async def test_events_are_forgotten(jp_serverapp: Any, fetch: Fetch) -> None:
-    jp_serverapp.web_app.settings["workflow_monitor"].backend.start_upkeep()
+    jp_serverapp.web_app.settings["workflow_monitor"].backend.start_maintenance()
     await fetch("POST", "/aoi/Fyn")
     async with asyncio.timeout(60):
         while (await fetch("GET", "/aoi/Fyn/history")).json():

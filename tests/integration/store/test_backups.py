@@ -156,7 +156,7 @@ def test_without_room_none_is_made_and_the_store_goes_on(path: Path, monkeypatch
 
 
 def test_a_backup_that_fails_leaves_nothing_and_the_store_goes_on(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(backups, "unsound", lambda _: ["two jobs that are out for an item: (1,)"])
+    monkeypatch.setattr(backups, "check_integrity", lambda _: ["two jobs that are out for an item: (1,)"])
     with running_on(path) as engine:
         fill(engine)
         with pytest.raises(StoreUnavailable, match="does not hang together, so it was not kept: two jobs"):
