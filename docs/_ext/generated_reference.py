@@ -49,8 +49,7 @@ def _operation(path: str, method: str, operation: Document, shared: list[Documen
     parameters = [*shared, *operation.get("parameters", [])]
     if parameters:
         rows = [
-            [f"`{each['name']}`", each["in"], _type(each["schema"]), _prose(each["description"])]
-            for each in parameters
+            [f"`{each['name']}`", each["in"], _type(each["schema"]), _prose(each["description"])] for each in parameters
         ]
         lines += ["", *_table(["parameter", "in", "type", "meaning"], rows)]
     if body := operation.get("requestBody"):
@@ -71,7 +70,7 @@ def _responses(responses: Mapping[str, Document]) -> Iterator[str]:
         for media_type, schema, meaning in _contents(response):
             rows.append([status, media_type, schema, meaning])
     yield from _table(["response", "media type", "schema", "meaning"], rows)
-    for status, response in responses.items():
+    for response in responses.values():
         if "$ref" not in response:
             yield from _examples(response)
     if errors:
@@ -157,7 +156,12 @@ def configuration() -> str:
 
     traits = WorkflowMonitor.class_own_traits(config=True)
     rows = [
-        [f"`{name}`", TYPES[type(traits[name]).__name__], _default(traits[name].default_value), _prose(traits[name].help)]
+        [
+            f"`{name}`",
+            TYPES[type(traits[name]).__name__],
+            _default(traits[name].default_value),
+            _prose(traits[name].help),
+        ]
         for name in vars(WorkflowMonitor)
         if name in traits
     ]
@@ -236,9 +240,7 @@ def _table(heads: list[str], rows: list[list[str]]) -> list[str]:
 def _prose(text: str) -> str:
     """Return a text on one line in which nothing outside backquotes is taken for markup."""
     parts = " ".join(text.split()).split("`")
-    return "`".join(
-        part if index % 2 else re.sub(r"([*<\[_])", r"\\\1", part) for index, part in enumerate(parts)
-    )
+    return "`".join(part if index % 2 else re.sub(r"([*<\[_])", r"\\\1", part) for index, part in enumerate(parts))
 
 
 def _paragraphs(text: str) -> str:
