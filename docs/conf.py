@@ -19,8 +19,6 @@ extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "gener
 exclude_patterns = ["_build", "deploy"]
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 4
-# Sections of the REST reference repeat the names of paths in each tag, and schemas those of fields.
-suppress_warnings = ["myst.strikethrough"]
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
@@ -30,6 +28,8 @@ add_module_names = False
 python_use_unqualified_type_names = True
 
 html_theme = "pydata_sphinx_theme"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
 html_title = "workflow-monitor"
 html_show_sourcelink = False
 html_theme_options = {
