@@ -18,7 +18,7 @@ import pytest
 import workflow_monitor
 from tests.paths import ROOT
 from workflow_monitor.domain.errors import ItemNotFound, WorkflowError
-from workflow_monitor.domain.status import QUEUES, Cause, Status
+from workflow_monitor.domain.status import Cause, ItemKind, Status
 
 DOCS = ROOT / "docs"
 TOP = [ROOT / f"{name}.md" for name in ("README", "CONTRIBUTING", "SECURITY", "CHANGELOG")]
@@ -130,7 +130,7 @@ def error_codes() -> dict[str, int]:
         if module.name.split(".")[1] in {"server", "graph", "domain", "documents", "store", "engine", "queues"}:
             importlib.import_module(module.name)
     codes = {error.code: error.status for error in subclasses(WorkflowError) if "code" in vars(error)}
-    return codes | {ItemNotFound(kind, 1).code: ItemNotFound.status for kind in QUEUES.values()}
+    return codes | {ItemNotFound(kind, 1).code: ItemNotFound.status for kind in ItemKind}
 
 
 def subclasses(of: type[WorkflowError]) -> Iterator[type[WorkflowError]]:
@@ -153,7 +153,7 @@ def test_the_page_of_errors_has_every_code_with_its_status() -> None:
 
 @pytest.mark.parametrize("status", Status)
 def test_every_status_is_explained(status: Status) -> None:
-    for name in ("docs/reference/vocabulary.md", "docs/explanation/state-machine.md"):
+    for name in ("docs/reference/vocabulary.md", "docs/state-machine.md"):
         assert re.search(rf"^\| `{status.value}` \| \w", text(name), flags=re.MULTILINE)
 
 
@@ -197,6 +197,20 @@ def test_a_page_names_existing_tests_and_benchmarks(page: Path) -> None:
     files = set(re.findall(r"\b(tests/[\w/]+\.py)\b", content))
     files |= {f"{name.replace('.', '/')}" for name in re.findall(r"-m (benchmarks\.\w+)", content)}
     assert [name for name in files if not ((ROOT / name).exists() or (ROOT / f"{name}.py").exists())] == []
+
+
+@cache
+def functions_of_tests() -> str:
+    """Return the names of all test functions, one per line."""
+    texts = [file.read_text(encoding="utf-8") for file in (ROOT / "tests").rglob("test_*.py")]
+    return "\n".join(name for text in texts for name in re.findall(r"def (test_\w+)", text)) + "\n"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=page_id)
+def test_a_page_names_existing_test_functions(page: Path) -> None:
+    """A name may be cut: `test_readers_…`."""
+    names = re.findall(r"`(test_\w+)(…?)`", page.read_text(encoding="utf-8"))
+    assert [name for name, cut in names if (name if cut else f"{name}\n") not in functions_of_tests()] == []
 
 
 def slugs(page: Path) -> set[str]:

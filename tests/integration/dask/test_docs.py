@@ -33,7 +33,7 @@ def test_every_attribute_of_a_job_is_documented() -> None:
 
 def test_every_attribute_of_the_processing_is_documented() -> None:
     table = rows("work")
-    counts = set(re.findall(r"`(?:work\.tally)?\.(\w+)`", table))
+    counts = set(re.findall(r"`(?:work\.stats)?\.(\w+)`", table))
     assert counts == public(Stats)
     assert set(re.findall(r"`work\.(\w+)", table)) == public(Processing)
 
