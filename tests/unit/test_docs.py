@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib
 import importlib.util
+import json
 import pkgutil
 import re
 from collections.abc import Iterator
@@ -298,10 +299,27 @@ def test_the_architecture_page_walks_through_three_requests() -> None:
         assert {"server", "engine", "store"} <= layers
 
 
+@pytest.mark.parametrize("name", ["docs/reference/vocabulary.md", "docs/how-to/rest.md"])
+def test_the_example_of_scenes_is_accepted(name: str) -> None:
+    from workflow_monitor.documents.scene_documents import parse_scene
+
+    (example,) = re.findall(
+        r"(?:^```json\n|-d ')([\[{]\s*\{?\s*\"source_id\".*?)(?:^```$|'$)", text(name), re.MULTILINE | re.DOTALL
+    )
+    scenes = json.loads(example)
+    for scene in scenes if isinstance(scenes, list) else [scenes]:
+        assert parse_scene(scene, "Quickstart").source_id == scene["source_id"]
+
+
 def test_the_contract_page_names_every_method_of_the_harness() -> None:
     from workflow_monitor.testing import QueueHarness
 
     page = text("docs/how-to/contract-suites.md")
+    assert [
+        name
+        for name in re.findall(r"also implements `(\w+)`.*`(\w+)`", page)[0]
+        if f"def {name}(" not in text("workflow_monitor/queues/interfaces.py")
+    ] == []
     assert [name for name in QueueHarness.__abstractmethods__ if f"    def {name}(" not in page] == []
 
 
