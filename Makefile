@@ -10,7 +10,7 @@ PYTHON ?=
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test torture bench lint format types audit check wheel wheel-test clean
+.PHONY: help demo test torture bench lint format types audit check docs wheel wheel-test clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-18s %s\n", $$1, $$2}'
@@ -23,7 +23,7 @@ test: ## all tests (ARGS="-k retry" for some)
 	@scripts/bootstrap demo test lint
 	@.venv/bin/python -m pytest --numprocesses $(WORKERS) --dist loadfile $(ARGS)
 
-torture: ## the tests of what docs/promises says, for hours (ARGS="-k kill"; FACTOR=0.1 for a tenth of it)
+torture: ## the randomized tests behind docs/explanation/promises, for hours (ARGS="-k kill"; FACTOR=0.1 for a tenth of it)
 	@scripts/bootstrap demo test lint
 	@WORKFLOW_MONITOR_TORTURE=$(FACTOR) .venv/bin/python -m pytest -m torture $(ARGS)
 
@@ -51,6 +51,10 @@ audit: ## known holes of the packages that are installed, where OSV can be reach
 	@.venv/bin/python scripts/audit
 
 check: lint types test ## all that must pass
+
+docs: ## build the documentation site into docs/_build/html; a warning is an error
+	@scripts/bootstrap docs
+	@.venv/bin/python -m sphinx -W --keep-going -b html docs docs/_build/html
 
 wheel: ## build the wheel into dist/
 	@scripts/bootstrap demo test lint

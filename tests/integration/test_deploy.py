@@ -1,6 +1,6 @@
-"""What docs/deploy gives to readers is what is there: its files are read, and what they name exists.
+"""The files of docs/deploy are consistent: their options, traits, variables, ports and volumes exist and match.
 
-tests/server/test_hub.py runs a JupyterHub with the configuration that stands there.
+tests/server/test_hub.py runs a JupyterHub with the configuration of docs/deploy.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from workflow_monitor.client import discovery
 from workflow_monitor.server import extension
 
 DEPLOY = ROOT / "docs" / "deploy"
+PAGES = [ROOT / "docs" / "how-to" / name for name in ("scaling.md", "proxy.md")]
 VARIABLES = {
     *(discovery.URL, discovery.TOKEN, extension.UPSTREAM_VARIABLE, extension.UPSTREAM_TOKEN_VARIABLE),
     *(extension.WORKER_TOKEN_VARIABLE,),
@@ -38,31 +39,30 @@ STATEFUL, SERVICE = parts("kubernetes.yaml")
 def commands() -> Iterator[list[str]]:
     yield COMPOSE["services"]["workflow"]["command"]
     yield CONTAINER["command"]
-    [told] = re.findall(r"^CMD (\[.*\])$", (DEPLOY / "Dockerfile").read_text(), flags=re.MULTILINE)
-    yield yaml.safe_load(told)
-    pages = (ROOT / "README.md", ROOT / "docs" / "scaling.md")
-    for page in pages:
+    [command] = re.findall(r"^CMD (\[.*\])$", (DEPLOY / "Dockerfile").read_text(), flags=re.MULTILINE)
+    yield yaml.safe_load(command)
+    for page in PAGES:
         for line in re.findall(r"^workflow-monitor serve.*$", page.read_text(), flags=re.MULTILINE):
             yield line.partition(" #")[0].split()
 
 
 @pytest.mark.parametrize("command", [*commands()], ids=" ".join)
-def test_commands_have_options_and_traits_that_there_are(command: list[str], tmp_path: Path) -> None:
+def test_commands_have_existing_options_and_traits(command: list[str], tmp_path: Path) -> None:
     assert command[:2] == ["workflow-monitor", "serve"]
     token = tmp_path / "token"
     token.touch()
     arguments = [re.sub(r"^(--token-file=)?/run/secrets/.*", rf"\g<1>{token}", part) for part in command[2:]]
     serve = typer.main.get_command(app).commands["serve"]  # type: ignore[attr-defined]
     with serve.make_context("serve", arguments) as context:
-        for further in context.args:
-            found = re.fullmatch(r"--WorkflowMonitor\.(\w+)=.+", further)
-            assert found, further
-            assert found[1] in extension.WorkflowMonitor.class_own_traits(config=True)
+        for argument in context.args:
+            match = re.fullmatch(r"--WorkflowMonitor\.(\w+)=.+", argument)
+            assert match, argument
+            assert match[1] in extension.WorkflowMonitor.class_own_traits(config=True)
         assert context.params["port"] in {None, 8080}
 
 
-@pytest.mark.parametrize("file", [*DEPLOY.iterdir(), ROOT / "docs" / "scaling.md"], ids=lambda file: file.name)
-def test_variables_are_those_that_are_read(file: Path) -> None:
+@pytest.mark.parametrize("file", [*DEPLOY.iterdir(), *PAGES], ids=lambda file: file.name)
+def test_variables_exist(file: Path) -> None:
     assert set(re.findall(r"WORKFLOW_MONITOR_[A-Z_]+", file.read_text())) <= VARIABLES
 
 
@@ -90,15 +90,3 @@ def test_services_of_the_compose_file_belong_together() -> None:
     for service in (workflow, jupyter):
         assert (DEPLOY / service["build"]["context"]).resolve() == ROOT
         assert (ROOT / service["build"]["dockerfile"]).exists()
-
-
-def test_every_link_of_the_page_leads_somewhere() -> None:
-    page = (ROOT / "docs" / "scaling.md").read_text()
-    links = re.findall(r"\]\(([^)]+)\)", page)
-    assert [
-        link for link in links if "://" not in link and "#" not in link and not (ROOT / "docs" / link).exists()
-    ] == []
-    heads = {
-        re.sub(r"[^a-z -]", "", head.lower()).replace(" ", "-") for head in re.findall(r"^#+ (.+)$", page, re.MULTILINE)
-    }
-    assert {link.removeprefix("#") for link in links if link.startswith("#")} <= heads

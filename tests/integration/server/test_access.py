@@ -109,7 +109,7 @@ def bearing(token: str, scheme: str = "token") -> dict[str, str]:
     return {"Authorization": f"{scheme} {token}"}
 
 
-#: as docs/promises/access.md has it
+#: as docs/explanation/promises/access.md has it
 CALLERS = {
     "no token": Caller("403", "403", "403"),
     "a wrong token": Caller("403", "403", "403", bearing("0123456789abcdef-of-nobody")),
@@ -386,6 +386,6 @@ async def _nothing(self: object) -> None: ...
 
 
 def test_the_promise_has_the_same_table() -> None:
-    page = (ROOT / "docs/promises/access.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs/explanation/promises/access.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| (.+?) \| (in|\d+) \| (in|\d+) \| (in|\d+) \|$", page, flags=re.MULTILINE)
     assert rows == [(name, caller.read, caller.write, caller.work) for name, caller in CALLERS.items()]
