@@ -21,8 +21,6 @@ from tests.example_servers import Servers, seed
 from tests.scale import FACTOR
 from tests.server_process import free_port
 
-pytest_plugins = ["pytest_jupyter.jupyter_server"]
-
 Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
 REQUIRE_ALL = os.environ.get("WORKFLOW_MONITOR_REQUIRE_ALL", "") not in {"", "0"}
 

@@ -48,3 +48,13 @@ def test_importing_the_package_loads_nothing_else() -> None:
     loaded = modules_after("import workflow_monitor") - modules_after("pass")
     assert loaded - sys.stdlib_module_names == {"workflow_monitor"}
     assert not loaded & OUTSIDE
+
+
+def test_unit_tests_load_no_jupyter_server() -> None:
+    loaded = modules_after(
+        "import contextlib, io, pytest\n"
+        "with contextlib.redirect_stdout(io.StringIO()):\n"
+        "    assert pytest.main(['--collect-only', '--quiet', 'tests/unit']) == 0"
+    )
+    assert "pytest" in loaded
+    assert not loaded & {"pytest_jupyter", "jupyter_server"}

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pytest_jupyter.jupyter_server import *  # noqa: F403 - the fixtures of a Jupyter server, and its runner of coroutines
 from traitlets.config import Config
 
 PREFIX = "/a%40b/workflow-monitor"
