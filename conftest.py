@@ -1,3 +1,3 @@
-"""Where the examples in docstrings run: those of the client in a kernel, by tests/client/test_examples.py."""
+"""Doctests: the client's examples need a server and run in tests/integration/client/test_examples.py."""
 
 collect_ignore_glob = ["workflow_monitor/client/*"]

@@ -1,7 +1,7 @@
-"""What every test stands on: the loopback network only, missing prerequisites said aloud, quiet for tests that measure.
+"""Fixtures and rules of all tests: loopback network only, no silent skips, exclusive runs for tests that measure.
 
-A prerequisite that is not there skips its tests with a sentence that says what to install. Under
-WORKFLOW_MONITOR_REQUIRE_ALL=1, as in .ci/run, every skip is a failure instead.
+A missing prerequisite skips its tests and names the package to install. With WORKFLOW_MONITOR_REQUIRE_ALL=1, as in
+.ci/run, every skip is a failure.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def postgres_url(postgresql: postgres.PostgreSQL) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def seeded_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The file of a store with a small ingestion; see tests/client/serving.py."""
+    """The file of a store with a small ingestion; see tests/example_servers.py."""
     return seed(tmp_path_factory.mktemp("seeded"))
 
 
@@ -82,7 +82,7 @@ def _without_skip(report: Report) -> Report:
     return report
 
 
-# --- what tests have counted is shown at the end
+# --- figures that tests record are printed at the end
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -108,7 +108,7 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
     alone = item.get_closest_marker("alone") is not None
     mode = fcntl.LOCK_EX if alone else fcntl.LOCK_SH
     locks = item.config.cache.mkdir("alone")
-    # Whoever wants to be alone holds the door too, so that newcomers cannot keep it waiting for ever.
+    # An exclusive test holds the door as well: shared tests that start later cannot delay it forever.
     with (locks / "door").open("w") as door, (locks / "room").open("w") as room:
         fcntl.flock(door, mode)
         fcntl.flock(room, mode)

@@ -3,8 +3,8 @@
 
     replay.py --base-url http://127.0.0.1:8888/workflow --token T traces/*.json
 
-One line is printed per trace ("ok", or the step where the server first differed, with what was
-expected and what came back), then "N passed, N failed".  The exit status is 1 if a trace failed.
+One line is printed per trace ("ok", or the step where the server first differed, with the expected
+and the received value), then "N passed, N failed".  The exit status is 1 if a trace failed.
 
 Trace format
 ------------
@@ -13,7 +13,7 @@ A trace is a JSON document:
     {"name": ..., "about": "one line", "quirks": [...], "requires": [...], "steps": [...]}
 
 `quirks` names the entries of PEER-BEHAVIOUR.md that the trace pins down and that another server
-may have reasons not to copy (see --skip-quirk).  `requires` names what the replay needs: "token"
+may have reasons not to copy (see --skip-quirk).  `requires` names the conditions of the replay: "token"
 (the server checks a bearer token and --token gives it).
 
 Each step has one of these forms:
@@ -41,7 +41,7 @@ Servers number scenes and tiles as they like, so traces hold names instead of nu
     "$scene:NAME"         the id of a scene; NAME is chosen by the trace
     "$tile:SCENE/NAME"    the id of a tile; SCENE is the trace's name of its scene
     "$aoi:NAME"           the name of an AOI: NAME behind a prefix that is unique to the replay, so
-                          that traces do not meet each other or what the server already holds
+                          that traces do not meet each other or older AOIs of the server
 
 As a whole JSON string they stand for the value itself.  Inside a text or a path they are written
 {$scene:NAME}, {$tile:SCENE/NAME}, {$aoi:NAME}; in a path the value is percent-encoded.  {$today}
@@ -54,7 +54,7 @@ Each entry has a "why" and one of these; with "quirk": ID it holds only for trac
 
     "skip": true                        the traces with the quirk are not replayed
     "ignore_fields": ["message", ...]   these fields are not compared
-    "fill_fields": ["scene", ...]       below these fields, what is empty in the trace ("", null,
+    "fill_fields": ["scene", ...]       below these fields, an empty value in the trace ("", null,
                                         false, 0, {}, the year 1) may have any value
     "accept_status": {"403": [409]}     another status passes; the bodies are then not compared
     "ignore_error_bodies": true         bodies of answers from 400 up are not compared
@@ -147,7 +147,7 @@ EMBEDDED_SYMBOL = re.compile(r"\{\$(?:(scene|tile|aoi):([^}]*)|today)\}")
 
 
 def render_value(value: Any, symbols: Symbols) -> Any:
-    """Replace the symbols in a JSON value by what they stand for."""
+    """Replace the symbols in a JSON value by their values."""
     if isinstance(value, dict):
         return {key: render_value(item, symbols) for key, item in value.items()}
     if isinstance(value, list):
@@ -222,7 +222,7 @@ def canonical_dot(text: str, symbols: Symbols) -> list[str] | None:
     header, newline, rest = text.partition(" {\n")
     if not header.startswith("digraph ") or not newline:
         return None
-    name = DOT_NAME.fullmatch(header)  # quotes around the name say the same
+    name = DOT_NAME.fullmatch(header)  # quotes around the name have no meaning
     lines: list[tuple[tuple[str, str], str]] = [(("header", ""), (f"digraph {name[1]}" if name else header) + " {")]
     position = len(header) + len(newline)
     while position < len(text):
@@ -268,7 +268,7 @@ def _sorted_within_runs(lines: Iterable[tuple[tuple[str, str], str]]) -> Iterato
 
 @dataclass(frozen=True)
 class Difference:
-    """The first place where an answer differs from the trace."""
+    """First place where a response differs from the trace."""
 
     where: str
     expected: Any
@@ -298,13 +298,13 @@ EMPTY = ("", None, False, 0, {}, [], "0001-01-01T00:00:00Z")
 
 @dataclass(frozen=True)
 class Rules:
-    """What a comparison lets pass."""
+    """Differences that a comparison ignores."""
 
     partial: bool = False  # fields that the trace does not mention may be there
     ignore_fields: frozenset[str] = frozenset()
     fill_fields: frozenset[str] = frozenset()
     ignore_aoi_status: bool = False
-    filled: bool = False  # below one of fill_fields: what is empty in the trace may have any value
+    filled: bool = False  # below one of fill_fields an empty value in the trace matches any value
 
     def but_partial(self) -> Rules:
         return replace(self, partial=True)
@@ -314,7 +314,7 @@ class Rules:
 
 
 def difference(expected: Any, actual: Any, symbols: Symbols, rules: Rules, where: str) -> Difference | None:
-    """Compare a JSON value with what a trace expects; ids that are met first here are bound."""
+    """Compare a JSON value with the expectation of a trace; bind the ids that appear first here."""
     if rules.filled and any(type(expected) is type(empty) and expected == empty for empty in EMPTY):
         return None
     if isinstance(expected, dict):
@@ -401,7 +401,7 @@ def _difference_unordered(expected: list, actual: Any, symbols: Symbols, rules: 
 
 
 def _index_of_equal(item: Any, candidates: list, symbols: Symbols, rules: Rules) -> int | None:
-    """The first candidate that equals the item, whose ids are then bound."""
+    """Return the first candidate that equals the item, and bind its ids."""
     for index, candidate in enumerate(candidates):
         if _label(candidate) != _label(item):
             continue
@@ -433,12 +433,12 @@ def _closest_difference(item: Any, candidates: list, symbols: Symbols, rules: Ru
 
 
 def _label(item: Any) -> str:
-    """What an element of a list is recognised by."""
+    """Key of an element of an unordered list."""
     return str(item.get("source_id", item.get("ID", ""))) if isinstance(item, dict) else str(item)
 
 
 def _title(item: Any) -> str:
-    """What an expected element of a list is called in a message."""
+    """Name of an expected list element in a message."""
     return item["id"] if isinstance(item, dict) and isinstance(item.get("id"), str) else _label(item)
 
 
@@ -451,7 +451,7 @@ def _difference_aois(expected: list, actual: Any, symbols: Symbols, rules: Rules
 
 
 def aois_of_trace(aois: list, symbols: Symbols) -> list:
-    """Those of the AOIs whose name has the prefix of this replay."""
+    """Return the AOIs whose name has the prefix of this replay."""
     return [aoi for aoi in aois if isinstance(aoi, dict) and str(aoi.get("ID")).startswith(symbols.aoi_prefix)]
 
 
@@ -559,7 +559,7 @@ class AdapterError(Exception):
 
 
 class Adapter(Protocol):
-    """How result events reach the server and how published jobs are read back."""
+    """Channel that sends result events to the server and reads the published jobs."""
 
     def begin(self) -> None:
         """A trace starts: jobs published before do not count."""
@@ -574,13 +574,12 @@ class Adapter(Protocol):
 class HttpAdapter:
     """Result events are posted to, and jobs read from, endpoints of the server itself.
 
-    Results: POST {results_path} with the JSON list of results.  The answer is not compared (what
-    the server made of the results shows in the steps that follow), unless it says that there is
-    no such endpoint.
+    Results: POST {results_path} with the JSON list of results.  The response is not compared (the
+    steps that follow show the effect of the results), unless the endpoint does not exist.
 
     Jobs: GET {jobs_path}, where {queue} is replaced.  The answer is a list, or an object that
-    holds it under `items_key`.  Each job has an id under `id_key`, by which those already seen
-    are told apart, and the message under `payload_key` (JSON, or JSON as text or in base64).  If
+    holds it under `items_key`.  Each job has an id under `id_key`, which identifies jobs of
+    earlier steps, and the message under `payload_key` (JSON, or JSON as text or in base64).  If
     `payload_key` is empty, the element is the message.
     """
 
@@ -666,7 +665,7 @@ def load_adapter(spec: str, options: dict[str, str]) -> Adapter:
 
 
 def read_state(client: HttpClient, aois: list[str], symbols: Symbols) -> dict[str, list]:
-    """All the AOIs of the trace, and the scenes and tiles of those that are named."""
+    """Return all AOIs of the trace, and the scenes and tiles of the named ones."""
     listed = _listing(client, "/aoi/")
     scenes: list[dict] = []
     tiles: list[dict] = []
@@ -678,7 +677,7 @@ def read_state(client: HttpClient, aois: list[str], symbols: Symbols) -> dict[st
 
 
 def _listing(client: HttpClient, path: str) -> list[dict]:
-    """The list of objects that the server answers to a GET."""
+    """Return the list of objects of a GET response."""
     answer = client.request("GET", path)
     items = answer.json()
     if answer.status != 200 or not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
@@ -704,7 +703,7 @@ class Refusal:
 
 @dataclass(frozen=True)
 class Tolerance:
-    """Where a server may differ from the trace without failing it."""
+    """Deviations of a server that do not fail a trace."""
 
     ignore_content_type: bool = False
     ignore_error_bodies: bool = False
@@ -748,7 +747,7 @@ class Tolerance:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came out of the replay of a trace."""
+    """Outcome of the replay of a trace."""
 
     name: str
     steps: int
@@ -823,7 +822,7 @@ class Replayer:
         return self._compare_body(expected["body"], answer, symbols)
 
     def _answer(self, request: dict, expected_status: int, symbols: Symbols) -> Answer:
-        """Send a request; once more with more path if it is refused as a deviation says."""
+        """Send a request; repeat it with a longer path if a deviation asks for that."""
         path = render_path(request["path"], symbols)
         rest = encode_body(request, symbols), request.get("headers"), request.get("auth")
         answer = self._client.request(request["method"], path, *rest)
@@ -877,7 +876,7 @@ class Replayer:
         return difference({"$unordered": expected["items"]}, items, symbols, self._rules, "pages")
 
     def _delete_aois(self, trace: dict, symbols: Symbols) -> None:
-        """Remove what the trace has left on the server, as far as that goes."""
+        """Remove the data of the trace from the server, as far as possible."""
         for name in sorted(aois_created(trace)):
             try:
                 self._client.request("DELETE", "/aoi/" + urllib.parse.quote(symbols.aoi(name), safe=""))
@@ -1005,7 +1004,7 @@ def load_deviations(paths: list[pathlib.Path]) -> list[dict]:
 
 
 def deviations_of(trace: dict, deviations: list[dict]) -> list[dict]:
-    """Those of the deviations that hold for a trace."""
+    """Return the deviations that apply to a trace."""
     quirks = trace.get("quirks", [])
     return [deviation for deviation in deviations if deviation.get("quirk") in (None, *quirks)]
 

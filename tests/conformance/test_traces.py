@@ -36,7 +36,7 @@ def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 
 def replay(server: LiveServer, traces: list[Path]) -> dict[str, str]:
-    """What the replayer says of each trace, by name: `ok ...`, `skip ...` or `FAIL ...`."""
+    """Replay traces; return the line of each trace by its name: `ok ...`, `skip ...` or `FAIL ...`."""
     deviations = [f"--deviations={path}" for path in (DEVIATIONS, FURTHER_DEVIATIONS)]
     program = [sys.executable, str(REPLAY), f"--base-url={server.url}", f"--token={server.token}"]
     command = [*program, *deviations, *map(str, traces)]
@@ -61,7 +61,7 @@ def named(server: LiveServer, tmp_path_factory: pytest.TempPathFactory) -> dict[
 
 
 def without_invented_dates(trace: dict[str, object], quirks: list[str]) -> dict[str, object]:
-    """The trace as it is where an AOI without tiles has no dates, rather than those of today and of the year 1."""
+    """Return the trace with `-` in place of the dates that the peer invents for an AOI without tiles."""
     if "no-dates-without-tiles" not in quirks:
         return trace
     text = json.dumps(trace, ensure_ascii=False)

@@ -1,4 +1,4 @@
-"""The benchmarks run: a small size of all that is measured. How long it takes is not judged here."""
+"""Every benchmark runs at a small size; its durations are not judged here."""
 
 from __future__ import annotations
 

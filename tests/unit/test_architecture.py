@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tests.paths import ROOT
 
-#: What would make the domain or the graph impure, or the first import slow.
+#: packages that would make the domain or the graph impure, or the first import slow
 OUTSIDE = {"asyncio", "duckdb", "httpx", "jupyter_core", "jupyter_server", "pandas", "sqlite3", "tornado", "traitlets"}
 
 

@@ -1,7 +1,7 @@
-"""The model agrees with the recorded conversations, as far as they are about statuses, links, countdowns and jobs.
+"""The reference model agrees with the recorded conversations on statuses, links, countdowns and jobs.
 
-The traces come from a server from which the model differs on purpose. So what is replayed is the model with
-these deviations undone: all that is left of it has to be as recorded, in every field.
+The traces come from a server from which the model deviates on purpose. The replay therefore undoes these deviations in
+the model; every remaining field must match the recording.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from workflow_monitor.domain.status import ItemKind, Status
 
 TRACES = trace_paths()
 
-#: what the model knows nothing of, and how errors and the status of AOIs are told
+#: fields outside the model, and deliberate differences of errors and AOI statuses
 TOLERATED = [
     {"ignore_fields": ["data", "scene", "aoi"], "ignore_aoi_status": True},
     {"ignore_content_type": True, "ignore_error_bodies": True, "accept_status": {"403": [404, 409], "500": [404, 409]}},
@@ -91,7 +91,7 @@ class Peer(Model):
         return super()._result(result)
 
     def retry_aoi(self, pattern: str, *, force: bool = False) -> tuple[int, int]:
-        """Retries what can be retried, and is refused afterwards if that was not all."""
+        """Retry the items that allow it, then raise if one did not."""
         aois = self.matching(pattern) if set("*?") & set(pattern) else {pattern}  # unknown-aoi-is-200
         items = [i for i in (*self.scenes(), *self.tiles()) if i.aoi in aois and (i.status is RETRY or force)]
         if force:  # forced-retry-restarts-all
@@ -111,7 +111,7 @@ STATUS = {"aoi-exists": 409, "status-does-not-allow": 409, "conflict": 409, "inv
 
 
 class ModelServer:
-    """Answers requests and takes results as the workflow server would, from a model."""
+    """Workflow server made of the model: responds to requests and applies results."""
 
     def __init__(self) -> None:
         self.model = Peer()
@@ -237,7 +237,7 @@ TRANSLATABLE = [
 
 
 def is_translatable(step: Payload) -> bool:
-    """Whether the model can play the part of the server in this step."""
+    """Return True if the model can respond to this step."""
     if "request" not in step:
         return "pages" not in step
     request, status = step["request"], step["response"]["status"]
