@@ -1,10 +1,10 @@
-"""How long do the scenes and tiles of an ingestion take to be frames, and how much memory?
+"""Time and peak memory of turning the scenes and tiles of an ingestion into frames.
 
     python -m benchmarks.client_frames --tiles 1000000
 
-A real Jupyter server holds one AOI of so many tiles, five to a scene. The client makes frames of them; beside it pyarrow
-reads the same bytes from the same server into a table and does nothing with it. Each runs several times, in turn, in a
-process of its own, whose peak memory is told with that of the same process before.
+A real Jupyter server holds one AOI with `--tiles` tiles, five per scene. The client reads frames; as the limit, pyarrow
+reads the same bytes from the same server into a table. Each runs several times, alternating, in its own process. The
+report shows the peak memory of the process and its memory before the run.
 """
 
 from __future__ import annotations

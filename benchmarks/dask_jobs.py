@@ -1,11 +1,11 @@
-"""How many empty jobs a second go through a Dask cluster, with the graph kept by a workflow server?
+"""Throughput of empty jobs on a Dask cluster, with and without a workflow server.
 
     python -m benchmarks.dask_jobs --jobs 4000
 
-The same cluster on this machine does as many tasks that do nothing, in turn and each several times: by `client.map` alone;
-with a server over a DuckDB file in this process; and with a Jupyter server over HTTP, as a notebook does it. With a server half of
-the jobs are scenes and half are tiles that wait for them, each handed out, leased, answered for and logged on disk.
-The seconds of processors that it takes, of all processes together, say more than the clock where others use the machine as well.
+One local cluster runs the same number of empty tasks three ways, alternating and several times each: `client.map` alone;
+a workflow server over a DuckDB file in this process; a Jupyter server over HTTP, as from a notebook. With a server, half
+of the jobs are scenes and half are tiles that wait for them; each is dispatched, leased, reported and logged on disk.
+On a machine with other load, the processor seconds of all processes are more reliable than the wall clock.
 """
 
 from __future__ import annotations
@@ -55,14 +55,14 @@ def documents(number: int) -> Iterator[list[dict[str, object]]]:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """How one way went: jobs a second, and milliseconds of processors a job."""
+    """Result of one run: jobs per second, and processor milliseconds per job."""
 
     rate: float
     effort: float
 
 
 def timed(jobs: int, do: Callable[[], object]) -> Run:
-    """Do so many jobs."""
+    """Run `jobs` jobs."""
     started, spent = time.perf_counter(), processor_seconds()
     do()
     seconds = time.perf_counter() - started
@@ -70,7 +70,7 @@ def timed(jobs: int, do: Callable[[], object]) -> Run:
 
 
 def processor_seconds() -> float:
-    """What this process has used, with the scheduler in it, the workers and the server."""
+    """Return the processor seconds of this process, the scheduler, the workers and the server."""
     here = psutil.Process()
     times = [process.cpu_times() for process in (here, *here.children(recursive=True))]
     return float(sum(one.user + one.system for one in times))
@@ -95,7 +95,7 @@ def by_dispatcher(client: Client, source: JobSource, jobs: int) -> Run:
 
 @contextmanager
 def in_process(folder: Path, jobs: int) -> Iterator[JobSource]:
-    """A workflow over a file, with so many jobs to come."""
+    """Open an engine over a file that holds `jobs` jobs."""
     store = open_store(f"duckdb:///{folder / 'workflow.duckdb'}")
     workflow = CommandProcessor(store, DaskQueue)
     try:
@@ -110,14 +110,14 @@ def in_process(folder: Path, jobs: int) -> Iterator[JobSource]:
 
 @contextmanager
 def over_http(folder: Path, jobs: int) -> Iterator[JobSource]:
-    """A Jupyter server, with so many jobs to come."""
+    """Start a Jupyter server that holds `jobs` jobs."""
     with live_server(folder) as server, Monitor(server.base_url, token=server.token) as monitor:
         headers = {"Authorization": f"token {server.token}"}
         with httpx.Client(base_url=server.url, headers=headers, trust_env=False, timeout=120) as http:
             http.post(f"/aoi/{AOI}").raise_for_status()
             for batch in documents(jobs // 2):
                 http.post(f"/aoi/{AOI}/scenes", json=batch).raise_for_status()
-        yield monitor._api.jobs()  # noqa: SLF001 - what Monitor.process takes
+        yield monitor._api.jobs()  # noqa: SLF001 - the job source of Monitor.process
 
 
 def measure(client: Client, jobs: int, times: int) -> dict[str, list[Run]]:

@@ -16,7 +16,7 @@ BATCH = 2_000
 
 
 def scene(number: int, aoi: str = AOI, dates: int = DATES) -> dict[str, Any]:
-    """The scene of the chain that its number says, with tiles that follow those of the scene before."""
+    """Scene `number` of the chain; its tiles follow the tiles of the previous scene."""
     track, date = divmod(number, dates)
     tiles = {}
     for index in range(TILES_PER_SCENE):

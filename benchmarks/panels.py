@@ -1,11 +1,11 @@
-"""How long do the map and the lanes take in a browser, and how much do they move?
+"""Time, memory and traffic of the map and the lanes in a browser.
 
     python -m benchmarks.panels --tiles 1000 100000 1000000
 
-For each size a real Jupyter server holds one AOI of so many tiles, five to a scene, each scene with a footprint of its
-own. JupyterLab in Chromium shows the panel: until its first paint, as frames while it is dragged, in bytes per status
-change, and in megabytes of the page beside the same page without it. The stated limit is the server's answer alone,
-fetched by the same page in the same run.
+For each size a real Jupyter server holds one AOI with that many tiles, five per scene, each scene with its own footprint.
+JupyterLab in Chromium shows the panel. Measured: time to the first paint, frame time while dragging, bytes per status
+change, and memory of the page with and without the panel. The limit is a fetch of the same response by the same page in
+the same run.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from tests.server_process import live_server
 
 CHROMIUM = "/usr/bin/chromium"
 CHANGES = 20
-#: notes when a panel is put into the page, and when it first tells a number
+#: records the insertion of a panel into the page, and its first count
 WATCHING = """
 globalThis.seen = {};
 new MutationObserver(() => {
@@ -63,7 +63,7 @@ def opened(lab: Lab, cell: str) -> Iterator[Page]:
 
 
 def megabytes() -> float:
-    """What the largest page of the browser takes in memory."""
+    """Return the memory of the largest page of the browser, in MB."""
     renderers = [
         process.memory_info().rss
         for process in psutil.Process().children(recursive=True)
@@ -94,7 +94,7 @@ def note(ours: set[str], event: dict[str, Any]) -> None:
 
 
 def bytes_per_change(page: Page, client: httpx.Client) -> float:
-    """What the page receives for one change of a status, until it shows."""
+    """Return the bytes that the page receives for one status change, until it is drawn."""
     session = page.context.new_cdp_session(page)
     session.send("Network.enable")
     received: list[int] = []

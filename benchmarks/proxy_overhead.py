@@ -1,9 +1,9 @@
-"""What does it cost that a Jupyter server passes requests on to a shared workflow server?
+"""Overhead of a Jupyter server that forwards requests to a shared workflow server.
 
     python -m benchmarks.proxy_overhead --tiles 20000
 
-The same questions go to `workflow-monitor serve` itself and to a Jupyter server that passes them on to it, by turns, so that both
-meet the same machine. Events are timed from the request that causes them.
+The same requests go to `workflow-monitor serve` and to a Jupyter server that forwards them to it, alternating, so that both
+see the same load. The delay of an event counts from the request that causes it.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def asked(client: httpx.Client, name: str) -> float:
 
 
 def rate(client: httpx.Client, number: int) -> float:
-    """Requests per second for one tile, several at once."""
+    """Return the requests per second for one tile over several connections."""
     started = time.perf_counter()
     with ThreadPoolExecutor(AT_ONCE) as threads:
         list(threads.map(lambda _: client.get("/tile/77").raise_for_status(), range(number)))
@@ -63,7 +63,7 @@ def listening(client: httpx.Client) -> Iterator[dict[int, float]]:
         next(lines)
 
         def read() -> None:
-            # It ends when the answer is closed.
+            # closing the response ends the thread
             with suppress(httpx.HTTPError):
                 for line in lines:
                     if line.startswith("id: "):

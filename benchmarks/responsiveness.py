@@ -1,9 +1,9 @@
-"""Does a long answer keep others waiting?
+"""Latency of small requests while a long response is sent.
 
     python -m benchmarks.responsiveness --tiles 100000
 
-A real Jupyter server holds one AOI of so many tiles. While one client reads the whole list of them over and over, others
-ask for small things; how long these take is set beside the same without the long answer.
+A real Jupyter server holds one AOI with `--tiles` tiles. One client reads the whole list again and again while others send
+small requests. The report compares their latency with the latency without the long response.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def long_answers(client: httpx.Client) -> Iterator[list[float]]:
 
 
 def times(ask: Callable[[str], object], seconds: float) -> dict[str, list[float]]:
-    """How many milliseconds each of the small questions takes, asked in turn for so long."""
+    """Return the milliseconds of each small request, sent in turn for `seconds`."""
     found: dict[str, list[float]] = {name: [] for name in ASKED}
     deadline = time.perf_counter() + seconds
     while time.perf_counter() < deadline:

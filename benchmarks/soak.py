@@ -1,11 +1,11 @@
-"""Does a server that works for hours stay as it is?
+"""Memory, threads, descriptors and file size of a server under load for hours.
 
     python -m benchmarks.soak --minutes 120 --out docs/pictures
 
-Workers work off one ingestion after the other, what is left is retried and given up, old ingestions are deleted, events and
-jobs are forgotten after two minutes; followers come and go, dashboards look. The memory of the server, its
-threads and descriptors, and the size of its file are written down every few seconds and plotted. In the end the server is
-told to stop while everybody is connected.
+Workers process one ingestion after the other. The remaining items are retried and failed, old ingestions are deleted,
+events and jobs are pruned after two minutes. Event streams connect and disconnect, and dashboards poll. Every few
+seconds the benchmark samples the memory, threads and descriptors of the server and the size of its file, and plots them.
+At the end it stops the server while all clients are connected.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ LOOKS = ("", "/scenes?limit=100", "/failures", "/footprints", "/lanes", "/timeli
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """How the server is at a time."""
+    """State of the server at one time."""
 
     minute: float
     memory_mib: float
@@ -55,7 +55,7 @@ class Sample:
 
 @dataclass(slots=True)
 class Load:
-    """What the server is put to; it goes on until it is cancelled."""
+    """Load on the server, until it is cancelled."""
 
     server: LiveServer
     speed: float
@@ -102,7 +102,7 @@ class Load:
             await asyncio.sleep(1)
 
     async def _look(self) -> None:
-        """Look at everything as dashboards do."""
+        """Poll the requests of a dashboard."""
         async with self._http() as http:
             for look in itertools.cycle(LOOKS):
                 answer = await http.get(f"aoi/{aoi_of(max(1, self.rounds))}{look}")
@@ -112,7 +112,7 @@ class Load:
                 await asyncio.sleep(0.3)
 
     async def _follow(self, number: int) -> None:
-        """Follow what happens, for half a minute to two, again and again; every other time from where it was."""
+        """Follow the event stream for 30 to 120 seconds, repeatedly; resume every other time."""
         async with self._http() as http:
             while True:
                 headers = {"Last-Event-ID": str(self.events)} if self.streams % 2 else {}
@@ -132,7 +132,7 @@ class Load:
 
 
 def aoi_of(number: int) -> str:
-    """The name of an ingestion, one of those that the demo's workers take."""
+    """Return the AOI name of an ingestion; the demo's workers process AOIs of this name pattern."""
     return f"Round-{number}-S{1 if number % 2 else 2}"
 
 
@@ -182,7 +182,7 @@ def settled(samples: Sequence[Sample]) -> Sequence[Sample]:
 
 
 def report(load: Load, stopping: float) -> str:
-    """What was found, in Markdown."""
+    """Return the report as Markdown."""
     samples = settled(load.samples)
     minutes = [sample.minute for sample in samples]
     rows = []

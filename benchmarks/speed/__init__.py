@@ -1,1 +1,1 @@
-"""How fast the workflow server is, over HTTP, at growing sizes: `python -m benchmarks.speed --size 10000 100000`."""
+"""Speed of the workflow server over HTTP, at growing sizes: `python -m benchmarks.speed --size 10000 100000`."""

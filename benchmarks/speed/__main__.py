@@ -15,7 +15,7 @@ from benchmarks.speed.report import plot, report
 from benchmarks.speed.target import Site, site
 
 Case = Callable[[Site], Figure | Iterable[Figure]]
-#: in this order: those that come later look at what those before have made
+#: in this order: later cases read the items that earlier cases add
 CASES: tuple[Case, ...] = (
     writing.ingest,
     writing.ingest_one_by_one,
@@ -38,7 +38,7 @@ CASES: tuple[Case, ...] = (
 
 
 def measure(tiles: int, calls: int, folder: Path, only: str, store: str) -> list[Figure]:
-    """All figures for an AOI of so many tiles; what is made stays in the folder, or in the store of a URL."""
+    """Return all figures for an AOI of `tiles` tiles; the store stays in the folder, or at the URL."""
     figures: list[Figure] = []
     is_new = not (only if store else (folder / "workflow.duckdb").exists())
     with site(folder, tiles, calls, store) as found:

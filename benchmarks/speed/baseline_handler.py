@@ -1,4 +1,4 @@
-"""A Jupyter extension with an endpoint that does nothing for whoever may call it: what no endpoint can be faster than."""
+"""Jupyter extension with an empty authorized endpoint: the upper limit for every other endpoint."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ PATH = "/empty"
 
 
 class Empty(APIHandler):
-    """Answers with an empty object."""
+    """Respond with an empty object."""
 
     auth_resource = "empty"
 

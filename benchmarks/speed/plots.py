@@ -1,4 +1,4 @@
-"""What was measured, and what it should be."""
+"""Figures, and their goals."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from time import perf_counter
 
 @dataclass(frozen=True)
 class Goal:
-    """What a figure, or its ratio to the limit beside it, should stay below or get above."""
+    """Goal of a figure, or of its ratio to the limit: an upper or a lower bound."""
 
     below: float | None = None
     above: float | None = None
@@ -28,7 +28,7 @@ class Goal:
 
 @dataclass
 class Figure:
-    """Measurements of one thing; `limits` are of what it is set beside, taken in turn with them."""
+    """Measurements of one operation; `limits` are measurements of the limit, alternating with them."""
 
     name: str
     unit: str
@@ -51,7 +51,7 @@ class Figure:
 
     @property
     def ratio(self) -> float | None:
-        """To the limit: how many times as long, or what part of its rate."""
+        """Ratio to the limit: of durations, or of rates."""
         if len(self.values) == len(self.limits):
             return statistics.median(value / limit for value, limit in zip(self.values, self.limits, strict=True))
         return self.median / statistics.median(self.limits) if self.limits else None
@@ -64,23 +64,23 @@ class Figure:
         return value is not None and self.goal.is_reached(value)
 
     def cost(self) -> float:
-        """How long one of it takes, for the plots."""
+        """Duration of one operation, for the plots."""
         median = self.median
         return {"ms": median / 1e3, "s": median}.get(self.unit, 1 / median if median and "/s" in self.unit else median)
 
 
 def timed(function: Callable[[], object]) -> float:
-    """How many seconds a call takes."""
+    """Return the seconds of a call."""
     started = perf_counter()
     function()
     return perf_counter() - started
 
 
 def milliseconds(function: Callable[[], object], times: int) -> list[float]:
-    """How long each of some calls takes."""
+    """Return the milliseconds of each call."""
     return [timed(function) * 1e3 for _ in range(times)]
 
 
 def percentile(values: Sequence[float], part: int) -> float:
-    """The value that so many of a hundred do not exceed."""
+    """Return the percentile of values."""
     return statistics.quantiles(values, n=100)[part - 1] if len(values) > 1 else values[0]

@@ -18,7 +18,7 @@ MEDIUM = 3_000
 
 
 def overviews(site: Site) -> list[Figure]:
-    """What most people ask for first, and most often."""
+    """Overviews: the first and most frequent request."""
     forms = (("text", "text/plain"), ("JSON", "application/json"))
     return [
         Figure(f"overview as {name}", "ms", milliseconds(partial(site.read, f"/aoi/{AOI}", accept), 50), QUICK)
@@ -82,7 +82,7 @@ def all_tiles(site: Site) -> Figure:
 
 
 def single_items(site: Site) -> list[Figure]:
-    """Items by their ids, asked for by eight at once."""
+    """Single items by id, over eight connections."""
     chance = random.Random(3)
     most = {"tile": site.tiles, "scene": site.tiles // TILES_PER_SCENE}
     figures = []
@@ -111,7 +111,7 @@ def graphs(site: Site) -> list[Figure]:
 
 
 def panels(site: Site) -> Iterator[Figure]:
-    """What the panels ask for."""
+    """Requests of the panels."""
     asked = {
         "failures, at most 1,000 of each": "/failures?limit=1000",
         "timeline": "/timeline?steps=100",

@@ -15,7 +15,7 @@ from benchmarks.speed.plots import Figure
 Run = Mapping[int, list[Figure]]
 PACKAGES = ("duckdb", "jupyter-server", "tornado", "pyarrow")
 COLUMNS = 5
-#: how many times the bottom of a plot its top is, at least: noise is not to look like growth
+#: least ratio of the top of a plot to its bottom, so that noise does not look like growth
 SPAN = 1_000
 
 
@@ -31,7 +31,7 @@ def report(run: Run, command: str, picture: str | None) -> str:
 
 
 def machine() -> str:
-    """Where it was measured."""
+    """Return a description of the machine."""
     memory = psutil.virtual_memory().total / 2**30
     packages = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
     return (
@@ -110,7 +110,7 @@ def plot(run: Run, path: Path) -> None:
 
 
 def _lines(run: Run) -> Iterator[tuple[str, dict[int, float]]]:
-    """What each figure costs at each size; those that may be nothing, or less, are left out."""
+    """Return the cost of each figure at each size, without figures that can be zero or negative."""
     for name in dict.fromkeys(figure.name for figures in run.values() for figure in figures):
         costs = {size: one.cost() for size, figures in run.items() for one in figures if one.name == name}
         if min(costs.values()) > 0 and "meanwhile" not in name:

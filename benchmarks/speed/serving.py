@@ -1,4 +1,4 @@
-"""What the server costs by being there."""
+"""Cost of an idle server."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Many who follow the events while much happens."""
+"""Event streams under load."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Reader(asyncio.Protocol):
 
 
 def _follow(port: int, token: str, path: str, pipe: Connection) -> None:
-    """Follow with many readers until told to end, and tell what they got; in a process of its own."""
+    """Follow events with many readers until the stop signal; return their delays. Runs in its own process."""
     request = f"GET {path} HTTP/1.1\r\nHost: localhost:{port}\r\nAuthorization: token {token}\r\n\r\n".encode()
 
     async def follow() -> None:
@@ -109,7 +109,7 @@ def followers(site: Site) -> list[Figure]:
 
 
 def _waiting(site: Site) -> list[dict[str, object]]:
-    """Scenes that fail, and are handed out again in between."""
+    """Fail scenes, and requeue them in between."""
     site.json("POST", f"/aoi/{FLIPS}")
     scenes = [scene(number, FLIPS, 1) for number in range(TRANSITIONS // TICKS)]
     numbers = site.json("POST", f"/aoi/{FLIPS}/scenes", scenes)["ids"]

@@ -31,13 +31,13 @@ T = TypeVar("T")
 
 @dataclass
 class Site:
-    """The server, a client of it, and what its AOI is like."""
+    """The server under test, its client, and the size of its AOI."""
 
     server: LiveServer
     client: httpx.Client
     folder: Path
     tiles: int
-    #: the number of calls of what is quick
+    #: number of calls of quick requests
     calls: int
 
     @property
@@ -49,7 +49,7 @@ class Site:
         return f"{self.server.base_url.rstrip('/')}{PATH}"
 
     def memory(self) -> float:
-        """What the server takes now, in MB."""
+        """Return the present memory of the server in MB."""
         return float(self.process.memory_info().rss) / 1e6
 
     def processor(self) -> float:
@@ -62,7 +62,7 @@ class Site:
         return int(status.partition("VmHWM:")[2].split()[0]) * 1024 / 1e6
 
     def forget_peak(self) -> None:
-        """Let the most that it takes be counted anew."""
+        """Reset the peak memory."""
         Path(f"/proc/{self.process.pid}/clear_refs").write_text("5")
 
     def json(self, method: str, path: str, body: object = None) -> Any:  # noqa: ANN401 - as the endpoint has it
@@ -71,11 +71,11 @@ class Site:
         return answer.json() if answer.content else None
 
     def post(self, path: str, content: bytes) -> bytes:
-        """Send a body that is ready made; the body of the answer."""
+        """Send an encoded body and return the body of the response."""
         return self.client.post(path, content=content).raise_for_status().content
 
     def read(self, path: str, accept: str = "application/json") -> tuple[float, int]:
-        """Read an answer and keep nothing of it: seconds until its first byte, and its length."""
+        """Read a response without keeping it; return the seconds to its first byte, and its length."""
         started, first, length = perf_counter(), 0.0, 0
         with self.client.stream("GET", path, headers={"Accept": accept}) as answer:
             answer.raise_for_status()
@@ -94,7 +94,7 @@ class Site:
         return table
 
     def rate(self, requests: Iterable[Request], connections: int) -> float:
-        """Requests per second, so many at once, each sent as soon as one before it is answered."""
+        """Return the requests per second over `connections` connections, each busy all the time."""
 
         async def work(session: aiohttp.ClientSession) -> float:
             pending = iter(requests)
@@ -113,7 +113,7 @@ class Site:
         return asyncio.run(self._session(connections, work))
 
     def paced(self, tasks: Iterable[Task], per_second: float) -> list[float]:
-        """The milliseconds that each task took, begun at even intervals whether or not those before it are done."""
+        """Return the milliseconds of each task; tasks start at even intervals, whether or not earlier ones are done."""
 
         async def work(session: aiohttp.ClientSession) -> list[float]:
             took: list[float] = []

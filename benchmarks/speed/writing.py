@@ -30,7 +30,7 @@ BATCH = 1_000
 SMALL_AOIS = 200
 #: of the scenes, and of the tiles that are worked on
 RETRIED_SCENES, RETRIED_TILES = 0.01, 0.02
-#: what is retried at once
+#: items retried in one batch
 BROKEN_SCENES, BROKEN_TILES = 2_000, 20_000
 LONG_CHAIN = 1_000
 _encode = msgspec.json.encode
@@ -87,7 +87,7 @@ def ingest_one_by_one(site: Site) -> Figure:
 
 
 def report_scenes(site: Site) -> Figure:
-    """That the scenes are done, some not."""
+    """Report scenes as DONE, some as RETRY."""
     chance = random.Random(1)
     ids = site.table(f"/aoi/{AOI}/scenes")["id"].to_pylist()
     results = [(number, _status(chance, RETRIED_SCENES)) for number in ids]
@@ -96,14 +96,14 @@ def report_scenes(site: Site) -> Figure:
 
 
 def report_tiles(site: Site) -> Figure:
-    """That tiles are done, date after date along the chains."""
+    """Report tiles as DONE, date by date along the chains."""
     rates: list[float] = []
     limits: list[float] = []
     with TemporaryDirectory() as folder, duckdb.connect(str(Path(folder) / "limit.duckdb")) as connection:
         connection.execute("CREATE TABLE event (seq BIGINT, item BIGINT, status VARCHAR, message VARCHAR)")
         connection.register("tiles", site.table(f"/aoi/{AOI}/tiles"))
         connection.execute("CREATE TABLE tile AS FROM tiles")
-        # an eighth of them: more cannot be reached at small sizes, as chains stop at what is in RETRY
+        # an eighth of them: chains stop at items in RETRY, so small sizes do not reach more
         for part in _batches(islice(_due(site), min(60 * BATCH, site.tiles // 8))):
             rates.append(_report(site, "tile", part))
             limits.append(len(part) / timed(partial(_write_rows, connection, [number for number, _ in part])))
@@ -112,7 +112,7 @@ def report_tiles(site: Site) -> Figure:
 
 
 def _due(site: Site) -> Iterator[tuple[int, str]]:
-    """Tiles with their results, in an order in which each awaits its result when those before it are reported."""
+    """Return tiles with their results, ordered so that each tile is PENDING once the results before it are applied."""
     chance = random.Random(2)
     tiles = site.table(f"/aoi/{AOI}/tiles").select(["PreviousID", "id", "status", "scene_status"]).to_pydict()
     rows = list(zip(*tiles.values(), strict=True))
@@ -131,7 +131,7 @@ def _due(site: Site) -> Iterator[tuple[int, str]]:
 
 
 def _write_rows(connection: duckdb.DuckDBPyConnection, ids: list[int]) -> None:
-    """What a batch of results changes: the tiles, those that follow them, an event for each."""
+    """Write the rows that a batch of results changes: the tiles, their followers, an event for each."""
     connection.execute("BEGIN")
     for status, numbers in (("DONE", ids), ("PENDING", [number + TILES_PER_SCENE for number in ids])):
         connection.execute("UPDATE tile SET status = ? WHERE id IN (SELECT unnest(?))", [status, numbers])
