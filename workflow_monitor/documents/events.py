@@ -1,0 +1,41 @@
+"""Documents of events: one transition of an AOI, a scene or a tile."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from workflow_monitor.documents.document import (
+    AOIName,
+    Attempt,
+    Document,
+    Message,
+    PreviousId,
+    ReferenceId,
+    RetriesLeft,
+    Time,
+)
+from workflow_monitor.documents.validation import thread_safe_struct
+from workflow_monitor.domain.status import Cause, Status
+
+
+@thread_safe_struct
+class EventDocument(Document):
+    """A transition as histories and event streams show it: the item as it was afterwards."""
+
+    seq: Annotated[int, Meta(description="Sequence number; later events have greater ones.")]
+    time: Annotated[Time, Meta(description="Time of the commit (UTC).")]
+    aoi: AOIName
+    type: Annotated[Literal["aoi", "scene", "tile"], Meta(description="Kind of the object that changed.")]
+    id: Annotated[int, Meta(description="Id of the scene, of the tile, or of the AOI.")]
+    before: Status | None = msgspec.field(name="from")
+    to: Status | None
+    cause: Annotated[Cause, Meta(description="Reason of the transition.")]
+    who: Annotated[str, Meta(description="Actor: the user, the worker or the server.")]
+    message: Message = ""
+    attempt: Attempt = 0
+    RetryCountDown: RetriesLeft = 0
+    PreviousID: PreviousId = None
+    ReferenceID: ReferenceId = None

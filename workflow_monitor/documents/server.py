@@ -1,0 +1,43 @@
+"""Documents of the server itself: its state, backups of the store, ids of ingested scenes."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Meta
+
+from workflow_monitor.documents.document import Count, Document, Id, Time
+from workflow_monitor.documents.validation import thread_safe_struct
+
+
+@thread_safe_struct
+class RootDocument(Document):
+    """State of the server."""
+
+    state: str
+    instance: Annotated[str, Meta(description="Id of this run of the server; a restart changes it.")]
+
+
+@thread_safe_struct
+class BackupDocument(Document):
+    """A backup of the store."""
+
+    file: Annotated[str, Meta(description="Path on the server.")]
+    made: Annotated[Time, Meta(description="Time of the backup (UTC).")]
+    bytes: Annotated[int, Meta(description="Size in bytes.")]
+
+
+@thread_safe_struct
+class IdDocument(Document):
+    """Id of an ingested scene."""
+
+    id: Id
+
+
+@thread_safe_struct
+class IngestedDocument(Document):
+    """Numbers of ingested scenes and tiles, and the ids of the scenes by source id."""
+
+    scenes: Count
+    tiles: Count
+    ids: dict[str, int]
