@@ -139,7 +139,7 @@ class Workload:
             if aoi is not None:
                 aoi.update(zip(answer, told["scenes"], strict=True))
         elif told["verb"] == "report":
-            answer = [outcome.outcome for outcome in answer]
+            answer = [outcome.code for outcome in answer]
         elif told["verb"] == "lease":
             answer = [_job(job) for job in answer]
         return {"answer": answer}

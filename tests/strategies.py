@@ -347,7 +347,7 @@ def same(found: object, expected: Expected) -> bool:
             return True  # the engine may have seen to it by itself
         case ReportResults():
             assert isinstance(found, list)
-            return [Answer(outcome.outcome, outcome.status) for outcome in found] == expected.answer
+            return [Answer(outcome.code, outcome.status) for outcome in found] == expected.answer
         case LeaseJobs():
             assert isinstance(found, list)
             assert isinstance(expected.answer, list)

@@ -111,7 +111,7 @@ def ingest(engine: Running, number: int, aoi: str = AOI) -> list[int]:
 def report(engine: Running, kind: ItemKind, status: Status, *ids: int, message: str = "") -> None:
     """Results of workers, each of which has to be applied."""
     results = [Result(kind=kind, id=number, status=status, message=message) for number in ids]
-    assert {outcome.outcome for outcome in engine.do(ReportResults(results))} == {"applied"}
+    assert {outcome.code for outcome in engine.do(ReportResults(results))} == {"applied"}
 
 
 # ---- what is found

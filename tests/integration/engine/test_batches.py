@@ -80,7 +80,7 @@ def test_what_is_sent_together_is_one_transaction(engine: Running) -> None:
 def test_who_has_just_been_answered_and_asks_again_comes_with_those_who_wait(
     engine: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(command_processor, "LINGER", 60)
+    monkeypatch.setattr(command_processor, "MAX_BATCH_DELAY", 60)
     events_of: list[int] = []
 
     def take_long(events: Sequence[object]) -> None:
@@ -144,7 +144,7 @@ def test_results_reach_what_was_ingested_in_the_same_batch(engine: Running) -> N
             [result(SCENE, number, DONE) for number in (3, 2, 1)] + [result(TILE, number, DONE) for number in (1, 2)]
         ),
     )
-    assert [outcome.outcome for outcome in report.result()] == ["applied"] * 5
+    assert [outcome.code for outcome in report.result()] == ["applied"] * 5
     assert statuses(engine) == [DONE] * 3 + [DONE, DONE, PENDING]
 
 
@@ -186,7 +186,7 @@ def test_a_result_counts_once_however_often_it_is_sent(engine: Running) -> None:
     engine.ingest("Denmark", A)
     done = result(SCENE, 1, DONE, attempt=1)
     one, other = at_once(engine, ReportResults([done, done]), ReportResults([done]))
-    assert [outcome.outcome for outcome in one.result() + other.result()] == ["applied", "unchanged", "unchanged"]
+    assert [outcome.code for outcome in one.result() + other.result()] == ["applied", "unchanged", "unchanged"]
     assert engine.snapshot().items[Key(TILE, 1)].attempt == 1
 
 
@@ -194,7 +194,7 @@ def test_late_results_are_stale(engine: Running) -> None:
     engine.ingest("Denmark", A)
     _, report = at_once(engine, ForceStatus(SCENE, 1, PENDING), ReportResults([result(SCENE, 1, FAILED, attempt=1)]))
     (outcome,) = report.result()
-    assert (outcome.outcome, outcome.status) == ("stale", PENDING)
+    assert (outcome.code, outcome.status) == ("stale", PENDING)
     assert statuses(engine) == [PENDING, NEW]
 
 
@@ -202,7 +202,7 @@ def test_a_scene_that_cannot_fail_keeps_all_its_tiles(engine: Running) -> None:
     two = NewScene("two", 0, {"one": None, "other": (Link("two", "one"), Link("two", "one"))})
     engine.ingest("Denmark", two)
     fail, _ = at_once(engine, ReportResults([result(SCENE, 1, DONE)]), FailItem(SCENE, 1, force=True))
-    assert [outcome.outcome for outcome in fail.result()] == ["applied"]
+    assert [outcome.code for outcome in fail.result()] == ["applied"]
     before = engine.snapshot()
     assert before.items[Key(TILE, 1)].status is PENDING
     (refused,) = at_once(engine, FailItem(SCENE, 1, force=True))
@@ -238,7 +238,7 @@ def test_an_aoi_can_be_deleted_and_made_anew_in_one_batch(engine: Running) -> No
         ingestion("Denmark", [A]),
     )
     assert again.exception() is None
-    assert [outcome.outcome for outcome in report.result()] == ["unknown", "unknown"]
+    assert [outcome.code for outcome in report.result()] == ["unknown", "unknown"]
     (number,) = ingested.result()
     snapshot = engine.snapshot()
     assert [key for key in snapshot.items if key.kind is SCENE] == [Key(SCENE, number)]
@@ -263,7 +263,7 @@ def test_a_long_chain_goes_through_in_one_report(engine: Running) -> None:
         ingestion("Denmark", scenes),
         ReportResults([result(kind, number + 1, DONE) for kind in ItemKind for number in range(length)]),
     )
-    assert {outcome.outcome for outcome in report.result()} == {"applied"}
+    assert {outcome.code for outcome in report.result()} == {"applied"}
     assert statuses(engine) == [DONE] * 2 * length
 
 

@@ -87,7 +87,7 @@ class Stage:
 
     def report(self, kind: ItemKind, number: int, status: Status, message: str = "") -> str:
         (outcome,) = self.running.do(ReportResults([Result(kind=kind, id=number, status=status, message=message)]))
-        return str(outcome.outcome)
+        return str(outcome.code)
 
     def set(self, retries: int) -> None:
         """Everything waits for what happens to the one in the middle."""
