@@ -33,7 +33,7 @@ LEGAL: Mapping[Cause, set[_Step]] = {
     Cause.FORCE: _ANY,
     Cause.DATA: _SAME,
     Cause.SCENE_FAILED: {(NEW, FAILED)},
-    Cause.HAND_OVER: _SAME,
+    Cause.RELINKED: _SAME,
     Cause.LEASE_EXPIRED: {(PENDING, PENDING)},
 }
 

@@ -61,17 +61,6 @@ class FailItem:
 
 
 @dataclass(frozen=True, slots=True)
-class PreviewFail:
-    """Look what giving an item up by force would do, and do nothing.
-
-    Answers the Changes that it would log, in order; ItemNotFound, StatusConflict.
-    """
-
-    kind: ItemKind
-    id: int
-
-
-@dataclass(frozen=True, slots=True)
 class ForceStatus:
     """Set the status of an item. Answers None; ItemNotFound, StatusConflict."""
 
@@ -164,7 +153,6 @@ Command = (
     | ReportResults
     | RetryItem
     | FailItem
-    | PreviewFail
     | ForceStatus
     | SetData
     | RetryAOI

@@ -1,50 +1,286 @@
-"""The state machine: what becomes of scenes and tiles when a worker reports or a person intervenes.
+"""State machine of scenes and tiles.
 
-A scene is handed to a downloader as soon as it is ingested. When it is DONE its tiles start, each after the
-tile before it; when a tile is DONE those that follow it start. What fails for good is taken out of the
-graph, which closes over it. Two rules hold everything together:
+`TRANSITIONS` lists every permitted transition. The functions below the table look a row up, check its guards and run
+its effect; a combination of kind, status and trigger without a row is refused. `docs/state-machine.md` explains the
+table and is generated from it.
 
-- **Start**: a NEW tile becomes PENDING once its scene is DONE and its previous tile, if it has one, is DONE.
-- **Hand-over**: when a tile fails, those that follow it follow the one before it. If others refer to
-  it, the first of its followers takes its place as their reference.
-
-PENDING always means that a job is out: `_dispatch` is the only way into it, and every way out of it withdraws the job.
-
-All that changes something is to be called within `Neighbourhood.attempt`, so that what is refused changes nothing.
+Effects and guards read neighbours through the working set only. Callers run each public function within
+`WorkingSet.savepoint`, so that a refused command leaves no change.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 
 from workflow_monitor.domain.errors import InvalidTransition, ItemNotFound
 from workflow_monitor.domain.models import Item, Job, Result, Scene, Tile
-from workflow_monitor.domain.status import AWAITING_RESULT, Cause, ItemKind, Status
-from workflow_monitor.domain.working_set import NotLoaded, Transition, WorkingSet
+from workflow_monitor.domain.status import Cause, ItemKind, Status
+from workflow_monitor.domain.working_set import WorkingSet
+
+
+class Trigger(StrEnum):
+    """Command, result or neighbour's transition that starts a transition."""
+
+    INGEST = "ingest"
+    RESULT_DONE = "result DONE"
+    RESULT_RETRY = "result RETRY, retries left"
+    RESULT_RETRY_EXHAUSTED = "result RETRY, none left"
+    RESULT_FAILED = "result FAILED"
+    RETRY = "retry"
+    FAIL = "fail"
+    FORCE_NEW = "force NEW"
+    FORCE_PENDING = "force PENDING"
+    FORCE_DONE = "force DONE"
+    FORCE_RETRY = "force RETRY"
+    FORCE_FAILED = "force FAILED, fail/force"
+    LEASE_EXPIRED = "lease expired"
+    SCENE_DONE = "scene DONE"
+    SCENE_FAILED = "scene FAILED"
+    PREVIOUS_DONE = "previous tile DONE, or relinked"
+
+
+#: Return the reason for refusing a transition, None to permit it.
+Guard = Callable[[WorkingSet, Item], str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Row of `TRANSITIONS`, for each of its `kinds` and `statuses`."""
+
+    kinds: tuple[ItemKind, ...]
+    statuses: tuple[Status, ...]
+    trigger: Trigger
+    guards: tuple[Guard, ...]
+    next: Status
+    cause: Cause
+    #: sets the status of the item and updates its neighbours
+    effect: Callable[[WorkingSet, Item, Rule, str | None], None]
+
+
+# ---- guards
+
+
+def scene_is_done(graph: WorkingSet, item: Item) -> str | None:
+    """Require a DONE scene."""
+    if isinstance(item, Scene) or (scene := graph.scene_of(item)).status is Status.DONE:
+        return None
+    return f"The scene {scene.id} of tile {item.id} is {scene.status}; it must be DONE first."
+
+
+def previous_is_done(graph: WorkingSet, item: Item) -> str | None:
+    """Require a DONE previous tile, if the tile has one."""
+    previous = graph.previous_of(item) if isinstance(item, Tile) else None
+    if previous is None or previous.status is Status.DONE:
+        return None
+    return f"The tile {previous.id} before tile {item.id} is {previous.status}; it must be DONE first."
+
+
+def tiles_are_new(graph: WorkingSet, item: Item) -> str | None:
+    """Require that no tile of the scene has started."""
+    tiles = graph.tiles_of(item) if isinstance(item, Scene) else []
+    started = next((tile for tile in tiles if tile.status is not Status.NEW), None)
+    if started is None:
+        return None
+    return (
+        f"The tile {started.id} of scene {item.id} is {started.status}; a scene can only be failed "
+        "while all its tiles are NEW."
+    )
+
+
+def followers_are_new(graph: WorkingSet, item: Item) -> str | None:
+    """Require that no follower has started."""
+    followers = graph.followers_of(item) if isinstance(item, Tile) else []
+    started = next((follower for follower in followers if follower.status is not Status.NEW), None)
+    if started is None:
+        return None
+    return (
+        f"The tile {started.id} that follows tile {item.id} is {started.status}; a tile can only be failed "
+        "while all that follow it are NEW."
+    )
+
+
+def previous_can_be_followed(graph: WorkingSet, item: Item) -> str | None:
+    """Require a previous tile to which followers may be relinked: neither the tile nor its scene is FAILED."""
+    previous = graph.previous_of(item) if isinstance(item, Tile) else None
+    if previous is None or isinstance(item, Scene):
+        return None
+    if previous.status is Status.FAILED:
+        return f"The tile {previous.id} before tile {item.id} is FAILED; none can follow it."
+    scene = graph.scene_of(previous)
+    if scene.status is Status.FAILED and scene.id != item.scene:
+        return f"The scene {scene.id} of the tile before tile {item.id} is FAILED; none can follow it."
+    return None
+
+
+# ---- effects
+
+
+def set_status(graph: WorkingSet, item: Item, rule: Rule, message: str | None) -> None:
+    """Set the status and cancel the job; keep the message unless a new one is passed or the item is DONE."""
+    before = item.status
+    graph.cancel_job(item.job)
+    kept = "" if rule.next is Status.DONE else item.message if message is None else message
+    graph.set(item, status=rule.next, message=kept, job=None)
+    graph.log_transition(item, before, rule.cause, message)
+
+
+def dispatch(graph: WorkingSet, item: Item, rule: Rule, message: str | None) -> None:
+    """Enqueue a job without using up a retry."""
+    _dispatch(graph, item, rule, message, before=item.status)
+
+
+def dispatch_retry(graph: WorkingSet, item: Item, rule: Rule, message: str | None) -> None:
+    """Enqueue a job and use up a retry."""
+    _dispatch(graph, item, rule, message, before=item.status, cost=1)
+
+
+def dispatch_created(graph: WorkingSet, item: Item, rule: Rule, message: str | None) -> None:
+    """Enqueue the first job of a new scene; the log shows no earlier status."""
+    _dispatch(graph, item, rule, message, before=None)
+
+
+def dispatch_root(graph: WorkingSet, item: Item, rule: Rule, message: str | None) -> None:
+    """Enqueue a job; that of a tile without previous tile names no reference tile either."""
+    is_root = isinstance(item, Tile) and item.previous is None
+    _dispatch(graph, item, rule, message, before=item.status, omit_reference=is_root)
+
+
+def complete_scene(graph: WorkingSet, item: Item, rule: Rule, message: str | None) -> None:
+    """Set the status and start the tiles of the scene that are ready."""
+    scene = _scene(item)
+    set_status(graph, item, rule, message or "")
+    for tile in graph.tiles_of(scene):
+        _fire_if_permitted(graph, tile, Trigger.SCENE_DONE)
+
+
+def complete_tile(graph: WorkingSet, item: Item, rule: Rule, message: str | None) -> None:
+    """Set the status and start the followers that are ready."""
+    tile = _tile(item)
+    set_status(graph, item, rule, message or "")
+    for follower in graph.followers_of(tile):
+        _fire_if_permitted(graph, follower, Trigger.PREVIOUS_DONE)
+
+
+def fail_scene(graph: WorkingSet, item: Item, rule: Rule, message: str | None) -> None:
+    """Set the status and fail the tiles of the scene."""
+    scene = _scene(item)
+    set_status(graph, item, rule, message)
+    for tile in graph.tiles_of(scene):
+        _fire(graph, tile, Trigger.SCENE_FAILED)
+
+
+def fail_tile(graph: WorkingSet, item: Item, rule: Rule, message: str | None) -> None:
+    """Set the status, relink followers and referrers, and start the followers that are ready."""
+    tile = _tile(item)
+    followers, referrers = graph.followers_of(tile), graph.referrers_of(tile)
+    previous = tile.previous
+    graph.set(item, previous=None)
+    set_status(graph, item, rule, message)
+    for follower in followers:
+        graph.set(follower, previous=previous)
+    _reassign_reference(graph, tile, followers, referrers)
+    # by id: a tile that both follows and refers to the failed one leaves one event
+    relinked = {other.id: other for other in (*referrers, *followers)}
+    for _, other in sorted(relinked.items()):
+        graph.log_transition(other, other.status, Cause.RELINKED)
+    for follower in followers:
+        _fire_if_permitted(graph, follower, Trigger.PREVIOUS_DONE)
+
+
+# ---- the table
+
+NEW, PENDING, DONE, RETRY, FAILED = Status.NEW, Status.PENDING, Status.DONE, Status.RETRY, Status.FAILED
+SCENE, TILE, BOTH = (ItemKind.SCENE,), (ItemKind.TILE,), (ItemKind.SCENE, ItemKind.TILE)
+ANY = (NEW, PENDING, DONE, RETRY, FAILED)
+RELINKABLE = (followers_are_new, previous_can_be_followed)
+
+TRANSITIONS: tuple[Rule, ...] = (
+    # from ingestion
+    Rule(SCENE, (NEW,), Trigger.INGEST, (), PENDING, Cause.INGEST, dispatch_created),
+    # from a neighbour
+    Rule(TILE, (NEW,), Trigger.SCENE_DONE, (scene_is_done, previous_is_done), PENDING, Cause.READY, dispatch_root),
+    Rule(TILE, (NEW,), Trigger.PREVIOUS_DONE, (scene_is_done, previous_is_done), PENDING, Cause.READY, dispatch),
+    Rule(TILE, (NEW,), Trigger.SCENE_FAILED, RELINKABLE, FAILED, Cause.SCENE_FAILED, fail_tile),
+    # from a worker
+    Rule(SCENE, (PENDING, RETRY), Trigger.RESULT_DONE, (), DONE, Cause.RESULT, complete_scene),
+    Rule(TILE, (PENDING, RETRY), Trigger.RESULT_DONE, (), DONE, Cause.RESULT, complete_tile),
+    Rule(BOTH, (PENDING,), Trigger.RESULT_RETRY, (previous_is_done,), PENDING, Cause.AUTOMATIC_RETRY, dispatch_retry),
+    Rule(BOTH, (PENDING,), Trigger.RESULT_RETRY_EXHAUSTED, (), RETRY, Cause.RESULT, set_status),
+    Rule(SCENE, (PENDING, RETRY), Trigger.RESULT_FAILED, (tiles_are_new,), FAILED, Cause.RESULT, fail_scene),
+    Rule(TILE, (PENDING, RETRY), Trigger.RESULT_FAILED, RELINKABLE, FAILED, Cause.RESULT, fail_tile),
+    Rule(BOTH, (PENDING,), Trigger.LEASE_EXPIRED, (), PENDING, Cause.LEASE_EXPIRED, dispatch),
+    # from a user or a script
+    Rule(SCENE, (RETRY,), Trigger.RETRY, (), PENDING, Cause.RETRY, dispatch_retry),
+    Rule(TILE, (RETRY,), Trigger.RETRY, (scene_is_done, previous_is_done), PENDING, Cause.RETRY, dispatch_retry),
+    Rule(SCENE, (RETRY,), Trigger.FAIL, (tiles_are_new,), FAILED, Cause.FAIL, fail_scene),
+    Rule(TILE, (RETRY,), Trigger.FAIL, RELINKABLE, FAILED, Cause.FAIL, fail_tile),
+    Rule(BOTH, ANY, Trigger.FORCE_NEW, (), NEW, Cause.FORCE, set_status),
+    Rule(BOTH, ANY, Trigger.FORCE_PENDING, (previous_is_done,), PENDING, Cause.FORCE, dispatch_retry),
+    Rule(SCENE, ANY, Trigger.FORCE_DONE, (), DONE, Cause.FORCE, complete_scene),
+    Rule(TILE, ANY, Trigger.FORCE_DONE, (), DONE, Cause.FORCE, complete_tile),
+    Rule(BOTH, ANY, Trigger.FORCE_RETRY, (), RETRY, Cause.FORCE, set_status),
+    Rule(SCENE, ANY, Trigger.FORCE_FAILED, (tiles_are_new,), FAILED, Cause.FORCE, fail_scene),
+    Rule(TILE, ANY, Trigger.FORCE_FAILED, RELINKABLE, FAILED, Cause.FORCE, fail_tile),
+)
+
+_RULES: Mapping[tuple[ItemKind, Status, Trigger], Rule] = {
+    (kind, status, rule.trigger): rule for rule in TRANSITIONS for kind in rule.kinds for status in rule.statuses
+}
+
+#: Messages for a status without a row.
+_REFUSALS: Mapping[Trigger, str] = {
+    Trigger.RETRY: (
+        "The {kind} {id} is {status}; only from RETRY can it be tried again. "
+        "PUT /{kind}/{id}/force/PENDING hands it out from any status."
+    ),
+    Trigger.FAIL: (
+        "The {kind} {id} is {status}; only from RETRY can it be failed. "
+        "PUT /{kind}/{id}/fail/force fails it from any status."
+    ),
+}
+_AWAITS_NO_RESULT = "The {kind} is {status}; it awaits no result."
+
+
+def _fire(graph: WorkingSet, item: Item, trigger: Trigger, message: str | None = None) -> None:
+    rule = _RULES.get((item.kind, item.status, trigger))
+    if rule is None:
+        text = _REFUSALS.get(trigger, _AWAITS_NO_RESULT)
+        raise InvalidTransition(text.format(kind=item.kind, id=item.id, status=item.status))
+    for guard in rule.guards:
+        if reason := guard(graph, item):
+            raise InvalidTransition(reason)
+    rule.effect(graph, item, rule, message)
+
+
+def _fire_if_permitted(graph: WorkingSet, item: Item, trigger: Trigger) -> None:
+    rule = _RULES.get((item.kind, item.status, trigger))
+    if rule is not None and not any(guard(graph, item) for guard in rule.guards):
+        rule.effect(graph, item, rule, None)
+
+
+# ---- commands
 
 
 @dataclass(frozen=True, slots=True)
 class ResultOutcome:
-    """What became of a result: `applied`, `unchanged`, `refused`, `stale` or `unknown`, and why."""
+    """Outcome of a result: `code` is `applied`, `unchanged`, `refused`, `stale` or `unknown`, with the reason."""
 
     kind: str
     id: int
     code: str
-    #: of the item now; None if there is no such item
+    #: current status of the item; None if the item does not exist
     status: Status | None
     reason: str = ""
 
 
-# ---- results of workers
+def apply_result(graph: WorkingSet, result: Result) -> ResultOutcome:
+    """Apply the result of a worker if the item awaits one; return the outcome instead of raising."""
+    item = graph.item(result.kind, result.id)
 
-
-def apply_result(hood: WorkingSet, result: Result) -> ResultOutcome:
-    """Apply the result of a worker, if the item still waits for it."""
-    item = hood.item(result.kind, result.id)
-
-    def outcome(word: str, reason: str = "") -> ResultOutcome:
-        return ResultOutcome(result.kind, result.id, word, item.status if item else None, reason)
+    def outcome(code: str, reason: str = "") -> ResultOutcome:
+        return ResultOutcome(result.kind, result.id, code, item.status if item else None, reason)
 
     if item is None:
         return outcome("unknown", f"There is no {result.kind} with the id {result.id}.")
@@ -54,271 +290,143 @@ def apply_result(hood: WorkingSet, result: Result) -> ResultOutcome:
         return outcome("refused", f"There was no attempt {result.attempt}; the present one is {item.attempt}.")
     if result.status is item.status:
         return outcome("unchanged", f"The {result.kind} is {item.status} already.")
-    if item.status not in AWAITING_RESULT:
-        return outcome("refused", f"The {result.kind} is {item.status}; it awaits no result.")
     try:
-        with hood.savepoint():
-            _apply(hood, item, result)
+        with graph.savepoint():
+            _fire(graph, item, _trigger_of_result(item, result), result.message)
     except InvalidTransition as conflict:
         return outcome("refused", conflict.detail)
     return outcome("applied")
 
 
-def _apply(hood: WorkingSet, item: Item, result: Result) -> None:
+def _trigger_of_result(item: Item, result: Result) -> Trigger:
     match result.status:
         case Status.DONE:
-            _done(hood, item, Cause.RESULT, result.message)
-        case Status.FAILED:
-            _fail(hood, item, Cause.RESULT, result.message)
-        case Status.RETRY if item.retries_left > 0:
-            _check_previous(hood, item)
-            _dispatch(hood, item, Cause.AUTOMATIC_RETRY, cost=1, message=result.message)
+            return Trigger.RESULT_DONE
         case Status.RETRY:
-            _set_status(hood, item, Status.RETRY, Cause.RESULT, message=result.message)
+            return Trigger.RESULT_RETRY if item.retries_left > 0 else Trigger.RESULT_RETRY_EXHAUSTED
+        case Status.FAILED:
+            return Trigger.RESULT_FAILED
         case _:
             raise InvalidTransition(f"A worker cannot report {result.status}.")
 
 
-# ---- interventions of people and scripts
+def retry(graph: WorkingSet, kind: ItemKind, item_id: int) -> None:
+    """Dispatch an item in RETRY again; raise ItemNotFound or InvalidTransition."""
+    _fire(graph, _get_or_raise(graph, kind, item_id), Trigger.RETRY)
 
 
-def retry(hood: WorkingSet, kind: ItemKind, number: int) -> None:
-    """Hand an item in RETRY out again; a tile only when its scene and the tile before it are DONE."""
-    item = _get_or_raise(hood, kind, number)
-    if item.status is not Status.RETRY:
-        raise InvalidTransition(
-            f"The {kind} {number} is {item.status}; only from RETRY can it be tried again. "
-            f"PUT /{kind}/{number}/force/PENDING hands it out from any status."
-        )
-    if isinstance(item, Tile):
-        scene = hood.scene_of(item)
-        if scene.status is not Status.DONE:
-            raise InvalidTransition(f"The scene {scene.id} of tile {number} is {scene.status}; it must be DONE first.")
-    _check_previous(hood, item)
-    _dispatch(hood, item, Cause.RETRY, cost=1)
+def fail(graph: WorkingSet, kind: ItemKind, item_id: int, *, by_force: bool) -> None:
+    """Fail an item from RETRY or, by force, from any status; raise ItemNotFound or InvalidTransition."""
+    _fire(graph, _get_or_raise(graph, kind, item_id), Trigger.FORCE_FAILED if by_force else Trigger.FAIL)
 
 
-def fail(hood: WorkingSet, kind: ItemKind, number: int, *, by_force: bool) -> None:
-    """Give an item up: from RETRY or, by force, from anywhere."""
-    item = _get_or_raise(hood, kind, number)
-    if item.status is not Status.RETRY and not by_force:
-        raise InvalidTransition(
-            f"The {kind} {number} is {item.status}; only from RETRY can it be failed. "
-            f"PUT /{kind}/{number}/fail/force fails it from any status."
-        )
-    _fail(hood, item, Cause.FORCE if by_force else Cause.FAIL)
+_FORCE: Mapping[Status, Trigger] = {
+    Status.NEW: Trigger.FORCE_NEW,
+    Status.PENDING: Trigger.FORCE_PENDING,
+    Status.DONE: Trigger.FORCE_DONE,
+    Status.RETRY: Trigger.FORCE_RETRY,
+    Status.FAILED: Trigger.FORCE_FAILED,
+}
 
 
-def preview_fail(hood: WorkingSet, kind: ItemKind, number: int) -> list[Transition]:
-    """What giving an item up by force would leave in the log; nothing is done."""
-    with hood.dry_run() as changes:
-        fail(hood, kind, number, by_force=True)
-    return changes
+def force(graph: WorkingSet, kind: ItemKind, item_id: int, status: Status) -> None:
+    """Set the status of an item with its effects; raise ItemNotFound or InvalidTransition."""
+    _fire(graph, _get_or_raise(graph, kind, item_id), _FORCE[status])
 
 
-def force(hood: WorkingSet, kind: ItemKind, number: int, status: Status) -> None:
-    """Set the status of an item, with what follows from being DONE, PENDING or FAILED."""
-    item = _get_or_raise(hood, kind, number)
-    match status:
-        case Status.DONE:
-            _done(hood, item, Cause.FORCE)
-        case Status.FAILED:
-            _fail(hood, item, Cause.FORCE)
-        case Status.PENDING:
-            _check_previous(hood, item)
-            _dispatch(hood, item, Cause.FORCE, cost=1)
-        case Status.NEW | Status.RETRY:
-            _set_status(hood, item, status, Cause.FORCE)
+def retry_many(graph: WorkingSet, scenes: Iterable[int], tiles: Iterable[int], *, by_force: bool) -> None:
+    """Dispatch items again, scenes first, in the given order; raise InvalidTransition unless all can be retried."""
+    refusals: list[str] = []
+    for kind, ids in ((ItemKind.SCENE, scenes), (ItemKind.TILE, tiles)):
+        for item_id in ids:
+            try:
+                _fire(graph, _get_or_raise(graph, kind, item_id), Trigger.FORCE_PENDING if by_force else Trigger.RETRY)
+            except InvalidTransition as conflict:
+                refusals.append(conflict.detail)
+    if refusals:
+        more = f" And {len(refusals) - 3} more." if len(refusals) > 3 else ""
+        raise InvalidTransition(f"Nothing was retried, since not all can be: {' '.join(refusals[:3])}{more}")
 
 
-def retry_many(hood: WorkingSet, scenes: Iterable[int], tiles: Iterable[int], *, by_force: bool) -> None:
-    """Hand out all these again, scenes first, in the given order; all or none."""
-    refused: list[str] = []
-    for kind, number in [(ItemKind.SCENE, n) for n in scenes] + [(ItemKind.TILE, n) for n in tiles]:
-        try:
-            if by_force:
-                force(hood, kind, number, Status.PENDING)
-            else:
-                retry(hood, kind, number)
-        except InvalidTransition as conflict:
-            refused.append(conflict.detail)
-    if refused:
-        more = f" And {len(refused) - 3} more." if len(refused) > 3 else ""
-        raise InvalidTransition(f"Nothing was retried, since not all can be: {' '.join(refused[:3])}{more}")
-
-
-def requeue_expired(hood: WorkingSet, kind: ItemKind, number: int, job: int) -> bool:
-    """Hand an item out anew whose worker has not answered in time; False if it has moved on meanwhile."""
-    item = hood.item(kind, number)
+def requeue_expired(graph: WorkingSet, kind: ItemKind, item_id: int, job: int) -> bool:
+    """Dispatch an item again after its lease expired; return False if the job is no longer current."""
+    item = graph.item(kind, item_id)
     if item is None or item.job != job:
         return False
-    _dispatch(hood, item, Cause.LEASE_EXPIRED)
+    _fire(graph, item, Trigger.LEASE_EXPIRED)
     return True
 
 
-def record_data_change(hood: WorkingSet, kind: ItemKind, number: int) -> str:
-    """Leave in the log that the data of an item are changed, which changes nothing here; answers its source id."""
-    item = _get_or_raise(hood, kind, number)
-    hood.log_transition(item, item.status, Cause.DATA)
+def record_data_change(graph: WorkingSet, kind: ItemKind, item_id: int) -> str:
+    """Log a change of an item's data, and return its source id; raise ItemNotFound."""
+    item = _get_or_raise(graph, kind, item_id)
+    graph.log_transition(item, item.status, Cause.DATA)
     return item.source_id
 
 
-# ---- the graph grows
-
-
-def ingest(hood: WorkingSet, scene: Scene, tiles: Iterable[Tile]) -> None:
-    """Add a scene with its tiles, whose links have been checked, and hand the scene out."""
-    hood.create(scene)
+def ingest(graph: WorkingSet, scene: Scene, tiles: Iterable[Tile]) -> None:
+    """Add a scene with its tiles, whose links the caller has checked, and dispatch the scene."""
+    graph.create(scene)
     for tile in tiles:
-        hood.create(tile)
-        hood.log_transition(tile, None, Cause.INGEST)
-    _dispatch(hood, scene, Cause.INGEST, is_new=True)
+        graph.create(tile)
+        graph.log_transition(tile, None, Cause.INGEST)
+    _fire(graph, scene, Trigger.INGEST)
 
 
-# ---- the rules
+# ---- shared steps
 
 
-def _get_or_raise(hood: WorkingSet, kind: ItemKind, number: int) -> Item:
-    item = hood.item(kind, number)
+def _scene(item: Item) -> Scene:
+    if isinstance(item, Scene):
+        return item
+    raise TypeError(f"the rule is for scenes, not for tile {item.id}")
+
+
+def _tile(item: Item) -> Tile:
+    if isinstance(item, Tile):
+        return item
+    raise TypeError(f"the rule is for tiles, not for scene {item.id}")
+
+
+def _get_or_raise(graph: WorkingSet, kind: ItemKind, item_id: int) -> Item:
+    item = graph.item(kind, item_id)
     if item is None:
-        raise ItemNotFound(kind, number)
+        raise ItemNotFound(kind, item_id)
     return item
 
 
-def _check_previous(hood: WorkingSet, item: Item) -> None:
-    previous = hood.previous_of(item) if isinstance(item, Tile) else None
-    if previous is not None and previous.status is not Status.DONE:
-        raise InvalidTransition(
-            f"The tile {previous.id} before tile {item.id} is {previous.status}; it must be DONE first."
-        )
-
-
 def _dispatch(
-    hood: WorkingSet,
+    graph: WorkingSet,
     item: Item,
-    cause: Cause,
+    rule: Rule,
+    message: str | None,
     *,
+    before: Status | None,
     cost: int = 0,
-    message: str | None = None,
-    as_root: bool = False,
-    is_new: bool = False,
+    omit_reference: bool = False,
 ) -> None:
-    """Make an item PENDING and publish its job; `cost` are the retries that it takes."""
-    before = None if is_new else item.status
-    hood.cancel_job(item.job)
-    hood.set(
+    """Set the status and enqueue a job; `cost` is the count of retries used up."""
+    graph.cancel_job(item.job)
+    graph.set(
         item,
-        status=Status.PENDING,
+        status=rule.next,
         message="",
         retries_left=item.retries_left - cost,
         attempt=item.attempt + 1,
         job=None,
     )
-    number = hood.log_transition(item, before, cause, message)
-    hood.set(item, job=number)
+    job_id = graph.log_transition(item, before, rule.cause, message)
+    graph.set(item, job=job_id)
     previous = item.previous if isinstance(item, Tile) else None
-    reference = item.reference if isinstance(item, Tile) and not as_root else None
-    hood.enqueue_job(Job(number, item.kind, item.id, item.aoi, item.attempt, previous, reference))
+    reference = item.reference if isinstance(item, Tile) and not omit_reference else None
+    graph.enqueue_job(Job(job_id, item.kind, item.id, item.aoi, item.attempt, previous, reference))
 
 
-def _set_status(
-    hood: WorkingSet, item: Item, status: Status, cause: Cause, message: str | None = None, *, keep: bool = True
-) -> None:
-    """Give an item a status other than PENDING; its message is kept if there is no new one and `keep` says so."""
-    before = item.status
-    hood.cancel_job(item.job)
-    kept = (item.message if message is None else message) if keep else ""
-    hood.set(item, status=status, message=kept, job=None)
-    hood.log_transition(item, before, cause, message)
-
-
-def _done(hood: WorkingSet, item: Item, cause: Cause, message: str | None = None) -> None:
-    if isinstance(item, Scene):
-        waiting = hood.tiles_of(item)
-        hood.ensure_loaded(NotLoaded(tiles={tile.previous for tile in waiting if tile.previous is not None}))
-    else:
-        waiting = hood.followers_of(item)
-        hood.ensure_loaded(NotLoaded(scenes={tile.scene for tile in waiting}))
-    _set_status(hood, item, Status.DONE, cause, message or "", keep=False)
-    for tile in waiting:
-        _start_if_ready(hood, tile, as_root=isinstance(item, Scene) and tile.previous is None)
-
-
-def _start_if_ready(hood: WorkingSet, tile: Tile, *, as_root: bool = False) -> None:
-    """The start rule. A tile that its scene starts without a previous tile is a root: its job names no reference."""
-    if tile.status is not Status.NEW or hood.scene_of(tile).status is not Status.DONE:
-        return
-    previous = hood.previous_of(tile)
-    if previous is None or previous.status is Status.DONE:
-        _dispatch(hood, tile, Cause.READY, as_root=as_root)
-
-
-def _fail(hood: WorkingSet, item: Item, cause: Cause, message: str | None = None) -> None:
-    if isinstance(item, Tile):
-        _fail_tile(hood, item, cause, message)
-        return
-    tiles = hood.tiles_of(item)
-    started = next((tile for tile in tiles if tile.status is not Status.NEW), None)
-    if started is not None:
-        raise InvalidTransition(
-            f"The tile {started.id} of scene {item.id} is {started.status}; a scene can only be failed "
-            "while all its tiles are NEW."
-        )
-    numbers = {tile.id for tile in tiles}
-    hood.ensure_loaded(
-        NotLoaded(
-            tiles={tile.previous for tile in tiles if tile.previous is not None},
-            followers_of=numbers,
-            referrers_of=numbers,
-        )
-    )
-    _set_status(hood, item, Status.FAILED, cause, message)
-    for tile in tiles:
-        _fail_tile(hood, tile, Cause.SCENE_FAILED)
-
-
-def _fail_tile(hood: WorkingSet, tile: Tile, cause: Cause, message: str | None = None) -> None:
-    followers = hood.followers_of(tile)
-    referrers = hood.referrers_of(tile)
-    previous = hood.previous_of(tile)
-    _check_relinking(hood, tile, previous, followers)
-    hood.ensure_loaded(NotLoaded(scenes={follower.scene for follower in followers}))
-    hood.set(tile, previous=None)
-    _set_status(hood, tile, Status.FAILED, cause, message)
-    # by id: a tile may follow and refer at once, and leaves one event
-    moved = {other.id: other for other in referrers} | {other.id: other for other in followers}
-    for follower in followers:
-        hood.set(follower, previous=previous.id if previous else None)
-    _reassign_reference(hood, tile, followers, referrers)
-    for number in sorted(moved):
-        hood.log_transition(moved[number], moved[number].status, Cause.HAND_OVER)
-    for follower in followers:
-        _start_if_ready(hood, follower)
-
-
-def _check_relinking(hood: WorkingSet, tile: Tile, previous: Tile | None, followers: list[Tile]) -> None:
-    started = next((follower for follower in followers if follower.status is not Status.NEW), None)
-    if started is not None:
-        raise InvalidTransition(
-            f"The tile {started.id} that follows tile {tile.id} is {started.status}; a tile can only be failed "
-            "while all that follow it are NEW."
-        )
-    if previous is None:
-        return
-    if previous.status is Status.FAILED:
-        raise InvalidTransition(f"The tile {previous.id} before tile {tile.id} is FAILED; none can follow it.")
-    scene = hood.scene_of(previous)
-    if scene.status is Status.FAILED and scene.id != tile.scene:
-        raise InvalidTransition(
-            f"The scene {scene.id} of the tile before tile {tile.id} is FAILED; none can follow it."
-        )
-
-
-def _reassign_reference(hood: WorkingSet, tile: Tile, followers: list[Tile], referrers: list[Tile]) -> None:
-    """The first follower, or else the first of those who refer to the tile, becomes the reference of the others."""
-    heirs = followers or [other for other in referrers if other.status is not Status.FAILED]
-    heir = heirs[0] if heirs else None
+def _reassign_reference(graph: WorkingSet, tile: Tile, followers: list[Tile], referrers: list[Tile]) -> None:
+    """Make the first follower, or else the first referrer, the reference of the other referrers."""
+    successors = followers or [other for other in referrers if other.status is not Status.FAILED]
+    successor = successors[0] if successors else None
     for other in referrers:
-        reference = tile.reference if heir is None or other is heir else heir.id
-        # in a chain whose tiles refer to each other it may come back to the one that inherits
-        hood.set(other, reference=None if reference == other.id else reference)
+        reference = tile.reference if successor is None or other is successor else successor.id
+        # in a chain whose tiles refer to each other, the reference may lead back to the successor itself
+        graph.set(other, reference=None if reference == other.id else reference)

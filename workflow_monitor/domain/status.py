@@ -86,7 +86,8 @@ class Cause(StrEnum):
     #: the scene that it belongs to failed
     SCENE_FAILED = "scene failed"
     #: the tile that it followed or referred to failed
-    HAND_OVER = "hand-over"
+    #: the tile that it followed or referred to failed
+    RELINKED = "relinked"
     #: nobody answered for the job in time
     LEASE_EXPIRED = "lease expired"
     #: an AOI was created

@@ -1,15 +1,15 @@
-"""The part of the dependency graph that commands are carried out on.
+"""Loaded part of the dependency graph, with the changes made to it.
 
-A Neighbourhood holds the items that were loaded, how they hang together, and what has become of them. It never
-loads anything itself: a transition that needs more than is there is told so by `NotLoaded`, and whoever
-carries it out loads that and has it done again. So the transitions see one whole graph and stay pure.
+The working set performs no I/O. Reading an item or a neighbour that is not loaded raises `NotLoaded`; the engine rolls the
+command back, loads the items of the request, and runs the command again. The state machine therefore sees one
+complete graph and stays pure.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from workflow_monitor.domain.models import Item, Job, Scene, Tile
@@ -18,7 +18,7 @@ from workflow_monitor.domain.status import Cause, ItemKind, Status
 
 @dataclass(slots=True)
 class NotLoaded(Exception):
-    """What has to be loaded before the transition can be decided, by id."""
+    """Ids of the items, and of the items whose neighbours, must be loaded before the command can run."""
 
     scenes: set[int] = field(default_factory=set)
     tiles: set[int] = field(default_factory=set)
@@ -30,13 +30,9 @@ class NotLoaded(Exception):
         return any((self.scenes, self.tiles, self.tiles_of, self.followers_of, self.referrers_of))
 
 
-class _DryRun(Exception):
-    """What was rehearsed is to be undone."""
-
-
 @dataclass(frozen=True, slots=True)
 class Transition:
-    """One entry of the event log: an item as it was after something had happened to it."""
+    """Entry of the event log: the state of an item after a change."""
 
     seq: int
     kind: ItemKind
@@ -54,14 +50,14 @@ class Transition:
 
     @property
     def changes_topology(self) -> bool:
-        """Whether the graph has another shape, or other dates, after it."""
+        """True if the change adds, removes, relinks or redates nodes of the graph."""
         is_about_failed = (self.before is Status.FAILED) != (self.after is Status.FAILED)
-        return self.before is None or is_about_failed or self.cause in (Cause.HAND_OVER, Cause.DATA)
+        return self.before is None or is_about_failed or self.cause in (Cause.RELINKED, Cause.DATA)
 
 
 @dataclass(slots=True)
 class CountDelta:
-    """By how much the numbers of an AOI's items in each status change."""
+    """Change of the counts per status of an AOI."""
 
     scenes: Counter[Status] = field(default_factory=Counter)
     tiles: Counter[Status] = field(default_factory=Counter)
@@ -69,18 +65,18 @@ class CountDelta:
 
 
 class WorkingSet:
-    """Scenes and tiles with their links, and the record of what was done to them since the last `take`."""
+    """Scenes and tiles with their links, and the changes since the last `collect_changes`."""
 
     def __init__(self, next_seq: int) -> None:
-        #: None stands for an id that is known not to exist
+        #: None for an id that does not exist in the store
         self._scenes: dict[int, Scene | None] = {}
         self._tiles: dict[int, Tile | None] = {}
         self._tiles_of: defaultdict[int, set[int]] = defaultdict(set)
         self._followers: defaultdict[int, set[int]] = defaultdict(set)
         self._referrers: defaultdict[int, set[int]] = defaultdict(set)
-        self._tiles_known: set[int] = set()
-        self._followers_known: set[int] = set()
-        self._referrers_known: set[int] = set()
+        self._tiles_loaded: set[int] = set()
+        self._followers_loaded: set[int] = set()
+        self._referrers_loaded: set[int] = set()
         self.actor = ""
         self._next_seq = next_seq
         self._begin()
@@ -90,7 +86,7 @@ class WorkingSet:
         self._changes: list[Transition] = []
         self._jobs: list[Job] = []
         self._withdrawn: list[int] = []
-        #: the status before the first change; None of what is new
+        #: status before the first change; None for a new item
         self._status_before: dict[tuple[ItemKind, int], Status | None] = {}
         self._touched: dict[tuple[ItemKind, int], Item] = {}
 
@@ -99,47 +95,47 @@ class WorkingSet:
 
     @property
     def next_seq(self) -> int:
-        """The number that the next entry of the log will have."""
+        """Sequence number of the next log entry."""
         return self._next_seq
 
     def allocate_seq(self) -> int:
-        """Use up a number for an entry that is not of an item."""
+        """Allocate a sequence number for an event that concerns no item."""
         self._next_seq += 1
         return self._next_seq - 1
 
-    # ---- what the loader puts in
+    # ---- loading
 
-    def missing_from(self, wanted: NotLoaded) -> NotLoaded:
-        """Of what is wanted, that which has not been loaded."""
+    def missing_from(self, request: NotLoaded) -> NotLoaded:
+        """Return the part of a request that is not loaded."""
         return NotLoaded(
-            {number for number in wanted.scenes if number not in self._scenes},
-            {number for number in wanted.tiles if number not in self._tiles},
-            wanted.tiles_of - self._tiles_known,
-            wanted.followers_of - self._followers_known,
-            wanted.referrers_of - self._referrers_known,
+            {scene_id for scene_id in request.scenes if scene_id not in self._scenes},
+            {tile_id for tile_id in request.tiles if tile_id not in self._tiles},
+            request.tiles_of - self._tiles_loaded,
+            request.followers_of - self._followers_loaded,
+            request.referrers_of - self._referrers_loaded,
         )
 
     def add_scenes(self, scenes: Iterable[Scene]) -> None:
-        """Take in scenes as they are stored; those that are here already stay as they are."""
+        """Add stored scenes; scenes already loaded keep their state."""
         for scene in scenes:
             self._scenes.setdefault(scene.id, scene)
 
     def add_tiles(self, tiles: Iterable[Tile]) -> None:
-        """Take in tiles as they are stored; those that are here already stay as they are."""
+        """Add stored tiles; tiles already loaded keep their state."""
         for tile in tiles:
             if tile.id not in self._tiles:
                 self._tiles[tile.id] = tile
                 self._link(tile)
 
     def mark_loaded(self, loaded: NotLoaded) -> None:
-        """Note that all there is of `loaded` has been added: what is not here does not exist."""
+        """Mark a request as complete: its ids that were not added do not exist."""
         for scene in loaded.scenes:
             self._scenes.setdefault(scene, None)
         for tile in loaded.tiles:
             self._tiles.setdefault(tile, None)
-        self._tiles_known |= loaded.tiles_of
-        self._followers_known |= loaded.followers_of
-        self._referrers_known |= loaded.referrers_of
+        self._tiles_loaded |= loaded.tiles_of
+        self._followers_loaded |= loaded.followers_of
+        self._referrers_loaded |= loaded.referrers_of
 
     def _link(self, tile: Tile) -> None:
         self._tiles_of[tile.scene].add(tile.id)
@@ -148,66 +144,72 @@ class WorkingSet:
         if tile.reference is not None:
             self._referrers[tile.reference].add(tile.id)
 
-    # ---- what the transitions read
+    # ---- reading
 
-    def scene(self, number: int) -> Scene | None:
-        """The scene of this id, None if there is none."""
-        if number not in self._scenes:
-            raise NotLoaded(scenes={number})
-        return self._scenes[number]
+    def scene(self, scene_id: int) -> Scene | None:
+        """Return a scene, None if it does not exist."""
+        if scene_id not in self._scenes:
+            raise NotLoaded(scenes={scene_id})
+        return self._scenes[scene_id]
 
-    def tile(self, number: int) -> Tile | None:
-        """The tile of this id, None if there is none."""
-        if number not in self._tiles:
-            raise NotLoaded(tiles={number})
-        return self._tiles[number]
+    def tile(self, tile_id: int) -> Tile | None:
+        """Return a tile, None if it does not exist."""
+        if tile_id not in self._tiles:
+            raise NotLoaded(tiles={tile_id})
+        return self._tiles[tile_id]
 
-    def item(self, kind: ItemKind, number: int) -> Item | None:
-        """The scene or tile of this id, None if there is none."""
-        return self.scene(number) if kind is ItemKind.SCENE else self.tile(number)
+    def item(self, kind: ItemKind, item_id: int) -> Item | None:
+        """Return a scene or tile, None if it does not exist."""
+        return self.scene(item_id) if kind is ItemKind.SCENE else self.tile(item_id)
 
     def scene_of(self, tile: Tile) -> Scene:
-        """The scene that a tile belongs to."""
+        """Return the scene that owns a tile; raise LookupError if the store has lost it."""
         scene = self.scene(tile.scene)
         if scene is None:
             raise LookupError(f"tile {tile.id} belongs to scene {tile.scene}, which is not there")
         return scene
 
     def previous_of(self, tile: Tile) -> Tile | None:
-        """The tile before this one."""
+        """Return the previous tile, None for the first of a chain."""
+        if tile.previous is not None and tile.previous not in self._tiles:
+            links = {sibling.previous for sibling in self._siblings(tile) if sibling.previous is not None}
+            raise self.missing_from(NotLoaded(tiles=links))
         return None if tile.previous is None else self.tile(tile.previous)
 
     def tiles_of(self, scene: Scene) -> list[Tile]:
-        """The tiles of a scene by id."""
-        if scene.id not in self._tiles_known:
+        """Return the tiles of a scene in order of id."""
+        if scene.id not in self._tiles_loaded:
             raise NotLoaded(tiles_of={scene.id})
         return self._by_id(self._tiles_of[scene.id])
 
     def followers_of(self, tile: Tile) -> list[Tile]:
-        """The tiles whose previous tile this is, by id."""
-        if tile.id not in self._followers_known:
-            raise NotLoaded(followers_of={tile.id})
+        """Return the tiles whose previous tile this is, in order of id."""
+        if tile.id not in self._followers_loaded:
+            raise self._neighbours_of_siblings(tile)
         return self._by_id(self._followers[tile.id])
 
     def referrers_of(self, tile: Tile) -> list[Tile]:
-        """The tiles whose reference tile this is, by id."""
-        if tile.id not in self._referrers_known:
-            raise NotLoaded(referrers_of={tile.id})
+        """Return the tiles whose reference tile this is, in order of id."""
+        if tile.id not in self._referrers_loaded:
+            raise self._neighbours_of_siblings(tile)
         return self._by_id(self._referrers[tile.id])
 
-    def _by_id(self, numbers: Collection[int]) -> list[Tile]:
-        return [tile for number in sorted(numbers) if (tile := self._tiles[number]) is not None]
+    def _siblings(self, tile: Tile) -> list[Tile]:
+        """The tiles of one scene start and fail together, so that one load fetches the neighbours of all."""
+        return self._by_id(self._tiles_of[tile.scene])
 
-    def ensure_loaded(self, wanted: NotLoaded) -> None:
-        """Raise Missing with all that is lacking at once, so that it is loaded in one go."""
-        if lacking := self.missing_from(wanted):
-            raise lacking
+    def _neighbours_of_siblings(self, tile: Tile) -> NotLoaded:
+        siblings = {sibling.id for sibling in self._siblings(tile)}
+        return self.missing_from(NotLoaded(followers_of=siblings, referrers_of=siblings))
 
-    # ---- what the transitions do
+    def _by_id(self, ids: Collection[int]) -> list[Tile]:
+        return [tile for tile_id in sorted(ids) if (tile := self._tiles[tile_id]) is not None]
+
+    # ---- changing
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:
-        """Do all within or, if it raises, nothing."""
+        """Roll back all changes made within the context if it raises."""
         marks = len(self._undo), len(self._changes), len(self._jobs), len(self._withdrawn), self._next_seq
         touched = len(self._touched)
         try:
@@ -222,18 +224,8 @@ class WorkingSet:
                 self._status_before.popitem()
             raise
 
-    @contextmanager
-    def dry_run(self) -> Iterator[list[Transition]]:
-        """Do all within, list what it leaves in the log, and undo it."""
-        foreseen: list[Transition] = []
-        with suppress(_DryRun), self.savepoint():
-            before = len(self._changes)
-            yield foreseen
-            foreseen += self._changes[before:]
-            raise _DryRun
-
     def set(self, item: Item, **values: object) -> None:
-        """Change fields of an item."""
+        """Set fields of an item."""
         self._require_counted(item, values.get("status", item.status))
         key = item.kind, item.id
         if key not in self._touched:
@@ -246,7 +238,7 @@ class WorkingSet:
                 self._put(item, name, value)
 
     def _require_counted(self, item: Item, status: object) -> None:
-        """The workload of the AOI counts tiles by their scenes: these have to be here when a status changes."""
+        """Raise NotLoaded unless the items are loaded that the counts of the AOI depend on."""
         if isinstance(item, Tile):
             self.scene(item.scene)
         elif (item.status is Status.DONE) != (status is Status.DONE):
@@ -263,23 +255,23 @@ class WorkingSet:
         setattr(item, name, value)
 
     def create(self, item: Item) -> None:
-        """Add an item that was not there before. It cannot be undone: check everything first."""
+        """Add a new item. A savepoint does not roll it back: check the input first."""
         key = item.kind, item.id
         self._touched[key] = item
         self._status_before[key] = None
         if isinstance(item, Scene):
             self._scenes[item.id] = item
-            self._tiles_known.add(item.id)
+            self._tiles_loaded.add(item.id)
         else:
             self._tiles[item.id] = item
-            self._followers_known.add(item.id)
-            self._referrers_known.add(item.id)
+            self._followers_loaded.add(item.id)
+            self._referrers_loaded.add(item.id)
             self._link(item)
 
     def log_transition(self, item: Item, before: Status | None, cause: Cause, message: str | None = None) -> int:
-        """Note what has become of an item; answers the sequence number of the entry.
+        """Log the state of an item, and return the sequence number of the entry.
 
-        `message` is kept in the log even where the item does not keep it.
+        The log keeps `message` even if the item does not.
         """
         seq = self._next_seq
         self._next_seq += 1
@@ -304,18 +296,18 @@ class WorkingSet:
         return seq
 
     def enqueue_job(self, job: Job) -> None:
-        """Put a job into the outbox."""
+        """Add a job to the outbox."""
         self._jobs.append(job)
 
     def cancel_job(self, job: int | None) -> None:
-        """Take a job back: nobody shall start it any more."""
+        """Withdraw a job from the queue; None is ignored."""
         if job is not None:
             self._withdrawn.append(job)
 
-    # ---- what is to be stored
+    # ---- storing
 
     def collect_changes(self) -> ChangeSet:
-        """All that was done since the last take; the record starts anew."""
+        """Return all changes since the last call, and clear the record."""
         changes = ChangeSet(
             new_scenes=[],
             new_tiles=[],
@@ -339,56 +331,56 @@ class WorkingSet:
         workload: defaultdict[int, CountDelta] = defaultdict(CountDelta)
         for (kind, _), item in self._touched.items():
             before = self._status_before[kind, item.id]
-            numbers = workload[item.aoi].scenes if kind is ItemKind.SCENE else workload[item.aoi].tiles
-            _move(numbers, before, item.status)
+            counts = workload[item.aoi].scenes if kind is ItemKind.SCENE else workload[item.aoi].tiles
+            _move(counts, before, item.status)
             if isinstance(item, Scene):
                 self._count_scene_done(item, before, workload[item.aoi].tiles_of_done_scenes)
             elif self._scenes[item.scene] is not None:
                 self._count_tile(item, before, workload[item.aoi].tiles_of_done_scenes)
         return workload
 
-    def _count_scene_done(self, scene: Scene, before: Status | None, numbers: Counter[Status]) -> None:
-        """Tiles come and go with their scene as it becomes DONE or is no longer; in the status they had before."""
+    def _count_scene_done(self, scene: Scene, before: Status | None, counts: Counter[Status]) -> None:
+        """Add or remove the tiles of a scene that enters or leaves DONE, by their status before the change."""
         was, is_done = before is Status.DONE, scene.status is Status.DONE
         if before is None or was == is_done:
             return
         for tile in self.tiles_of(scene):
             status = self._status_before.get((ItemKind.TILE, tile.id), tile.status)
             if status is not None:
-                numbers[status] += 1 if is_done else -1
+                counts[status] += 1 if is_done else -1
 
-    def _count_tile(self, tile: Tile, before: Status | None, numbers: Counter[Status]) -> None:
-        """A tile that changed counts in its new status if its scene is DONE now."""
+    def _count_tile(self, tile: Tile, before: Status | None, counts: Counter[Status]) -> None:
+        """Move a changed tile to its new status if its scene is DONE."""
         scene = self._scenes[tile.scene]
         if scene is not None and scene.status is Status.DONE:
-            _move(numbers, before, tile.status)
+            _move(counts, before, tile.status)
 
 
-def _move(numbers: Counter[Status], before: Status | None, after: Status) -> None:
+def _move(counts: Counter[Status], before: Status | None, after: Status) -> None:
     if before is not None:
-        numbers[before] -= 1
-    numbers[after] += 1
+        counts[before] -= 1
+    counts[after] += 1
 
 
 @dataclass(slots=True)
 class ChangeSet:
-    """What a transaction has to write."""
+    """Changes that one transaction writes."""
 
     new_scenes: list[Scene]
     new_tiles: list[Tile]
-    #: scenes and tiles that were there before, as they are now
+    #: existing scenes and tiles in their new state
     scenes: list[Scene]
     tiles: list[Tile]
     log: list[Transition]
     jobs: list[Job]
-    #: ids of jobs that nobody shall start any more
+    #: ids of cancelled jobs
     withdrawn: list[int]
     #: by AOI
     workload: dict[int, CountDelta]
 
     @property
     def changed_topology(self) -> set[int]:
-        """The AOIs in which tiles have come or gone (what is FAILED is gone), or been linked or dated anew."""
+        """Ids of the AOIs whose nodes were added, removed (FAILED nodes count as removed), relinked or redated."""
         return {change.aoi for change in self.log if change.changes_topology}
 
     def __bool__(self) -> bool:

@@ -14,7 +14,8 @@ from datetime import UTC, datetime
 from workflow_monitor.domain.commands import Command, ExpireLeases, LeaseJobs
 from workflow_monitor.domain.errors import StoreReadOnly, StoreUnavailable, WorkflowError
 from workflow_monitor.domain.models import Event
-from workflow_monitor.engine.unit_of_work import MAX_CACHED_ITEMS, GraphCache, UnitOfWork
+from workflow_monitor.engine.graph_cache import MAX_CACHED_ITEMS, GraphCache
+from workflow_monitor.engine.unit_of_work import UnitOfWork
 from workflow_monitor.queues.interfaces import JobQueue
 from workflow_monitor.store.interfaces import Store, Writer
 

@@ -8,13 +8,16 @@ from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
+from workflow_monitor.domain import state_machine
+from workflow_monitor.domain.commands import FailItem
 from workflow_monitor.domain.errors import AOINotFound, ItemNotFound
 from workflow_monitor.domain.failures import FailureGroup, group_failures
 from workflow_monitor.domain.glob import compile_pattern, is_pattern
 from workflow_monitor.domain.models import AOI, Event, Overview, Page
 from workflow_monitor.domain.status import QUEUE_KINDS, ItemKind, Status
 from workflow_monitor.domain.timeline import Timeline, timeline
-from workflow_monitor.engine import columnar
+from workflow_monitor.domain.working_set import Transition, WorkingSet
+from workflow_monitor.engine import columnar, prefetch
 from workflow_monitor.engine.columnar import Columns
 from workflow_monitor.graph.dot import dot_lines
 from workflow_monitor.graph.nodes import Subgraph
@@ -153,6 +156,17 @@ class Queries:
     def failures(self, name: str, limit: int | None = None) -> list[FailureGroup]:
         """What failed in an AOI, by the shape of the message; `limit` looks at so many of each kind and status."""
         return group_failures(self._reader.failures(self._named(name).id, limit))
+
+    def preview_fail(self, kind: ItemKind, item_id: int) -> list[Transition]:
+        """Return the log entries that failing an item by force would leave, in order.
+
+        Raises ItemNotFound, or InvalidTransition if the item cannot be failed. Sequence numbers start at 1.
+        """
+        graph = WorkingSet(next_seq=1)
+        with self._reader.item_rows() as rows:
+            prefetch.prefetch(graph, rows, [FailItem(kind, item_id, force=True)])
+            prefetch.run(graph, rows, state_machine.fail, kind, item_id, by_force=True)
+        return graph.collect_changes().log
 
     # ---- what is drawn
 

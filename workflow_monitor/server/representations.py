@@ -293,7 +293,7 @@ def consequences_json(changes: Sequence[Transition], names: Mapping[tuple[ItemKi
     counts = {
         "failed": sum(change.after is Status.FAILED for change in changes),
         "pending": sum(change.after is Status.PENDING for change in changes),
-        "relinked": sum(change.cause is Cause.HAND_OVER for change in changes),
+        "relinked": sum(change.cause is Cause.RELINKED for change in changes),
     }
     shown = [
         {

@@ -124,7 +124,21 @@ class JobRow(NamedTuple):
     message: str
 
 
-class Writer(Protocol):
+class ItemRows(Protocol):
+    """Scenes and tiles, without their payloads, as the working set loads them; ids that do not exist are left out."""
+
+    def scenes(self, ids: Iterable[int]) -> list[Scene]: ...
+
+    def tiles(self, ids: Iterable[int]) -> list[Tile]: ...
+
+    def tiles_of(self, scenes: Iterable[int]) -> list[Tile]: ...
+
+    def followers_of(self, tiles: Iterable[int]) -> list[Tile]: ...
+
+    def referrers_of(self, tiles: Iterable[int]) -> list[Tile]: ...
+
+
+class Writer(ItemRows, Protocol):
     """What the writer thread does. All but `numbers` and `aois` is called within a transaction."""
 
     def transaction(self) -> AbstractContextManager[bool]:
@@ -138,16 +152,6 @@ class Writer(Protocol):
 
     def aois(self) -> list[AOI]:
         """All the AOIs with their workloads."""
-
-    def scenes(self, ids: Iterable[int]) -> list[Scene]: ...
-
-    def tiles(self, ids: Iterable[int]) -> list[Tile]: ...
-
-    def tiles_of(self, scenes: Iterable[int]) -> list[Tile]: ...
-
-    def followers_of(self, tiles: Iterable[int]) -> list[Tile]: ...
-
-    def referrers_of(self, tiles: Iterable[int]) -> list[Tile]: ...
 
     def scenes_named(self, aoi: int, source_ids: Iterable[str]) -> dict[str, int]:
         """The ids of the scenes of an AOI with these source ids, as far as they are there."""
@@ -206,6 +210,9 @@ class Reader(Protocol):
         """The AOI of a name."""
 
     def roots(self, aoi: int) -> GraphExtent: ...
+
+    def item_rows(self) -> AbstractContextManager[ItemRows]:
+        """Rows of one committed state, for as long as the context lasts."""
 
     def documents(self, kind: ItemKind, ids: Sequence[int]) -> dict[int, str]:
         """Scenes, or tiles with their scenes, by id; those that are there."""

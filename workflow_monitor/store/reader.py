@@ -15,6 +15,7 @@ from workflow_monitor.domain.status import Cause, ItemKind, Status
 from workflow_monitor.domain.timeline import TimeRange, TransitionCount
 from workflow_monitor.graph.nodes import GraphSource, SceneNode, Subgraph, TileNode
 from workflow_monitor.store.interfaces import Activity, JobRow, RunningJob, SearchHit, Shape, Snapshot
+from workflow_monitor.store.item_rows import SQLItemRows
 from workflow_monitor.store.item_serializer import ItemSerializer, aware
 
 if TYPE_CHECKING:
@@ -110,6 +111,11 @@ class SQLReader:
             among *= 100
 
     # ---- scenes and tiles
+
+    @contextmanager
+    def item_rows(self) -> Iterator[SQLItemRows]:
+        with self._source.snapshot() as session:
+            yield SQLItemRows(session.rows)
 
     def documents(self, kind: ItemKind, ids: Sequence[int]) -> dict[int, str]:
         with self._source.snapshot() as session:

@@ -306,3 +306,26 @@ SELECT id, source_id FROM scene WHERE id IN (SELECT unnest($1::BIGINT[]))
 
 -- name: tile_names
 SELECT id, source_id FROM tile WHERE id IN (SELECT unnest($1::BIGINT[]))
+
+-- Items without their payloads, for the working set.
+
+-- name: scene_states
+SELECT id, aoi, source_id, status, message, countdown, attempt, job FROM scene
+
+-- name: scenes
+{{scene_states}} WHERE id IN (SELECT unnest($1::BIGINT[]))
+
+-- name: tile_states
+SELECT id, aoi, scene, source_id, previous, reference, status, message, countdown, attempt, job FROM tile
+
+-- name: tiles
+{{tile_states}} WHERE id IN (SELECT unnest($1::BIGINT[]))
+
+-- name: tiles_of
+{{tile_states}} WHERE scene IN (SELECT unnest($1::BIGINT[]))
+
+-- name: followers_of
+{{tile_states}} WHERE previous IN (SELECT unnest($1::BIGINT[]))
+
+-- name: referrers_of
+{{tile_states}} WHERE reference IN (SELECT unnest($1::BIGINT[]))

@@ -13,6 +13,7 @@ from workflow_monitor.domain.status import ItemKind, Status
 from workflow_monitor.domain.working_set import ChangeSet, CountDelta
 from workflow_monitor.store.aoi_cache import COUNTERS, AOIChangeListener, workload
 from workflow_monitor.store.interfaces import NextIds, Payloads
+from workflow_monitor.store.item_rows import SQLItemRows
 from workflow_monitor.store.item_serializer import ItemSerializer
 
 if TYPE_CHECKING:
@@ -49,13 +50,14 @@ class WriteConnection(Protocol):
         """What to raise if the store does not hold what it has to."""
 
 
-class SQLWriter:
+class SQLWriter(SQLItemRows):
     """The write side of a store; see `store.protocol.Writer`.
 
     The statements are those of READING, WRITING and a dialect; `notes` are told of what changes in the AOIs.
     """
 
     def __init__(self, connection: WriteConnection, notes: AOIChangeListener) -> None:
+        super().__init__(connection.rows)
         self._connection = connection
         self._notes = notes
         #: whether the transaction has changed something
@@ -111,24 +113,6 @@ class SQLWriter:
             if number in aois:
                 workload(aois[number], of)[_STATUS[status]] = items
         return list(aois.values())
-
-    def scenes(self, ids: Iterable[int]) -> list[Scene]:
-        return [_scene(row) for row in self._rows("scenes", list(ids))]
-
-    def tiles(self, ids: Iterable[int]) -> list[Tile]:
-        return self._tiles("tiles", ids)
-
-    def tiles_of(self, scenes: Iterable[int]) -> list[Tile]:
-        return self._tiles("tiles_of", scenes)
-
-    def followers_of(self, tiles: Iterable[int]) -> list[Tile]:
-        return self._tiles("followers_of", tiles)
-
-    def referrers_of(self, tiles: Iterable[int]) -> list[Tile]:
-        return self._tiles("referrers_of", tiles)
-
-    def _tiles(self, name: str, ids: Iterable[int]) -> list[Tile]:
-        return [_tile(row) for row in self._rows(name, list(ids))]
 
     def scenes_named(self, aoi: int, source_ids: Iterable[str]) -> dict[str, int]:
         return dict(self._rows("scenes_named", aoi, list(source_ids)))
@@ -289,12 +273,3 @@ def _geometries(items: Sequence[NewScene] | Sequence[NewTile]) -> dict[str, list
 def orders(rows: Iterable[tuple[Any, ...]]) -> list[Job]:
     """The rows of `job_orders`."""
     return [Job(row[0], _KIND[row[1]], *row[2:]) for row in rows]
-
-
-def _scene(row: tuple[Any, ...]) -> Scene:
-    return Scene(row[0], row[1], row[2], _STATUS[row[3]], *row[4:])
-
-
-def _tile(row: tuple[Any, ...]) -> Tile:
-    number, aoi, scene, source_id, previous, reference, status, *state = row
-    return Tile(number, aoi, scene, source_id, previous, reference, _STATUS[status], *state)

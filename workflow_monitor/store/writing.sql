@@ -17,27 +17,6 @@ SELECT id, name FROM aoi ORDER BY name
 -- name: workloads
 SELECT aoi, of, status, items FROM workload WHERE items <> 0
 
--- name: scene_states
-SELECT id, aoi, source_id, status, message, countdown, attempt, job FROM scene
-
--- name: scenes
-{{scene_states}} WHERE id IN (SELECT unnest($1::BIGINT[]))
-
--- name: tile_states
-SELECT id, aoi, scene, source_id, previous, reference, status, message, countdown, attempt, job FROM tile
-
--- name: tiles
-{{tile_states}} WHERE id IN (SELECT unnest($1::BIGINT[]))
-
--- name: tiles_of
-{{tile_states}} WHERE scene IN (SELECT unnest($1::BIGINT[]))
-
--- name: followers_of
-{{tile_states}} WHERE previous IN (SELECT unnest($1::BIGINT[]))
-
--- name: referrers_of
-{{tile_states}} WHERE reference IN (SELECT unnest($1::BIGINT[]))
-
 -- name: scenes_named
 SELECT source_id, id FROM scene WHERE aoi = $1 AND source_id IN (SELECT unnest($2::VARCHAR[]))
 

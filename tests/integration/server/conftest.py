@@ -75,7 +75,7 @@ def store_url(store_kind: str, store_path: Path, request: pytest.FixtureRequest)
     return str(request.getfixturevalue("postgres_url"))
 
 
-@pytest.fixture
+@pytest.fixture  # type: ignore[no-redef]
 def jp_server_config(traits: dict[str, Any], store_url: str) -> Config:
     return Config(
         {

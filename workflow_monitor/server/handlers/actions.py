@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from workflow_monitor.documents.strict_json import read_json
-from workflow_monitor.domain.commands import FailItem, ForceStatus, PreviewFail, RetryItem, SetData
+from workflow_monitor.domain.commands import FailItem, ForceStatus, RetryItem, SetData
 from workflow_monitor.domain.errors import FieldError, InvalidInput
 from workflow_monitor.domain.limits import Limits
 from workflow_monitor.domain.status import ItemKind, Status
-from workflow_monitor.domain.working_set import Transition
 from workflow_monitor.server.handlers.base import Handler, requires_read, requires_write
 from workflow_monitor.server.handlers.params import item_id
 from workflow_monitor.server.representations import CONSEQUENCES, consequences_json
@@ -43,8 +42,8 @@ class FailPreview(Handler):
 
     @requires_read
     async def get(self, id: str) -> None:  # noqa: A002 - as the path has it
-        changes: list[Transition] = await self.submit(PreviewFail(self.kind, item_id(id, self.kind)))
         queries = await self.queries()
+        changes = await self.backend.run(queries.preview_fail, self.kind, item_id(id, self.kind))
         names: dict[tuple[ItemKind, int], str] = {}
         for kind in ItemKind:
             ids = [change.id for change in changes[:CONSEQUENCES] if change.kind is kind]
