@@ -46,9 +46,9 @@ types: ## static types, strictly
 	@scripts/bootstrap demo test lint
 	@.venv/bin/mypy
 
-audit: ## known holes of the packages that are installed, where OSV can be reached
+audit: ## check the installed packages for known vulnerabilities (needs api.osv.dev)
 	@scripts/bootstrap demo test lint
-	@.venv/bin/python scripts/audit
+	@scripts/audit
 
 check: lint types test ## all that must pass
 
