@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote, unquote, urlsplit
 
-from workflow_monitor.domain.models import Overview
+from workflow_monitor.domain.models import AOISummary
 from workflow_monitor.domain.status import ItemKind, Status
 from workflow_monitor.server.representations import overview_text
 
@@ -195,11 +195,11 @@ class Recorded:
             return _bytes([item for item in items if len(parts) == 3 or item["status"] == parts[3]])
         return None
 
-    def _overview(self, aoi: str) -> Overview:
+    def _overview(self, aoi: str) -> AOISummary:
         scenes, tiles = (
             Counter(Status(self._whole(kind, item)["status"]) for item in self._of_aoi(kind, aoi)) for kind in ItemKind
         )
-        return Overview(scenes, tiles, 0, None, None)
+        return AOISummary(aoi, Status.NEW, scenes, tiles)
 
     def _of_aoi(self, kind: str, aoi: str) -> Iterator[dict[str, Any]]:
         for item in (self.scenes if kind == "scene" else self.tiles).values():

@@ -12,11 +12,11 @@ from typing import Annotated, Any
 import typer
 
 from workflow_monitor.cli.tables import show_json, show_lines, show_table
-from workflow_monitor.client.api import AOISummary
 from workflow_monitor.client.client import Monitor
 from workflow_monitor.client.errors import MonitorError
 from workflow_monitor.client.watch import Summary
 from workflow_monitor.domain.errors import escape_control_characters
+from workflow_monitor.domain.models import AOISummary
 from workflow_monitor.domain.status import ItemKind, Status
 
 Name = Annotated[str, typer.Argument(metavar="AOI", help="The name of an AOI.")]
@@ -60,8 +60,8 @@ def aois(
     heads = ["AOI", "status", "progress", "scenes", "tiles", "retry", "failed", "from", "to"]
     rows = [
         [
-            *(one.name, one.status, one.progress, one.overview.scenes.total(), one.overview.tiles.total()),
-            *(one.count(Status.RETRY), one.count(Status.FAILED), one.overview.first, one.overview.last),
+            *(one.name, one.status, one.progress, one.scenes.total(), one.tiles.total()),
+            *(one.count(Status.RETRY), one.count(Status.FAILED), one.first, one.last),
         ]
         for one in found
     ]
@@ -73,7 +73,7 @@ def status(aoi: Name, as_json: AsJSON = False, url: URL = None) -> None:
     with connect(url) as m:
         found = m[aoi]
         if as_json:
-            show_json(_document(found.load_summary))
+            show_json(_document(found.overview))
         else:
             show_lines(str(found))
 
@@ -204,16 +204,15 @@ def _print_outcomes(outcomes: Any, done: str, as_json: bool) -> None:  # noqa: A
 
 
 def _document(one: AOISummary) -> dict[str, Any]:
-    view = one.overview
     return {
         "name": one.name,
         "status": str(one.status),
         "progress": round(one.progress, 4),
-        "scenes": {str(status): view.scenes[status] for status in Status},
-        "tiles": {str(status): view.tiles[status] for status in Status},
-        "root_tiles": view.roots,
-        "from": view.first,
-        "to": view.last,
+        "scenes": {str(status): one.scenes[status] for status in Status},
+        "tiles": {str(status): one.tiles[status] for status in Status},
+        "root_tiles": one.root_tiles,
+        "from": one.first,
+        "to": one.last,
     }
 
 

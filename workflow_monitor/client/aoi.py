@@ -8,14 +8,14 @@ from os import PathLike
 from typing import TYPE_CHECKING, Any, Self
 
 from workflow_monitor.client import display
-from workflow_monitor.client.api import AOISummary, Api, Retried
+from workflow_monitor.client.api import Api, Retried
 from workflow_monitor.client.errors import ConfirmationRequired, MonitorError
-from workflow_monitor.client.jobs import ProcessMixin
-from workflow_monitor.client.panels import PanelMixin
+from workflow_monitor.client.panels import Panels, load_panel
+from workflow_monitor.client.process import ProcessMixin
 from workflow_monitor.client.scene_input import parse_scenes
 from workflow_monitor.client.watch import ProgressBar, Summary, Watcher, watch, watch_async
 from workflow_monitor.domain.failures import FAILURES
-from workflow_monitor.domain.models import Overview, Page
+from workflow_monitor.domain.models import AOISummary, Page
 from workflow_monitor.domain.status import ItemKind, Status
 
 if TYPE_CHECKING:
@@ -35,12 +35,12 @@ LOOKED_AT = 500
 SHOWN = 5
 
 
-class AOI(PanelMixin, ProcessMixin):
-    """A named ingestion. Its numbers are as they were when it was asked for; showing it, or `refresh`, asks again."""
+class AOI(ProcessMixin):
+    """A named ingestion. Its counts are a snapshot; displaying the AOI or calling `refresh` reads them again."""
 
-    def __init__(self, api: Api, workload: AOISummary) -> None:
+    def __init__(self, api: Api, overview: AOISummary) -> None:
         self._api = api
-        self._workload = workload
+        self._overview = overview
 
     def _scope(self) -> str:
         return self.name
@@ -52,7 +52,7 @@ class AOI(PanelMixin, ProcessMixin):
         >>> m["DenmarkS1"].name
         'DenmarkS1'
         """
-        return self._workload.name
+        return self._overview.name
 
     @property
     def status(self) -> Status:
@@ -61,25 +61,18 @@ class AOI(PanelMixin, ProcessMixin):
         >>> m["DenmarkS1"].status
         <Status.RETRY: 'RETRY'>
         """
-        return self._workload.status
+        return self._overview.status
 
     @property
-    def overview(self) -> Overview:
-        """How many scenes and tiles are in each status, root tiles, dates.
+    def overview(self) -> AOISummary:
+        """Counts of scenes and tiles per status, progress (0 to 1), count of root tiles, acquisition dates.
 
         >>> m["DenmarkS1"].overview.scenes.total()
         4
-        """
-        return self._workload.overview
-
-    @property
-    def load_summary(self) -> AOISummary:
-        """The same with name, status and progress.
-
-        >>> round(m["DenmarkS1"].workload.progress, 2)
+        >>> round(m["DenmarkS1"].overview.progress, 2)
         0.08
         """
-        return self._workload
+        return self._overview
 
     def refresh(self) -> Self:
         """The same AOI, with the numbers of now.
@@ -87,7 +80,7 @@ class AOI(PanelMixin, ProcessMixin):
         >>> m["DenmarkS1"].refresh()
         <AOI DenmarkS1 RETRY: 4 scenes, 20 tiles (2 done, 1 retry, 11 pending, 10 new)>
         """
-        self._workload = self._api.summary(self.name)
+        self._overview = self._api.summary(self.name)
         return self
 
     # ---- frames
@@ -284,7 +277,7 @@ class AOI(PanelMixin, ProcessMixin):
             summary = watch(self._watcher(bar, interval, timeout, patience))
         finally:
             bar.close()
-        self._workload = summary.after
+        self._overview = summary.after
         return summary
 
     async def watch_async(
@@ -306,7 +299,7 @@ class AOI(PanelMixin, ProcessMixin):
             summary = await watch_async(self._watcher(bar, interval, timeout, patience))
         finally:
             bar.close()
-        self._workload = summary.after
+        self._overview = summary.after
         return summary
 
     def _watcher(self, bar: ProgressBar, interval: float, timeout: float | None, patience: float) -> Watcher:
@@ -320,12 +313,47 @@ class AOI(PanelMixin, ProcessMixin):
         """
         from workflow_monitor.client import export  # noqa: PLC0415 - see scenes
 
-        return export.to_parquet(self, folder)
+        return export.to_parquet(folder, self.scenes, self.tiles, self.history)
 
-    # ---- looks
+    # ---- panels
+
+    @property
+    def panels(self) -> Panels:
+        """The panels of this AOI, those of installed packages included.
+
+        >>> aoi.panels.timeline()
+        <Timeline DenmarkS1>
+        """
+        return Panels(self, self._api)
+
+    def map(self, basemap: Any = None) -> Any:  # noqa: ANN401 - a widget
+        """Return the map panel; a shortcut for `aoi.panels.map()`.
+
+        >>> aoi.map()
+        <Map DenmarkS1>
+        """
+        return self.panels.map(basemap)
+
+    def graph(self) -> Any:  # noqa: ANN401 - a widget
+        """Return the graph panel; a shortcut for `aoi.panels.graph()`.
+
+        >>> aoi.graph()
+        <Graph DenmarkS1>
+        """
+        return self.panels.graph()
+
+    def dashboard(self) -> Any:  # noqa: ANN401 - a widget
+        """Return all panels of this AOI in one.
+
+        >>> aoi.dashboard()
+        <Dashboard DenmarkS1>
+        """
+        return load_panel("dashboard")(self, self._api)
+
+    # ---- display
 
     def __repr__(self) -> str:
-        return display.aoi_repr(self._workload)
+        return display.aoi_repr(self._overview)
 
     def __str__(self) -> str:
         return display.aoi_text(*self._shown())
@@ -342,11 +370,14 @@ class AOI(PanelMixin, ProcessMixin):
             self.refresh()
             found = self._api.failures(self.name, LOOKED_AT)
         except MonitorError as error:
-            return self._workload, [], f"As it was when it was last asked: {error}"
-        view = self._workload.overview
-        cut = any(counts[status] > LOOKED_AT for status in FAILURES for counts in (view.scenes, view.tiles))
+            return self._overview, [], f"As it was when it was last asked: {error}"
+        cut = any(
+            counts[status] > LOOKED_AT
+            for status in FAILURES
+            for counts in (self._overview.scenes, self._overview.tiles)
+        )
         note = f"of the first {LOOKED_AT} of each kind; all: aoi.failures()" if cut else ""
-        return self._workload, [(group.message_template, group.count, str(group.kind)) for group in found[:SHOWN]], note
+        return self._overview, [(group.message_template, group.count, str(group.kind)) for group in found[:SHOWN]], note
 
 
 def _statuses(status: Statuses) -> list[Status]:

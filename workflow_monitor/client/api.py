@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass
 from datetime import date
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote
@@ -20,7 +19,7 @@ from workflow_monitor.client.errors import (
 from workflow_monitor.client.http import ARROW, Params, Response, Transport
 from workflow_monitor.client.jobs import HttpJobSource
 from workflow_monitor.domain.failures import FailureGroup
-from workflow_monitor.domain.models import Backup, Overview, Page
+from workflow_monitor.domain.models import AOISummary, Backup, Page
 from workflow_monitor.domain.status import ItemKind, Status
 
 if TYPE_CHECKING:
@@ -37,31 +36,6 @@ class Retried(NamedTuple):
 
     scenes: int
     tiles: int
-
-
-@dataclass(frozen=True, slots=True)
-class AOISummary:
-    """An AOI with its numbers of scenes and tiles in each status, as they were when it was asked."""
-
-    name: str
-    status: Status
-    overview: Overview
-
-    def count(self, *statuses: Status) -> int:
-        """How many scenes and tiles are in one of these statuses; in any, if none is named."""
-        chosen = statuses or tuple(Status)
-        return sum(counts[status] for counts in (self.overview.scenes, self.overview.tiles) for status in chosen)
-
-    @property
-    def progress(self) -> float:
-        """The share that is finished, well or not: 0 to 1; 1 if there is nothing."""
-        total = self.count()
-        return self.count(Status.DONE, Status.FAILED) / total if total else 1.0
-
-    @property
-    def is_idle(self) -> bool:
-        """Whether nothing is in the hands of a worker, so that nothing moves by itself."""
-        return self.count(Status.PENDING) == 0
 
 
 class Api:
@@ -99,10 +73,10 @@ class Api:
 
     def summary(self, aoi: str) -> AOISummary:
         """The workload of an AOI. Raises AOINotFound."""
-        found = documents.read(documents.OverviewDocument, self.connection.read(f"aoi/{quote_name(aoi)}").body)
-        first, last = (date.fromisoformat(day) if day else None for day in (found.first, found.last))
-        overview = Overview(_counts(found.scenes), _counts(found.tiles), found.root_tiles, first, last)
-        return AOISummary(aoi, Status.parse(found.status), overview)
+        document = documents.read(documents.OverviewDocument, self.connection.read(f"aoi/{quote_name(aoi)}").body)
+        first, last = (date.fromisoformat(day) if day else None for day in (document.first, document.last))
+        counts = _counts(document.scenes), _counts(document.tiles)
+        return AOISummary(aoi, Status.parse(document.status), *counts, document.root_tiles, first, last)
 
     def create(self, aoi: str) -> None:
         """Create an AOI. Raises AOIExists, InvalidInput."""

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any, Self
 
 from workflow_monitor.client import bulk, discovery, display
 from workflow_monitor.client.aoi import AOI
-from workflow_monitor.client.api import AOISummary, Api
+from workflow_monitor.client.api import Api
 from workflow_monitor.client.errors import AOINotFound, MonitorError, NotFound
 from workflow_monitor.client.http import RetryPolicy, Transport
 from workflow_monitor.client.items import Scene, Tile
-from workflow_monitor.client.jobs import ProcessMixin
 from workflow_monitor.client.panels import load_panel
+from workflow_monitor.client.process import ProcessMixin
 from workflow_monitor.client.secret import Secret, split_address
 from workflow_monitor.domain.glob import is_pattern
-from workflow_monitor.domain.models import Backup
+from workflow_monitor.domain.models import AOISummary, Backup
 from workflow_monitor.domain.status import ItemKind, Status
 
 if TYPE_CHECKING:
@@ -145,16 +145,16 @@ class Monitor(ProcessMixin):
     def summaries(self, pattern: str | None = None) -> list[AOISummary]:
         """The AOIs with their numbers, without a frame.
 
-        >>> [(one.name, one.status.value, one.number()) for one in m.workloads()]
+        >>> [(summary.name, summary.status.value, summary.count()) for summary in m.summaries()]
         [('DenmarkS1', 'RETRY', 24), ('DenmarkS2', 'PENDING', 12)]
         """
-        return self._workloads(self.names(pattern))
+        return self._summaries(self.names(pattern))
 
-    def _workloads(self, names: Sequence[str]) -> list[AOISummary]:
+    def _summaries(self, names: Sequence[str]) -> list[AOISummary]:
         with ThreadPoolExecutor(bulk.AT_ONCE, thread_name_prefix="workflow-monitor-client") as pool:
-            return [one for one in pool.map(self._workload, names) if one is not None]
+            return [summary for summary in pool.map(self._summary_or_none, names) if summary is not None]
 
-    def _workload(self, name: str) -> AOISummary | None:
+    def _summary_or_none(self, name: str) -> AOISummary | None:
         try:
             return self._api.summary(name)
         except NotFound:
@@ -171,7 +171,7 @@ class Monitor(ProcessMixin):
         """
         import pandas as pd  # noqa: PLC0415 - what needs no frame should not wait for it
 
-        rows = [_row(one) for one in self.summaries(pattern)]
+        rows = [_row(summary) for summary in self.summaries(pattern)]
         frame = pd.DataFrame(rows, columns=list(_COLUMNS))
         frame["status"] = pd.Categorical(frame["status"], categories=list(map(str, Status)))
         for end in ("first", "last"):
@@ -284,7 +284,7 @@ class Monitor(ProcessMixin):
     def _shown(self) -> tuple[list[AOISummary], int, str]:
         try:
             names = self.names()
-            return self._workloads(names[:SHOWN]), max(0, len(names) - SHOWN), ""
+            return self._summaries(names[:SHOWN]), max(0, len(names) - SHOWN), ""
         except MonitorError as error:
             return [], 0, str(error)
 
@@ -296,7 +296,7 @@ def _alike(name: str, known: Sequence[str]) -> str:
     return (
         f"There are: {', '.join(map(repr, meant))}. All: m.aois()"
         if known
-        else "There are none; m.create(name) makes one."
+        else "There are none; m.create(name) makes summary."
     )
 
 
@@ -307,8 +307,16 @@ _COLUMNS: tuple[str, ...] = (
 )
 
 
-def _row(one: AOISummary) -> Iterable[object]:
-    view = one.overview
-    numbers = [counts[status] for counts in (view.scenes, view.tiles) for status in Status]
-    totals = view.scenes.total(), view.tiles.total()
-    return [one.name, str(one.status), *totals, *numbers, one.progress, view.roots, view.first, view.last]
+def _row(summary: AOISummary) -> Iterable[object]:
+    counts = [by_status[status] for by_status in (summary.scenes, summary.tiles) for status in Status]
+    totals = summary.scenes.total(), summary.tiles.total()
+    return [
+        summary.name,
+        str(summary.status),
+        *totals,
+        *counts,
+        summary.progress,
+        summary.root_tiles,
+        summary.first,
+        summary.last,
+    ]

@@ -11,7 +11,7 @@ from workflow_monitor.domain.errors import escape_control_characters
 from workflow_monitor.domain.status import ItemKind, Status
 
 if TYPE_CHECKING:
-    from workflow_monitor.client.api import AOISummary
+    from workflow_monitor.domain.models import AOISummary
 
 #: From what is finished to what has not begun, as a bar shows them.
 ORDER = (Status.DONE, Status.FAILED, Status.RETRY, Status.PENDING, Status.NEW)
@@ -50,22 +50,21 @@ _TABLE = "border-collapse:collapse;margin:6px 0;border:none;background:transpare
 Group = tuple[str, int, str]
 
 
-def aoi_repr(workload: AOISummary) -> str:
+def aoi_repr(summary: AOISummary) -> str:
     """An AOI in one line."""
-    told = ", ".join(f"{workload.count(status)} {status.lower()}" for status in ORDER if workload.count(status))
-    scenes, tiles = workload.overview.scenes.total(), workload.overview.tiles.total()
-    return f"<AOI {escape_control_characters(workload.name)} {workload.status}: {scenes} scenes, {tiles} tiles{f' ({told})' if told else ''}>"
+    told = ", ".join(f"{summary.count(status)} {status.lower()}" for status in ORDER if summary.count(status))
+    scenes, tiles = summary.scenes.total(), summary.tiles.total()
+    return f"<AOI {escape_control_characters(summary.name)} {summary.status}: {scenes} scenes, {tiles} tiles{f' ({told})' if told else ''}>"
 
 
-def aoi_text(workload: AOISummary, failures: Sequence[Group], note: str = "") -> str:
+def aoi_text(summary: AOISummary, failures: Sequence[Group], note: str = "") -> str:
     """An AOI for a terminal."""
-    view = workload.overview
-    lines = [f"{escape_control_characters(workload.name)}  {GLYPHS[workload.status]} {workload.status}"]
-    for title, counts in (("Scenes", view.scenes), ("Tiles", view.tiles)):
+    lines = [f"{escape_control_characters(summary.name)}  {GLYPHS[summary.status]} {summary.status}"]
+    for title, counts in (("Scenes", summary.scenes), ("Tiles", summary.tiles)):
         told = "  ".join(f"{status.lower()} {counts[status]:,}" for status in ORDER if counts[status])
         lines.append(f"  {title:<7}[{_bar_text(counts)}] {counts.total():,}  {told}".rstrip())
-    if view.first or view.last:
-        lines.append(f"  Dates  {view.first or '-'} to {view.last or '-'}, {view.roots:,} root tiles")
+    if summary.first or summary.last:
+        lines.append(f"  Dates  {summary.first or '-'} to {summary.last or '-'}, {summary.root_tiles:,} root tiles")
     if failures:
         lines.append("  Failures")
         lines += [
@@ -75,17 +74,16 @@ def aoi_text(workload: AOISummary, failures: Sequence[Group], note: str = "") ->
     return "\n".join([*lines, *([f"  {note}"] if note else [])])
 
 
-def aoi_html(workload: AOISummary, failures: Sequence[Group], note: str = "") -> str:
+def aoi_html(summary: AOISummary, failures: Sequence[Group], note: str = "") -> str:
     """An AOI for a notebook."""
-    view = workload.overview
     rows = "".join(
         f'<tr><th scope="row" style="{_CELL};text-align:left">{title}</th><td style="{_CELL}">{counts.total():,}</td>'
         + "".join(f'<td style="{_CELL}">{counts[status]:,}</td>' for status in ORDER)
         + "</tr>"
-        for title, counts in (("Scenes", view.scenes), ("Tiles", view.tiles))
+        for title, counts in (("Scenes", summary.scenes), ("Tiles", summary.tiles))
     )
     heads = "".join(f'<th scope="col" style="{_CELL}">{badge(status)}</th>' for status in ORDER)
-    dates = f"{view.first or '-'} to {view.last or '-'} · {view.roots:,} root tiles"
+    dates = f"{summary.first or '-'} to {summary.last or '-'} · {summary.root_tiles:,} root tiles"
     told = "".join(
         f'<li><b>{number:,}</b> {escape(kind)}s · <code style="color:inherit;background:transparent">'
         f"{escape(_line(text, 160))}</code></li>"
@@ -93,8 +91,8 @@ def aoi_html(workload: AOISummary, failures: Sequence[Group], note: str = "") ->
     )
     failed = f'<div style="margin-top:6px">Failures</div><ul style="margin:2px 0 0 18px;padding:0">{told}</ul>'
     return (
-        f'<div style="{_FRAME}"><div><b style="font-size:15px">{escape(workload.name)}</b> {badge(workload.status)} '
-        f'<span style="{_FAINT}">{dates}</span></div>{bar_html(view.scenes, "Scenes")}{bar_html(view.tiles, "Tiles")}'
+        f'<div style="{_FRAME}"><div><b style="font-size:15px">{escape(summary.name)}</b> {badge(summary.status)} '
+        f'<span style="{_FAINT}">{dates}</span></div>{bar_html(summary.scenes, "Scenes")}{bar_html(summary.tiles, "Tiles")}'
         f'<table style="{_TABLE}"><tr><td style="{_CELL}"></td><th scope="col" style="{_CELL}">total</th>{heads}</tr>'
         f"{rows}</table>{failed if failures else ''}{_note(note)}</div>"
     )
@@ -128,31 +126,31 @@ def item_html(kind: ItemKind, number: int, name: str, status: Status, facts: Map
     )
 
 
-def monitor_text(url: str, kind: str, workloads: Sequence[AOISummary], more: int, note: str = "") -> str:
+def monitor_text(url: str, kind: str, summaries: Sequence[AOISummary], more: int, note: str = "") -> str:
     """A server and its AOIs for a terminal."""
-    names = [escape_control_characters(workload.name) for workload in workloads]
+    names = [escape_control_characters(summary.name) for summary in summaries]
     width = max(map(len, names), default=0)
     lines = [f"{url} ({kind})"]
-    for one, name in zip(workloads, names, strict=True):
-        counts = one.overview.scenes + one.overview.tiles
+    for summary, name in zip(summaries, names, strict=True):
+        counts = summary.scenes + summary.tiles
         lines.append(
-            f"  {name:<{width}}  {one.status:<7}  [{_bar_text(counts)}] {one.progress:>4.0%} of {one.count():,}"
+            f"  {name:<{width}}  {summary.status:<7}  [{_bar_text(counts)}] {summary.progress:>4.0%} of {summary.count():,}"
         )
     lines += [f"  and {more} more AOIs: m.aois()"] if more else []
     return "\n".join([*lines, *([f"  {note}"] if note else [])])
 
 
-def monitor_html(url: str, kind: str, workloads: Sequence[AOISummary], more: int, note: str = "") -> str:
+def monitor_html(url: str, kind: str, summaries: Sequence[AOISummary], more: int, note: str = "") -> str:
     """A server and its AOIs for a notebook."""
     rows = "".join(
-        f'<tr><th scope="row" style="{_CELL};text-align:left">{escape(one.name)}</th>'
-        f'<td style="{_CELL};text-align:left">{badge(one.status)}</td>'
-        f'<td style="{_CELL};width:260px">{bar_html(one.overview.scenes + one.overview.tiles, one.name)}</td>'
-        f'<td style="{_CELL}">{one.progress:.0%} of {one.count():,}</td></tr>'
-        for one in workloads
+        f'<tr><th scope="row" style="{_CELL};text-align:left">{escape(summary.name)}</th>'
+        f'<td style="{_CELL};text-align:left">{badge(summary.status)}</td>'
+        f'<td style="{_CELL};width:260px">{bar_html(summary.scenes + summary.tiles, summary.name)}</td>'
+        f'<td style="{_CELL}">{summary.progress:.0%} of {summary.count():,}</td></tr>'
+        for summary in summaries
     )
     rest = f'<div style="{_FAINT}">and {more} more: <code>m.aois()</code></div>' if more else ""
-    empty = "" if workloads else f'<div style="{_FAINT}">No AOI yet: <code>m.create("Name")</code></div>'
+    empty = "" if summaries else f'<div style="{_FAINT}">No AOI yet: <code>m.create("Name")</code></div>'
     return (
         f'<div style="{_FRAME}"><div><b>Workflow monitor</b> <span style="{_FAINT}">{escape(url)} · {escape(kind)}</span>'
         f'</div><table style="{_TABLE}">{rows}</table>{rest}{empty}{_note(note)}</div>'

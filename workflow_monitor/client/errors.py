@@ -49,6 +49,10 @@ class ResponseLost(MonitorError):
     """The server may have done what it was asked to do, or not: its answer did not arrive. It was not asked twice."""
 
 
+class PanelNotFound(MonitorError, AttributeError):
+    """No installed package provides a panel of this name."""
+
+
 class ConfirmationRequired(MonitorError):
     """What cannot be undone has to be confirmed."""
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import msgspec
 
 from workflow_monitor.client import documents
-from workflow_monitor.client.api import AOISummary, Api, Retried, page_params, quote_name, retried
+from workflow_monitor.client.api import Api, Retried, page_params, quote_name, retried
 from workflow_monitor.client.documents import EventDocument, SceneDocument, TileDocument
 from workflow_monitor.client.errors import (
     AOIExists,
@@ -29,7 +29,7 @@ from workflow_monitor.documents.mgrs import mgrs_cell_of_product
 from workflow_monitor.documents.validation import thread_safe_struct
 from workflow_monitor.domain.failures import FAILURES, FailedItem, FailureGroup, group_failures
 from workflow_monitor.domain.glob import is_pattern
-from workflow_monitor.domain.models import Backup, Overview, Page
+from workflow_monitor.domain.models import AOISummary, Backup, Page
 from workflow_monitor.domain.status import ItemKind, Status
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class GeocubeApi(Api):
         """The workload of an AOI. Raises AOINotFound: that server shows an empty one instead."""
         status = self._status(aoi)
         text = self.connection.read(f"aoi/{quote_name(aoi)}", accept="text/plain").text
-        return AOISummary(aoi, status, read_overview(text))
+        return read_overview(aoi, status, text)
 
     def _status(self, aoi: str) -> Status:
         known = dict(self.aois())
@@ -245,8 +245,8 @@ class _Named(msgspec.Struct):
     data: Any
 
 
-def read_overview(text: str) -> Overview:
-    """The numbers in the text of an overview."""
+def read_overview(aoi: str, status: Status, text: str) -> AOISummary:
+    """Parse the text overview of an AOI. Raises UnexpectedResponse."""
     counts: list[Counter[Status]] = []
     for line in text.splitlines():
         if line in {"Scenes:", "Tiles:"}:
@@ -258,7 +258,7 @@ def read_overview(text: str) -> Overview:
         raise UnexpectedResponse(f"The server answered {text[:80]!r} where the numbers of an AOI were expected.")
     first, last = (_day(text, end) for end in ("From", "To"))
     # Without leaves the end is the year 1, and the start is today.
-    return Overview(counts[0], counts[1], int(roots[1]), first if last else None, last)
+    return AOISummary(aoi, status, counts[0], counts[1], int(roots[1]), first if last else None, last)
 
 
 def _day(text: str, end: str) -> date | None:

@@ -9,11 +9,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from workflow_monitor.client.api import AOISummary, Api
+from workflow_monitor.client.api import Api
 from workflow_monitor.client.display import ORDER
 from workflow_monitor.client.errors import MonitorError, ServerError, ServerUnreachable
 from workflow_monitor.client.http import RETRYABLE_STATUSES
 from workflow_monitor.domain.errors import escape_control_characters
+from workflow_monitor.domain.models import AOISummary
 from workflow_monitor.domain.status import Status
 
 #: How often it is looked, when events say that nothing has happened.
@@ -175,12 +176,12 @@ class ProgressBar:
             desc=escape_control_characters(name), unit="item", total=0, disable=not visible, leave=True
         )
 
-    def show(self, workload: AOISummary) -> None:
+    def show(self, summary: AOISummary) -> None:
         """Bring it up to date."""
-        self._bar.total = workload.count()
-        self._bar.n = workload.count(Status.DONE, Status.FAILED)
+        self._bar.total = summary.count()
+        self._bar.n = summary.count(Status.DONE, Status.FAILED)
         waiting = (Status.PENDING, Status.RETRY, Status.FAILED)
-        self._bar.set_postfix({status.lower(): workload.count(status) for status in waiting}, refresh=False)
+        self._bar.set_postfix({status.lower(): summary.count(status) for status in waiting}, refresh=False)
         self._bar.refresh()
 
     def close(self) -> None:

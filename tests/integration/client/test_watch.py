@@ -60,8 +60,8 @@ def test_until_nothing_moves(m: Monitor, server: LiveServer, later: Later) -> No
     later(0.5, lambda: finish_scenes(server))
     summary = m["DenmarkS2"].watch(interval=0.1, timeout=60, progress=False)
     assert summary.ended == "idle"
-    assert summary.before.overview.scenes[Status.PENDING] == 6
-    assert summary.after.overview.scenes[Status.FAILED] == 6
+    assert summary.before.scenes[Status.PENDING] == 6
+    assert summary.after.scenes[Status.FAILED] == 6
     assert "(+0 done, +12 failed)" in str(summary)
     assert summary.is_done
 
