@@ -1,4 +1,4 @@
-"""Scenes to add, from what people have: files, GeoDataFrames, lists; as a body that the server takes."""
+"""Conversion of files, GeoDataFrames and lists to the request body of an ingestion."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ if TYPE_CHECKING:
 GEOJSON = "application/geo+json"
 NDJSON = "application/x-ndjson"
 
-#: Columns that become fields of a scene's data.
+#: columns that become fields of the data of a scene
 _DATA = frozenset(
     {"uuid", "date", "graph_name", "graph_config", "record_id", "instances_id", "metadata", "is_retriable"}
     | {"storage_uri", "tags"}
 )
-#: Columns that frames of this client have, and that say nothing about a new scene.
+#: columns of this client's frames that a new scene ignores
 _STATE = frozenset({"id", "aoi", "status", "message", "retry_countdown", "attempt", "geometry_origin"})
 
 
-def parse_scenes(scenes: Any, aoi: str) -> tuple[bytes, str]:  # noqa: ANN401 - all that people have
-    """The body and the media type for scenes of any sort. Raises InvalidInput."""
+def parse_scenes(scenes: Any, aoi: str) -> tuple[bytes, str]:  # noqa: ANN401 - any supported form
+    """Return request body and media type for scenes in any supported form. Raises InvalidInput."""
     if isinstance(scenes, (str, PathLike)):
         return _file(Path(scenes), aoi)
     if isinstance(scenes, Mapping):
@@ -74,10 +74,10 @@ def _value(value: object, aoi: str) -> tuple[bytes, str]:
 
 
 def frame_documents(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    """A document for each row: `source_id`, `date`, `geometry`; columns of the data, `tags.…` and `data.…`.
+    """Return a scene document per row, with footprints in EPSG:4326. Raises InvalidInput.
 
-    `tiles` may hold the tiles of the documents, or a list of names; without it a scene has the tiles that its
-    `data` names, or else one with its own name.
+    `tiles` holds tile documents or a list of names; without it, a scene gets the tiles in its `data`, or else one
+    tile with the name of the scene.
     """
     known = {"source_id", "geometry", "tiles", "data", "retry_count"} | _DATA | _STATE
     unknown = [
@@ -138,7 +138,7 @@ def _is_missing(value: object) -> bool:
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401 - cells of a frame
-    """A cell as JSON has it: times in UTC, numbers of Python."""
+    """Convert a cell to a JSON value; times to UTC."""
     if isinstance(value, datetime):
         moment = value if value.tzinfo else value.replace(tzinfo=UTC)
         return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")

@@ -55,7 +55,7 @@ def test_a_panel_is_asked_for_by_name(m: Monitor) -> None:
     aoi = m["DenmarkS1"]
     assert isinstance(aoi.panels.summary(), Summary)
     assert isinstance(aoi.panels.failures(), Failures)
-    with pytest.raises(MonitorError, match=r"There is no panel 'weather'\. There are: dashboard, failures, "):
+    with pytest.raises(MonitorError, match=r"There is no panel 'weather'\. Available: dashboard, failures, "):
         aoi.panels.weather()
 
 
