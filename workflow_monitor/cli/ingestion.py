@@ -106,13 +106,13 @@ def retry(
         raise typer.BadParameter("Name an AOI, or scenes and tiles by --scene and --tile.")
     with connect(url, actor) as m:
         if aoi is None:
-            _print_outcomes(m.retry(_Items(scene, tile).listed(), force=force), "sent to the workers again", as_json)
+            _print_outcomes(m.retry(_Items(scene, tile).listed(), force=force), "retried", as_json)
             return
         done = m[aoi].retry(force=force)
     if as_json:
         show_json(done._asdict())
     else:
-        typer.echo(f"{done.scenes:,} scenes and {done.tiles:,} tiles were sent to the workers again.")
+        typer.echo(f"{done.scenes:,} scenes and {done.tiles:,} tiles were retried.")
 
 
 def fail(
@@ -129,9 +129,9 @@ def fail(
     if not chosen.listed():
         raise typer.BadParameter("Name scenes and tiles by --scene and --tile.")
     if not yes:
-        typer.confirm(f"Give up {chosen}? This cannot be undone.", abort=True, err=True)
+        typer.confirm(f"Fail {chosen}? This cannot be undone.", abort=True, err=True)
     with connect(url, actor) as m:
-        _print_outcomes(m.fail(chosen.listed(), force=force), "given up", as_json)
+        _print_outcomes(m.fail(chosen.listed(), force=force), "failed", as_json)
 
 
 def watch(

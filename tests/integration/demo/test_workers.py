@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from workflow_monitor.demo.connection import Connection, Refused
+from workflow_monitor.client.errors import RequestRejected
+from workflow_monitor.demo.connection import Connection
 from workflow_monitor.demo.ingestions import denmark_s1, denmark_s2
 from workflow_monitor.demo.jupyter import Jupyter, free_port
 from workflow_monitor.demo.run import ingest
@@ -131,7 +132,7 @@ def test_workers_end_when_the_token_is_wrong(tmp_path: Path) -> None:
     async def scenario() -> None:
         jupyter = jupyter_in(tmp_path)
         async with jupyter.running(), Connection(jupyter.url, "wrong") as connection:
-            with pytest.raises(Refused):
+            with pytest.raises(RequestRejected):
                 await asyncio.wait_for(WorkerPool(connection, FAST).run(), 20)
 
     asyncio.run(scenario())
