@@ -35,7 +35,7 @@ def answer(
 
 @dataclass
 class Scripted:
-    """Answers each request with what `script` says of it; None ends the connection without a word.
+    """Answers each request with what `script` says of it; None ends the connection with an empty body.
 
     Its root and its description are those of a workflow monitor, unless `script` says otherwise.
     """

@@ -376,7 +376,7 @@ class AOI(ProcessMixin):
             self.refresh()
             groups = self._api.failures(self.name, DISPLAY_FAILURES)
         except MonitorError as error:
-            return self._overview, [], f"As it was when it was last asked: {error}"
+            return self._overview, [], f"Last known state: {error}"
         cut = any(
             counts[status] > DISPLAY_FAILURES
             for status in FAILURES
@@ -400,10 +400,10 @@ def _statuses(status: Statuses) -> list[Status]:
 def _page(number: int, limit: int | None) -> Page | None:
     if limit is None:
         if number:
-            raise MonitorError("A page has a size: give `limit` too.")
+            raise MonitorError("A page needs `limit`.")
         return None
     if limit < 1 or number < 0:
-        raise MonitorError("`limit` counts from 1, `page` from 0.")
+        raise MonitorError("`limit` must be at least 1, `page` at least 0.")
     return Page(number, limit)
 
 
@@ -414,7 +414,7 @@ def _moment(moment: datetime | str | None) -> str | None:
     try:
         read = datetime.fromisoformat(moment) if isinstance(moment, str) else moment
     except ValueError:
-        problem = f"{moment!r} is no time; expected one such as 2022-01-04T10:34:31Z, or a day."
+        problem = f"{moment!r} is not a time; expected for example 2022-01-04T10:34:31Z, or a day."
     if problem:
         raise MonitorError(problem)
     aware = read if read.tzinfo else read.replace(tzinfo=UTC)

@@ -75,7 +75,7 @@ class Api:
 
     def back_up(self) -> Backup:
         """Back up the store on the server."""
-        answer = self._write("POST", "backups", if_lost="Look at the folder of the backups on the server.")
+        answer = self._write("POST", "backups", if_lost="Check the backup folder on the server.")
         found = documents.read(documents.BackupDocument, answer.body)
         return Backup(found.file, found.made, found.bytes)
 
@@ -100,22 +100,22 @@ class Api:
 
     def create(self, aoi: str) -> None:
         """Create an AOI. Raises AOIExists, InvalidInput."""
-        self._write("POST", f"aoi/{quote_name(aoi)}", if_lost=f"Look whether it is there: {aoi!r} in m")
+        self._write("POST", f"aoi/{quote_name(aoi)}", if_lost=f"Check for it: {aoi!r} in m")
 
     def delete(self, aoi: str) -> None:
         """Delete an AOI with its scenes and tiles. Raises AOINotFound."""
-        self._write("DELETE", f"aoi/{quote_name(aoi)}", if_lost=f"Look whether it is gone: {aoi!r} in m")
+        self._write("DELETE", f"aoi/{quote_name(aoi)}", if_lost=f"Check for it: {aoi!r} in m")
 
     def retry_aoi(self, aoi: str, *, force: bool) -> Retried:
         """Retry the items of an AOI in RETRY; with `force`, PENDING ones too."""
         path = f"aoi/{quote_name(aoi)}/retry{'/force' if force else ''}"
-        answer = self._write("PUT", path, if_lost=f"Look at m[{aoi!r}] before you do it again.")
+        answer = self._write("PUT", path, if_lost=f"Check m[{aoi!r}] before repeating it.")
         return retried(answer)
 
     def ingest(self, aoi: str, body: bytes, media_type: str) -> Mapping[str, int]:
         """Add scenes in one transaction and return their ids by source id."""
         path = f"aoi/{quote_name(aoi)}/scenes"
-        if_lost = f"Look for them in m[{aoi!r}].scenes(); if they are there, all are."
+        if_lost = f"Check m[{aoi!r}].scenes(); either all scenes were added or none."
         answer = self._write("POST", path, body=body, media_type=media_type, if_lost=if_lost)
         return documents.read(documents.IngestedDocument, answer.body).ids
 
@@ -172,7 +172,7 @@ class Api:
         self._act(kind, number, f"force/{status}")
 
     def _act(self, kind: ItemKind, number: int, action: str) -> None:
-        if_lost = f"Look at m.{kind}({number}) before you do it again."
+        if_lost = f"Check m.{kind}({number}) before repeating it."
         self._write("PUT", f"{kind}/{int(number)}/{action}", if_lost=if_lost)
 
     # ---- drawing

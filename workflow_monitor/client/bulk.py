@@ -39,7 +39,7 @@ def _one(item: Any, kind: str | None) -> Item:  # noqa: ANN401 - an id or an ite
     if hasattr(item, "id") and hasattr(item, "kind"):
         return ItemKind(item.kind), int(item.id)
     if kind is None or isinstance(item, (str, bytes)):
-        raise MonitorError('Are these ids of scenes or of tiles? Say kind="scene" or kind="tile".')
+        raise MonitorError('Ids of scenes or of tiles? Pass kind="scene" or kind="tile".')
     return ItemKind(kind), int(item)
 
 
@@ -50,7 +50,7 @@ def _in_frame(frame: pd.DataFrame, kind: str | None) -> Iterator[Item]:
         groups = zip(frame["kind"].tolist(), frame["ids"].tolist(), strict=True)
         return ((ItemKind(of), int(item_id)) for of, ids in groups for item_id in ids)
     if "id" not in columns:
-        raise MonitorError("The frame has no column `id`; keep it when you choose columns.")
+        raise MonitorError("The frame has no column `id`; keep it when selecting columns.")
     ids = [int(item_id) for item_id in frame["id"].tolist()]
     if kind is None and "kind" in columns:
         pairs = zip(frame["kind"].tolist(), ids, strict=True)
@@ -64,7 +64,7 @@ def _kind_of(columns: set[str]) -> ItemKind:
         return ItemKind.TILE
     if "source_id" in columns:
         return ItemKind.SCENE
-    raise MonitorError('Are these ids of scenes or of tiles? Say kind="scene" or kind="tile".')
+    raise MonitorError('Ids of scenes or of tiles? Pass kind="scene" or kind="tile".')
 
 
 def apply_to_items(items: Iterable[Item], action: Callable[[ItemKind, int], None]) -> pd.DataFrame:

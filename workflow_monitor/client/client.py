@@ -67,7 +67,7 @@ class Monitor(ProcessMixin):
             return Transport(root, known, actor=self.actor, timeout=timeout, patience=patience, verify=verify)
 
         if url is None and secret is not None:
-            raise MonitorError('A token belongs to a server: Monitor("https://host/…/", token="…").')
+            raise MonitorError('A token needs the URL of its server: Monitor("https://host/…/", token="…").')
         if url is None:
             self._api: Api = discovery.find(connect, environment)
         else:
@@ -131,7 +131,7 @@ class Monitor(ProcessMixin):
         <AOI DenmarkS2 PENDING: 6 scenes, 6 tiles (6 pending, 6 new)>
         """
         if is_pattern(name):
-            raise MonitorError(f"{name!r} is a pattern, which may name several: m.aois({name!r}) lists them.")
+            raise MonitorError(f"{name!r} is a pattern and may match several AOIs: m.aois({name!r}) lists them.")
         try:
             return AOI(self._api, self._api.summary(name))
         except AOINotFound as error:

@@ -48,7 +48,7 @@ class Candidate:
 
     url: str
     token: Secret | None
-    why: str
+    reason: str
 
 
 @dataclass(slots=True)
@@ -120,9 +120,9 @@ def find(connect: Connect, env: Environment) -> Api:
         found = _try(connect, candidate, looked_at)
         if found is not None:
             return found
-        if candidate.why.endswith(URL):
+        if candidate.reason.endswith(URL):
             # An explicit setting has no fallback: another server would show other data.
-            raise ServerNotFound(f"The workflow server that {URL} names does not answer. {_LINE}", looked_at)
+            raise ServerNotFound(f"The workflow server in {URL} does not respond. {_LINE}", looked_at)
     looked_at += [f"{URL}: not set"] if URL not in env.environment else []
     if not looked_at[:-1]:
         looked_at.append(f"no kernel of a Jupyter server of this machine ({PARENT}), no JupyterHub ({HUB_PREFIX})")
@@ -132,8 +132,8 @@ def find(connect: Connect, env: Environment) -> Api:
     if len(working) == 1:
         return working[0][1]
     if working:
-        lines = [f'Monitor("{candidate.url}")  # {candidate.why}' for candidate, _ in working]
-        raise ServerNotFound("Several workflow servers run here. Name the one that you mean:", lines)
+        lines = [f'Monitor("{candidate.url}")  # {candidate.reason}' for candidate, _ in working]
+        raise ServerNotFound("Several workflow servers run here. Choose one:", lines)
     if not env.running:
         looked_at.append(f"no Jupyter server of yours runs on this machine ({env.runtime})")
     raise ServerNotFound(f"No workflow server was found. {_LINE} Tried:", looked_at)
@@ -155,7 +155,7 @@ def _try(connect: Connect, candidate: Candidate, looked_at: list[str]) -> Api | 
         reason = str(error).split("\n", 1)[0]
     except MonitorError as error:
         reason = str(error).split("\n", 1)[0]
-    looked_at.append(f"{candidate.url}, {candidate.why}: {reason}")
+    looked_at.append(f"{candidate.url}, {candidate.reason}: {reason}")
     return None
 
 

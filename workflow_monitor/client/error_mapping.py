@@ -38,7 +38,7 @@ _HINTS = {
 #: error code of a proxying server whose upstream denied access
 UPSTREAM_DENIED = "upstream-denied"
 ACCESS = (
-    "The server does not accept the token, or does not let its holder do this. Give the token of this server: "
+    "The token is invalid or lacks the permission. Pass the token of this server: "
     "Monitor(url, token=…), or the variable WORKFLOW_MONITOR_TOKEN. A running Jupyter server shows its own by "
     "`jupyter server list`."
 )
@@ -54,12 +54,12 @@ def error_from_response(status: int, media_type: str, body: bytes, address: str,
         return AccessDenied(f"{address} answered {status}{f' ({detail})' if detail else ''}{advice}")
     if is_page:
         return UnexpectedResponse(
-            f"{address} answered {status} with a page for people, not with data: something else than a workflow "
-            "server is there, a proxy or a login page perhaps. Open the address in a browser to see it."
+            f"{address} answered {status} with an HTML page: another program than a workflow "
+            "server responds there, for example a proxy or a login page. Open the address in a browser."
         )
     code = str(problem.get("code") or "")
     kind = _BY_CODE.get(code) or _BY_STATUS.get(status) or ServerError
-    detail = _detail(problem, body) or f"It answered {status} without a word."
+    detail = _detail(problem, body) or f"It answered {status} with an empty body."
     errors = [
         (str(error.get("field", "")), str(error.get("message", "")))
         for error in problem.get("errors") or []
@@ -69,7 +69,7 @@ def error_from_response(status: int, media_type: str, body: bytes, address: str,
     if not problem and status in _HINTS:
         lines.append(_HINTS[status])
     if kind is ServerError and status >= 500:
-        lines.append(f"({address} answered {status}; its log may say more.)")
+        lines.append(f"({address} answered {status}; see its log.)")
     return kind("\n".join(lines), status=status, code=code, errors=errors)
 
 

@@ -94,7 +94,7 @@ def expand(frame: Frame, *, tags: Fields = False, data: Fields = False) -> Frame
     if tags is False and data is False:
         return frame
     if "data" not in frame.columns:
-        raise MonitorError("There is no column `data` to expand; keep it when you choose columns.")
+        raise MonitorError("There is no column `data` to expand; keep it when selecting columns.")
     texts = frame["data"].tolist()
     made: dict[str, Any] = {}
     if tags is not False:

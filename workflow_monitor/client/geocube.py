@@ -72,7 +72,7 @@ class GeocubeApi(Api):
     def create(self, aoi: str) -> None:
         """Create an AOI. Raises AOIExists."""
         path = f"aoi/{quote_name(aoi)}"
-        answer = self.connection.send("POST", path, if_lost=f"Look whether it is there: {aoi!r} in m")
+        answer = self.connection.send("POST", path, if_lost=f"Check for it: {aoi!r} in m")
         if answer.status == 409:
             raise AOIExists(f"There is already an AOI {aoi!r}.", status=409, code="aoi-exists")
         self.connection.checked(answer, path)
@@ -92,11 +92,11 @@ class GeocubeApi(Api):
             )
         self._status(aoi)
         path = f"aoi/{quote_name(aoi)}/retry"
-        answer = self.connection.send("PUT", path, if_lost=f"Look at m[{aoi!r}] before you do it again.")
+        answer = self.connection.send("PUT", path, if_lost=f"Check m[{aoi!r}] before repeating it.")
         if answer.status == 500:
             raise InvalidTransition(
                 f"Some of {aoi!r} could not be retried ({answer.text.strip()[:300]}); the others were. "
-                f"Look at m[{aoi!r}], and retry what is left one by one: .pipe(m.retry) tells what is wrong with each.",
+                f"Check m[{aoi!r}], and retry what is left one by one: .pipe(m.retry) tells what is wrong with each.",
                 status=500,
             )
         return retried(self.connection.checked(answer, path))
@@ -186,7 +186,7 @@ class GeocubeApi(Api):
 
     def _act(self, kind: ItemKind, number: int, action: str) -> None:
         path = f"{kind}/{int(number)}/{action}"
-        answer = self.connection.send("PUT", path, if_lost=f"Look at m.{kind}({number}) before you do it again.")
+        answer = self.connection.send("PUT", path, if_lost=f"Check m.{kind}({number}) before repeating it.")
         if answer.status == 403 and not answer.body:
             self._explain(kind, number, action)
         if answer.status == 500:

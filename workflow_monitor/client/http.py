@@ -71,7 +71,7 @@ class Response:
 class RequestFailure:
     """A request without a complete response."""
 
-    why: str
+    reason: str
     #: the request never reached the server
     unsent: bool = False
     #: the response had started
@@ -195,11 +195,11 @@ class Transport:
     def _unreachable(self, failure: RequestFailure) -> MonitorError:
         if failure.begun:
             return IncompleteResponse(
-                f"The answer of {self.url} broke off, also when asked again ({failure.why}). "
-                "Look at the log of the server, or ask for less at once: page=0, limit=10_000."
+                f"The response of {self.url} ended early on every retry ({failure.reason}). "
+                "Check the log of the server, or read pages: page=0, limit=10_000."
             )
         return ServerUnreachable(
-            f"No answer from {self.url} ({failure.why}). Is the server running, and is this its address?"
+            f"No response from {self.url} ({failure.reason}). Is the server running, and is this its address?"
         )
 
     # ---- writes
@@ -209,17 +209,17 @@ class Transport:
         content = {"Content-Type": media_type} if media_type else {}
         found = self._once(method, path, body=body, headers=content, timeout=self._patient)
         doing = f"{method} {self.url}{path}"
-        advice = f" {if_lost}" if if_lost else " Look at the present state before you do it again."
+        advice = f" {if_lost}" if if_lost else " Check the current state before repeating it."
         if isinstance(found, RequestFailure):
             if found.unsent:
                 raise self._unreachable(found)
-            raise ResponseLost(f"{doing}: the answer did not arrive ({found.why}); it may have been done.{advice}")
-        if found.status in UNCERTAIN or (found.status == 503 and "json" not in found.media_type):
-            raise ResponseLost(f"{doing}: something between here and the server answered {found.status}.{advice}")
-        if 300 <= found.status < 400:
-            raise UnexpectedResponse(
-                f"{doing} was sent elsewhere ({found.status}). Use the address that a browser shows."
+            raise ResponseLost(
+                f"{doing}: the response did not arrive ({found.reason}); it may have been applied.{advice}"
             )
+        if found.status in UNCERTAIN or (found.status == 503 and "json" not in found.media_type):
+            raise ResponseLost(f"{doing}: a proxy returned {found.status}.{advice}")
+        if 300 <= found.status < 400:
+            raise UnexpectedResponse(f"{doing} was redirected ({found.status}). Use the address that a browser shows.")
         return found
 
     # ---- one request

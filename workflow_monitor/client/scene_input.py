@@ -37,7 +37,7 @@ def parse_scenes(scenes: Any, aoi: str) -> tuple[bytes, str]:  # noqa: ANN401 - 
         scenes = frame_documents(scenes)
     elif not isinstance(scenes, Iterable) or isinstance(scenes, bytes):
         raise InvalidInput(
-            f"Scenes come as a file, a GeoDataFrame, or a list of documents, not {type(scenes).__name__}."
+            f"Scenes must be a file, a GeoDataFrame or a list of documents, not {type(scenes).__name__}."
         )
     return _value(list(scenes), aoi)
 
@@ -59,7 +59,7 @@ def _file(path: Path, aoi: str) -> tuple[bytes, str]:
         problem = str(error)
     else:
         return _value(value, aoi)
-    raise InvalidInput(f"The file {path} is not JSON: {problem}. Lines of JSON belong into a file *.ndjson.")
+    raise InvalidInput(f"The file {path} is not JSON: {problem}. Save lines of JSON as *.ndjson.")
 
 
 def _value(value: object, aoi: str) -> tuple[bytes, str]:
@@ -84,11 +84,11 @@ def frame_documents(frame: pd.DataFrame) -> list[dict[str, Any]]:
         str(name) for name in frame.columns if name not in known and not str(name).startswith(("tags.", "data."))
     ]
     if unknown or "source_id" not in frame.columns:
-        wrong = f"columns {', '.join(unknown)} are not known" if unknown else "there is no column source_id"
+        reason = f"columns {', '.join(unknown)} are unknown" if unknown else "there is no column source_id"
         raise InvalidInput(
-            f"The frame cannot be read as scenes: {wrong}. Needed is source_id; known are geometry, tiles, data, "
+            f"The frame has no valid scenes: {reason}. Required: source_id. Optional: geometry, tiles, data, "
             f"retry_count, {', '.join(sorted(_DATA))}, and tags.NAME, data.NAME. Drop or rename the others.",
-            errors=[(name, "is not known") for name in unknown],
+            errors=[(name, "is unknown") for name in unknown],
         )
     if getattr(frame, "crs", None) is not None:
         frame = frame.to_crs(4326)  # type: ignore[operator]
