@@ -76,7 +76,7 @@ class Trace:
 
 
 class Recorded:
-    """The server. What a step of a trace has shown is answered from then on; the rest as follows from the states."""
+    """Server that replays the recorded responses of a trace and derives other responses from the state."""
 
     def __init__(self) -> None:
         self.forget()
@@ -126,12 +126,12 @@ class Recorded:
         self.scenes: dict[int, dict[str, Any]] = {}
         self.tiles: dict[int, dict[str, Any]] = {}
 
-    # ---- what the trace tells
+    # ---- recorded state
 
     def play(self, step: Mapping[str, Any]) -> None:
-        """Take over what a step shows."""
+        """Apply a step of the trace."""
         if "state" in step:
-            # Later answers follow from the state; what was recorded before it is past.
+            # Later responses derive from the state; earlier recordings are stale.
             self.answers.clear()
             self._take_state(step["state"])
         elif "response" in step:
@@ -163,7 +163,7 @@ class Recorded:
             if re.fullmatch(r"/tile/\d+", path):
                 self.tiles[response["body"]["id"]] = response["body"]
 
-    # ---- what it answers
+    # ---- responses
 
     def answer(self, method: str, path: str, token: str) -> tuple[int, str, bytes]:
         if path == "/":

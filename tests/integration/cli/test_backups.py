@@ -28,7 +28,7 @@ def scenes(server: Any) -> int:
 
 
 def test_a_broken_store_is_restored_while_its_server_waits(folder: Path, tmp_path: Path) -> None:
-    """The whole way, with the commands that the messages name."""
+    """Restore a broken store with the commands in the messages."""
     store, port = folder / "workflow.duckdb", free_port()
     with live_server(folder, port=port) as server:
         terminal = Terminal(server, tmp_path)

@@ -25,7 +25,7 @@ def server(example_servers: Servers) -> LiveServer:
 
 
 class Terminal:
-    """Where the command is typed."""
+    """Terminal with the environment of the command."""
 
     def __init__(self, server: LiveServer, folder: Path) -> None:
         self._folder = folder
@@ -38,7 +38,7 @@ class Terminal:
         }
 
     def type(self, *words: str, answer: str = "", expect: int = 0, **variables: str) -> tuple[str, str]:
-        """What the command says on standard output and standard error."""
+        """Run the command and return its stdout and stderr."""
         ended = subprocess.run(
             [sys.executable, "-m", "workflow_monitor.cli", *words],
             input=answer,

@@ -1,4 +1,4 @@
-"""`Monitor()` finds the server that is meant, says where it looked, and gives tokens to nobody else."""
+"""`Monitor()` finds its server, lists the candidates, and sends tokens only to their server."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from workflow_monitor.client.errors import AccessDenied, ServerNotFound
 
 @pytest.fixture
 def runtime(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """Where running servers tell about themselves."""
+    """Runtime directory of Jupyter with the files of running servers."""
     folder = tmp_path / "runtime"
     folder.mkdir()
     monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(folder))

@@ -79,7 +79,7 @@ def test_every_recorded_read_is_understood(m: Monitor, recorded: Recorded, all_t
 
 
 def compare(m: Monitor, path: str, body: Any, where: str) -> str:
-    """What the client makes of an answer, beside the answer; the shape of its path."""
+    """Return a recorded response, its decoding by the client, and the pattern of its path."""
     api = api_of(m)
     if found := re.fullmatch(r"/(scene|tile)/(\d+)", path):
         item = m.scene(int(found[2])) if found[1] == "scene" else m.tile(int(found[2]))
@@ -168,7 +168,7 @@ def assert_state(m: Monitor, name: str, state: dict[str, Any], where: str) -> in
     return 1
 
 
-# ---- what follows is about one ingestion
+# ---- one ingestion
 
 
 @pytest.fixture

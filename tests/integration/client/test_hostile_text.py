@@ -1,4 +1,4 @@
-"""What others wrote is shown as it is and does nothing, in terminals, pages, tables and logs."""
+"""Untrusted text is displayed and never interpreted, in terminals, pages, tables and logs."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ Script = Callable[[Request], Any]
 
 @contextmanager
 def api_of(script: Script, retries: int = 2) -> Iterator[tuple[Api, Scripted]]:
-    """The interface of a scripted server, whose failures come quickly."""
+    """Open the interface of a scripted server, with short retry pauses."""
     with Scripted(script) as server:
         url = f"{server.url}workflow-monitor/"
         connection = Transport(url, Secret(SECRET), timeout=5, patience=RetryPolicy(retries, 0.001))
@@ -63,7 +63,7 @@ def chunked(parts: list[bytes], *, end: bool) -> bytes:
     return head + body + (b"0\r\n\r\n" if end else b"")
 
 
-# ---- nobody there
+# ---- no server
 
 
 def test_nobody_listens() -> None:
@@ -307,7 +307,7 @@ def test_a_token_that_is_none_is_not_quoted(token: str) -> None:
     assert token not in str(caught.value)
 
 
-# ---- who it was
+# ---- actor
 
 
 @pytest.mark.parametrize("actor", ["eva", "Åse Ørsted", "名前", "a\nb: c"])

@@ -35,7 +35,7 @@ class Start(Protocol):
 
 @pytest.fixture
 def start() -> Iterator[Start]:
-    """Starts demos; those that still run at the end are stopped."""
+    """Start demos, and stop them at the end of the test."""
     processes: list[subprocess.Popen[str]] = []
 
     def started(folder: Path, *options: str) -> subprocess.Popen[str]:
@@ -53,7 +53,7 @@ def start() -> Iterator[Start]:
 
 
 def said(process: subprocess.Popen[str], until: str) -> str:
-    """What the demo says up to a line with this text."""
+    """Read the output of the demo up to a line with this text."""
     assert process.stdout is not None
     lines = []
     for line in process.stdout:

@@ -1,4 +1,4 @@
-"""Simulated workers against a real server: they leave nothing behind but what waits for a person."""
+"""Simulated workers against a real server, until only items in RETRY and their successors are left."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ async def listed(connection: Connection, path: str) -> list[Any]:
 
 
 async def check_that_the_rest_waits(connection: Connection) -> None:
-    """Nothing is PENDING, and what is NEW waits for something in RETRY, directly or not."""
+    """Check that no item is PENDING and that each NEW item depends on an item in RETRY."""
     scenes = {scene["id"]: scene["status"] for scene in await listed(connection, "aoi/*/scenes")}
     tiles = {tile["id"]: tile for tile in await listed(connection, "aoi/*/tiles")}
     assert set(scenes.values()) <= {"DONE", "RETRY", "FAILED"}
