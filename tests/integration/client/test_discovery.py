@@ -108,7 +108,7 @@ def test_a_named_server_that_is_away_is_not_replaced_by_another(
 ) -> None:
     tell(runtime, server.process.pid, server.base_url)
     monkeypatch.setenv("WORKFLOW_MONITOR_URL", f"http://127.0.0.1:{free_port()}/")
-    with pytest.raises(ServerNotFound, match="that WORKFLOW_MONITOR_URL names does not answer"):
+    with pytest.raises(ServerNotFound, match="in WORKFLOW_MONITOR_URL does not respond"):
         Monitor(retries=0)
 
 
