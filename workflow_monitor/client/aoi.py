@@ -151,11 +151,11 @@ class AOI(ProcessMixin):
     def failures(self) -> pd.DataFrame:
         """Return a DataFrame of failures, one row per group of messages that differ only in ids, dates and paths.
 
-        Columns: `shape` (the message with placeholders), `count`, `kind`, counts in `retry` and `failed`, `since` and
+        Columns: `message_template` (the message with placeholders), `count`, `kind`, counts in `retry` and `failed`, `since` and
         `last` (UTC; missing on a server without a history), `example` and `ids`. `.pipe(m.retry)` retries the items.
 
         >>> aoi.failures()[["message_template", "count", "kind"]]
-                                                       shape  count   kind
+                                            message_template  count   kind
         0  ProcessScene.NewStorage: badly formatted stora...      1  scene
         """
         from workflow_monitor.client.failures import failure_frame  # noqa: PLC0415 - see scenes

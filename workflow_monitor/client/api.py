@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
-from datetime import date, datetime
+from datetime import date
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote
 
-import msgspec
 
 from workflow_monitor.client import columnar, documents
 from workflow_monitor.client.errors import (
@@ -20,7 +19,6 @@ from workflow_monitor.client.errors import (
 )
 from workflow_monitor.client.http import ARROW, Params, Response, Transport
 from workflow_monitor.client.jobs import HttpJobSource
-from workflow_monitor.documents.validation import thread_safe_struct
 from workflow_monitor.domain.failures import FailureGroup
 from workflow_monitor.domain.models import AOISummary, Backup, Page
 from workflow_monitor.domain.status import ItemKind, Status
@@ -39,23 +37,6 @@ class Retried(NamedTuple):
 
     scenes: int
     tiles: int
-
-
-@thread_safe_struct
-class FailureGroupDocument(msgspec.Struct):
-    """A group of failures on the wire."""
-
-    shape: str
-    kind: ItemKind
-    example: str
-    retry: int
-    failed: int
-    ids: list[int]
-    since: datetime | None = None
-    last: datetime | None = None
-    first_acquired: date | None = None
-    last_acquired: date | None = None
-    orbits: dict[str, int] = {}
 
 
 class Api:
@@ -192,8 +173,7 @@ class Api:
         """Return the failures of an AOI in groups; `limit` caps the items read per kind and status, 0 reads all."""
         params = {"limit": limit} if limit else {}
         body = self.connection.read(f"aoi/{quote_name(aoi)}/failures", params=params).body
-        rows = map(msgspec.structs.asdict, documents.read(list[FailureGroupDocument], body))
-        return [FailureGroup(message_template=row.pop("shape"), **row) for row in rows]
+        return documents.read(list[FailureGroup], body)
 
     def history(self, aoi: str, filters: Params, page: Page | None = None) -> list[documents.EventDocument]:
         """Return the transitions of an AOI, in order."""
