@@ -9,7 +9,6 @@ from datetime import date
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote
 
-
 from workflow_monitor.client import columnar, documents
 from workflow_monitor.client.errors import (
     InvalidTransition,
