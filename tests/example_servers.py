@@ -82,7 +82,7 @@ class Servers:
         return self._server
 
     def kernel(self) -> tuple[BlockingKernelClient, bool]:
-        """A kernel of that server, and whether it has just been started."""
+        """Return a kernel of the server, and True if it is new."""
         assert self._server is not None
         if self._kernel is not None:
             return self._kernel, False
@@ -96,7 +96,7 @@ class Servers:
         return folder
 
     def _events(self) -> dict[str, int]:
-        """How much has happened in each AOI."""
+        """Return the count of events per AOI."""
         assert self._server is not None
         names = [aoi["ID"] for aoi in call(self._server, "GET", "aoi/")]
         return {name: len(call(self._server, "GET", f"aoi/{quote(name, safe='')}/history")) for name in names}

@@ -1,4 +1,4 @@
-"""A server that says what a test tells it to, byte by byte, and goes away when it likes."""
+"""Server with scripted responses, byte by byte, and scripted disconnects."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Reply = bytes | None
 
 @dataclass(frozen=True)
 class Request:
-    """What came in."""
+    """A received request."""
 
     method: str
     path: str
@@ -25,7 +25,7 @@ class Request:
 def answer(
     body: bytes | str = b"", status: int = 200, media_type: str = "application/json", **headers: object
 ) -> bytes:
-    """A whole answer, after which the connection ends."""
+    """Return a complete response that closes the connection."""
     content = body.encode() if isinstance(body, str) else body
     lines = [f"HTTP/1.1 {status} Whatever", f"Content-Length: {len(content)}", "Connection: close"]
     lines += [f"Content-Type: {media_type}"] if media_type else []
@@ -35,7 +35,7 @@ def answer(
 
 @dataclass
 class Scripted:
-    """Answers each request with what `script` says of it; None ends the connection without a word.
+    """Server that sends the response of `script` to each request; None closes the connection without a body.
 
     Its root and its description are those of a workflow monitor, unless `script` says otherwise.
     """
@@ -53,7 +53,7 @@ class Scripted:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        # Closing alone does not wake who waits in accept.
+        # close() does not interrupt accept().
         self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
         self._thread.join(10)
@@ -95,5 +95,5 @@ class Scripted:
         return answer("{}", 404)
 
     def asked(self, method: str, end: str) -> int:
-        """How often something was asked for."""
+        """Return the count of requests."""
         return sum(1 for one in self.requests if one.method == method and one.path.partition("?")[0].endswith(end))

@@ -16,7 +16,7 @@ from jupyter_client.blocking.client import BlockingKernelClient
 
 @contextmanager
 def kernel_of(url: str, token: str, runtime: Path) -> Iterator[BlockingKernelClient]:
-    """A kernel of the server with this base URL, whose runtime directory is `runtime`."""
+    """Start a kernel on the server at this base URL with the runtime directory `runtime`."""
     headers = {"Authorization": f"token {token}"}
     with httpx.Client(base_url=f"{url}api/", headers=headers, timeout=60, trust_env=False) as api:
         number = api.post("kernels", json={"name": "python3"}).raise_for_status().json()["id"]

@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote, unquote, urlsplit
 
-from workflow_monitor.domain.models import Overview
+from workflow_monitor.domain.models import AOISummary
 from workflow_monitor.domain.status import ItemKind, Status
 from workflow_monitor.server.representations import overview_text
 
@@ -76,7 +76,7 @@ class Trace:
 
 
 class Recorded:
-    """The server. What a step of a trace has shown is answered from then on; the rest as follows from the states."""
+    """Server that replays the recorded responses of a trace and derives other responses from the state."""
 
     def __init__(self) -> None:
         self.forget()
@@ -126,12 +126,12 @@ class Recorded:
         self.scenes: dict[int, dict[str, Any]] = {}
         self.tiles: dict[int, dict[str, Any]] = {}
 
-    # ---- what the trace tells
+    # ---- recorded state
 
     def play(self, step: Mapping[str, Any]) -> None:
-        """Take over what a step shows."""
+        """Apply a step of the trace."""
         if "state" in step:
-            # Later answers follow from the state; what was recorded before it is past.
+            # Later responses derive from the state; earlier recordings are stale.
             self.answers.clear()
             self._take_state(step["state"])
         elif "response" in step:
@@ -163,7 +163,7 @@ class Recorded:
             if re.fullmatch(r"/tile/\d+", path):
                 self.tiles[response["body"]["id"]] = response["body"]
 
-    # ---- what it answers
+    # ---- responses
 
     def answer(self, method: str, path: str, token: str) -> tuple[int, str, bytes]:
         if path == "/":
@@ -195,11 +195,11 @@ class Recorded:
             return _bytes([item for item in items if len(parts) == 3 or item["status"] == parts[3]])
         return None
 
-    def _overview(self, aoi: str) -> Overview:
+    def _overview(self, aoi: str) -> AOISummary:
         scenes, tiles = (
             Counter(Status(self._whole(kind, item)["status"]) for item in self._of_aoi(kind, aoi)) for kind in ItemKind
         )
-        return Overview(scenes, tiles, 0, None, None)
+        return AOISummary(aoi, Status.NEW, scenes, tiles)
 
     def _of_aoi(self, kind: str, aoi: str) -> Iterator[dict[str, Any]]:
         for item in (self.scenes if kind == "scene" else self.tiles).values():

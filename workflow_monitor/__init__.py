@@ -1,4 +1,4 @@
-"""A workflow server for Earth-observation ingestions, inside Jupyter."""
+"""Workflow server for Earth-observation ingestions, inside Jupyter."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ __version__ = "0.1.0"
 
 
 def _jupyter_server_extension_points() -> list[dict[str, object]]:
-    """Where Jupyter finds the extension; imported here so that `import workflow_monitor` stays cheap."""
+    """Return the server extension for Jupyter. The local import keeps `import workflow_monitor` cheap."""
     from workflow_monitor.server.extension import WorkflowMonitor  # noqa: PLC0415
 
     return [{"module": "workflow_monitor", "app": WorkflowMonitor}]
 
 
 def __getattr__(name: str) -> object:
-    """What people import from here, imported when they do, for the same reason."""
+    """Import `Monitor` on first access, which keeps `import workflow_monitor` cheap."""
     if name == "Monitor":
         from workflow_monitor.client import Monitor  # noqa: PLC0415
 

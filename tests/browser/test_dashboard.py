@@ -105,7 +105,7 @@ def test_in_the_dark_theme(browser: Browser, seeded_store: Path, tmp_path: Path)
     settings = tmp_path / "config" / "lab" / "user-settings" / "@jupyterlab" / "apputils-extension"
     settings.mkdir(parents=True)
     (settings / "themes.jupyterlab-settings").write_text(json.dumps({"theme": "JupyterLab Dark"}))
-    with running_lab(tmp_path, seeded_store, browser) as lab, lab.notebook("aoi.summary()") as page:
+    with running_lab(tmp_path, seeded_store, browser) as lab, lab.notebook("aoi.panels.summary()") as page:
         summary = panel(page, "Summary")
         # A button is looked for and looked at in one step: the panel may draw new ones at any time.
         brightness = """(element, part) => getComputedStyle(part ? element.querySelector(part) : element)

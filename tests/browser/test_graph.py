@@ -123,7 +123,7 @@ def test_what_changes_shows_in_the_lanes_while_a_cell_runs(lab: Lab) -> None:
 
 
 def test_a_graph_of_nothing(lab: Lab) -> None:
-    with lab.notebook('m.create("Empty").graph()', 'm["Empty"].map()', 'm["Empty"].timeline()') as page:
+    with lab.notebook('m.create("Empty").graph()', 'm["Empty"].map()', 'm["Empty"].panels.timeline()') as page:
         expect(panel(page, "Dependency graph").locator(".wm-legend")).to_contain_text(re.compile(r"DONE\s*0"))
         expect(panel(page, "Map").locator(".wm-legend")).to_contain_text(re.compile(r"DONE\s*0"))
         expect(panel(page, "Timeline").get_by_text("Nothing is running.")).to_be_visible()

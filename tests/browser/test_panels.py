@@ -15,7 +15,7 @@ from tests.server_process import live_server
 
 pytestmark = pytest.mark.usefixtures("one_scene_in_retry")
 
-SUMMARY, FAILURES = "aoi.summary()", "aoi.failures_panel()"
+SUMMARY, FAILURES = "aoi.panels.summary()", "aoi.panels.failures()"
 HOSTILE = '<img src=x onerror="alert(1)">\n</code><script>alert(2)</script>"\'\u202e' + "x" * 10_000
 
 
@@ -113,7 +113,7 @@ def test_hostile_names_and_messages_are_shown_and_never_run(lab: Lab) -> None:
     number = call(lab.server, "POST", "aoi/%3Cscript%3Ealert(0)%3C%2Fscript%3E/scene", scene)["id"]
     failed = {"type": "scene", "id": number, "status": "FAILED", "message": HOSTILE}
     assert call(lab.server, "POST", "results", [failed])["applied"] == 1
-    with lab.notebook(f"aoi = m[{name!r}]\naoi.summary()", "aoi.failures_panel()") as page:
+    with lab.notebook(f"aoi = m[{name!r}]\naoi.panels.summary()", "aoi.panels.failures()") as page:
         expect(panel(page, "Summary").locator("h3")).to_have_text(name)
         failures = panel(page, "Failures")
         expect(failures.locator("summary", has_text="<img src=x onerror=")).to_have_count(1)
@@ -122,7 +122,7 @@ def test_hostile_names_and_messages_are_shown_and_never_run(lab: Lab) -> None:
 
 
 def test_where_the_page_is_not_the_servers_own_all_goes_through_the_kernel(lab: Lab) -> None:
-    other = 'panel = aoi.summary(); panel.instance = "another"; panel'
+    other = 'panel = aoi.panels.summary(); panel.instance = "another"; panel'
     with lab.notebook(other) as page:
         summary = panel(page, "Summary")
         expect(summary.get_by_role("button", name="Retry all 1 …")).to_be_visible()

@@ -38,7 +38,7 @@ def shared_server(browser: Browser, seeded_store: Path, tmp_path_factory: pytest
 def test_panels_are_live_and_their_buttons_work(shared_server: Shared) -> None:
     """The page itself is watched for requests to others."""
     behind = shared_server.behind
-    with shared_server.lab.notebook("aoi.summary()", "import time; time.sleep(120)") as page:
+    with shared_server.lab.notebook("aoi.panels.summary()", "import time; time.sleep(120)") as page:
         summary = panel(page, "Summary")
         expect(summary).to_have_attribute("data-transport", "Direct")
         expect(summary.get_by_role("button", name="Retry all 1 …")).to_be_visible()

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.usefixtures("one_scene_in_retry")
 def test_numbers_over_time_and_what_is_running(lab: Lab) -> None:
     worker = '<b onclick="alert(1)">Åse</b>'
     call(lab.server, "POST", "jobs/processor/lease", {"max": 1, "seconds": 600, "worker": worker})
-    with lab.notebook("aoi.timeline()", "import time; time.sleep(120)") as page:
+    with lab.notebook("aoi.panels.timeline()", "import time; time.sleep(120)") as page:
         shown = panel(page, "Timeline")
         expect(shown.locator(".wm-area")).to_have_count(5)
         running = shown.locator(".wm-running")
@@ -28,7 +28,7 @@ def test_numbers_over_time_and_what_is_running(lab: Lab) -> None:
 
 
 def test_the_numbers_at_a_time_by_keyboard(lab: Lab) -> None:
-    with lab.notebook("aoi.timeline()") as page:
+    with lab.notebook("aoi.panels.timeline()") as page:
         shown = panel(page, "Timeline")
         expect(shown.locator(".wm-area")).to_have_count(5)
         # longer ago than any of these tests

@@ -1,4 +1,4 @@
-"""The command `workflow-monitor`: an ingestion from a terminal, and the demo."""
+"""The command `workflow-monitor`."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from workflow_monitor.cli.serve import serve
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
 
-def _version(asked: bool) -> None:
-    if asked:
+def _version(is_set: bool) -> None:
+    if is_set:
         typer.echo(__version__)
         raise typer.Exit
 
@@ -29,15 +29,15 @@ def _workflow_monitor(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
-    """A workflow server for Earth-observation ingestions, inside Jupyter.
+    """Workflow server for Earth-observation ingestions, inside Jupyter.
 
-    The commands find the Jupyter server that runs here, or take WORKFLOW_MONITOR_URL and WORKFLOW_MONITOR_TOKEN.
+    The commands use the running Jupyter server, or the one in WORKFLOW_MONITOR_URL and WORKFLOW_MONITOR_TOKEN.
     """
 
 
 for _command in (aois, status, failures, retry, fail, watch, export, backup, restore, undo_migration, dashboard, demo):
     app.command()(_command)
-# What it does not know is for Jupyter.
+# Unknown options go to Jupyter.
 app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(serve)
 
 

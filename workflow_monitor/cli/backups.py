@@ -14,10 +14,10 @@ from workflow_monitor.domain.errors import StoreUnavailable, escape_control_char
 
 
 def backup(as_json: AsJSON = False, url: URL = None) -> None:
-    """Have the server make a backup of its store, while it goes on, and say where it is.
+    """Back up the store while the server keeps running, and print the path.
 
-    It stands in a folder beside the store, on the server's machine; the oldest are forgotten, beyond the trait
-    keep_backups.
+    The backup is in a folder beside the store, on the server's machine. The server keeps the newest backups, up to
+    the trait keep_backups.
     """
     with connect(url) as m:
         made = m.backup()
@@ -30,35 +30,33 @@ def backup(as_json: AsJSON = False, url: URL = None) -> None:
 def restore(
     store: Annotated[Path, typer.Argument(help="The file of the store, on this machine.", dir_okay=False)],
     backup: Annotated[
-        Path | None, typer.Option(help="The backup; without it, the last one.", dir_okay=False, show_default=False)
+        Path | None, typer.Option(help="The backup; the newest by default.", dir_okay=False, show_default=False)
     ] = None,
-    as_is: Annotated[
-        bool, typer.Option("--as-is", help="Go on with what the file itself holds, though something is lost.")
-    ] = False,
+    as_is: Annotated[bool, typer.Option("--as-is", help="Accept the store file as it is, with its losses.")] = False,
     as_json: AsJSON = False,
 ) -> None:
-    """Put a backup in the place of a store that no server has open. What is there is kept aside.
+    """Replace a store that no server has open by a backup, and keep the old files aside.
 
-    The backup is checked before anything is changed. What happened after it is lost: scenes and tiles are then as
-    they were, and jobs are handed out again.
+    The backup is checked first. Changes after the backup are lost: scenes and tiles return to their earlier state,
+    and their jobs are dispatched again.
     """
-    from workflow_monitor.store.duckdb.restore import restore as put_back  # noqa: PLC0415 - only here is DuckDB needed
+    from workflow_monitor.store.duckdb.restore import restore as restore_store  # noqa: PLC0415 - loads DuckDB
 
     if as_is and backup is not None:
         raise typer.BadParameter("--as-is and --backup exclude each other.")
     try:
-        found = put_back(store, backup, as_is=as_is)
+        report = restore_store(store, backup, as_is=as_is)
     except StoreUnavailable as error:
         typer.echo(escape_control_characters(error.detail), err=True)
         raise typer.Exit(1) from None
-    until = None if found.until is None else format_time(found.until)
+    until = None if report.until is None else format_time(report.until)
     if as_json:
-        counts = {"aois": found.aois, "scenes": found.scenes, "tiles": found.tiles}
-        show_json({"from": str(found.backup), **counts, "until": until, "aside": found.aside and str(found.aside)})
+        counts = {"aois": report.aois, "scenes": report.scenes, "tiles": report.tiles}
+        show_json({"from": str(report.backup), **counts, "until": until, "aside": report.aside and str(report.aside)})
         return
     typer.echo(
-        f"{escape_control_characters(str(store))} is as it was at {until or 'its beginning'}: {found.aois:,} AOIs, "
-        f"{found.scenes:,} scenes, {found.tiles:,} tiles, from {escape_control_characters(str(found.backup))}."
+        f"{escape_control_characters(str(store))} is as it was at {until or 'its beginning'}: {report.aois:,} AOIs, "
+        f"{report.scenes:,} scenes, {report.tiles:,} tiles, from {escape_control_characters(str(report.backup))}."
     )
-    if found.aside is not None:
-        typer.echo(f"What was there before is in {escape_control_characters(str(found.aside))}.")
+    if report.aside is not None:
+        typer.echo(f"The previous files are in {escape_control_characters(str(report.aside))}.")

@@ -1,4 +1,4 @@
-"""`workflow-monitor dashboard`: the dashboard notebook as a web page, for people without a notebook."""
+"""`workflow-monitor dashboard`: the dashboard notebook as a web page."""
 
 from __future__ import annotations
 
@@ -18,24 +18,22 @@ from workflow_monitor.cli.ingestion import URL, connect
 from workflow_monitor.demo.run import notebooks
 
 NOTEBOOK = "03_dashboard.ipynb"
-#: holds the template of the page, where Jupyter's programs look for such
+#: data path of Jupyter with the template of the page
 PAGE = Path(__file__).with_name("page")
-#: brings what only Notebook has, and complains elsewhere
+#: needs Notebook and logs errors in Voilà
 NOT_HERE = "@jupyter-notebook/lab-extension"
 
 
 def dashboard(
     url: URL = None,
-    host: Annotated[
-        str, typer.Option(help="The address to listen at; 0.0.0.0 lets others in, with the token.")
-    ] = "127.0.0.1",
+    host: Annotated[str, typer.Option(help="The address to listen on; 0.0.0.0 accepts other machines.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65_535, help="The port.")] = 8866,
     browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the page in a browser.")] = True,
 ) -> None:
-    """Serve the dashboard of all AOIs as a web page of its own, until it is interrupted.
+    """Serve the dashboard of all AOIs as a web page, until interrupted.
 
-    Whoever has the token of the page sees the ingestions and can repair them. WORKFLOW_MONITOR_PAGE_TOKEN sets
-    it; otherwise it is made up and told.
+    The token of the page gives access to all ingestions and actions. WORKFLOW_MONITOR_PAGE_TOKEN sets it; otherwise
+    a random token is printed.
     """
     if find_spec("voila") is None:
         typer.echo("The page is served by Voilà, which is not installed: pip install voila", err=True)
@@ -48,17 +46,17 @@ def dashboard(
         for name, place in (("JUPYTER_PATH", PAGE), ("JUPYTER_CONFIG_PATH", folder)):
             environment[name] = os.pathsep.join(filter(None, [str(place), environment.get(name, "")]))
         typer.echo(f"The dashboard is at http://{host}:{port}/?token={token}")
-        # Every user of the machine sees the arguments of a program: what is secret is in a file of ours alone.
+        # Other users can read command lines, so the token is in a private file.
         command = [sys.executable, "-m", "voila", str(notebooks() / NOTEBOOK)]
         try:
-            status = subprocess.run(command, env=environment, check=False).returncode  # noqa: S603 - ours alone
+            status = subprocess.run(command, env=environment, check=False).returncode  # noqa: S603 - fixed command
         except KeyboardInterrupt:
             status = 0
     raise typer.Exit(status)
 
 
 def _configure(folder: Path, host: str, port: int, token: str, *, browser: bool) -> None:
-    """Write what Voilà is to know into a folder."""
+    """Write the configuration of Voilà."""
     voila = {"ip": host, "port": port, "open_browser": browser, "token": token}
     page = {"template": "workflow-monitor", "strip_sources": True, "extension_denylist": [NOT_HERE]}
     config = {"Voila": voila, "VoilaConfiguration": page}

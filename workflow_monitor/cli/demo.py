@@ -12,28 +12,26 @@ from workflow_monitor.demo.run import Options, run
 
 
 def demo(  # noqa: PLR0913, PLR0917 - each is an option of the command
-    folder: Annotated[Path, typer.Option("--dir", help="Where notebooks and state are kept.")] = Path(
+    folder: Annotated[Path, typer.Option("--dir", help="The folder of notebooks and state.")] = Path(
         "workflow-monitor-demo"
     ),
-    fresh: Annotated[bool, typer.Option("--fresh", help="Forget the state that is there and start anew.")] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Delete the saved state first.")] = False,
     headless: Annotated[
-        bool, typer.Option("--headless", help="No JupyterLab and no browser; tell the progress line by line.")
+        bool, typer.Option("--headless", help="Run without JupyterLab and browser; print progress lines.")
     ] = False,
     browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open JupyterLab in a browser.")] = True,
-    port: Annotated[int, typer.Option(min=1, max=65_535, help="The port, or the next that is free.")] = 8888,
-    token: Annotated[str, typer.Option(help="The token of the server; made up if there is none.")] = "",
-    scenes: Annotated[int, typer.Option(min=0, help="How many scenes the large AOI has.")] = 2000,
-    seed: Annotated[int, typer.Option(help="Another number, other troubles.")] = 1,
-    speed: Annotated[float, typer.Option(min=0.01, help="How much faster time goes for the workers.")] = 1.0,
-    workers: Annotated[int, typer.Option(min=1, max=100, help="How many workers each queue has.")] = 4,
-    until_idle: Annotated[
-        bool, typer.Option("--until-idle", help="End when everything is done or waits for a person.")
-    ] = False,
-    seconds: Annotated[float | None, typer.Option(min=0, help="End after this time.")] = None,
+    port: Annotated[int, typer.Option(min=1, max=65_535, help="The port, or the next free one.")] = 8888,
+    token: Annotated[str, typer.Option(help="The token of the server; random by default.")] = "",
+    scenes: Annotated[int, typer.Option(min=0, help="Count of scenes in the large AOI.")] = 2000,
+    seed: Annotated[int, typer.Option(help="Seed of the simulated failures.")] = 1,
+    speed: Annotated[float, typer.Option(min=0.01, help="Speed-up of the simulated workers.")] = 1.0,
+    workers: Annotated[int, typer.Option(min=1, max=100, help="Workers per queue.")] = 4,
+    until_idle: Annotated[bool, typer.Option("--until-idle", help="End when no job is queued or running.")] = False,
+    seconds: Annotated[float | None, typer.Option(min=0, help="End after this time, in seconds.")] = None,
 ) -> None:
-    """JupyterLab on a live example ingestion, with simulated workers that fail as real ones do.
+    """Start JupyterLab on a live example ingestion with simulated workers and failures.
 
-    The state survives: the same command goes on where it was stopped.
+    The state is saved: the same command resumes the ingestion.
     """
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     options = Options(

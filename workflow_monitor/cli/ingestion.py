@@ -1,4 +1,4 @@
-"""The commands that look at an ingestion and repair it, through the client."""
+"""Commands that show an ingestion, retry and fail its items, and export it."""
 
 from __future__ import annotations
 
@@ -12,32 +12,32 @@ from typing import Annotated, Any
 import typer
 
 from workflow_monitor.cli.tables import show_json, show_lines, show_table
-from workflow_monitor.client.api import AOISummary
 from workflow_monitor.client.client import Monitor
 from workflow_monitor.client.errors import MonitorError
 from workflow_monitor.client.watch import Summary
 from workflow_monitor.domain.errors import escape_control_characters
+from workflow_monitor.domain.models import AOISummary
 from workflow_monitor.domain.status import ItemKind, Status
 
 Name = Annotated[str, typer.Argument(metavar="AOI", help="The name of an AOI.")]
-AsJSON = Annotated[bool, typer.Option("--json", help="One JSON document, for programs.")]
+AsJSON = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 URL = Annotated[
     str | None,
     typer.Option(
-        help="The server, if it is not to be found. Its token is never an option, as options can be seen by "
-        "others: it is taken from WORKFLOW_MONITOR_TOKEN.",
+        help="The URL of the server; found automatically by default. The token comes from WORKFLOW_MONITOR_TOKEN, "
+        "because other users can read the options of a process.",
         show_default=False,
     ),
 ]
-Actor = Annotated[str | None, typer.Option(help="Who acts, in the history.", show_default="you")]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
-Scenes = Annotated[list[int] | None, typer.Option("--scene", help="The id of a scene; may be given several times.")]
-Tiles = Annotated[list[int] | None, typer.Option("--tile", help="The id of a tile; may be given several times.")]
+Actor = Annotated[str | None, typer.Option(help="The actor in the history.", show_default="your user name")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Skip the confirmation.")]
+Scenes = Annotated[list[int] | None, typer.Option("--scene", help="The id of a scene. Repeatable.")]
+Tiles = Annotated[list[int] | None, typer.Option("--tile", help="The id of a tile. Repeatable.")]
 
 
 @contextmanager
 def connect(url: str | None, actor: str | None = None) -> Iterator[Monitor]:
-    """The server; what goes wrong is said in a sentence."""
+    """Open a Monitor; print its errors to stderr and exit with 1."""
     try:
         with Monitor(url, actor=actor) as monitor:
             yield monitor
@@ -47,11 +47,11 @@ def connect(url: str | None, actor: str | None = None) -> Iterator[Monitor]:
 
 
 def aois(
-    pattern: Annotated[str | None, typer.Argument(help="Only those that match, as in 'Denmark*'.")] = None,
+    pattern: Annotated[str | None, typer.Argument(help="A pattern of names, such as 'Denmark*'.")] = None,
     as_json: AsJSON = False,
     url: URL = None,
 ) -> None:
-    """List the AOIs: status, progress, how many scenes and tiles, what waits for a person."""
+    """List the AOIs: status, progress, counts of scenes and tiles, items in RETRY and FAILED."""
     with connect(url) as m:
         found = m.summaries(pattern)
     if as_json:
@@ -60,8 +60,8 @@ def aois(
     heads = ["AOI", "status", "progress", "scenes", "tiles", "retry", "failed", "from", "to"]
     rows = [
         [
-            *(one.name, one.status, one.progress, one.overview.scenes.total(), one.overview.tiles.total()),
-            *(one.count(Status.RETRY), one.count(Status.FAILED), one.overview.first, one.overview.last),
+            *(one.name, one.status, one.progress, one.scenes.total(), one.tiles.total()),
+            *(one.count(Status.RETRY), one.count(Status.FAILED), one.first, one.last),
         ]
         for one in found
     ]
@@ -69,17 +69,17 @@ def aois(
 
 
 def status(aoi: Name, as_json: AsJSON = False, url: URL = None) -> None:
-    """Show an AOI: counts per status, a bar, and what failed most."""
+    """Show an AOI: counts per status, a bar, and the most frequent failures."""
     with connect(url) as m:
         found = m[aoi]
         if as_json:
-            show_json(_document(found.load_summary))
+            show_json(_document(found.overview))
         else:
             show_lines(str(found))
 
 
 def failures(aoi: Name, as_json: AsJSON = False, url: URL = None) -> None:
-    """List what failed, grouped by the shape of the message."""
+    """List the failures of an AOI, grouped by message."""
     with connect(url) as m:
         found = m[aoi].failures()
     groups: list[Any] = found.astype(object).where(found.notna(), None).to_dict(orient="records")
@@ -91,55 +91,57 @@ def failures(aoi: Name, as_json: AsJSON = False, url: URL = None) -> None:
 
 
 def retry(
-    aoi: Annotated[str | None, typer.Argument(metavar="[AOI]", help="All of this AOI that is in RETRY.")] = None,
+    aoi: Annotated[str | None, typer.Argument(metavar="[AOI]", help="Retry all items of this AOI in RETRY.")] = None,
     scene: Scenes = None,
     tile: Tiles = None,
-    force: Annotated[bool, typer.Option("--force", help="What is PENDING too; single items from any status.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Retry PENDING items too; single items from any status.")
+    ] = False,
     as_json: AsJSON = False,
     url: URL = None,
     actor: Actor = None,
 ) -> None:
-    """Send what failed to the workers again: all of an AOI, or single scenes and tiles."""
+    """Retry the items of an AOI in RETRY, or single scenes and tiles."""
     if (aoi is None) == (not scene and not tile):
         raise typer.BadParameter("Name an AOI, or scenes and tiles by --scene and --tile.")
     with connect(url, actor) as m:
         if aoi is None:
-            _print_outcomes(m.retry(_Items(scene, tile).listed(), force=force), "sent to the workers again", as_json)
+            _print_outcomes(m.retry(_Items(scene, tile).listed(), force=force), "retried", as_json)
             return
         done = m[aoi].retry(force=force)
     if as_json:
         show_json(done._asdict())
     else:
-        typer.echo(f"{done.scenes:,} scenes and {done.tiles:,} tiles were sent to the workers again.")
+        typer.echo(f"{done.scenes:,} scenes and {done.tiles:,} tiles were retried.")
 
 
 def fail(
     scene: Scenes = None,
     tile: Tiles = None,
-    force: Annotated[bool, typer.Option("--force", help="From any status, not from RETRY alone.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Fail from any status, not only from RETRY.")] = False,
     yes: Yes = False,
     as_json: AsJSON = False,
     url: URL = None,
     actor: Actor = None,
 ) -> None:
-    """Give scenes and tiles up; the graph closes over them. It asks first."""
+    """Fail scenes and tiles and relink their successors, after a confirmation."""
     chosen = _Items(scene, tile)
     if not chosen.listed():
         raise typer.BadParameter("Name scenes and tiles by --scene and --tile.")
     if not yes:
-        typer.confirm(f"Give up {chosen}? This cannot be undone.", abort=True, err=True)
+        typer.confirm(f"Fail {chosen}? This cannot be undone.", abort=True, err=True)
     with connect(url, actor) as m:
-        _print_outcomes(m.fail(chosen.listed(), force=force), "given up", as_json)
+        _print_outcomes(m.fail(chosen.listed(), force=force), "failed", as_json)
 
 
 def watch(
     aoi: Name,
-    timeout: Annotated[float | None, typer.Option(min=0, help="Seconds after which to end.")] = None,
-    interval: Annotated[float, typer.Option(min=0.1, help="Seconds between two looks.")] = 2.0,
+    timeout: Annotated[float | None, typer.Option(min=0, help="Time limit in seconds.")] = None,
+    interval: Annotated[float, typer.Option(min=0.1, help="Poll interval in seconds.")] = 2.0,
     as_json: AsJSON = False,
     url: URL = None,
 ) -> None:
-    """Show a progress bar until nothing moves. Ends with 1 when the time was over, 130 when it was interrupted."""
+    """Show a progress bar until no item is PENDING. Exits with 1 after the timeout, with 130 after an interrupt."""
     with connect(url) as m:
         summary = m[aoi].watch(interval=interval, timeout=timeout, progress=sys.stderr.isatty() and not as_json)
     if as_json:
@@ -151,7 +153,7 @@ def watch(
 
 def export(
     aoi: Name,
-    folder: Annotated[Path, typer.Argument(help="Where the files are written.", file_okay=False)],
+    folder: Annotated[Path, typer.Argument(help="The folder for the files.", file_okay=False)],
     as_json: AsJSON = False,
     url: URL = None,
 ) -> None:
@@ -166,7 +168,7 @@ def export(
 
 @dataclasses.dataclass(frozen=True)
 class _Items:
-    """Scenes and tiles that were named by their ids."""
+    """Scenes and tiles from the options --scene and --tile."""
 
     scenes: list[int] | None
     tiles: list[int] | None
@@ -189,7 +191,7 @@ class _Item:
 
 
 def _print_outcomes(outcomes: Any, done: str, as_json: bool) -> None:  # noqa: ANN401 - a frame, which need not be imported
-    """Say what became of items; ends with 1 unless it was done to all."""
+    """Print the outcomes of a bulk action; exit with 1 unless every item succeeded."""
     rows = outcomes.astype(object).to_dict(orient="records")
     succeeded = sum(row["outcome"] == "done" for row in rows)
     if as_json:
@@ -204,16 +206,15 @@ def _print_outcomes(outcomes: Any, done: str, as_json: bool) -> None:  # noqa: A
 
 
 def _document(one: AOISummary) -> dict[str, Any]:
-    view = one.overview
     return {
         "name": one.name,
         "status": str(one.status),
         "progress": round(one.progress, 4),
-        "scenes": {str(status): view.scenes[status] for status in Status},
-        "tiles": {str(status): view.tiles[status] for status in Status},
-        "root_tiles": view.roots,
-        "from": view.first,
-        "to": view.last,
+        "scenes": {str(status): one.scenes[status] for status in Status},
+        "tiles": {str(status): one.tiles[status] for status in Status},
+        "root_tiles": one.root_tiles,
+        "from": one.first,
+        "to": one.last,
     }
 
 

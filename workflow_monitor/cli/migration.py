@@ -11,14 +11,14 @@ from workflow_monitor.domain.errors import StoreUnavailable, escape_control_char
 
 def undo_migration(
     store: Annotated[str, typer.Argument(help="The database: postgresql://user@host/database.")],
-    is_confirmed: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    is_confirmed: Annotated[bool, typer.Option("--yes", help="Skip the confirmation.")] = False,
 ) -> None:
-    """Take away what was added to a Geocube ingester's database, and leave the ingester's own as it is now.
+    """Remove this project's tables and columns from the database of a Geocube ingester.
 
-    Stop the servers over it first. The history, attempts, jobs that are out, footprints and tags are lost with it.
+    Stop the servers first. History, attempts, leased jobs, footprints and tags are lost.
     """
     try:
-        from workflow_monitor.store.postgres.schema import undo  # noqa: PLC0415 - only here is psycopg needed
+        from workflow_monitor.store.postgres.schema import undo  # noqa: PLC0415 - loads psycopg
     except ModuleNotFoundError as error:
         typer.echo(f"This needs {error.name}: pip install 'workflow-monitor[postgres]'", err=True)
         raise typer.Exit(1) from None

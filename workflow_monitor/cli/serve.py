@@ -1,4 +1,4 @@
-"""`workflow-monitor serve`: the workflow server on its own, for several people or machines."""
+"""`workflow-monitor serve`: a standalone workflow server for several users or machines."""
 
 from __future__ import annotations
 
@@ -15,47 +15,47 @@ def serve(  # noqa: PLR0913, PLR0917 - each is an option of the command
     context: typer.Context,
     host: Annotated[
         str | None,
-        typer.Option(help="The address to listen at; 0.0.0.0 lets other machines in.", show_default="127.0.0.1"),
+        typer.Option(help="The address to listen on; 0.0.0.0 accepts other machines.", show_default="127.0.0.1"),
     ] = None,
     port: Annotated[int | None, typer.Option(min=1, max=65_535, help="The port.", show_default="8080")] = None,
     base_url: Annotated[
-        str | None, typer.Option(help="The path below which everything is, as proxies pass it on.", show_default="/")
+        str | None, typer.Option(help="The URL prefix of all paths, as proxies forward it.", show_default="/")
     ] = None,
     store: Annotated[
         str | None,
-        typer.Option(help="Where the state is kept, as the trait store_url has it.", show_default="as in Jupyter"),
+        typer.Option(help="The URL of the store, as in the trait store_url.", show_default="as in Jupyter"),
     ] = None,
     token_file: Annotated[
         Path | None,
         typer.Option(
-            help=f"A file with the token. Without one it is that of the variable {TOKEN}, or made up and told.",
+            help=f"A file with the token; otherwise the token is {TOKEN}, or random and printed.",
             dir_okay=False,
             exists=True,
             show_default=False,
         ),
     ] = None,
     behind_proxy: Annotated[
-        bool, typer.Option("--behind-proxy", help="A proxy passes requests on; believe what it says of them.")
+        bool, typer.Option("--behind-proxy", help="Trust the forwarding headers of a proxy.")
     ] = False,
     hub: Annotated[
         bool | None,
         typer.Option(
             "--hub/--no-hub",
-            help="Ask JupyterHub who somebody is, as one of its services.",
-            show_default="as a service that the hub has started",
+            help="Authenticate users with JupyterHub, as a hub service.",
+            show_default="on if started by the hub",
         ),
     ] = None,
 ) -> None:
-    """Serve workflows without notebooks, for several people or machines, until it is interrupted.
+    """Serve workflows without notebooks, for several users or machines, until interrupted.
 
-    It is a Jupyter server with this extension alone: neither kernels nor files can be reached. Other Jupyter servers use it
-    by their variable WORKFLOW_MONITOR_UPSTREAM. Further arguments go to Jupyter, such as --WorkflowMonitor.queue=lease.
+    The server is a Jupyter server with this extension alone, without kernels and files. Other Jupyter servers forward
+    to it by WORKFLOW_MONITOR_UPSTREAM. Further options go to Jupyter, such as --WorkflowMonitor.queue=lease.
     """
-    from workflow_monitor.server import standalone  # noqa: PLC0415 - the other commands need no server
+    from workflow_monitor.server import standalone  # noqa: PLC0415 - loads the server
 
-    # The variables are for clients; the server's own kernels, if it had any, were not to inherit them.
-    given = os.environ.pop(TOKEN, "")
-    token = token_file.read_text(encoding="utf-8").strip() if token_file else given
+    # Child processes must not inherit the token.
+    token_variable = os.environ.pop(TOKEN, "")
+    token = token_file.read_text(encoding="utf-8").strip() if token_file else token_variable
     try:
         config = standalone.build_config(
             host=host,

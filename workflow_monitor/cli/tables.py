@@ -1,4 +1,4 @@
-"""Tables and texts for a terminal: as wide as it is, and harmless whatever the names in them are."""
+"""Tables and texts for a terminal: cut to its width, with control characters escaped."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from workflow_monitor.client.display import GLYPHS
 from workflow_monitor.domain.errors import escape_control_characters
 from workflow_monitor.domain.status import Status
 
-#: a terminal's own colours, which its user has chosen to be readable
+#: colours of the terminal's theme
 _STYLES: Mapping[Status, str] = {
     Status.NEW: "bright_black",
     Status.PENDING: "blue",
@@ -28,7 +28,7 @@ _STYLES: Mapping[Status, str] = {
 
 
 def show_table(heads: Sequence[str], rows: Sequence[Sequence[object]], wide: str) -> None:
-    """Print a table; numbers stand to the right, and the column `wide` is cut where the terminal is too narrow."""
+    """Print a table with right-aligned numbers; the column `wide` is cut to fit a narrow terminal."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for index, head in enumerate(heads):
         is_number = any(isinstance(row[index], (int, float)) for row in rows)
@@ -46,7 +46,7 @@ def show_table(heads: Sequence[str], rows: Sequence[Sequence[object]], wide: str
 
 
 def show_lines(text: str) -> None:
-    """Print lines of text, each cut where the terminal ends."""
+    """Print lines of text, cut to the width of the terminal."""
     out = console()
     for line in text.splitlines():
         out.print(Text(escape_control_characters(line)), no_wrap=True, overflow="ellipsis", crop=True)
@@ -62,7 +62,7 @@ def _plain(value: object) -> str:
 
 
 def console() -> Console:
-    """Standard output, without colours where it is no terminal; wide where it goes into a file, but for COLUMNS."""
+    """Return a console on stdout: coloured on a terminal, otherwise 1,000 columns wide unless COLUMNS is set."""
     width = None if sys.stdout.isatty() else shutil.get_terminal_size((1000, 24)).columns
     return Console(width=width, highlight=False, markup=False, emoji=False)
 

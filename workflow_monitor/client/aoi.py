@@ -1,4 +1,4 @@
-"""An AOI: its scenes, tiles, failures and history as frames, and what can be done about them."""
+"""An AOI: scenes, tiles, failures and history as frames, actions, and panels."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from os import PathLike
 from typing import TYPE_CHECKING, Any, Self
 
 from workflow_monitor.client import display
-from workflow_monitor.client.api import AOISummary, Api, Retried
+from workflow_monitor.client.api import Api, Retried
 from workflow_monitor.client.errors import ConfirmationRequired, MonitorError
-from workflow_monitor.client.jobs import ProcessMixin
-from workflow_monitor.client.panels import PanelMixin
+from workflow_monitor.client.panels import Panels, load_panel
+from workflow_monitor.client.process import ProcessMixin
 from workflow_monitor.client.scene_input import parse_scenes
 from workflow_monitor.client.watch import ProgressBar, Summary, Watcher, watch, watch_async
 from workflow_monitor.domain.failures import FAILURES
-from workflow_monitor.domain.models import Overview, Page
+from workflow_monitor.domain.models import AOISummary, Page
 from workflow_monitor.domain.status import ItemKind, Status
 
 if TYPE_CHECKING:
@@ -25,69 +25,62 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-    from workflow_monitor.client.frames import Wanted
+    from workflow_monitor.client.frames import Fields
 
 #: one status, several, or None for all
 Statuses = str | Status | Sequence[str | Status] | None
 
-#: failures of each kind that are looked at to show an AOI, and groups that are shown
-LOOKED_AT = 500
-SHOWN = 5
+#: limit on failures per kind that the display of an AOI reads, and on groups that it lists
+DISPLAY_FAILURES = 500
+DISPLAY_GROUPS = 5
 
 
-class AOI(PanelMixin, ProcessMixin):
-    """A named ingestion. Its numbers are as they were when it was asked for; showing it, or `refresh`, asks again."""
+class AOI(ProcessMixin):
+    """A named ingestion. Its counts are a snapshot; displaying the AOI or calling `refresh` reads them again."""
 
-    def __init__(self, api: Api, workload: AOISummary) -> None:
+    def __init__(self, api: Api, overview: AOISummary) -> None:
         self._api = api
-        self._workload = workload
+        self._overview = overview
 
     def _scope(self) -> str:
         return self.name
 
     @property
     def name(self) -> str:
-        """Its name.
+        """Name of the AOI.
 
         >>> m["DenmarkS1"].name
         'DenmarkS1'
         """
-        return self._workload.name
+        return self._overview.name
 
     @property
     def status(self) -> Status:
-        """Where it stands, derived from all that it owns.
+        """Status of the AOI, derived from its scenes and tiles.
 
         >>> m["DenmarkS1"].status
         <Status.RETRY: 'RETRY'>
         """
-        return self._workload.status
+        return self._overview.status
 
     @property
-    def overview(self) -> Overview:
-        """How many scenes and tiles are in each status, root tiles, dates.
+    def overview(self) -> AOISummary:
+        """Counts of scenes and tiles per status, progress (0 to 1), count of root tiles, acquisition dates.
 
         >>> m["DenmarkS1"].overview.scenes.total()
         4
-        """
-        return self._workload.overview
-
-    @property
-    def load_summary(self) -> AOISummary:
-        """The same with name, status and progress.
-
-        >>> round(m["DenmarkS1"].workload.progress, 2)
+        >>> round(m["DenmarkS1"].overview.progress, 2)
         0.08
         """
-        return self._workload
+        return self._overview
 
     def refresh(self) -> Self:
-        """The same AOI, with the numbers of now.
+        """Read the counts and the status again, and return the same AOI. Raises AOINotFound.
 
         >>> m["DenmarkS1"].refresh()
         <AOI DenmarkS1 RETRY: 4 scenes, 20 tiles (2 done, 1 retry, 11 pending, 10 new)>
         """
-        self._workload = self._api.summary(self.name)
+        self._overview = self._api.summary(self.name)
         return self
 
     # ---- frames
@@ -96,23 +89,24 @@ class AOI(PanelMixin, ProcessMixin):
         self,
         status: Statuses = None,
         *,
-        tags: Wanted = False,
-        data: Wanted = False,
+        tags: Fields = False,
+        data: Fields = False,
         page: int = 0,
         limit: int | None = None,
     ) -> gpd.GeoDataFrame:
-        """The scenes, ordered by id: EPSG:4326, categorical status, dates in UTC.
+        """Return a GeoDataFrame of scenes, one row each, ordered by id.
 
-        `data` in the frame is the JSON text of what came from the catalogue. `tags=True` or `tags=["orbit"]` makes
-        columns `tags.orbit` of the product's tags, `data=…` columns `data.graph_name` of the payload's fields;
-        that takes a while for hundreds of thousands. Or expand the rows that are left after filtering:
-        `from workflow_monitor.client import expand`, `scenes[…].pipe(expand, tags=True)`.
+        Footprints are in EPSG:4326, `status` is categorical, `date` (acquisition) is in UTC, and `data` is the JSON
+        text of the catalogue's payload. `tags=True` or `tags=["orbit"]` adds columns such as `tags.orbit`, `data=…`
+        columns such as `data.graph_name`. Parsing hundreds of thousands of payloads is slow: filter first and call
+        `workflow_monitor.client.expand` on the rest, `scenes[…].pipe(expand, tags=True)`. With `limit`, the frame is
+        page `page` (from 0) of a list with at most one status. Raises AOINotFound.
 
         >>> aoi.scenes("RETRY", tags=["relativeOrbit"])[["id", "status", "tags.relativeOrbit"]]
            id status tags.relativeOrbit
         0   3  RETRY                 44
         """
-        from workflow_monitor.client import frames  # noqa: PLC0415 - what needs no frame should not wait for it
+        from workflow_monitor.client import frames  # noqa: PLC0415 - pandas loads on first use
 
         frame = frames.item_frame(self._table(ItemKind.SCENE, status, _page(page, limit)), ItemKind.SCENE)
         return frames.expand(frame, tags=tags, data=data)
@@ -121,15 +115,15 @@ class AOI(PanelMixin, ProcessMixin):
         self,
         status: Statuses = None,
         *,
-        tags: Wanted = False,
-        data: Wanted = False,
+        tags: Fields = False,
+        data: Fields = False,
         page: int = 0,
         limit: int | None = None,
     ) -> gpd.GeoDataFrame:
-        """The tiles, ordered by id, with their scene, the previous tile and the reference; see `scenes`.
+        """Return a GeoDataFrame of tiles with scene, previous tile and reference tile, ordered by id; see `scenes`.
 
-        A tile without a footprint has that of its scene (`geometry_origin` says so); `tags` are those of the
-        scene. `previous_status` is unknown where the tile before is not in the list and the server does not tell.
+        A tile without a footprint gets the footprint of its scene, marked in `geometry_origin`; `tags` are the tags
+        of the scene. `previous_status` is missing if a Geocube server lists the tile without its previous tile.
 
         >>> aoi.tiles()[["id", "status", "scene", "previous", "previous_status"]].tail(2)
             id status  scene  previous previous_status
@@ -144,24 +138,24 @@ class AOI(PanelMixin, ProcessMixin):
         return frames.expand(frame, data=data)
 
     def _table(self, kind: ItemKind, status: Statuses, page: Page | None) -> pa.Table:
-        wanted = _statuses(status)
-        if len(wanted) == 1 or not wanted:
-            return self._api.items(kind, self.name, wanted[0] if wanted else None, page)
+        statuses = _statuses(status)
+        if len(statuses) <= 1:
+            return self._api.items(kind, self.name, statuses[0] if statuses else None, page)
         if page is not None:
-            raise MonitorError("Pages are those of one list: name a single status, or none.")
+            raise MonitorError("A page belongs to one list: pass a single status, or none.")
         import pyarrow as pa  # noqa: PLC0415 - see scenes
 
-        tables = [self._api.items(kind, self.name, one) for one in wanted]
+        tables = [self._api.items(kind, self.name, one) for one in statuses]
         return pa.concat_tables(tables).sort_by("id")
 
     def failures(self) -> pd.DataFrame:
-        """What failed, grouped by the shape of the message: the same words, whatever ids, dates and paths are in them.
+        """Return a DataFrame of failures, one row per group of messages that differ only in ids, dates and paths.
 
-        Of each: how many, scenes or tiles, how many of them in RETRY and FAILED, since when and until when they came
-        into that status (where the server keeps a history), an example, and the ids. `.pipe(m.retry)` retries them.
+        Columns: `message_template` (the message with placeholders), `count`, `kind`, counts in `retry` and `failed`, `since` and
+        `last` (UTC; missing on a server without a history), `example` and `ids`. `.pipe(m.retry)` retries the items.
 
         >>> aoi.failures()[["message_template", "count", "kind"]]
-                                                       shape  count   kind
+                                            message_template  count   kind
         0  ProcessScene.NewStorage: badly formatted stora...      1  scene
         """
         from workflow_monitor.client.failures import failure_frame  # noqa: PLC0415 - see scenes
@@ -179,10 +173,11 @@ class AOI(PanelMixin, ProcessMixin):
         page: int = 0,
         limit: int | None = None,
     ) -> pd.DataFrame:
-        """Every transition, in order: when, what, from which status to which, why, who, the message.
+        """Return a DataFrame of transitions in order: time, item, statuses, cause, actor and message.
 
-        `since` (included) and `until` (not included) are times, UTC if they do not say; `kind` is scene, tile or
-        aoi, `id` that of a scene or tile; `status` is the one that it led to.
+        `since` (inclusive) and `until` (exclusive) are UTC without an offset; `kind` is "scene", "tile" or "aoi";
+        `id` selects a scene or tile; `status` is the status after the transition. Raises NotSupported on a server
+        without a history.
 
         >>> aoi.history(kind="scene", status="RETRY")[["id", "from", "to", "cause", "who"]]
            id     from     to   cause    who
@@ -190,20 +185,20 @@ class AOI(PanelMixin, ProcessMixin):
         """
         from workflow_monitor.client import frames  # noqa: PLC0415 - see scenes
 
-        chosen = {
+        filters = {
             "since": _moment(since),
             "until": _moment(until),
             "type": kind,
             "id": id,
             "status": None if status is None else str(Status.parse(str(status))),
         }
-        given = {name: value for name, value in chosen.items() if value is not None}
-        return frames.event_frame(self._api.history(self.name, given, _page(page, limit)))
+        params = {name: value for name, value in filters.items() if value is not None}
+        return frames.event_frame(self._api.history(self.name, params, _page(page, limit)))
 
     def events(self, after: int | None = None) -> Iterator[dict[str, Any]]:
-        """The transitions as they happen, one after the other, until the server goes away or you leave the loop.
+        """Yield transitions live, until the server closes the stream or the loop ends.
 
-        `after` is the `seq` of the last one that you know: those since then come first.
+        With `after`, the `seq` of an event, the server first replays the events since then.
 
         >>> event = next(aoi.events(after=0))
         >>> event["seq"], event["cause"]
@@ -215,7 +210,7 @@ class AOI(PanelMixin, ProcessMixin):
             yield json.loads(text)
 
     def dot(self) -> str:
-        """The dependency graph as text for Graphviz.
+        """Return the dependency graph in Graphviz's DOT language.
 
         >>> aoi.dot().splitlines()[0]
         'digraph "DenmarkS1" {'
@@ -225,7 +220,7 @@ class AOI(PanelMixin, ProcessMixin):
     # ---- actions
 
     def retry(self, *, force: bool = False) -> Retried:
-        """Retry all that is in RETRY, by force also what is PENDING.
+        """Retry all scenes and tiles in RETRY; with `force`, PENDING ones too.
 
         >>> aoi.retry()
         Retried(scenes=1, tiles=0)
@@ -235,10 +230,11 @@ class AOI(PanelMixin, ProcessMixin):
     def add_scenes(
         self, scenes: str | PathLike[str] | Mapping[str, Any] | Sequence[Mapping[str, Any]] | pd.DataFrame
     ) -> dict[str, int]:
-        """Add scenes, all or none; the ids that they got, by source id.
+        """Add scenes in one transaction and return their ids by source id.
 
-        They come as a file (a JSON array, a catalogue's FeatureCollection, lines of JSON in *.ndjson), as a list of
-        documents, or as a (Geo)DataFrame: `source_id`, `date`, `geometry`, `tags.…`, `tiles` (lists of names).
+        `scenes` is a file (a JSON array, a catalogue's FeatureCollection, or lines of JSON in *.ndjson), a list of
+        documents, or a (Geo)DataFrame with the columns `source_id`, `date`, `geometry` (converted to EPSG:4326),
+        `tags.…` and `tiles` (lists of names). Raises InvalidInput, SceneExists.
 
         >>> bornholm = m.create("Bornholm")
         >>> list(bornholm.add_scenes([{"source_id": "S2A_1", "data": {"date": "2022-01-04T10:34:31Z",
@@ -251,11 +247,13 @@ class AOI(PanelMixin, ProcessMixin):
         return ids
 
     def delete(self, *, confirm: str = "") -> None:
-        """Delete it with its scenes and tiles, which cannot be undone: `confirm` is its name, unless it is empty.
+        """Delete the AOI with its scenes and tiles, permanently.
+
+        An AOI with scenes needs its name as `confirm`; otherwise ConfirmationRequired is raised.
 
         >>> aoi.delete()
         Traceback (most recent call last):
-        workflow_monitor.client.errors.NotConfirmed: This deletes DenmarkS1 with 4 scenes and 20 tiles, ...
+        workflow_monitor.client.errors.ConfirmationRequired: This deletes DenmarkS1 with 4 scenes and 20 tiles, ...
         """
         self.refresh()
         scenes, tiles = self.overview.scenes.total(), self.overview.tiles.total()
@@ -269,33 +267,34 @@ class AOI(PanelMixin, ProcessMixin):
     def watch(
         self, *, interval: float = 2.0, timeout: float | None = None, patience: float = 300.0, progress: bool = True
     ) -> Summary:
-        """Show a progress bar until nothing is in the hands of a worker; what became of it meanwhile.
+        """Show a progress bar until no item is PENDING, and return a summary of the changes.
 
-        It looks every `interval` seconds, less often while nothing happens. It also ends after `timeout` seconds, or
-        when it is interrupted (Ctrl-C, or the stop button). The server may be away for `patience` seconds.
+        `watch` polls every `interval` seconds, less often without events. It also returns after `timeout` seconds or
+        on an interrupt (Ctrl-C, the stop button). It tolerates an unreachable server for `patience` seconds, then
+        raises ServerUnreachable.
 
         >>> print(aoi.watch(timeout=0.5, progress=False))
-        DenmarkS1: the time is over after ... s; RETRY.
+        DenmarkS1: timed out after ... s; RETRY.
           2 done, 1 retry, 11 pending, 10 new (+0 done, +0 failed)
-          1 wait for a person: aoi.failures(), then aoi.retry()
+          1 need a retry: aoi.failures(), then aoi.retry()
         """
         bar = ProgressBar(self.name, progress)
         try:
             summary = watch(self._watcher(bar, interval, timeout, patience))
         finally:
             bar.close()
-        self._workload = summary.after
+        self._overview = summary.after
         return summary
 
     async def watch_async(
         self,
         *,
         interval: float = 2.0,
-        timeout: float | None = None,  # noqa: ASYNC109 - no deadline: what became of it is told
+        timeout: float | None = None,  # noqa: ASYNC109 - returns a summary at the deadline
         patience: float = 300.0,
         progress: bool = True,
     ) -> Summary:
-        """The same as a coroutine: other coroutines, and the buttons of widgets, go on meanwhile.
+        """Run `watch` as a coroutine, so that other coroutines and the buttons of widgets keep running.
 
         >>> import asyncio
         >>> asyncio.run(aoi.watch_async(timeout=0.2, progress=False)).ended
@@ -306,26 +305,61 @@ class AOI(PanelMixin, ProcessMixin):
             summary = await watch_async(self._watcher(bar, interval, timeout, patience))
         finally:
             bar.close()
-        self._workload = summary.after
+        self._overview = summary.after
         return summary
 
     def _watcher(self, bar: ProgressBar, interval: float, timeout: float | None, patience: float) -> Watcher:
         return Watcher(self._api, self.name, interval, timeout, patience, bar.show)
 
     def to_parquet(self, folder: str | PathLike[str]) -> list[Path]:
-        """Write scenes.parquet and tiles.parquet (GeoParquet) and history.parquet into a folder; their paths.
+        """Write scenes.parquet and tiles.parquet (GeoParquet, EPSG:4326) and history.parquet; return their paths.
 
         >>> [path.name for path in aoi.to_parquet(folder)]
         ['scenes.parquet', 'tiles.parquet', 'history.parquet']
         """
         from workflow_monitor.client import export  # noqa: PLC0415 - see scenes
 
-        return export.to_parquet(self, folder)
+        return export.to_parquet(folder, self.scenes, self.tiles, self.history)
 
-    # ---- looks
+    # ---- panels
+
+    @property
+    def panels(self) -> Panels:
+        """The panels of this AOI, those of installed packages included.
+
+        >>> aoi.panels.timeline()
+        <Timeline DenmarkS1>
+        """
+        return Panels(self, self._api)
+
+    def map(self, basemap: Any = None) -> Any:  # noqa: ANN401 - a widget
+        """Return the map panel; a shortcut for `aoi.panels.map()`.
+
+        >>> aoi.map()
+        <Map DenmarkS1>
+        """
+        return self.panels.map(basemap)
+
+    def graph(self) -> Any:  # noqa: ANN401 - a widget
+        """Return the graph panel; a shortcut for `aoi.panels.graph()`.
+
+        >>> aoi.graph()
+        <Graph DenmarkS1>
+        """
+        return self.panels.graph()
+
+    def dashboard(self) -> Any:  # noqa: ANN401 - a widget
+        """Return all panels of this AOI in one.
+
+        >>> aoi.dashboard()
+        <Dashboard DenmarkS1>
+        """
+        return load_panel("dashboard")(self, self._api)
+
+    # ---- display
 
     def __repr__(self) -> str:
-        return display.aoi_repr(self._workload)
+        return display.aoi_repr(self._overview)
 
     def __str__(self) -> str:
         return display.aoi_text(*self._shown())
@@ -337,33 +371,39 @@ class AOI(PanelMixin, ProcessMixin):
         return display.aoi_html(*self._shown())
 
     def _shown(self) -> tuple[AOISummary, list[display.Group], str]:
-        """The numbers of now and the largest groups of failures; the last known ones if the server is away."""
+        """Return the current overview and the largest groups of failures, or the last overview while the server is down."""
         try:
             self.refresh()
-            found = self._api.failures(self.name, LOOKED_AT)
+            groups = self._api.failures(self.name, DISPLAY_FAILURES)
         except MonitorError as error:
-            return self._workload, [], f"As it was when it was last asked: {error}"
-        view = self._workload.overview
-        cut = any(counts[status] > LOOKED_AT for status in FAILURES for counts in (view.scenes, view.tiles))
-        note = f"of the first {LOOKED_AT} of each kind; all: aoi.failures()" if cut else ""
-        return self._workload, [(group.message_template, group.count, str(group.kind)) for group in found[:SHOWN]], note
+            return self._overview, [], f"Last known state: {error}"
+        cut = any(
+            counts[status] > DISPLAY_FAILURES
+            for status in FAILURES
+            for counts in (self._overview.scenes, self._overview.tiles)
+        )
+        note = f"of the first {DISPLAY_FAILURES} of each kind; all: aoi.failures()" if cut else ""
+        return (
+            self._overview,
+            [(group.message_template, group.count, str(group.kind)) for group in groups[:DISPLAY_GROUPS]],
+            note,
+        )
 
 
 def _statuses(status: Statuses) -> list[Status]:
     if status is None:
         return []
-    named = [status] if isinstance(status, str) else list(status)
-    wanted = [Status.parse(str(one)) for one in named]
-    return list(dict.fromkeys(wanted))
+    names = [status] if isinstance(status, str) else list(status)
+    return list(dict.fromkeys(Status.parse(str(name)) for name in names))
 
 
 def _page(number: int, limit: int | None) -> Page | None:
     if limit is None:
         if number:
-            raise MonitorError("A page has a size: give `limit` too.")
+            raise MonitorError("A page needs `limit`.")
         return None
     if limit < 1 or number < 0:
-        raise MonitorError("`limit` counts from 1, `page` from 0.")
+        raise MonitorError("`limit` must be at least 1, `page` at least 0.")
     return Page(number, limit)
 
 
@@ -374,7 +414,7 @@ def _moment(moment: datetime | str | None) -> str | None:
     try:
         read = datetime.fromisoformat(moment) if isinstance(moment, str) else moment
     except ValueError:
-        problem = f"{moment!r} is no time; expected one such as 2022-01-04T10:34:31Z, or a day."
+        problem = f"{moment!r} is not a time; expected for example 2022-01-04T10:34:31Z, or a day."
     if problem:
         raise MonitorError(problem)
     aware = read if read.tzinfo else read.replace(tzinfo=UTC)

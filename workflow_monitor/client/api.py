@@ -1,11 +1,10 @@
-"""The REST interface, call by call, as this project's server has it; `geocube.py` tells what a Geocube server differs in."""
+"""The REST interface, call by call, of this project's server; `geocube.py` has the differences of a Geocube server."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass
 from datetime import date
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote
@@ -20,7 +19,7 @@ from workflow_monitor.client.errors import (
 from workflow_monitor.client.http import ARROW, Params, Response, Transport
 from workflow_monitor.client.jobs import HttpJobSource
 from workflow_monitor.domain.failures import FailureGroup
-from workflow_monitor.domain.models import Backup, Overview, Page
+from workflow_monitor.domain.models import AOISummary, Backup, Page
 from workflow_monitor.domain.status import ItemKind, Status
 
 if TYPE_CHECKING:
@@ -33,136 +32,111 @@ EVENTS = "text/event-stream"
 
 
 class Retried(NamedTuple):
-    """How many scenes and tiles were sent to the workers again."""
+    """Counts of retried scenes and tiles."""
 
     scenes: int
     tiles: int
 
 
-@dataclass(frozen=True, slots=True)
-class AOISummary:
-    """An AOI with its numbers of scenes and tiles in each status, as they were when it was asked."""
-
-    name: str
-    status: Status
-    overview: Overview
-
-    def count(self, *statuses: Status) -> int:
-        """How many scenes and tiles are in one of these statuses; in any, if none is named."""
-        chosen = statuses or tuple(Status)
-        return sum(counts[status] for counts in (self.overview.scenes, self.overview.tiles) for status in chosen)
-
-    @property
-    def progress(self) -> float:
-        """The share that is finished, well or not: 0 to 1; 1 if there is nothing."""
-        total = self.count()
-        return self.count(Status.DONE, Status.FAILED) / total if total else 1.0
-
-    @property
-    def is_idle(self) -> bool:
-        """Whether nothing is in the hands of a worker, so that nothing moves by itself."""
-        return self.count(Status.PENDING) == 0
-
-
 class Api:
-    """The endpoints of a server, as functions. Any thread may use it."""
+    """The endpoints of a server as methods. Thread-safe."""
 
-    #: what people call such a server
+    #: display name of the type of server
     name = "workflow monitor"
-    #: whether it tells what happened, and what happens
+    #: whether the server has a history and an event stream
     has_events = True
 
     def __init__(self, connection: Transport) -> None:
         self.connection = connection
 
     def instance(self) -> str:
-        """Which server this is: another one, or the same after it was started anew, tells another name."""
+        """Return the id of the running server process; a restart changes it."""
         return documents.read(documents.RootDocument, self.connection.read("", params={"format": "json"}).body).instance
 
     def back_up(self) -> Backup:
-        """Have a backup of the store made."""
-        answer = self._write("POST", "backups", check="Look at the folder of the backups on the server.")
+        """Back up the store on the server."""
+        answer = self._write("POST", "backups", if_lost="Check the backup folder on the server.")
         found = documents.read(documents.BackupDocument, answer.body)
         return Backup(found.file, found.made, found.bytes)
 
     def jobs(self, aoi: str | None = None) -> HttpJobSource:
-        """Its queues, as a dispatcher takes jobs from them: those of all AOIs, or of those of a name or pattern."""
+        """Return the job source of all AOIs, or of the AOIs that match a name or pattern."""
         return HttpJobSource(self.connection, aoi)
 
     # ---- AOIs
 
     def aois(self, pattern: str | None = None) -> list[tuple[str, Status]]:
-        """The AOIs, or those that match a pattern, by name."""
+        """Return names and statuses of all AOIs, or of the AOIs that match a pattern, ordered by name."""
         path = f"aoi/{quote_name(pattern)}" if pattern else "aoi/"
         found = documents.read(list[documents.AOIDocument], self.connection.read(path).body)
         return [(aoi.ID, Status.parse(aoi.status)) for aoi in found]
 
     def summary(self, aoi: str) -> AOISummary:
-        """The workload of an AOI. Raises AOINotFound."""
-        found = documents.read(documents.OverviewDocument, self.connection.read(f"aoi/{quote_name(aoi)}").body)
-        first, last = (date.fromisoformat(day) if day else None for day in (found.first, found.last))
-        overview = Overview(_counts(found.scenes), _counts(found.tiles), found.root_tiles, first, last)
-        return AOISummary(aoi, Status.parse(found.status), overview)
+        """Return the overview of an AOI. Raises AOINotFound."""
+        document = documents.read(documents.OverviewDocument, self.connection.read(f"aoi/{quote_name(aoi)}").body)
+        first, last = (date.fromisoformat(day) if day else None for day in (document.first, document.last))
+        counts = _counts(document.scenes), _counts(document.tiles)
+        return AOISummary(aoi, Status.parse(document.status), *counts, document.root_tiles, first, last)
 
     def create(self, aoi: str) -> None:
         """Create an AOI. Raises AOIExists, InvalidInput."""
-        self._write("POST", f"aoi/{quote_name(aoi)}", check=f"Look whether it is there: {aoi!r} in m")
+        self._write("POST", f"aoi/{quote_name(aoi)}", if_lost=f"Check for it: {aoi!r} in m")
 
     def delete(self, aoi: str) -> None:
-        """Delete an AOI with all that it owns. Raises AOINotFound."""
-        self._write("DELETE", f"aoi/{quote_name(aoi)}", check=f"Look whether it is gone: {aoi!r} in m")
+        """Delete an AOI with its scenes and tiles. Raises AOINotFound."""
+        self._write("DELETE", f"aoi/{quote_name(aoi)}", if_lost=f"Check for it: {aoi!r} in m")
 
     def retry_aoi(self, aoi: str, *, force: bool) -> Retried:
-        """Retry all of an AOI that is in RETRY, by force also what is PENDING."""
+        """Retry the items of an AOI in RETRY; with `force`, PENDING ones too."""
         path = f"aoi/{quote_name(aoi)}/retry{'/force' if force else ''}"
-        answer = self._write("PUT", path, check=f"Look at m[{aoi!r}] before you do it again.")
+        answer = self._write("PUT", path, if_lost=f"Check m[{aoi!r}] before repeating it.")
         return retried(answer)
 
     def ingest(self, aoi: str, body: bytes, media_type: str) -> Mapping[str, int]:
-        """Add scenes, all or none; their ids by source id."""
+        """Add scenes in one transaction and return their ids by source id."""
         path = f"aoi/{quote_name(aoi)}/scenes"
-        check = f"Look for them in m[{aoi!r}].scenes(); if they are there, all are."
-        answer = self._write("POST", path, body=body, media_type=media_type, check=check)
+        if_lost = f"Check m[{aoi!r}].scenes(); either all scenes were added or none."
+        answer = self._write("POST", path, body=body, media_type=media_type, if_lost=if_lost)
         return documents.read(documents.IngestedDocument, answer.body).ids
 
     def dot(self, aoi: str) -> str:
-        """The dependency graph, as dot."""
+        """Return the dependency graph in DOT."""
         return self.connection.read(f"aoi/{quote_name(aoi)}/dot", accept="text/vnd.graphviz, text/plain").text
 
     # ---- scenes and tiles
 
     def items(self, kind: ItemKind, aoi: str, status: Status | None = None, page: Page | None = None) -> pa.Table:
-        """The table of the scenes or tiles of an AOI, or of those that match a pattern, ordered by id."""
+        """Return the table of scenes or tiles of the AOIs that match a name or pattern, ordered by id."""
         path = f"aoi/{quote_name(aoi)}/{kind}s{f'/{status}' if status else ''}"
-        return self.connection.stream(path, accept=ARROW, params=page_params(page), take=_read_table)
+        return self.connection.stream(path, accept=ARROW, params=page_params(page), consume=_read_table)
 
     def tiles_of(self, scene: int) -> pa.Table:
-        """The table of the tiles of a scene."""
-        from workflow_monitor.client import arrow  # noqa: PLC0415 - what needs no table should not wait for Arrow
+        """Return the table of the tiles of a scene. Raises ItemNotFound."""
+        from workflow_monitor.client import arrow  # noqa: PLC0415 - Arrow loads on first use
 
         self.item(ItemKind.SCENE, scene)
         body = self.connection.read(f"scene/{scene}/tiles").body
         return arrow.tile_table(documents.read(list[documents.TileDocument], body))
 
     def item(self, kind: ItemKind, number: int) -> dict[str, Any]:
-        """The document of a scene or tile. Raises ItemNotFound."""
+        """Return the document of a scene or tile. Raises ItemNotFound."""
         return documents.read_item(kind, self.connection.read(f"{kind}/{int(number)}").body)
 
     def geometry(self, kind: ItemKind, number: int) -> str | None:
-        """The footprint of a scene or tile as GeoJSON text."""
+        """Return the footprint of a scene or tile as GeoJSON text (EPSG:4326), or None."""
         feature = self.connection.read(f"{kind}/{int(number)}", accept="application/geo+json")
         geometry = bytes(documents.read(documents.FeatureDocument, feature.body).geometry).decode()
         return None if geometry == "null" else geometry
 
-    # ---- repairs
+    # ---- actions
 
     def retry(self, kind: ItemKind, number: int, *, force: bool = False) -> None:
-        """Send an item to the workers again: from RETRY, by force from any status. Raises NotRetriable."""
+        """Retry an item from RETRY, with `force` from any status. Raises NotRetriable."""
         if force:
             self.force(kind, number, Status.PENDING)
             return
         try:
-            self._repair(kind, number, "retry")
+            self._act(kind, number, "retry")
         except InvalidTransition as error:
             refused = error
         else:
@@ -170,22 +144,22 @@ class Api:
         raise NotRetriable(*refused.args, status=refused.status, code=refused.code)
 
     def fail(self, kind: ItemKind, number: int, *, force: bool = False) -> None:
-        """Give an item up: from RETRY, by force from any status. Raises StatusConflict."""
-        self._repair(kind, number, "fail/force" if force else "fail")
+        """Fail an item from RETRY, with `force` from any status. Raises InvalidTransition."""
+        self._act(kind, number, "fail/force" if force else "fail")
 
     def force(self, kind: ItemKind, number: int, status: Status) -> None:
-        """Set the status of an item. Raises StatusConflict."""
-        self._repair(kind, number, f"force/{status}")
+        """Set the status of an item. Raises InvalidTransition."""
+        self._act(kind, number, f"force/{status}")
 
-    def _repair(self, kind: ItemKind, number: int, action: str) -> None:
-        check = f"Look at m.{kind}({number}) before you do it again."
-        self._write("PUT", f"{kind}/{int(number)}/{action}", check=check)
+    def _act(self, kind: ItemKind, number: int, action: str) -> None:
+        if_lost = f"Check m.{kind}({number}) before repeating it."
+        self._write("PUT", f"{kind}/{int(number)}/{action}", if_lost=if_lost)
 
-    # ---- what is drawn
+    # ---- drawing
 
-    def columns(self, aoi: str, what: str) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
-        """The columns that are drawn of an AOI, `footprints` or `lanes`; see `read_columns`."""
-        path = f"aoi/{quote_name(aoi)}/{what}"
+    def columns(self, aoi: str, layer: str) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
+        """Return metadata and arrays of a layer, `footprints` or `lanes`. Raises UnexpectedResponse."""
+        path = f"aoi/{quote_name(aoi)}/{layer}"
         answer = self.connection.read(path, accept=columnar.MEDIA_TYPE)
         try:
             return columnar.read_columns(answer.body)
@@ -195,23 +169,23 @@ class Api:
     # ---- failures and events
 
     def failures(self, aoi: str, limit: int = 0) -> list[FailureGroup]:
-        """The failures in an AOI by shape; `limit` is how many of each kind and status are looked at, 0 for all."""
+        """Return the failures of an AOI in groups; `limit` caps the items read per kind and status, 0 reads all."""
         params = {"limit": limit} if limit else {}
         body = self.connection.read(f"aoi/{quote_name(aoi)}/failures", params=params).body
         return documents.read(list[FailureGroup], body)
 
-    def history(self, aoi: str, chosen: Params, page: Page | None = None) -> list[documents.EventDocument]:
-        """The transitions in an AOI, in order."""
+    def history(self, aoi: str, filters: Params, page: Page | None = None) -> list[documents.EventDocument]:
+        """Return the transitions of an AOI, in order."""
         path = f"aoi/{quote_name(aoi)}/history"
-        body = self.connection.read(path, params={**chosen, **page_params(page)}).body
+        body = self.connection.read(path, params={**filters, **page_params(page)}).body
         return documents.read(list[documents.EventDocument], body)
 
     def events(
         self, aoi: str, after: int | None, silence: float, is_over: Callable[[], bool] = lambda: False
     ) -> Iterator[str]:
-        """The JSON texts of transitions as they happen; ends with the server, or after a silence (seconds).
+        """Yield the JSON texts of transitions live, until the stream ends or is silent for `silence` seconds.
 
-        Also ends when it `is_over`, as soon as the server says something again: it does so now and then.
+        The iterator also ends at the first line, keep-alives included, after `is_over` returns True.
         """
         path = f"aoi/{quote_name(aoi)}/events"
         params = {} if after is None else {"after": after}
@@ -224,8 +198,8 @@ class Api:
 
     # ---- writes
 
-    def _write(self, method: str, path: str, *, body: bytes = b"", media_type: str = "", check: str = "") -> Response:
-        answer = self.connection.send(method, path, body=body, media_type=media_type, check=check)
+    def _write(self, method: str, path: str, *, body: bytes = b"", media_type: str = "", if_lost: str = "") -> Response:
+        answer = self.connection.send(method, path, body=body, media_type=media_type, if_lost=if_lost)
         return self.connection.checked(answer, path)
 
 
@@ -239,14 +213,14 @@ def _read_table(media_type: str, stream: IO[bytes]) -> pa.Table:
 
 
 def quote_name(name: str) -> str:
-    """The name of an AOI, or a pattern, as part of a path."""
+    """Quote the name of an AOI or a pattern for a path. Raises MonitorError."""
     if not name or name in {".", ".."}:
         raise MonitorError(f"{name!r} is not the name of an AOI.")
     return quote(name, safe="")
 
 
 def page_params(page: Page | None) -> dict[str, str | int]:
-    """The parameters that ask for a page."""
+    """Return the query parameters of a page."""
     return {} if page is None else {"page": page.index, "limit": page.limit}
 
 
@@ -255,7 +229,7 @@ def _counts(document: documents.CountsDocument) -> Counter[Status]:
 
 
 def retried(answer: Response) -> Retried:
-    """The numbers in the answer to a retry; an empty one means none."""
+    """Parse the response to a retry; an empty body means no items."""
     if not answer.body:
         return Retried(0, 0)
     document = documents.read(documents.RetriedDocument, answer.body)

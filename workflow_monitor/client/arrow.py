@@ -1,4 +1,4 @@
-"""Scenes, tiles and events as Arrow tables with the columns that a workflow server sends, also from plain JSON."""
+"""Arrow tables of scenes and tiles, read from an Arrow stream or built from JSON documents."""
 
 from __future__ import annotations
 
@@ -37,18 +37,18 @@ SCHEMAS: Mapping[ItemKind, pa.Schema] = {
     ItemKind.TILE: pa.schema([*_ITEM, *_LINKS, *_STATE]),
 }
 
-#: what closes an Arrow stream; one without it broke off between two batches
+#: end marker of an Arrow stream; a stream without it is truncated
 END_OF_STREAM = b"\xff\xff\xff\xff\x00\x00\x00\x00"
 
 
 def read_arrow(stream: IO[bytes]) -> pa.Table:
-    """The table of an Arrow stream, whole; ValueError if it breaks off or is none."""
+    """Read an Arrow stream to its end. Raises ValueError for a truncated or invalid stream."""
     with pa.ipc.open_stream(_EndOfStreamGuard(stream)) as reader:
         return reader.read_all()
 
 
 class _EndOfStreamGuard:
-    """A file that refuses to end without the mark that ends an Arrow stream."""
+    """File that raises ValueError at its end unless the Arrow end marker came before."""
 
     closed = False
 
@@ -71,7 +71,7 @@ class _EndOfStreamGuard:
 
 
 def scene_table(documents: Iterable[SceneDocument], aoi: str | None = None) -> pa.Table:
-    """The table of scenes; `aoi` if their own says something else (a pattern)."""
+    """Return the table of scenes; `aoi` overrides the AOI names in the documents."""
     rows = [
         [
             *(d.id, d.source_id, aoi or d.aoi, date_of(d.data), d.status, d.message, d.RetryCountDown, d.attempt),
@@ -85,7 +85,7 @@ def scene_table(documents: Iterable[SceneDocument], aoi: str | None = None) -> p
 def tile_table(
     documents: Iterable[TileDocument], aoi: str | None = None, scenes: Mapping[int, SceneDocument] | None = None
 ) -> pa.Table:
-    """The table of tiles; what a server leaves out of their scenes is taken from `scenes`, by id."""
+    """Return the table of tiles; `scenes`, by id, fills in the scene fields that a Geocube server omits."""
     known = scenes or {}
     rows = []
     for d in documents:

@@ -1,4 +1,4 @@
-"""A workflow server, as people type it."""
+"""`Monitor`, the entry point of the client."""
 
 from __future__ import annotations
 
@@ -9,38 +9,39 @@ from typing import TYPE_CHECKING, Any, Self
 
 from workflow_monitor.client import bulk, discovery, display
 from workflow_monitor.client.aoi import AOI
-from workflow_monitor.client.api import AOISummary, Api
+from workflow_monitor.client.api import Api
 from workflow_monitor.client.errors import AOINotFound, MonitorError, NotFound
 from workflow_monitor.client.http import RetryPolicy, Transport
 from workflow_monitor.client.items import Scene, Tile
-from workflow_monitor.client.jobs import ProcessMixin
 from workflow_monitor.client.panels import load_panel
+from workflow_monitor.client.process import ProcessMixin
 from workflow_monitor.client.secret import Secret, split_address
 from workflow_monitor.domain.glob import is_pattern
-from workflow_monitor.domain.models import Backup
+from workflow_monitor.domain.models import AOISummary, Backup
 from workflow_monitor.domain.status import ItemKind, Status
 
 if TYPE_CHECKING:
     import pandas as pd
 
-#: AOIs that are shown where a Monitor is
+#: limit on AOIs in the display of a Monitor
 SHOWN = 12
 
 
 class Monitor(ProcessMixin):
-    """A workflow server: this project's, inside Jupyter, or a Geocube ingester's own.
+    """Client of a workflow server: a Jupyter server with the extension, or the server of a Geocube ingester.
 
-    `Monitor()` finds the server that this kernel belongs to. `Monitor(url)` takes the base URL of a Jupyter
-    server, the root of a bare workflow server, or what a browser shows (a token in it is taken out). Without a
-    `token` that of WORKFLOW_MONITOR_TOKEN, of a running server of yours, or of JupyterHub is used, and is
-    sent to the server that it belongs to only.
+    `Monitor()` finds the server of this kernel. `Monitor(url)` accepts the base URL of a Jupyter server, the root of
+    a bare workflow server, or the address in a browser, from which it extracts a token. Without `token`, the client
+    uses WORKFLOW_MONITOR_TOKEN, or the token of a running Jupyter server or of JupyterHub; it sends a token only to
+    the server that issued it.
 
-    `actor` is who acts, in the history of what happens: by default the user of the hub or of this machine.
-    `timeout` is how many seconds the server may be silent. Reads are tried again up to `retries` times while the
-    server is away; writes are sent once. `verify` is False, or the path of a certificate bundle, as httpx takes it.
+    `actor` is recorded in the history, by default the user name of the hub or of this machine. `timeout` (seconds)
+    limits each wait for data. Reads are repeated up to `retries` times while the server is unavailable; writes are
+    sent once. `verify` is False or the path of a certificate bundle, as in httpx. Raises ServerNotFound,
+    ServerUnreachable, AccessDenied.
 
-    Any thread may use it. In coroutines call it through a thread, `await asyncio.to_thread(aoi.scenes)`, so that
-    the loop goes on; what waits long has a coroutine of its own, `await aoi.watch_async()`.
+    A Monitor is thread-safe. In coroutines run it in a thread, `await asyncio.to_thread(aoi.scenes)`, to keep the
+    event loop free; long waits have coroutines, `await aoi.watch_async()`.
 
     >>> Monitor(url, token=token, actor="eva")
     Monitor('http://127.0.0.1:.../user/eva/workflow-monitor/')
@@ -58,25 +59,25 @@ class Monitor(ProcessMixin):
     ) -> None:
         # Verbose tracebacks show the variables of each frame.
         secret, token = Secret(token) if token else None, None
-        around = discovery.Environment()
-        self.actor = around.actor() if actor is None else actor
+        environment = discovery.Environment()
+        self.actor = environment.actor() if actor is None else actor
 
         def connect(root: str, known: Secret | None) -> Transport:
             patience = RetryPolicy(retries)
             return Transport(root, known, actor=self.actor, timeout=timeout, patience=patience, verify=verify)
 
         if url is None and secret is not None:
-            raise MonitorError('A token belongs to a server: Monitor("https://host/…/", token="…").')
+            raise MonitorError('A token needs the URL of its server: Monitor("https://host/…/", token="…").')
         if url is None:
-            self._api: Api = discovery.find(connect, around)
+            self._api: Api = discovery.find(connect, environment)
         else:
             base, inside = split_address(url)
             del url
-            self._api = discovery.open_api(connect, base, secret or inside or around.token_for(base))
+            self._api = discovery.open_api(connect, base, secret or inside or environment.token_for(base))
 
     @property
     def url(self) -> str:
-        """Where the endpoints are.
+        """URL of the endpoints.
 
         >>> m.url
         'http://127.0.0.1:.../user/eva/workflow-monitor/'
@@ -85,7 +86,7 @@ class Monitor(ProcessMixin):
 
     @property
     def kind(self) -> str:
-        """What sort of server it is.
+        """Type of the server: "workflow monitor" or "Geocube workflow server".
 
         >>> m.kind
         'workflow monitor'
@@ -93,7 +94,7 @@ class Monitor(ProcessMixin):
         return self._api.name
 
     def close(self) -> None:
-        """Let go of the connection; `with Monitor() as m:` does so by itself.
+        """Close the connections. `with Monitor() as m:` closes them at the end.
 
         >>> with Monitor(url, token=token) as other:
         ...     "DenmarkS1" in other
@@ -110,7 +111,7 @@ class Monitor(ProcessMixin):
     # ---- AOIs
 
     def names(self, pattern: str | None = None) -> list[str]:
-        """The names of the AOIs, or of those that match a pattern (`*` any text, `?` one character).
+        """Return the names of all AOIs, or of the AOIs that match a pattern (`*` any text, `?` one character).
 
         >>> m.names("Denmark*")
         ['DenmarkS1', 'DenmarkS2']
@@ -124,54 +125,54 @@ class Monitor(ProcessMixin):
         return name in self.names()
 
     def __getitem__(self, name: str) -> AOI:
-        """The AOI of this name. Raises AOINotFound.
+        """Return an AOI by name. Raises AOINotFound.
 
         >>> m["DenmarkS2"]
         <AOI DenmarkS2 PENDING: 6 scenes, 6 tiles (6 pending, 6 new)>
         """
         if is_pattern(name):
-            raise MonitorError(f"{name!r} is a pattern, which may name several: m.aois({name!r}) lists them.")
+            raise MonitorError(f"{name!r} is a pattern and may match several AOIs: m.aois({name!r}) lists them.")
         try:
             return AOI(self._api, self._api.summary(name))
         except AOINotFound as error:
-            told = AOINotFound(
+            not_found = AOINotFound(
                 f"There is no AOI {name!r}. {_alike(name, self.names())}", status=error.status, code=error.code
             )
-        raise told
+        raise not_found
 
     def _ipython_key_completions_(self) -> list[str]:
         return self.names()
 
     def summaries(self, pattern: str | None = None) -> list[AOISummary]:
-        """The AOIs with their numbers, without a frame.
+        """Return the overviews of AOIs, without pandas.
 
-        >>> [(one.name, one.status.value, one.number()) for one in m.workloads()]
+        >>> [(summary.name, summary.status.value, summary.count()) for summary in m.summaries()]
         [('DenmarkS1', 'RETRY', 24), ('DenmarkS2', 'PENDING', 12)]
         """
-        return self._workloads(self.names(pattern))
+        return self._summaries(self.names(pattern))
 
-    def _workloads(self, names: Sequence[str]) -> list[AOISummary]:
-        with ThreadPoolExecutor(bulk.AT_ONCE, thread_name_prefix="workflow-monitor-client") as pool:
-            return [one for one in pool.map(self._workload, names) if one is not None]
+    def _summaries(self, names: Sequence[str]) -> list[AOISummary]:
+        with ThreadPoolExecutor(bulk.MAX_CONCURRENCY, thread_name_prefix="workflow-monitor-client") as pool:
+            return [summary for summary in pool.map(self._summary_or_none, names) if summary is not None]
 
-    def _workload(self, name: str) -> AOISummary | None:
+    def _summary_or_none(self, name: str) -> AOISummary | None:
         try:
             return self._api.summary(name)
         except NotFound:
-            # It was deleted while we looked.
+            # deleted since it was listed
             return None
 
     def aois(self, pattern: str | None = None) -> pd.DataFrame:
-        """The AOIs: name, status, how many scenes and tiles, in which status, progress (0 to 1), dates.
+        """Return a DataFrame of AOIs: name, status, counts per status, progress (0 to 1), acquisition dates (UTC).
 
         >>> m.aois()[["name", "status", "scenes", "tiles", "scenes_retry"]]
                 name   status  scenes  tiles  scenes_retry
         0  DenmarkS1    RETRY       4     20             1
         1  DenmarkS2  PENDING       6      6             0
         """
-        import pandas as pd  # noqa: PLC0415 - what needs no frame should not wait for it
+        import pandas as pd  # noqa: PLC0415 - pandas loads on first use
 
-        rows = [_row(one) for one in self.summaries(pattern)]
+        rows = [_row(summary) for summary in self.summaries(pattern)]
         frame = pd.DataFrame(rows, columns=list(_COLUMNS))
         frame["status"] = pd.Categorical(frame["status"], categories=list(map(str, Status)))
         for end in ("first", "last"):
@@ -179,7 +180,7 @@ class Monitor(ProcessMixin):
         return frame.astype(dict.fromkeys(_COLUMNS[2:14], "int64") | {"progress": "float64"})
 
     def environment(self) -> dict[str, str]:
-        """The variables by which another process of yours finds this server; the token is among them.
+        """Return environment variables that point another process to this server. They include the token.
 
         >>> sorted(m.environment())
         ['WORKFLOW_MONITOR_TOKEN', 'WORKFLOW_MONITOR_URL']
@@ -188,7 +189,7 @@ class Monitor(ProcessMixin):
         return {discovery.URL: self.url} | ({discovery.TOKEN: secret.reveal()} if secret else {})
 
     def dashboard(self) -> Any:  # noqa: ANN401 - a widget
-        """The panels of any AOI, with a list of all to choose from.
+        """Return a dashboard with a list of all AOIs and the panels of the selected one.
 
         >>> m.dashboard()
         <Dashboard DenmarkS1>
@@ -197,7 +198,7 @@ class Monitor(ProcessMixin):
         return load_panel("dashboard")(self[first] if first is not None else None, self._api, chooses=True)
 
     def create(self, name: str) -> AOI:
-        """Create an AOI. Raises AOIExists.
+        """Create an AOI and return it. Raises AOIExists, InvalidInput.
 
         >>> m.create("Bornholm")
         <AOI Bornholm NEW: 0 scenes, 0 tiles>
@@ -207,7 +208,7 @@ class Monitor(ProcessMixin):
         return self[name]
 
     def backup(self) -> Backup:
-        """Have the server make a backup of its store while it goes on; answers the file on the server.
+        """Back up the store while the server keeps running; the path in the result is on the server's machine.
 
         >>> m.backup()
         Backup(file='....duckdb', made=datetime.datetime(...), bytes=...)
@@ -216,60 +217,61 @@ class Monitor(ProcessMixin):
 
     # ---- scenes and tiles
 
-    def scene(self, number: int) -> Scene:
-        """The scene of this id. Raises ItemNotFound.
+    def scene(self, id: int) -> Scene:  # noqa: A002 - the field's name
+        """Return a scene by id. Raises ItemNotFound.
 
         >>> m.scene(3)
         <Scene 3 RETRY S1A_IW_SLC__1SDV_...>
         """
-        return Scene(self._api, self._api.item(ItemKind.SCENE, number))
+        return Scene(self._api, self._api.item(ItemKind.SCENE, id))
 
-    def tile(self, number: int) -> Tile:
-        """The tile of this id. Raises ItemNotFound.
+    def tile(self, id: int) -> Tile:  # noqa: A002 - the field's name
+        """Return a tile by id. Raises ItemNotFound.
 
         >>> m.tile(1)
         <Tile 1 PENDING A44_IW1_8951>
         """
-        return Tile(self._api, self._api.item(ItemKind.TILE, number))
+        return Tile(self._api, self._api.item(ItemKind.TILE, id))
 
     def retry(self, items: Any, *, force: bool = False, kind: str | None = None) -> pd.DataFrame:  # noqa: ANN401
-        """Retry many: a frame of scenes, tiles or failures, a list of Scenes and Tiles, or of ids with their `kind`.
+        """Retry many scenes and tiles: a frame of scenes, tiles or failures, a list of items, or ids with their `kind`.
 
-        Answers what became of each: `outcome` is done, refused, unknown, lost or unreachable, with the reason.
+        Returns a DataFrame with a row per item: `outcome` is done, refused, unknown (no such item), lost (no
+        response) or unreachable, with a `reason`. One failed request does not stop the others.
 
         >>> m["DenmarkS1"].scenes("RETRY").pipe(m.retry)[["kind", "id", "outcome"]]
             kind  id outcome
         0  scene   3    done
         """
         return bulk.apply_to_items(
-            bulk.resolve_items(items, kind), lambda of, number: self._api.retry(of, number, force=force)
+            bulk.resolve_items(items, kind), lambda of, item_id: self._api.retry(of, item_id, force=force)
         )
 
     def fail(self, items: Any, *, force: bool = False, kind: str | None = None) -> pd.DataFrame:  # noqa: ANN401
-        """Give many up; see `retry`.
+        """Fail many scenes and tiles; see `retry`.
 
         >>> m.fail([3, 999], kind="scene")["outcome"].tolist()
         ['done', 'unknown']
         """
         return bulk.apply_to_items(
-            bulk.resolve_items(items, kind), lambda of, number: self._api.fail(of, number, force=force)
+            bulk.resolve_items(items, kind), lambda of, item_id: self._api.fail(of, item_id, force=force)
         )
 
     def force(self, items: Any, status: str | Status, *, kind: str | None = None) -> pd.DataFrame:  # noqa: ANN401
-        """Set the status of many; see `retry`.
+        """Set the status of many scenes and tiles; see `retry`.
 
         >>> m.force([1, 2], "RETRY", kind="tile")["outcome"].tolist()
         ['done', 'done']
         """
-        wanted = Status.parse(str(status))
+        target = Status.parse(str(status))
         return bulk.apply_to_items(
-            bulk.resolve_items(items, kind), lambda of, number: self._api.force(of, number, wanted)
+            bulk.resolve_items(items, kind), lambda of, item_id: self._api.force(of, item_id, target)
         )
 
-    # ---- looks
+    # ---- display
 
     def __repr__(self) -> str:
-        # A traceback shows it also when no server was found.
+        # Tracebacks show a Monitor whose __init__ failed.
         return f"Monitor({self.url!r})" if hasattr(self, "_api") else "Monitor()"
 
     def __str__(self) -> str:
@@ -284,19 +286,19 @@ class Monitor(ProcessMixin):
     def _shown(self) -> tuple[list[AOISummary], int, str]:
         try:
             names = self.names()
-            return self._workloads(names[:SHOWN]), max(0, len(names) - SHOWN), ""
+            return self._summaries(names[:SHOWN]), max(0, len(names) - SHOWN), ""
         except MonitorError as error:
             return [], 0, str(error)
 
 
 def _alike(name: str, known: Sequence[str]) -> str:
-    """The names that may have been meant."""
+    """Return a hint with similar names."""
     by_letters = {one.casefold(): one for one in known}
     meant = [by_letters[found] for found in get_close_matches(name.casefold(), by_letters, SHOWN)] or known[:SHOWN]
     return (
         f"There are: {', '.join(map(repr, meant))}. All: m.aois()"
         if known
-        else "There are none; m.create(name) makes one."
+        else "There are none; m.create(name) makes summary."
     )
 
 
@@ -307,8 +309,16 @@ _COLUMNS: tuple[str, ...] = (
 )
 
 
-def _row(one: AOISummary) -> Iterable[object]:
-    view = one.overview
-    numbers = [counts[status] for counts in (view.scenes, view.tiles) for status in Status]
-    totals = view.scenes.total(), view.tiles.total()
-    return [one.name, str(one.status), *totals, *numbers, one.progress, view.roots, view.first, view.last]
+def _row(summary: AOISummary) -> Iterable[object]:
+    counts = [by_status[status] for by_status in (summary.scenes, summary.tiles) for status in Status]
+    totals = summary.scenes.total(), summary.tiles.total()
+    return [
+        summary.name,
+        str(summary.status),
+        *totals,
+        *counts,
+        summary.progress,
+        summary.root_tiles,
+        summary.first,
+        summary.last,
+    ]

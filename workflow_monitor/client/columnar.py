@@ -1,4 +1,4 @@
-"""Columns as the server gives them to those who draw; see its `server/columns.py`."""
+"""Decoder of the columnar format of footprints and lanes; `server/columnar.py` is the encoder."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ MEDIA_TYPE = "application/vnd.workflow-monitor.columns"
 
 
 def read_columns(body: bytes) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
-    """What is told of the columns, and the columns by name. Raises ValueError for anything else."""
-    import numpy as np  # noqa: PLC0415 - what draws nothing should not wait for it
+    """Return metadata and one-dimensional arrays by name. Raises ValueError for another format."""
+    import numpy as np  # noqa: PLC0415 - numpy loads on first use
 
     try:
         (length,) = struct.unpack_from("<I", body)
-        about: dict[str, Any] = json.loads(body[4 : 4 + length])
-        described = about.pop("columns")
+        metadata: dict[str, Any] = json.loads(body[4 : 4 + length])
+        described = metadata.pop("columns")
         columns = {
             name: np.frombuffer(body, column["type"], column["length"], column["start"])
             for name, column in described.items()
         }
     except (struct.error, KeyError, TypeError) as error:
         raise ValueError("these are no columns") from error
-    return about, columns
+    return metadata, columns

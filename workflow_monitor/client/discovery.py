@@ -1,4 +1,4 @@
-"""Which workflow server this kernel or script belongs to, and with which token."""
+"""Discovery of the workflow server of this kernel or script, and of its token."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ HUB_URL = "JUPYTERHUB_SERVICE_URL"
 HUB_TOKEN = "JUPYTERHUB_API_TOKEN"  # noqa: S105 - the name of a variable
 HUB_USER = "JUPYTERHUB_USER"
 
-#: From a place (a URL and a token) to a connection.
+#: opens a transport to a URL with a token
 Connect = Callable[[str, Secret | None], Transport]
 
 
 @dataclass(frozen=True, slots=True)
 class RunningServer:
-    """A Jupyter server of this user, as it tells about itself in the runtime directory."""
+    """A Jupyter server of this user, from its file in the runtime directory."""
 
     pid: int
     url: str
@@ -44,45 +44,45 @@ class RunningServer:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """Where a workflow server may be, and why it is looked for there."""
+    """A possible server, with the reason for trying it."""
 
     url: str
     token: Secret | None
-    why: str
+    reason: str
 
 
 @dataclass(slots=True)
 class Environment:
-    """What is known about where this process runs."""
+    """Environment variables and running Jupyter servers of this process."""
 
-    #: not to be seen in tracebacks: there are tokens in it
+    #: hidden from tracebacks, because it contains tokens
     environment: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)
     runtime: Path = field(default_factory=lambda: Path(jupyter_runtime_dir()))
     _running: list[RunningServer] | None = None
 
     @property
     def running(self) -> list[RunningServer]:
-        """The Jupyter servers of this user that run on this machine."""
+        """Jupyter servers of this user on this machine, ordered by process id."""
         if self._running is None:
             self._running = sorted(_running_in(self.runtime), key=lambda server: server.pid)
         return self._running
 
     def token_for(self, url: str) -> Secret | None:
-        """The token for a server, from places that belong to that server only."""
-        told, announced = self.environment.get(TOKEN), self.environment.get(URL)
-        if told and announced and _origin(announced) == _origin(url):
-            return Secret(told)
+        """Return the token of a server. Sources that belong to another server are ignored."""
+        token, announced = self.environment.get(TOKEN), self.environment.get(URL)
+        if token and announced and _origin(announced) == _origin(url):
+            return Secret(token)
         for server in self.running:
             if server.token and _is_below(url, server.url):
                 return server.token
         hub, prefix = self.environment.get(HUB_TOKEN), self.environment.get(HUB_PREFIX)
         if hub and prefix and _is_below(url, _hub_url(self.environment.get(HUB_URL, ""), prefix)):
             return Secret(hub)
-        # One that names no server is for whom the person names, unless a better one is known.
-        return Secret(told) if told and not announced else None
+        # A token variable without a URL variable applies to the explicit URL.
+        return Secret(token) if token and not announced else None
 
-    def places(self) -> Iterator[Candidate]:
-        """Where to look when nobody says where, the nearest first."""
+    def candidates(self) -> Iterator[Candidate]:
+        """Yield the candidates for `Monitor()` without a URL, the nearest first."""
         if announced := self.environment.get(URL):
             url, inside = split_address(announced)
             yield Candidate(url, inside or self.token_for(url), f"the variable {URL}")
@@ -97,14 +97,14 @@ class Environment:
         return next((server for server in self.running if str(server.pid) == pid), None)
 
     def others(self) -> list[Candidate]:
-        """The running servers of the user, when none is nearer."""
+        """Return the running servers of the user as candidates of last resort."""
         return [
             Candidate(server.url, self.token_for(server.url), f"a Jupyter server that runs here, process {server.pid}")
             for server in self.running
         ]
 
     def actor(self) -> str:
-        """Who acts: the hub's user, else the user of this machine."""
+        """Return the user name of the hub, or else of this machine."""
         if name := self.environment.get(HUB_USER):
             return name
         try:
@@ -113,52 +113,54 @@ class Environment:
             return ""
 
 
-def find(connect: Connect, around: Environment) -> Api:
-    """The workflow server that this process belongs to. Raises ServerNotFound, which tells where it was looked."""
+def find(connect: Connect, env: Environment) -> Api:
+    """Return the interface of the server of this process. Raises ServerNotFound with the candidates tried."""
     looked_at: list[str] = []
-    for place in around.places():
-        found = _tried(connect, place, looked_at)
+    for candidate in env.candidates():
+        found = _try(connect, candidate, looked_at)
         if found is not None:
             return found
-        if place.why.endswith(URL):
-            # Somebody named it: another one in its place would show other data.
-            raise ServerNotFound(f"The workflow server that {URL} names does not answer. {_LINE}", looked_at)
-    looked_at += [f"{URL}: not set"] if URL not in around.environment else []
+        if candidate.reason.endswith(URL):
+            # An explicit setting has no fallback: another server would show other data.
+            raise ServerNotFound(f"The workflow server in {URL} does not respond. {_LINE}", looked_at)
+    looked_at += [f"{URL}: not set"] if URL not in env.environment else []
     if not looked_at[:-1]:
         looked_at.append(f"no kernel of a Jupyter server of this machine ({PARENT}), no JupyterHub ({HUB_PREFIX})")
-    working = [(place, api) for place in around.others() if (api := _tried(connect, place, looked_at)) is not None]
+    working = [
+        (candidate, api) for candidate in env.others() if (api := _try(connect, candidate, looked_at)) is not None
+    ]
     if len(working) == 1:
         return working[0][1]
     if working:
-        lines = [f'Monitor("{place.url}")  # {place.why}' for place, _ in working]
-        raise ServerNotFound("Several workflow servers run here. Name the one that you mean:", lines)
-    if not around.running:
-        looked_at.append(f"no Jupyter server of yours runs on this machine ({around.runtime})")
-    raise ServerNotFound(f"No workflow server was found. {_LINE} Looked at:", looked_at)
+        lines = [f'Monitor("{candidate.url}")  # {candidate.reason}' for candidate, _ in working]
+        raise ServerNotFound("Several workflow servers run here. Choose one:", lines)
+    if not env.running:
+        looked_at.append(f"no Jupyter server of yours runs on this machine ({env.runtime})")
+    raise ServerNotFound(f"No workflow server was found. {_LINE} Tried:", looked_at)
 
 
-#: in the answer of a server that has been found, but has no store at the moment
+#: marks the response of a workflow server without a store
 _WITHOUT_STORE = b'"code":"store-unavailable"'
 _LINE = f'Name it: Monitor("https://host/…/", token="…"), or set {URL} and {TOKEN}.'
 
 
-def _tried(connect: Connect, place: Candidate, looked_at: list[str]) -> Api | None:
-    why = ""
+def _try(connect: Connect, candidate: Candidate, looked_at: list[str]) -> Api | None:
+    reason = ""
     try:
-        return open_api(connect, place.url, place.token)
+        return open_api(connect, candidate.url, candidate.token)
     except ServerError as error:
         if error.code == "store-unavailable":
-            # It is there, and says what has to be done.
+            # The server exists, and its message names the remedy.
             raise
-        why = str(error).split("\n", 1)[0]
+        reason = str(error).split("\n", 1)[0]
     except MonitorError as error:
-        why = str(error).split("\n", 1)[0]
-    looked_at.append(f"{place.url}, {place.why}: {why}")
+        reason = str(error).split("\n", 1)[0]
+    looked_at.append(f"{candidate.url}, {candidate.reason}: {reason}")
     return None
 
 
 def open_api(connect: Connect, url: str, token: Secret | None) -> Api:
-    """The interface of the server at a URL: a Jupyter server's base URL, or the root of a bare workflow server."""
+    """Return the interface of the server at a URL: the base URL of Jupyter, or the root of a bare workflow server."""
     answers: list[tuple[str, Response]] = []
     refused: MonitorError | None = None
     for root in candidate_roots(url):
@@ -182,7 +184,7 @@ def open_api(connect: Connect, url: str, token: Secret | None) -> Api:
 
 
 def candidate_roots(url: str) -> list[str]:
-    """Where the endpoints may be below the address of a server, the most likely first.
+    """Return the possible roots of the endpoints below a URL, the most likely first.
 
     >>> candidate_roots("http://host/user/eva/")
     ['http://host/user/eva/workflow-monitor/', 'http://host/user/eva/']
@@ -190,25 +192,25 @@ def candidate_roots(url: str) -> list[str]:
     'http://host/services/workflow-monitor/workflow-monitor/'
     """
     path = urlsplit(url).path.rstrip("/")
-    # A hub has its services there, and may call this one so.
+    # /services/workflow-monitor/ is the prefix of a hub service, not the root of the endpoints.
     if path.endswith(f"/{NAMESPACE}") and not path.endswith(f"/services/{NAMESPACE}"):
         return [url]
     return [f"{url}{NAMESPACE}/", url]
 
 
 def _kind_of(connection: Transport) -> Api:
-    """Ours describes itself; a Geocube server has no such page."""
+    """Return the interface of the server type: only this project's server has openapi.json."""
     answer = connection.get("openapi.json")
     if answer.is_success and answer.body.lstrip().startswith(b"{") and b'"openapi"' in answer.body:
         return Api(connection)
     api = GeocubeApi(connection)
-    # Its root needs no token, so ask for something that does.
+    # The root needs no token; this read checks it.
     api.aois()
     return api
 
 
 def _none_there(url: str, answers: list[tuple[str, Response]]) -> MonitorError:
-    told = [f"{root} answered {answer.status}" for root, answer in answers]
+    tried = [f"{root} answered {answer.status}" for root, answer in answers]
     if denied := [(root, answer) for root, answer in answers if answer.status in (401, 403)]:
         root, answer = denied[0]
         return error_from_response(answer.status, answer.media_type, answer.body, root, is_page=answer.is_page)
@@ -217,21 +219,21 @@ def _none_there(url: str, answers: list[tuple[str, Response]]) -> MonitorError:
         return ServerNotFound(
             f"{url} is a Jupyter server, but without the workflow monitor. Install it where that server runs: "
             "pip install workflow-monitor; then restart the server.",
-            told,
+            tried,
         )
-    return ServerNotFound(f"There is no workflow server at {url}. {_LINE}", told)
+    return ServerNotFound(f"There is no workflow server at {url}. {_LINE}", tried)
 
 
 def _running_in(folder: Path) -> Iterator[RunningServer]:
     for file in folder.glob("jpserver-*.json"):
         try:
-            told: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-            pid, url = int(told["pid"]), str(told["url"])
-            token = Secret(str(told.get("token") or ""))
+            document: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+            pid, url = int(document["pid"]), str(document["url"])
+            token = Secret(str(document.get("token") or ""))
             if _is_alive(pid):
                 yield RunningServer(pid, url if url.endswith("/") else f"{url}/", token or None)
         except (OSError, ValueError, KeyError, TypeError, MonitorError):
-            # Another program writes these files; one that cannot be read is of no help.
+            # Jupyter writes these files concurrently; skip an invalid one.
             continue
 
 

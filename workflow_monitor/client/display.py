@@ -1,4 +1,4 @@
-"""How things look in a notebook and in a terminal: inline styles, no scripts, light and dark."""
+"""HTML and text displays: inline styles, no scripts, readable on light and dark themes."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from workflow_monitor.domain.errors import escape_control_characters
 from workflow_monitor.domain.status import ItemKind, Status
 
 if TYPE_CHECKING:
-    from workflow_monitor.client.api import AOISummary
+    from workflow_monitor.domain.models import AOISummary
 
-#: From what is finished to what has not begun, as a bar shows them.
+#: order of the statuses in a bar, from finished to not started
 ORDER = (Status.DONE, Status.FAILED, Status.RETRY, Status.PENDING, Status.NEW)
-#: Colours that can be told apart by most people, on light and on dark ground.
+#: colours with contrast on light and dark themes
 STATUS_COLORS: Mapping[Status, str] = {
     Status.NEW: "#8c8c8c",
     Status.PENDING: "#2f7ed8",
@@ -46,26 +46,25 @@ _CELL = "padding:1px 12px 1px 0;text-align:right;border:none;background:transpar
 _FAINT = "opacity:.7"
 _TABLE = "border-collapse:collapse;margin:6px 0;border:none;background:transparent;color:inherit"
 
-#: shape, how many, kind
+#: message template, count, kind
 Group = tuple[str, int, str]
 
 
-def aoi_repr(workload: AOISummary) -> str:
-    """An AOI in one line."""
-    told = ", ".join(f"{workload.count(status)} {status.lower()}" for status in ORDER if workload.count(status))
-    scenes, tiles = workload.overview.scenes.total(), workload.overview.tiles.total()
-    return f"<AOI {escape_control_characters(workload.name)} {workload.status}: {scenes} scenes, {tiles} tiles{f' ({told})' if told else ''}>"
+def aoi_repr(summary: AOISummary) -> str:
+    """Return an AOI in one line."""
+    texts = ", ".join(f"{summary.count(status)} {status.lower()}" for status in ORDER if summary.count(status))
+    scenes, tiles = summary.scenes.total(), summary.tiles.total()
+    return f"<AOI {escape_control_characters(summary.name)} {summary.status}: {scenes} scenes, {tiles} tiles{f' ({texts})' if texts else ''}>"
 
 
-def aoi_text(workload: AOISummary, failures: Sequence[Group], note: str = "") -> str:
-    """An AOI for a terminal."""
-    view = workload.overview
-    lines = [f"{escape_control_characters(workload.name)}  {GLYPHS[workload.status]} {workload.status}"]
-    for title, counts in (("Scenes", view.scenes), ("Tiles", view.tiles)):
-        told = "  ".join(f"{status.lower()} {counts[status]:,}" for status in ORDER if counts[status])
-        lines.append(f"  {title:<7}[{_bar_text(counts)}] {counts.total():,}  {told}".rstrip())
-    if view.first or view.last:
-        lines.append(f"  Dates  {view.first or '-'} to {view.last or '-'}, {view.roots:,} root tiles")
+def aoi_text(summary: AOISummary, failures: Sequence[Group], note: str = "") -> str:
+    """Return the text display of an AOI."""
+    lines = [f"{escape_control_characters(summary.name)}  {GLYPHS[summary.status]} {summary.status}"]
+    for title, counts in (("Scenes", summary.scenes), ("Tiles", summary.tiles)):
+        texts = "  ".join(f"{status.lower()} {counts[status]:,}" for status in ORDER if counts[status])
+        lines.append(f"  {title:<7}[{_bar_text(counts)}] {counts.total():,}  {texts}".rstrip())
+    if summary.first or summary.last:
+        lines.append(f"  Dates  {summary.first or '-'} to {summary.last or '-'}, {summary.root_tiles:,} root tiles")
     if failures:
         lines.append("  Failures")
         lines += [
@@ -75,33 +74,32 @@ def aoi_text(workload: AOISummary, failures: Sequence[Group], note: str = "") ->
     return "\n".join([*lines, *([f"  {note}"] if note else [])])
 
 
-def aoi_html(workload: AOISummary, failures: Sequence[Group], note: str = "") -> str:
-    """An AOI for a notebook."""
-    view = workload.overview
+def aoi_html(summary: AOISummary, failures: Sequence[Group], note: str = "") -> str:
+    """Return the HTML display of an AOI."""
     rows = "".join(
         f'<tr><th scope="row" style="{_CELL};text-align:left">{title}</th><td style="{_CELL}">{counts.total():,}</td>'
         + "".join(f'<td style="{_CELL}">{counts[status]:,}</td>' for status in ORDER)
         + "</tr>"
-        for title, counts in (("Scenes", view.scenes), ("Tiles", view.tiles))
+        for title, counts in (("Scenes", summary.scenes), ("Tiles", summary.tiles))
     )
     heads = "".join(f'<th scope="col" style="{_CELL}">{badge(status)}</th>' for status in ORDER)
-    dates = f"{view.first or '-'} to {view.last or '-'} · {view.roots:,} root tiles"
-    told = "".join(
+    dates = f"{summary.first or '-'} to {summary.last or '-'} · {summary.root_tiles:,} root tiles"
+    texts = "".join(
         f'<li><b>{number:,}</b> {escape(kind)}s · <code style="color:inherit;background:transparent">'
         f"{escape(_line(text, 160))}</code></li>"
         for text, number, kind in failures
     )
-    failed = f'<div style="margin-top:6px">Failures</div><ul style="margin:2px 0 0 18px;padding:0">{told}</ul>'
+    failed = f'<div style="margin-top:6px">Failures</div><ul style="margin:2px 0 0 18px;padding:0">{texts}</ul>'
     return (
-        f'<div style="{_FRAME}"><div><b style="font-size:15px">{escape(workload.name)}</b> {badge(workload.status)} '
-        f'<span style="{_FAINT}">{dates}</span></div>{bar_html(view.scenes, "Scenes")}{bar_html(view.tiles, "Tiles")}'
+        f'<div style="{_FRAME}"><div><b style="font-size:15px">{escape(summary.name)}</b> {badge(summary.status)} '
+        f'<span style="{_FAINT}">{dates}</span></div>{bar_html(summary.scenes, "Scenes")}{bar_html(summary.tiles, "Tiles")}'
         f'<table style="{_TABLE}"><tr><td style="{_CELL}"></td><th scope="col" style="{_CELL}">total</th>{heads}</tr>'
         f"{rows}</table>{failed if failures else ''}{_note(note)}</div>"
     )
 
 
 def item_text(kind: ItemKind, number: int, name: str, status: Status, facts: Mapping[str, object]) -> str:
-    """A scene or tile for a terminal."""
+    """Return the text display of a scene or tile."""
     lines = [f"{kind.capitalize()} {number}  {GLYPHS[status]} {status}", f"  {escape_control_characters(name)}"]
     return "\n".join(
         [
@@ -115,7 +113,7 @@ def item_text(kind: ItemKind, number: int, name: str, status: Status, facts: Map
 
 
 def item_html(kind: ItemKind, number: int, name: str, status: Status, facts: Mapping[str, object]) -> str:
-    """A scene or tile for a notebook."""
+    """Return the HTML display of a scene or tile."""
     rows = "".join(
         f'<tr><th scope="row" style="{_CELL};text-align:left;{_FAINT}">{escape(fact)}</th>'
         f'<td style="{_CELL};text-align:left;white-space:pre-wrap">{escape(str(value)[:2000])}</td></tr>'
@@ -128,31 +126,31 @@ def item_html(kind: ItemKind, number: int, name: str, status: Status, facts: Map
     )
 
 
-def monitor_text(url: str, kind: str, workloads: Sequence[AOISummary], more: int, note: str = "") -> str:
-    """A server and its AOIs for a terminal."""
-    names = [escape_control_characters(workload.name) for workload in workloads]
+def monitor_text(url: str, kind: str, summaries: Sequence[AOISummary], more: int, note: str = "") -> str:
+    """Return the text display of a server with its AOIs."""
+    names = [escape_control_characters(summary.name) for summary in summaries]
     width = max(map(len, names), default=0)
     lines = [f"{url} ({kind})"]
-    for one, name in zip(workloads, names, strict=True):
-        counts = one.overview.scenes + one.overview.tiles
+    for summary, name in zip(summaries, names, strict=True):
+        counts = summary.scenes + summary.tiles
         lines.append(
-            f"  {name:<{width}}  {one.status:<7}  [{_bar_text(counts)}] {one.progress:>4.0%} of {one.count():,}"
+            f"  {name:<{width}}  {summary.status:<7}  [{_bar_text(counts)}] {summary.progress:>4.0%} of {summary.count():,}"
         )
     lines += [f"  and {more} more AOIs: m.aois()"] if more else []
     return "\n".join([*lines, *([f"  {note}"] if note else [])])
 
 
-def monitor_html(url: str, kind: str, workloads: Sequence[AOISummary], more: int, note: str = "") -> str:
-    """A server and its AOIs for a notebook."""
+def monitor_html(url: str, kind: str, summaries: Sequence[AOISummary], more: int, note: str = "") -> str:
+    """Return the HTML display of a server with its AOIs."""
     rows = "".join(
-        f'<tr><th scope="row" style="{_CELL};text-align:left">{escape(one.name)}</th>'
-        f'<td style="{_CELL};text-align:left">{badge(one.status)}</td>'
-        f'<td style="{_CELL};width:260px">{bar_html(one.overview.scenes + one.overview.tiles, one.name)}</td>'
-        f'<td style="{_CELL}">{one.progress:.0%} of {one.count():,}</td></tr>'
-        for one in workloads
+        f'<tr><th scope="row" style="{_CELL};text-align:left">{escape(summary.name)}</th>'
+        f'<td style="{_CELL};text-align:left">{badge(summary.status)}</td>'
+        f'<td style="{_CELL};width:260px">{bar_html(summary.scenes + summary.tiles, summary.name)}</td>'
+        f'<td style="{_CELL}">{summary.progress:.0%} of {summary.count():,}</td></tr>'
+        for summary in summaries
     )
     rest = f'<div style="{_FAINT}">and {more} more: <code>m.aois()</code></div>' if more else ""
-    empty = "" if workloads else f'<div style="{_FAINT}">No AOI yet: <code>m.create("Name")</code></div>'
+    empty = "" if summaries else f'<div style="{_FAINT}">No AOI yet: <code>m.create("Name")</code></div>'
     return (
         f'<div style="{_FRAME}"><div><b>Workflow monitor</b> <span style="{_FAINT}">{escape(url)} · {escape(kind)}</span>'
         f'</div><table style="{_TABLE}">{rows}</table>{rest}{empty}{_note(note)}</div>'
@@ -160,20 +158,20 @@ def monitor_html(url: str, kind: str, workloads: Sequence[AOISummary], more: int
 
 
 def badge(status: Status) -> str:
-    """A status as a coloured sign with its name."""
+    """Return a status as a coloured glyph with its name."""
     return f'<span style="color:{STATUS_COLORS[status]};white-space:nowrap">{GLYPHS[status]} {status}</span>'
 
 
 def bar_html(counts: Counter[Status], title: str) -> str:
-    """A bar of the shares of the statuses."""
+    """Return a bar with the shares of the statuses and a text alternative."""
     total = counts.total()
-    told = ", ".join(f"{status.lower()} {counts[status]:,}" for status in ORDER if counts[status]) or "nothing"
+    texts = ", ".join(f"{status.lower()} {counts[status]:,}" for status in ORDER if counts[status]) or "nothing"
     parts = "".join(
         f'<span style="flex:{counts[status]} 0 0;background:{STATUS_COLORS[status]};min-width:2px"></span>'
         for status in ORDER
         if counts[status]
     )
-    label = escape(f"{title}: {told}", quote=True)
+    label = escape(f"{title}: {texts}", quote=True)
     style = "display:flex;height:9px;border-radius:4px;overflow:hidden;background:rgba(128,128,128,.25);margin:4px 0"
     return f'<div role="img" aria-label="{label}" title="{label}" style="{style}">{parts if total else ""}</div>'
 

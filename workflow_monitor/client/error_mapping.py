@@ -1,4 +1,4 @@
-"""Answers that say no, as errors: problem documents, what Jupyter and proxies say, and bare status codes."""
+"""Map error responses to exceptions: problem documents, pages of Jupyter and proxies, bare status codes."""
 
 from __future__ import annotations
 
@@ -32,45 +32,45 @@ _BY_CODE: dict[str, type[RequestRejected]] = {
 _BY_STATUS: dict[int, type[RequestRejected]] = {400: InvalidInput, 404: NotFound, 409: Conflict}
 _HINTS = {
     404: "Is this address the base URL of a Jupyter server with the extension, or the root of a workflow server?",
-    413: "Send less at once.",
+    413: "Split the request into smaller ones.",
 }
 
-#: the code of a refusal by the server to which the one that was asked passes requests on
+#: error code of a proxying server whose upstream denied access
 UPSTREAM_DENIED = "upstream-denied"
 ACCESS = (
-    "The server does not accept the token, or does not let its holder do this. Give the token of this server: "
+    "The token is invalid or lacks the permission. Pass the token of this server: "
     "Monitor(url, token=…), or the variable WORKFLOW_MONITOR_TOKEN. A running Jupyter server shows its own by "
     "`jupyter server list`."
 )
 
 
 def error_from_response(status: int, media_type: str, body: bytes, address: str, *, is_page: bool) -> MonitorError:
-    """The error that an answer without success tells of."""
+    """Return the exception for an error response."""
     problem = _problem(body) if "json" in media_type or not is_page else {}
     if status in (401, 403, 407):
-        said = _said(problem, b"" if is_page else body)
-        # What the server behind that one refuses is no matter of the token that was given here.
+        detail = _detail(problem, b"" if is_page else body)
+        # The upstream has its own token; the caller's token is not at error.
         advice = "" if problem.get("code") == UPSTREAM_DENIED else f". {ACCESS}"
-        return AccessDenied(f"{address} answered {status}{f' ({said})' if said else ''}{advice}")
+        return AccessDenied(f"{address} answered {status}{f' ({detail})' if detail else ''}{advice}")
     if is_page:
         return UnexpectedResponse(
-            f"{address} answered {status} with a page for people, not with data: something else than a workflow "
-            "server is there, a proxy or a login page perhaps. Open the address in a browser to see it."
+            f"{address} answered {status} with an HTML page: another program than a workflow "
+            "server responds there, for example a proxy or a login page. Open the address in a browser."
         )
     code = str(problem.get("code") or "")
     kind = _BY_CODE.get(code) or _BY_STATUS.get(status) or ServerError
-    said = _said(problem, body) or f"It answered {status} without a word."
-    faults = [
-        (str(fault.get("field", "")), str(fault.get("message", "")))
-        for fault in problem.get("errors") or []
-        if isinstance(fault, dict)
+    detail = _detail(problem, body) or f"It answered {status} with an empty body."
+    errors = [
+        (str(error.get("field", "")), str(error.get("message", "")))
+        for error in problem.get("errors") or []
+        if isinstance(error, dict)
     ]
-    lines = [said, *(f"  {field or 'body'}: {message}" for field, message in faults[:20])]
+    lines = [detail, *(f"  {field or 'body'}: {message}" for field, message in errors[:20])]
     if not problem and status in _HINTS:
         lines.append(_HINTS[status])
     if kind is ServerError and status >= 500:
-        lines.append(f"({address} answered {status}; its log may say more.)")
-    return kind("\n".join(lines), status=status, code=code, errors=faults)
+        lines.append(f"({address} answered {status}; see its log.)")
+    return kind("\n".join(lines), status=status, code=code, errors=errors)
 
 
 def _problem(body: bytes) -> dict[str, Any]:
@@ -81,8 +81,8 @@ def _problem(body: bytes) -> dict[str, Any]:
     return value if isinstance(value, dict) else {"detail": value} if isinstance(value, str) else {}
 
 
-def _said(problem: dict[str, Any], body: bytes) -> str:
-    told = problem.get("detail") or problem.get("message") or problem.get("title")
-    if told:
-        return str(told)[:2000]
+def _detail(problem: dict[str, Any], body: bytes) -> str:
+    detail = problem.get("detail") or problem.get("message") or problem.get("title")
+    if detail:
+        return str(detail)[:2000]
     return body.decode("utf-8", errors="replace").strip()[:300]

@@ -1,6 +1,6 @@
-"""What can go wrong between a notebook and a workflow server; each text says what to do about it.
+"""Errors of the client. Each message names the remedy.
 
-None of them holds a token, nor what HTTP libraries raised: their exceptions carry the headers of requests.
+No error holds a token or an exception of httpx, because those carry the headers of requests.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from workflow_monitor.domain.errors import escape_control_characters
 
 
 class MonitorError(Exception):
-    """Something went wrong; the text says what, and what helps. It is harmless to a terminal, whoever wrote parts of it."""
+    """Base of all client errors. Control characters in the message are escaped."""
 
     def __init__(self, text: str = "") -> None:
         super().__init__("\n".join(map(escape_control_characters, text.split("\n"))))
 
 
 class ServerNotFound(MonitorError):
-    """No workflow server was found, or several; `looked_at` tells where it was looked."""
+    """Discovery found no workflow server, or several; `looked_at` lists the candidates."""
 
     def __init__(self, text: str, looked_at: Sequence[str] = ()) -> None:
         super().__init__("\n".join([text, *(f"  - {line}" for line in looked_at)]))
@@ -26,35 +26,39 @@ class ServerNotFound(MonitorError):
 
 
 class ServerUnreachable(MonitorError):
-    """Nobody answers at the address, or not in time."""
+    """The server did not respond, or not in time."""
 
 
 class IncompleteResponse(ServerUnreachable):
-    """The server went away in the middle of its answer, also when asked again."""
+    """The response ended early, on every retry."""
 
 
 class UnexpectedResponse(MonitorError):
-    """What answered is no workflow server: a page of a proxy, for one."""
+    """The response is not from a workflow server, but for example from a proxy."""
 
 
 class AccessDenied(MonitorError):
-    """The server does not accept the token, or does not let its holder do this."""
+    """The token is invalid or lacks the permission."""
 
 
 class NotSupported(MonitorError):
-    """Other servers can do it; this one cannot."""
+    """The type of the server lacks the feature."""
 
 
 class ResponseLost(MonitorError):
-    """The server may have done what it was asked to do, or not: its answer did not arrive. It was not asked twice."""
+    """The response to a write was lost. The write may have been applied; it was not repeated."""
+
+
+class PanelNotFound(MonitorError, AttributeError):
+    """No installed package provides a panel of this name."""
 
 
 class ConfirmationRequired(MonitorError):
-    """What cannot be undone has to be confirmed."""
+    """A permanent action needs `confirm`."""
 
 
 class RequestRejected(MonitorError):
-    """The server understood, and said no. `code` is for programs, `errors` name the fields that are wrong."""
+    """The server rejected the request. `status` and `code` are from the response, `errors` are (field, message) pairs."""
 
     def __init__(self, text: str, *, status: int = 0, code: str = "", errors: Sequence[tuple[str, str]] = ()) -> None:
         super().__init__(text)
@@ -68,36 +72,36 @@ class InvalidInput(RequestRejected):
 
 
 class NotFound(RequestRejected, LookupError):
-    """What was asked for is not there."""
+    """The requested object does not exist."""
 
 
 class AOINotFound(NotFound):
-    """There is no AOI of this name."""
+    """No AOI has this name."""
 
 
 class ItemNotFound(NotFound):
-    """There is no scene or tile of this id."""
+    """No scene or tile has this id."""
 
 
 class Conflict(RequestRejected):
-    """The present state does not allow it."""
+    """The current state does not allow the request."""
 
 
 class AOIExists(Conflict):
-    """An AOI of this name is already there."""
+    """An AOI of this name exists."""
 
 
 class SceneExists(Conflict):
-    """The AOI already has a scene of this source id."""
+    """The AOI has a scene with this source id."""
 
 
 class InvalidTransition(Conflict):
-    """The status of the item, or of one beside it, does not allow it."""
+    """The status of the item or of a linked item does not allow the transition."""
 
 
 class NotRetriable(InvalidTransition):
-    """Only what is in RETRY can be retried without force."""
+    """Without `force`, only an item in RETRY can be retried."""
 
 
 class ServerError(RequestRejected):
-    """The server could not do it, for a reason of its own."""
+    """The server failed to process a valid request."""

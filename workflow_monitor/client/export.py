@@ -1,4 +1,4 @@
-"""An ingestion as files: GeoParquet, which GeoPandas, DuckDB and QGIS read."""
+"""Export of an AOI to Parquet: GeoParquet for scenes and tiles."""
 
 from __future__ import annotations
 
@@ -12,30 +12,33 @@ from typing import TYPE_CHECKING
 from workflow_monitor.client.errors import NotSupported
 
 if TYPE_CHECKING:
-    from workflow_monitor.client.aoi import AOI
+    import geopandas as gpd
+    import pandas as pd
 
 
-def to_parquet(aoi: AOI, folder: str | PathLike[str]) -> list[Path]:
-    """The files that were written: scenes, tiles and, where the server keeps one, the history."""
+def to_parquet(
+    folder: str | PathLike[str],
+    scenes: Callable[[], gpd.GeoDataFrame],
+    tiles: Callable[[], gpd.GeoDataFrame],
+    history: Callable[[], pd.DataFrame],
+) -> list[Path]:
+    """Write a file per frame and return the paths. A server without a history leaves out `history.parquet`."""
     target = Path(folder).expanduser()
     target.mkdir(parents=True, exist_ok=True)
-    written = [
-        _written(target / "scenes.parquet", lambda path: aoi.scenes().to_parquet(path, index=False)),
-        _written(target / "tiles.parquet", lambda path: aoi.tiles().to_parquet(path, index=False)),
-    ]
+    paths = [_write(target / "scenes.parquet", scenes()), _write(target / "tiles.parquet", tiles())]
     try:
-        history = aoi.history()
+        events = history()
     except NotSupported:
-        return written
-    return [*written, _written(target / "history.parquet", lambda path: history.to_parquet(path, index=False))]
+        return paths
+    return [*paths, _write(target / "history.parquet", events)]
 
 
-def _written(path: Path, write: Callable[[Path], None]) -> Path:
-    """The path, once the file is whole: whoever reads it meanwhile sees the old one."""
+def _write(path: Path, frame: pd.DataFrame) -> Path:
+    """Replace a file atomically, so that concurrent readers see either the old file or the new one."""
     handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=".parquet", dir=path.parent)
     os.close(handle)
     try:
-        write(Path(name))
+        frame.to_parquet(name, index=False)
         Path(name).chmod(0o644)
         Path(name).replace(path)
     finally:

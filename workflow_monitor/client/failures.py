@@ -13,7 +13,7 @@ from workflow_monitor.domain.status import ItemKind
 
 
 def failure_frame(groups: Sequence[FailureGroup]) -> pd.DataFrame:
-    """A row for each group, in their order."""
+    """Return a DataFrame with a row per group, in the order of the groups; times are in UTC."""
     columns: dict[str, Any] = {
         "message_template": pd.array([group.message_template for group in groups], text_type()),
         "count": pd.array([group.count for group in groups], "int64"),

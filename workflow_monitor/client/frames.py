@@ -1,4 +1,4 @@
-"""Arrow tables as frames: categories, dates in UTC, footprints; no JSON is read unless it is asked for."""
+"""Arrow tables as frames: categorical statuses, times in UTC, footprints in EPSG:4326. JSON is parsed on request."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from workflow_monitor.domain.status import ItemKind, Status
 
 CRS = "EPSG:4326"
 
-#: True for all of them, names for some
-Wanted = bool | str | Sequence[str]
+#: True for all fields, or names
+Fields = bool | str | Sequence[str]
 Frame = TypeVar("Frame", bound=pd.DataFrame)
 
 _ORDER = {
@@ -40,7 +40,7 @@ _HISTORY = ("seq", "time", "aoi", "kind", "id", "from", "to", "cause", "who", "m
 
 
 def item_frame(table: pa.Table, kind: ItemKind) -> gpd.GeoDataFrame:
-    """The frame of a table of scenes or tiles."""
+    """Return the GeoDataFrame (EPSG:4326) of a table of scenes or tiles, ordered by id."""
     if not _is_ordered(table["id"]):
         table = table.sort_by("id")
     table = table.rename_columns([_NAMES.get(name, name) for name in table.column_names])
@@ -61,7 +61,7 @@ def _named(texts: Sequence[str]) -> pd.Categorical[Any]:
 
 
 def event_frame(events: Sequence[EventDocument]) -> pd.DataFrame:
-    """The frame of a history."""
+    """Return the DataFrame of a history, one row per event."""
     columns: dict[str, Any] = {
         "seq": pd.array([event.seq for event in events], "int64"),
         "time": pd.to_datetime([event.time for event in events], utc=True).as_unit("us"),
@@ -81,11 +81,11 @@ def event_frame(events: Sequence[EventDocument]) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
-def expand(frame: Frame, *, tags: Wanted = False, data: Wanted = False) -> Frame:
-    """The same frame with columns `tags.…` and `data.…` made from the JSON text in its column `data`.
+def expand(frame: Frame, *, tags: Fields = False, data: Fields = False) -> Frame:
+    """Return the frame with columns `tags.…` and `data.…` from the JSON text in its column `data`.
 
-    `True` makes a column of each that occurs; names, or a single one, of these alone. It reads the JSON of
-    the rows that are there, so filter first where there are many.
+    `True` adds a column for each field in the data; a name or a list of names adds these fields. The JSON of every
+    row is parsed, so filter a long frame first. Raises MonitorError without a column `data`.
 
     >>> frame = pd.DataFrame({"data": ['{"graph_name": "S1", "tags": {"orbit": "44"}}']})
     >>> expand(frame, tags=True, data="graph_name").iloc[0, 1:].to_dict()
@@ -94,7 +94,7 @@ def expand(frame: Frame, *, tags: Wanted = False, data: Wanted = False) -> Frame
     if tags is False and data is False:
         return frame
     if "data" not in frame.columns:
-        raise MonitorError("There is no column `data` to expand; keep it when you choose columns.")
+        raise MonitorError("There is no column `data` to expand; keep it when selecting columns.")
     texts = frame["data"].tolist()
     made: dict[str, Any] = {}
     if tags is not False:
@@ -108,12 +108,12 @@ def expand(frame: Frame, *, tags: Wanted = False, data: Wanted = False) -> Frame
 
 
 def plain_frame(table: pa.Table, names: Sequence[str]) -> pd.DataFrame:
-    """The frame of some columns of a table, without footprints."""
+    """Return a DataFrame of the given columns of a table, without footprints."""
     return pd.DataFrame({name: _series(name, table[name]) for name in names}, copy=False)
 
 
 def joined(tiles: gpd.GeoDataFrame, scenes: pd.DataFrame) -> gpd.GeoDataFrame:
-    """Tiles with the columns `tags.…` of their scenes."""
+    """Join the columns `tags.…` of the scenes to their tiles."""
     wanted = [name for name in scenes.columns if str(name).startswith("tags.")]
     return tiles.merge(scenes[["id", *wanted]].rename(columns={"id": "scene"}), on="scene", how="left")
 
@@ -123,24 +123,24 @@ def _decoded(texts: Iterable[str], kind: type[msgspec.Struct]) -> list[Any]:
     return [decode(text).tags for text in texts]  # type: ignore[attr-defined]
 
 
-def _documents(texts: Sequence[str], data: Wanted) -> list[dict[str, Any]]:
-    """The data as dicts; only the fields that are wanted are made."""
+def _documents(texts: Sequence[str], data: Fields) -> list[dict[str, Any]]:
+    """Decode the data into dicts, with the requested fields only."""
     if data is True:
         decode = msgspec.json.Decoder(dict[str, Any]).decode
         return [{key: value for key, value in decode(text).items() if key != "tags"} for text in texts]
     names = _names(data)
-    # Fields are numbered, since a name in the data may be no name in Python.
+    # Numbered fields, because a name in the data may be no Python identifier.
     fields = [(f"field_{number}", Any, msgspec.field(default=None, name=name)) for number, name in enumerate(names)]
     decode_some = msgspec.json.Decoder(msgspec.defstruct("Some", fields)).decode
     return [dict(zip(names, msgspec.structs.astuple(decode_some(text)), strict=True)) for text in texts]
 
 
-def _columns(prefix: str, documents: Sequence[dict[str, Any]], wanted: Wanted) -> dict[str, list[Any]]:
+def _columns(prefix: str, documents: Sequence[dict[str, Any]], wanted: Fields) -> dict[str, list[Any]]:
     names = list(dict.fromkeys(key for d in documents for key in d)) if wanted is True else _names(wanted)
     return {f"{prefix}.{name}": [document.get(name) for document in documents] for name in names}
 
 
-def _names(wanted: Wanted) -> list[str]:
+def _names(wanted: Fields) -> list[str]:
     if isinstance(wanted, str):
         return [wanted]
     return [] if isinstance(wanted, bool) else list(dict.fromkeys(wanted))
@@ -192,12 +192,12 @@ def _categorical(codes: np.ndarray[Any, Any], names: pa.Array) -> pd.Categorical
 
 
 def _category(names: Iterable[str]) -> pd.CategoricalDtype[Any]:
-    """A category of text, also when there are no names."""
+    """Return a categorical type of text, with or without names."""
     return pd.CategoricalDtype(pd.Index(list(names), dtype=text_type()))
 
 
 def _status_of(wanted: pd.Series[Any], ids: pd.Series[Any], statuses: pd.Categorical[Any]) -> pd.Categorical[Any]:
-    """The statuses of the tiles that are in the list themselves."""
+    """Return the statuses of tiles by id; missing for ids outside the list."""
     known = ids.to_numpy()
     asked = wanted.to_numpy("int64", na_value=-1)
     if not len(known):
@@ -209,15 +209,15 @@ def _status_of(wanted: pd.Series[Any], ids: pd.Series[Any], statuses: pd.Categor
 
 
 def _footprints(column: pa.ChunkedArray) -> gpd.array.GeometryArray:
-    """The geometries of WKB (or GeoJSON text), made once where they repeat: the tiles of a scene share its own."""
+    """Decode WKB or GeoJSON text; consecutive equal footprints, as in the tiles of a scene, are decoded once."""
     if not len(column):
         return gpd.array.GeometryArray(np.array([], dtype=object), crs=CRS)
     text = pa.types.is_string(column.type) or pa.types.is_large_string(column.type)
-    # Large: together they may be over 2 GB.
+    # large types: the total may exceed 2 GB
     encoded = column.cast(pa.large_string() if text else pa.large_binary()).combine_chunks()
     is_new = np.ones(len(encoded), dtype=bool)
     differs = pc.not_equal(encoded[1:], encoded[:-1])
-    # What has no footprint differs from nothing, not even from the same.
+    # Comparison with null gives null: treat it as different.
     is_new[1:] = pc.fill_null(differs, True).to_numpy(zero_copy_only=False)
     values = encoded.filter(pa.array(is_new)).to_numpy(zero_copy_only=False)
     shapes = shapely.from_geojson(values) if text else shapely.from_wkb(values)
@@ -225,10 +225,10 @@ def _footprints(column: pa.ChunkedArray) -> gpd.array.GeometryArray:
 
 
 def text_type() -> Any:  # noqa: ANN401 - pandas has a type of types
-    """The type of columns of text."""
+    """Return the pandas type of text columns."""
     return pd.StringDtype("pyarrow") if pd.__version__.startswith("2.") else pd.StringDtype(na_value=np.nan)
 
 
 def _texts(column: pa.ChunkedArray) -> pd.Series[Any]:
-    """Strings that stay in Arrow; pandas 2 would make Python objects of them."""
+    """Keep strings in Arrow; pandas 2 converts them to Python objects."""
     return pd.Series(text_type().__from_arrow__(column))

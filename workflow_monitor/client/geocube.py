@@ -1,4 +1,4 @@
-"""What differs at a Geocube workflow server: no Arrow, no events, no footprints, bare status codes, its own meanings."""
+"""Differences of a Geocube workflow server: no Arrow, events or footprints, and bare status codes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import msgspec
 
 from workflow_monitor.client import documents
-from workflow_monitor.client.api import AOISummary, Api, Retried, page_params, quote_name, retried
+from workflow_monitor.client.api import Api, Retried, page_params, quote_name, retried
 from workflow_monitor.client.documents import EventDocument, SceneDocument, TileDocument
 from workflow_monitor.client.errors import (
     AOIExists,
@@ -29,7 +29,7 @@ from workflow_monitor.documents.mgrs import mgrs_cell_of_product
 from workflow_monitor.documents.validation import thread_safe_struct
 from workflow_monitor.domain.failures import FAILURES, FailedItem, FailureGroup, group_failures
 from workflow_monitor.domain.glob import is_pattern
-from workflow_monitor.domain.models import Backup, Overview, Page
+from workflow_monitor.domain.models import AOISummary, Backup, Page
 from workflow_monitor.domain.status import ItemKind, Status
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class GeocubeApi(Api):
     has_events = False
 
     def back_up(self) -> Backup:
-        """Not from here."""
+        """Raise NotSupported."""
         raise unsupported("its database is backed up where it is", "pg_dump makes a backup of it.")
 
     def jobs(self, aoi: str | None = None) -> HttpJobSource:  # noqa: ARG002
@@ -57,10 +57,10 @@ class GeocubeApi(Api):
     # ---- AOIs
 
     def summary(self, aoi: str) -> AOISummary:
-        """The workload of an AOI. Raises AOINotFound: that server shows an empty one instead."""
+        """Return the overview of an AOI. Raises AOINotFound, where that server returns an empty overview."""
         status = self._status(aoi)
         text = self.connection.read(f"aoi/{quote_name(aoi)}", accept="text/plain").text
-        return AOISummary(aoi, status, read_overview(text))
+        return read_overview(aoi, status, text)
 
     def _status(self, aoi: str) -> Status:
         known = dict(self.aois())
@@ -72,18 +72,18 @@ class GeocubeApi(Api):
     def create(self, aoi: str) -> None:
         """Create an AOI. Raises AOIExists."""
         path = f"aoi/{quote_name(aoi)}"
-        answer = self.connection.send("POST", path, check=f"Look whether it is there: {aoi!r} in m")
+        answer = self.connection.send("POST", path, if_lost=f"Check for it: {aoi!r} in m")
         if answer.status == 409:
             raise AOIExists(f"There is already an AOI {aoi!r}.", status=409, code="aoi-exists")
         self.connection.checked(answer, path)
 
     def delete(self, aoi: str) -> None:
-        """Delete an AOI with all that it owns. Raises AOINotFound."""
+        """Delete an AOI with its scenes and tiles. Raises AOINotFound."""
         self._status(aoi)
         super().delete(aoi)
 
     def retry_aoi(self, aoi: str, *, force: bool) -> Retried:
-        """Retry all of an AOI that is in RETRY. Not by force: that server would start what is DONE too."""
+        """Retry the items of an AOI in RETRY. With `force`, raises NotSupported: that server would restart DONE items."""
         if force:
             raise unsupported(
                 "its forced retry of an AOI starts everything anew, also what is DONE and FAILED",
@@ -92,17 +92,17 @@ class GeocubeApi(Api):
             )
         self._status(aoi)
         path = f"aoi/{quote_name(aoi)}/retry"
-        answer = self.connection.send("PUT", path, check=f"Look at m[{aoi!r}] before you do it again.")
+        answer = self.connection.send("PUT", path, if_lost=f"Check m[{aoi!r}] before repeating it.")
         if answer.status == 500:
             raise InvalidTransition(
                 f"Some of {aoi!r} could not be retried ({answer.text.strip()[:300]}); the others were. "
-                f"Look at m[{aoi!r}], and retry what is left one by one: .pipe(m.retry) tells what is wrong with each.",
+                f"Check m[{aoi!r}], and retry what is left one by one: .pipe(m.retry) tells what is wrong with each.",
                 status=500,
             )
         return retried(self.connection.checked(answer, path))
 
     def ingest(self, aoi: str, body: bytes, media_type: str) -> Mapping[str, int]:
-        """Add scenes, one after the other; their ids by source id, 0 for those that were there."""
+        """Add scenes one by one and return their ids by source id, 0 for existing scenes."""
         if media_type != JSON:
             raise unsupported("it takes no lists of a catalogue", "Give add_scenes a list of documents.")
         self._status(aoi)
@@ -115,9 +115,9 @@ class GeocubeApi(Api):
     def _ingest_one(self, aoi: str, name: str, scene: Mapping[str, Any], added: int) -> int:
         path = f"aoi/{quote_name(aoi)}/scene"
         done = f"{added} scenes before it were added."
-        check = f"Look for {name} in m[{aoi!r}].scenes(). {done}"
+        if_lost = f"Look for {name} in m[{aoi!r}].scenes(). {done}"
         content = msgspec.json.encode(scene)
-        answer = self.connection.send("POST", path, body=content, media_type=JSON, check=check)
+        answer = self.connection.send("POST", path, body=content, media_type=JSON, if_lost=if_lost)
         if answer.status in (400, 500):
             why = answer.text.strip()[:500] or "fields that it does not know, or of another type"
             raise InvalidInput(f"The server does not take the scene {name!r}: {why}. {done}", status=answer.status)
@@ -126,8 +126,8 @@ class GeocubeApi(Api):
     # ---- scenes and tiles
 
     def items(self, kind: ItemKind, aoi: str, status: Status | None = None, page: Page | None = None) -> pa.Table:
-        """The table of the scenes or tiles of an AOI, ordered by id."""
-        from workflow_monitor.client import arrow  # noqa: PLC0415 - what needs no table should not wait for Arrow
+        """Return the table of scenes or tiles of an AOI, ordered by id."""
+        from workflow_monitor.client import arrow  # noqa: PLC0415 - Arrow loads on first use
 
         self._check(aoi)
         if kind is ItemKind.SCENE:
@@ -153,7 +153,7 @@ class GeocubeApi(Api):
         return sorted(found, key=lambda scene: scene.id)
 
     def tiles_of(self, scene: int) -> pa.Table:
-        """The table of the tiles of a scene."""
+        """Return the table of the tiles of a scene."""
         from workflow_monitor.client import arrow  # noqa: PLC0415 - see items
 
         document = msgspec.convert(self.item(ItemKind.SCENE, scene), _Named)
@@ -163,7 +163,7 @@ class GeocubeApi(Api):
         return arrow.tile_table(found, document.aoi, {scene: owner})
 
     def item(self, kind: ItemKind, number: int) -> dict[str, Any]:
-        """The document of a scene or tile. Raises ItemNotFound."""
+        """Return the document of a scene or tile. Raises ItemNotFound."""
         try:
             return super().item(kind, number)
         except NotFound:
@@ -171,22 +171,22 @@ class GeocubeApi(Api):
         raise ItemNotFound(f"There is no {kind} with the id {number}.", status=404, code=f"{kind}-not-found")
 
     def geometry(self, kind: ItemKind, number: int) -> str | None:
-        """The square that the name of a Sentinel-2 product tells; that server knows no footprints."""
+        """Return the MGRS cell in the name of a Sentinel-2 product; that server stores no footprints."""
         document = self.item(kind, number)
         names = [document["source_id"], (document.get("scene") or {}).get("source_id", "")]
         ring = next(filter(None, map(mgrs_cell_of_product, names)), None)
         polygon = {"type": "Polygon", "coordinates": [ring]}
         return msgspec.json.encode(polygon).decode() if ring else None
 
-    # ---- repairs
+    # ---- actions
 
     def fail(self, kind: ItemKind, number: int, *, force: bool = False) -> None:
-        """Give an item up: from RETRY or PENDING, by force from any status. Raises StatusConflict."""
-        self._repair(kind, number, "force/FAILED" if force else "fail")
+        """Fail an item from RETRY or PENDING, with `force` from any status. Raises InvalidTransition."""
+        self._act(kind, number, "force/FAILED" if force else "fail")
 
-    def _repair(self, kind: ItemKind, number: int, action: str) -> None:
+    def _act(self, kind: ItemKind, number: int, action: str) -> None:
         path = f"{kind}/{int(number)}/{action}"
-        answer = self.connection.send("PUT", path, check=f"Look at m.{kind}({number}) before you do it again.")
+        answer = self.connection.send("PUT", path, if_lost=f"Check m.{kind}({number}) before repeating it.")
         if answer.status == 403 and not answer.body:
             self._explain(kind, number, action)
         if answer.status == 500:
@@ -195,7 +195,7 @@ class GeocubeApi(Api):
         self.connection.checked(answer, path)
 
     def _explain(self, kind: ItemKind, number: int, action: str) -> NoReturn:
-        """What a refusal without a word means: the item is not there, or its status is another."""
+        """Raise the error behind a bare 403: a missing item or its status."""
         status = self.item(kind, number)["status"]
         error = NotRetriable if action == "retry" else InvalidTransition
         needed = "RETRY" if action == "retry" else "RETRY or PENDING"
@@ -209,7 +209,7 @@ class GeocubeApi(Api):
     # ---- events
 
     def failures(self, aoi: str, limit: int = 0) -> list[FailureGroup]:
-        """The failures in an AOI by shape, from the lists of what is in RETRY and FAILED; that server knows no times."""
+        """Return the failures of an AOI in groups, from the lists of items in RETRY and FAILED, without times."""
         page = Page(0, limit) if limit else None
         found: list[FailedItem] = []
         for kind in ItemKind:
@@ -221,10 +221,10 @@ class GeocubeApi(Api):
     def history(
         self,
         aoi: str,
-        chosen: Params,  # noqa: ARG002 - as in Api
+        filters: Params,  # noqa: ARG002 - as in Api
         page: Page | None = None,  # noqa: ARG002
     ) -> list[EventDocument]:
-        """Nothing: that server keeps no history."""
+        """Raise NotSupported."""
         raise unsupported(f"it keeps no history of {aoi!r}")
 
     def events(
@@ -234,7 +234,7 @@ class GeocubeApi(Api):
         silence: float,  # noqa: ARG002
         is_over: Callable[[], bool] = lambda: False,  # noqa: ARG002
     ) -> Iterator[str]:
-        """Nothing: that server tells no events."""
+        """Raise NotSupported."""
         raise unsupported(f"it does not tell what happens in {aoi!r}", "aoi.watch() asks again and again instead.")
 
 
@@ -245,8 +245,8 @@ class _Named(msgspec.Struct):
     data: Any
 
 
-def read_overview(text: str) -> Overview:
-    """The numbers in the text of an overview."""
+def read_overview(aoi: str, status: Status, text: str) -> AOISummary:
+    """Parse the text overview of an AOI. Raises UnexpectedResponse."""
     counts: list[Counter[Status]] = []
     for line in text.splitlines():
         if line in {"Scenes:", "Tiles:"}:
@@ -258,10 +258,10 @@ def read_overview(text: str) -> Overview:
         raise UnexpectedResponse(f"The server answered {text[:80]!r} where the numbers of an AOI were expected.")
     first, last = (_day(text, end) for end in ("From", "To"))
     # Without leaves the end is the year 1, and the start is today.
-    return Overview(counts[0], counts[1], int(roots[1]), first if last else None, last)
+    return AOISummary(aoi, status, counts[0], counts[1], int(roots[1]), first if last else None, last)
 
 
 def _day(text: str, end: str) -> date | None:
-    """A day of the text; the year 1 stands for none there, and the year 0 is none here."""
+    """Parse a date of the overview; the year 1 means no date."""
     found = _ENDS[end].search(text)
     return None if found is None or found[1] < "0002" else date.fromisoformat(found[1])

@@ -1,6 +1,6 @@
-"""HTTP: reads are asked for again while the server is away, writes are sent once; failures become typed errors.
+"""HTTP transport: reads are retried, writes are sent once, and failures become typed errors.
 
-Nothing that httpx raises gets out: its exceptions hold the request, and that holds the token.
+No exception of httpx leaves this module, because it holds the request with the token.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ JSON = "application/json"
 ARROW = "application/vnd.apache.arrow.stream"
 
 RETRYABLE_STATUSES = frozenset({429, 502, 503, 504})
-#: A write that ends so may have been done.
+#: statuses that leave open whether a write was applied
 UNCERTAIN = frozenset({502, 504})
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 CONNECT_SECONDS = 10.0
@@ -46,7 +46,7 @@ Params = Mapping[str, str | int]
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """What a server answered, whole."""
+    """A complete response."""
 
     status: int
     media_type: str
@@ -63,42 +63,42 @@ class Response:
 
     @property
     def is_page(self) -> bool:
-        """Whether this is a page for people, which no endpoint of a workflow server is."""
+        """True for an HTML page, which no endpoint of a workflow server returns."""
         return self.media_type == "text/html" or self.body[:200].lstrip().lower().startswith((b"<!doctype", b"<html"))
 
 
 @dataclass(frozen=True, slots=True)
 class RequestFailure:
-    """Why there is no answer."""
+    """A request without a complete response."""
 
-    why: str
-    #: the request did not even reach the server
+    reason: str
+    #: the request never reached the server
     unsent: bool = False
-    #: the answer had begun
+    #: the response had started
     begun: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """How often reads are tried again, and after which pauses (seconds, doubled each time, with jitter)."""
+    """Count of retries of a read, with pauses (seconds) that double each time, with jitter."""
 
     retries: int = 4
     pause: float = 0.25
 
     def pauses(self) -> Iterator[float]:
-        """The pauses before each further try."""
+        """Yield the pause (seconds) before each retry."""
         for number in range(self.retries):
             longest = min(LONGEST_PAUSE, self.pause * 2**number)
             yield longest * random.uniform(0.5, 1.0)  # noqa: S311 - spreads clients, protects nothing
 
 
 @dataclass(frozen=True, slots=True)
-class _Taken(Generic[T]):
+class _Consumed(Generic[T]):
     value: T
 
 
 class Transport:
-    """A connection to `url`, below which all paths are. Any thread may use it."""
+    """HTTP client of one server; paths are relative to `url`. Thread-safe."""
 
     def __init__(
         self,
@@ -116,7 +116,7 @@ class Transport:
         host = httpx.URL(self.url).host
         headers = {"User-Agent": "workflow-monitor"}
         if host in LOOPBACK:
-            # Compressing takes longer than this way.
+            # Compression costs more time than the loopback saves.
             headers["Accept-Encoding"] = "identity"
         self.actor = _header_text(actor)
         self._timeout = httpx.Timeout(timeout, connect=min(timeout, CONNECT_SECONDS))
@@ -126,35 +126,35 @@ class Transport:
             timeout=self._timeout,
             limits=httpx.Limits(max_connections=CONNECTIONS, keepalive_expiry=30),
             verify=verify if self.url.startswith("https") else False,
-            # A proxy of the environment is not for this machine's own server.
+            # Proxies of the environment do not apply to loopback.
             trust_env=host not in LOOPBACK,
         )
-        # Those who do not close it leave no open sockets either.
+        # Closes the sockets of a Transport that was never closed.
         weakref.finalize(self, http.close)
 
     def __repr__(self) -> str:
-        return f"Connection({self.url!r})"
+        return f"Transport({self.url!r})"
 
     def close(self) -> None:
-        """Let go of the sockets."""
+        """Close the sockets."""
         self._http.close()
 
     # ---- reads
 
     def get(self, path: str, *, accept: str = JSON, params: Params | None = None) -> Response:
-        """The answer to a read, whatever its status; asked for again while the server is away."""
+        """Send a GET with retries and return the response of any status. Raises ServerUnreachable."""
         return self._until_there(lambda: self._once("GET", path, accept=accept, params=params))
 
     def read(self, path: str, *, accept: str = JSON, params: Params | None = None) -> Response:
-        """The answer to a read that succeeded; raises the error that it tells of otherwise."""
+        """Send a GET with retries and return a successful response. Raises MonitorError."""
         return self.checked(self.get(path, accept=accept, params=params), path)
 
-    def stream(self, path: str, *, accept: str, params: Params | None, take: Callable[[str, IO[bytes]], T]) -> T:
-        """What `take` makes of the media type and the bytes of an answer, read as they come.
+    def stream(self, path: str, *, accept: str, params: Params | None, consume: Callable[[str, IO[bytes]], T]) -> T:
+        """Pass media type and byte stream of a response to `consume`, and return its result.
 
-        `take` is called anew if the answer breaks off. It may raise ValueError for bytes that make no sense.
+        `consume` is called again if the response ends early. It may raise ValueError for invalid bytes.
         """
-        found = cast("Response | _Taken[T]", self._until_there(lambda: self._taken(path, accept, params, take)))
+        found = cast("Response | _Consumed[T]", self._until_there(lambda: self._consume(path, accept, params, consume)))
         if isinstance(found, Response):
             self.checked(found, path)
             raise UnexpectedResponse(f"{self.url}{path} answered {found.status} without what was asked for.")
@@ -163,7 +163,7 @@ class Transport:
     def lines(
         self, path: str, *, accept: str, params: Params | None = None, silence: float = 60.0
     ) -> Generator[str, None, None]:
-        """The lines of an answer that does not end; ends when the server does, or is silent for so many seconds."""
+        """Yield the lines of an endless response, until it ends or is silent for `silence` seconds."""
         timeout = httpx.Timeout(silence, connect=CONNECT_SECONDS)
         try:
             with self._open("GET", path, accept=accept, params=params, timeout=timeout) as answer:
@@ -195,37 +195,37 @@ class Transport:
     def _unreachable(self, failure: RequestFailure) -> MonitorError:
         if failure.begun:
             return IncompleteResponse(
-                f"The answer of {self.url} broke off, also when asked again ({failure.why}). "
-                "Look at the log of the server, or ask for less at once: page=0, limit=10_000."
+                f"The response of {self.url} ended early on every retry ({failure.reason}). "
+                "Check the log of the server, or read pages: page=0, limit=10_000."
             )
         return ServerUnreachable(
-            f"No answer from {self.url} ({failure.why}). Is the server running, and is this its address?"
+            f"No response from {self.url} ({failure.reason}). Is the server running, and is this its address?"
         )
 
     # ---- writes
 
-    def send(self, method: str, path: str, *, body: bytes = b"", media_type: str = "", check: str = "") -> Response:
-        """The answer to a write, sent once. When it is lost, AnswerLost says what to `check`."""
+    def send(self, method: str, path: str, *, body: bytes = b"", media_type: str = "", if_lost: str = "") -> Response:
+        """Send a write once. Raises ResponseLost, with the advice `if_lost`, if the response does not arrive."""
         content = {"Content-Type": media_type} if media_type else {}
         found = self._once(method, path, body=body, headers=content, timeout=self._patient)
         doing = f"{method} {self.url}{path}"
-        advice = f" {check}" if check else " Look at the present state before you do it again."
+        advice = f" {if_lost}" if if_lost else " Check the current state before repeating it."
         if isinstance(found, RequestFailure):
             if found.unsent:
                 raise self._unreachable(found)
-            raise ResponseLost(f"{doing}: the answer did not arrive ({found.why}); it may have been done.{advice}")
-        if found.status in UNCERTAIN or (found.status == 503 and "json" not in found.media_type):
-            raise ResponseLost(f"{doing}: something between here and the server answered {found.status}.{advice}")
-        if 300 <= found.status < 400:
-            raise UnexpectedResponse(
-                f"{doing} was sent elsewhere ({found.status}). Use the address that a browser shows."
+            raise ResponseLost(
+                f"{doing}: the response did not arrive ({found.reason}); it may have been applied.{advice}"
             )
+        if found.status in UNCERTAIN or (found.status == 503 and "json" not in found.media_type):
+            raise ResponseLost(f"{doing}: a proxy returned {found.status}.{advice}")
+        if 300 <= found.status < 400:
+            raise UnexpectedResponse(f"{doing} was redirected ({found.status}). Use the address that a browser shows.")
         return found
 
     # ---- one request
 
     def checked(self, answer: Response, path: str) -> Response:
-        """The same answer if it is a success of a workflow server; raises otherwise."""
+        """Return a successful response unchanged. Raises MonitorError for any other."""
         if answer.is_success and not answer.is_page:
             return answer
         raise error_from_response(
@@ -252,9 +252,9 @@ class Transport:
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             return self._failure(error, begun=begun)
 
-    def _taken(
-        self, path: str, accept: str, params: Params | None, take: Callable[[str, IO[bytes]], T]
-    ) -> Response | RequestFailure | _Taken[T]:
+    def _consume(
+        self, path: str, accept: str, params: Params | None, consume: Callable[[str, IO[bytes]], T]
+    ) -> Response | RequestFailure | _Consumed[T]:
         begun = False
         try:
             with self._open("GET", path, accept, params) as answer:
@@ -265,7 +265,7 @@ class Transport:
                 media_type = _media_type(answer)
                 if media_type == "text/html":
                     return Response(answer.status_code, media_type, b"")
-                return _Taken(take(media_type, ByteStream(answer.iter_bytes())))  # type: ignore[arg-type]
+                return _Consumed(consume(media_type, ByteStream(answer.iter_bytes())))  # type: ignore[arg-type]
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             return self._failure(error, begun=begun)
         except (ValueError, OSError, EOFError) as error:
@@ -304,14 +304,14 @@ class Transport:
             answer.close()
 
     def _authorize(self, request: httpx.Request) -> httpx.Request:
-        # Bearer is what both Jupyter and a Geocube server take.
+        # Jupyter and Geocube servers both accept Bearer.
         if self.token:
             request.headers["Authorization"] = f"Bearer {self.token.reveal()}"
         return request
 
 
 class ByteStream:
-    """The parts of an answer as a file that can be read once."""
+    """File interface of a response stream."""
 
     closed = False
 
@@ -323,7 +323,7 @@ class ByteStream:
         return True
 
     def read(self, size: int = -1) -> bytes:
-        """The next `size` bytes, or all that follow; fewer at the end only."""
+        """Return the next `size` bytes, fewer only at the end; with a negative size, all of them."""
         if size < 0:
             return b"".join([bytes(self._rest), *self._parts])
         if len(self._rest) >= size:
@@ -347,7 +347,7 @@ class ByteStream:
 
 
 def unsupported(what: str, instead: str = "") -> NotSupported:
-    """The error for what a Geocube workflow server cannot do."""
+    """Return the error for a feature that a Geocube workflow server lacks."""
     text = f"This server is a Geocube workflow server, and {what}."
     return NotSupported(f"{text} {instead}" if instead else text)
 

@@ -1,4 +1,4 @@
-"""One scene, one tile: what is known of it, and repairs."""
+"""Single scenes and tiles: properties and actions."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Item:
-    """A scene or a tile, as it was when it was asked for; `refresh` asks again."""
+    """Snapshot of a scene or tile; `refresh` reads it again."""
 
     kind: ClassVar[ItemKind]
 
@@ -27,7 +27,7 @@ class Item:
 
     @property
     def id(self) -> int:
-        """Its number.
+        """Id of the item.
 
         >>> m.scene(1).id
         1
@@ -36,7 +36,7 @@ class Item:
 
     @property
     def source_id(self) -> str:
-        """Its name.
+        """Source id: the product name of a scene, the name of a tile.
 
         >>> m.tile(1).source_id
         'A44_IW1_8951'
@@ -45,7 +45,7 @@ class Item:
 
     @property
     def status(self) -> Status:
-        """Where it stands.
+        """Status of the item.
 
         >>> m.scene(1).status
         <Status.DONE: 'DONE'>
@@ -54,7 +54,7 @@ class Item:
 
     @property
     def message(self) -> str:
-        """What its worker said when it failed.
+        """Message of the worker about the last failure; empty otherwise.
 
         >>> print(m.scene(3).message)
         ProcessScene.NewStorage: badly formatted storage uri
@@ -63,7 +63,7 @@ class Item:
 
     @property
     def retry_countdown(self) -> int:
-        """How many automatic retries are left.
+        """Remaining automatic retries.
 
         >>> m.scene(1).retry_countdown
         0
@@ -72,7 +72,7 @@ class Item:
 
     @property
     def attempt(self) -> int | None:
-        """How often it was handed to a worker; None where the server does not count.
+        """Count of dispatches to a worker; None on a Geocube server.
 
         >>> m.scene(1).attempt
         1
@@ -81,7 +81,7 @@ class Item:
 
     @property
     def data(self) -> dict[str, Any]:
-        """What came with it from the catalogue.
+        """Payload from the catalogue.
 
         >>> m.tile(1).data["graph_name"]
         'S1BackscatterCoherence'
@@ -94,7 +94,7 @@ class Item:
 
     @property
     def aoi(self) -> str:
-        """The name of the AOI that it belongs to.
+        """Name of the AOI of the item.
 
         >>> m.tile(1).aoi
         'DenmarkS1'
@@ -103,7 +103,7 @@ class Item:
 
     @property
     def date(self) -> datetime | None:
-        """When it was acquired, in UTC.
+        """Acquisition time in UTC; None if missing.
 
         >>> m.scene(1).date.isoformat()
         '2022-01-11T17:01:24.370000+00:00'
@@ -115,7 +115,7 @@ class Item:
 
     @property
     def geometry(self) -> BaseGeometry | None:
-        """Its footprint, in longitude and latitude.
+        """Footprint in EPSG:4326 (longitude, latitude); None if missing.
 
         >>> m.scene(1).geometry.geom_type
         'Polygon'
@@ -126,7 +126,7 @@ class Item:
         return shapely.from_geojson(text) if text else None
 
     def refresh(self) -> Self:
-        """The same item, as it is now.
+        """Read the item again and return it. Raises ItemNotFound.
 
         >>> m.scene(1).refresh().status
         <Status.DONE: 'DONE'>
@@ -135,7 +135,7 @@ class Item:
         return self
 
     def retry(self, *, force: bool = False) -> Self:
-        """Send it to the workers again: from RETRY, by force from any status. Raises NotRetriable.
+        """Retry the item from RETRY, with `force` from any status. Raises NotRetriable.
 
         >>> m.scene(3).retry().status
         <Status.PENDING: 'PENDING'>
@@ -144,7 +144,7 @@ class Item:
         return self.refresh()
 
     def fail(self, *, force: bool = False) -> Self:
-        """Give it up, and let the graph close over it: from RETRY, by force from any status.
+        """Fail the item from RETRY, with `force` from any status; its successors are relinked. Raises InvalidTransition.
 
         >>> m.tile(2).fail(force=True).status
         <Status.FAILED: 'FAILED'>
@@ -153,7 +153,7 @@ class Item:
         return self.refresh()
 
     def force(self, status: str | Status) -> Self:
-        """Set its status.
+        """Set the status of the item. Raises InvalidTransition.
 
         >>> m.scene(3).force("RETRY").status
         <Status.RETRY: 'RETRY'>
@@ -162,15 +162,15 @@ class Item:
         return self.refresh()
 
     def history(self) -> pd.DataFrame:
-        """All that happened to it, as a frame.
+        """Return a DataFrame of the transitions of the item, in order; see `AOI.history`.
 
         >>> m.scene(1).history()[["from", "to", "cause"]].astype(object).values.tolist()[-1]
         ['PENDING', 'DONE', 'result']
         """
-        from workflow_monitor.client import frames  # noqa: PLC0415 - what needs no frame should not wait for it
+        from workflow_monitor.client import frames  # noqa: PLC0415 - pandas loads on first use
 
-        chosen: dict[str, str | int] = {"type": str(self.kind), "id": self.id}
-        return frames.event_frame(self._api.history(self.aoi, chosen))
+        params: dict[str, str | int] = {"type": str(self.kind), "id": self.id}
+        return frames.event_frame(self._api.history(self.aoi, params))
 
     def _facts(self) -> dict[str, object]:
         return {
@@ -197,7 +197,7 @@ class Scene(Item):
 
     @property
     def tags(self) -> dict[str, Any]:
-        """What the catalogue says of the product.
+        """Tags of the product from the catalogue.
 
         >>> m.scene(1).tags["orbitDirection"]
         'ASCENDING'
@@ -205,7 +205,7 @@ class Scene(Item):
         return dict(self._document["data"].get("tags") or {})
 
     def tiles(self) -> gpd.GeoDataFrame:
-        """Its tiles, as a frame.
+        """Return a GeoDataFrame of the tiles of the scene, in EPSG:4326; see `AOI.tiles`.
 
         >>> m.scene(1).tiles()["source_id"].tolist()[:2]
         ['A44_IW1_8951', 'A44_IW1_8979']
@@ -227,7 +227,7 @@ class Tile(Item):
 
     @property
     def previous(self) -> int | None:
-        """The id of the tile before it in time at the same place.
+        """Id of the previous tile in time at the same place; None for a root tile.
 
         >>> m.tile(m.tile(1).id).previous is None
         True
@@ -236,7 +236,7 @@ class Tile(Item):
 
     @property
     def reference(self) -> int | None:
-        """The id of the root of its chain.
+        """Id of the root tile of the chain; None for a root tile.
 
         >>> m.tile(1).reference is None
         True
@@ -245,7 +245,7 @@ class Tile(Item):
 
     @property
     def scene(self) -> Scene:
-        """The scene that it is a piece of.
+        """Scene of the tile.
 
         >>> m.tile(1).scene
         <Scene 1 DONE S1A_IW_SLC__1SDV_20220111T170124_20220111T170151_041416_04ECAD_...>

@@ -1,89 +1,89 @@
-"""Panels of an AOI by name: they are entry points of `workflow_monitor.panels`, ours as anybody's."""
+"""Panels of an AOI: the entry points of the group `workflow_monitor.panels`, built-in and from other packages."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import partial
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any
 
-from workflow_monitor.client.errors import MonitorError
+from workflow_monitor.client.errors import PanelNotFound
 
 if TYPE_CHECKING:
     from workflow_monitor.client.api import Api
 
 GROUP = "workflow_monitor.panels"
-#: Makes a panel over an AOI that this interface knows; anything that a notebook can show.
-Maker = Callable[..., Any]
+#: Takes the AOI and the interface of its server; returns an object that a notebook can display.
+PanelFactory = Callable[..., Any]
 
 
-def load_panel(name: str) -> Maker:
-    """What makes the panel that is registered under a name. Raises MonitorError if there is none."""
-    known = entry_points(group=GROUP)
-    if name not in known.names:
-        raise MonitorError(f"There is no panel {name!r}. There are: {', '.join(sorted(known.names)) or 'none'}.")
-    make: Maker = known[name].load()
-    return make
+def load_panel(name: str) -> PanelFactory:
+    """Return the factory of a panel. Raises PanelNotFound."""
+    installed = entry_points(group=GROUP)
+    if name not in installed.names:
+        available = ", ".join(sorted(installed.names)) or "none"
+        raise PanelNotFound(f"There is no panel {name!r}. Available: {available}.")
+    factory: PanelFactory = installed[name].load()
+    return factory
 
 
-class PanelMixin:
-    """The panels of an AOI; what has none of its own methods is had by `panel`."""
+class Panels:
+    """The panels of one AOI. Panels of other packages are methods too: `aoi.panels.weather()`."""
 
-    _api: Api
+    def __init__(self, aoi: object, api: Api) -> None:
+        self._aoi = aoi
+        self._api = api
 
-    def panel(self, name: str, **options: Any) -> Any:  # noqa: ANN401 - anything that a notebook can show
-        """The panel that is registered under a name. Raises MonitorError if there is none.
+    def __getattr__(self, name: str) -> PanelFactory:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return partial(load_panel(name), self._aoi, self._api)
 
-        >>> aoi.panel("summary")
-        <Summary DenmarkS1>
-        """
-        return load_panel(name)(self, self._api, **options)
+    def __dir__(self) -> Iterable[str]:
+        return sorted({*super().__dir__(), *entry_points(group=GROUP).names})
+
+    def __repr__(self) -> str:
+        return f"<Panels {', '.join(sorted(entry_points(group=GROUP).names))}>"
 
     def summary(self) -> Any:  # noqa: ANN401 - a widget
-        """A panel with counts per status, rate and time left, live, and a button that retries all.
+        """Return a live panel with counts per status, rate, remaining time and a button to retry all failures.
 
-        >>> aoi.summary()
+        >>> aoi.panels.summary()
         <Summary DenmarkS1>
         """
-        return self.panel("summary")
+        return load_panel("summary")(self._aoi, self._api)
 
     def map(self, basemap: Any = None) -> Any:  # noqa: ANN401 - a widget
-        """A panel with the footprints of scenes or tiles on a map, live, to be selected, retried and given up.
+        """Return a live map of the footprints of scenes or tiles, to select, retry and fail them.
 
-        It asks no other host, unless it is given a `basemap`: one of `ipyleaflet.basemaps`.
+        The map is EPSG:3857 with an embedded land mass. It connects to other hosts only for a `basemap`, one of
+        `ipyleaflet.basemaps`.
 
-        >>> aoi.map()
+        >>> aoi.panels.map()
         <Map DenmarkS1>
         """
-        return self.panel("map", basemap=basemap)
+        return load_panel("map")(self._aoi, self._api, basemap=basemap)
 
     def graph(self) -> Any:  # noqa: ANN401 - a widget
-        """A panel with the dependency graph, live: as lanes, a track for each place and a row for each date, or as dot.
+        """Return a live dependency graph: lanes (a track per place, a row per date), or a Graphviz drawing.
 
-        >>> aoi.graph()
+        >>> aoi.panels.graph()
         <Graph DenmarkS1>
         """
-        return self.panel("graph")
+        return load_panel("graph")(self._aoi, self._api)
 
-    def failures_panel(self) -> Any:  # noqa: ANN401 - a widget
-        """A panel with the groups of failures, live, with buttons that retry a group or give it up.
+    def failures(self) -> Any:  # noqa: ANN401 - a widget
+        """Return a live panel with the groups of failures and buttons to retry or fail a group.
 
-        >>> aoi.failures_panel()
+        >>> aoi.panels.failures()
         <Failures DenmarkS1>
         """
-        return self.panel("failures")
+        return load_panel("failures")(self._aoi, self._api)
 
     def timeline(self) -> Any:  # noqa: ANN401 - a widget
-        """A panel with the numbers per status over time, how many are done, and what is running now with how long.
+        """Return a live panel with counts per status over time, throughput, and the running items with durations.
 
-        >>> aoi.timeline()
+        >>> aoi.panels.timeline()
         <Timeline DenmarkS1>
         """
-        return self.panel("timeline")
-
-    def dashboard(self) -> Any:  # noqa: ANN401 - a widget
-        """All panels of this AOI in one.
-
-        >>> aoi.dashboard()
-        <Dashboard DenmarkS1>
-        """
-        return self.panel("dashboard")
+        return load_panel("timeline")(self._aoi, self._api)

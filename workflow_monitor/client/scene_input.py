@@ -1,4 +1,4 @@
-"""Scenes to add, from what people have: files, GeoDataFrames, lists; as a body that the server takes."""
+"""Conversion of files, GeoDataFrames and lists to the request body of an ingestion."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ if TYPE_CHECKING:
 GEOJSON = "application/geo+json"
 NDJSON = "application/x-ndjson"
 
-#: Columns that become fields of a scene's data.
+#: columns that become fields of the data of a scene
 _DATA = frozenset(
     {"uuid", "date", "graph_name", "graph_config", "record_id", "instances_id", "metadata", "is_retriable"}
     | {"storage_uri", "tags"}
 )
-#: Columns that frames of this client have, and that say nothing about a new scene.
+#: columns of this client's frames that a new scene ignores
 _STATE = frozenset({"id", "aoi", "status", "message", "retry_countdown", "attempt", "geometry_origin"})
 
 
-def parse_scenes(scenes: Any, aoi: str) -> tuple[bytes, str]:  # noqa: ANN401 - all that people have
-    """The body and the media type for scenes of any sort. Raises InvalidInput."""
+def parse_scenes(scenes: Any, aoi: str) -> tuple[bytes, str]:  # noqa: ANN401 - any supported form
+    """Return request body and media type for scenes in any supported form. Raises InvalidInput."""
     if isinstance(scenes, (str, PathLike)):
         return _file(Path(scenes), aoi)
     if isinstance(scenes, Mapping):
@@ -37,7 +37,7 @@ def parse_scenes(scenes: Any, aoi: str) -> tuple[bytes, str]:  # noqa: ANN401 - 
         scenes = frame_documents(scenes)
     elif not isinstance(scenes, Iterable) or isinstance(scenes, bytes):
         raise InvalidInput(
-            f"Scenes come as a file, a GeoDataFrame, or a list of documents, not {type(scenes).__name__}."
+            f"Scenes must be a file, a GeoDataFrame or a list of documents, not {type(scenes).__name__}."
         )
     return _value(list(scenes), aoi)
 
@@ -59,7 +59,7 @@ def _file(path: Path, aoi: str) -> tuple[bytes, str]:
         problem = str(error)
     else:
         return _value(value, aoi)
-    raise InvalidInput(f"The file {path} is not JSON: {problem}. Lines of JSON belong into a file *.ndjson.")
+    raise InvalidInput(f"The file {path} is not JSON: {problem}. Save lines of JSON as *.ndjson.")
 
 
 def _value(value: object, aoi: str) -> tuple[bytes, str]:
@@ -74,21 +74,21 @@ def _value(value: object, aoi: str) -> tuple[bytes, str]:
 
 
 def frame_documents(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    """A document for each row: `source_id`, `date`, `geometry`; columns of the data, `tags.…` and `data.…`.
+    """Return a scene document per row, with footprints in EPSG:4326. Raises InvalidInput.
 
-    `tiles` may hold the tiles of the documents, or a list of names; without it a scene has the tiles that its
-    `data` names, or else one with its own name.
+    `tiles` holds tile documents or a list of names; without it, a scene gets the tiles in its `data`, or else one
+    tile with the name of the scene.
     """
     known = {"source_id", "geometry", "tiles", "data", "retry_count"} | _DATA | _STATE
     unknown = [
         str(name) for name in frame.columns if name not in known and not str(name).startswith(("tags.", "data."))
     ]
     if unknown or "source_id" not in frame.columns:
-        wrong = f"columns {', '.join(unknown)} are not known" if unknown else "there is no column source_id"
+        reason = f"columns {', '.join(unknown)} are unknown" if unknown else "there is no column source_id"
         raise InvalidInput(
-            f"The frame cannot be read as scenes: {wrong}. Needed is source_id; known are geometry, tiles, data, "
+            f"The frame has no valid scenes: {reason}. Required: source_id. Optional: geometry, tiles, data, "
             f"retry_count, {', '.join(sorted(_DATA))}, and tags.NAME, data.NAME. Drop or rename the others.",
-            errors=[(name, "is not known") for name in unknown],
+            errors=[(name, "is unknown") for name in unknown],
         )
     if getattr(frame, "crs", None) is not None:
         frame = frame.to_crs(4326)  # type: ignore[operator]
@@ -138,7 +138,7 @@ def _is_missing(value: object) -> bool:
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401 - cells of a frame
-    """A cell as JSON has it: times in UTC, numbers of Python."""
+    """Convert a cell to a JSON value; times to UTC."""
     if isinstance(value, datetime):
         moment = value if value.tzinfo else value.replace(tzinfo=UTC)
         return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")

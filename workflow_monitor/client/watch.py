@@ -1,4 +1,4 @@
-"""Watching an AOI until nothing moves: a progress bar, few requests, and a summary at the end."""
+"""Watch an AOI until it is idle: progress bar, few requests, summary at the end."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from workflow_monitor.client.api import AOISummary, Api
+from workflow_monitor.client.api import Api
 from workflow_monitor.client.display import ORDER
 from workflow_monitor.client.errors import MonitorError, ServerError, ServerUnreachable
 from workflow_monitor.client.http import RETRYABLE_STATUSES
 from workflow_monitor.domain.errors import escape_control_characters
+from workflow_monitor.domain.models import AOISummary
 from workflow_monitor.domain.status import Status
 
-#: How often it is looked, when events say that nothing has happened.
+#: poll interval while the event stream is open and silent
 QUIET_SECONDS = 15.0
 
 End = Literal["idle", "timeout", "interrupted"]
@@ -24,9 +25,9 @@ End = Literal["idle", "timeout", "interrupted"]
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What became of an AOI while it was watched.
+    """Changes of an AOI during `watch`, with the overviews before and after.
 
-    `ended` is "idle" (nothing is in the hands of a worker any more), "timeout" or "interrupted".
+    `ended` is "idle" (no item is PENDING), "timeout" or "interrupted"; `seconds` is the duration.
     """
 
     before: AOISummary
@@ -36,58 +37,58 @@ class Summary:
 
     @property
     def is_done(self) -> bool:
-        """Whether everything is DONE or FAILED."""
+        """True if every scene and tile is DONE or FAILED."""
         return self.after.count(Status.DONE, Status.FAILED) == self.after.count()
 
     def delta(self, status: Status) -> int:
-        """How many more scenes and tiles are in a status than at the beginning."""
+        """Return the change of the count of scenes and tiles in a status."""
         return self.after.count(status) - self.before.count(status)
 
     def __str__(self) -> str:
-        why = {"idle": "nothing moves any more", "timeout": "the time is over", "interrupted": "interrupted"}
-        told = ", ".join(
+        reasons = {"idle": "no item is PENDING", "timeout": "timed out", "interrupted": "interrupted"}
+        counts = ", ".join(
             f"{self.after.count(status):,} {status.lower()}" for status in ORDER if self.after.count(status)
         )
         lines = [
-            f"{escape_control_characters(self.after.name)}: {why[self.ended]} after {duration(self.seconds)}; {self.after.status}.",
-            f"  {told or 'empty'} (+{self.delta(Status.DONE):,} done, +{self.delta(Status.FAILED):,} failed)",
+            f"{escape_control_characters(self.after.name)}: {reasons[self.ended]} after {duration(self.seconds)}; {self.after.status}.",
+            f"  {counts or 'empty'} (+{self.delta(Status.DONE):,} done, +{self.delta(Status.FAILED):,} failed)",
         ]
         if self.after.count(Status.RETRY):
-            lines.append(f"  {self.after.count(Status.RETRY):,} wait for a person: aoi.failures(), then aoi.retry()")
+            lines.append(f"  {self.after.count(Status.RETRY):,} need a retry: aoi.failures(), then aoi.retry()")
         return "\n".join(lines)
 
 
 @dataclass(slots=True)
 class Watcher:
-    """Looks at an AOI again and again, when something has happened in it and now and then anyway."""
+    """Polls the overview of an AOI after each event, and at an interval without events."""
 
     api: Api
     aoi: str
     interval: float
     timeout: float | None
-    #: how long the server may be away
+    #: longest time (seconds) without a response from the server
     patience: float
-    #: the bar, and how it is brought up to date
+    #: called with each new overview
     show: Callable[[AOISummary], None]
     _started: float = field(default_factory=time.monotonic)
-    _seen: float = field(default_factory=time.monotonic)
-    _wake: threading.Event = field(default_factory=threading.Event)
-    _over: threading.Event = field(default_factory=threading.Event)
+    _last_response: float = field(default_factory=time.monotonic)
+    _event: threading.Event = field(default_factory=threading.Event)
+    _stopped: threading.Event = field(default_factory=threading.Event)
     before: AOISummary | None = None
     after: AOISummary | None = None
-    _told: bool = False
+    _has_events: bool = False
 
     def poll(self) -> End | None:
-        """Look once; why it is over, if it is."""
+        """Poll once; return the reason to end, or None. Raises MonitorError after `patience` seconds without a response."""
         try:
             now = self.api.summary(self.aoi)
         except (ServerUnreachable, ServerError) as error:
-            # one that ends, or that waits for its store, says so for as long as it can
+            # 429 and 5xx of RETRYABLE_STATUSES occur during a restart
             is_lasting = isinstance(error, ServerError) and error.status not in RETRYABLE_STATUSES
-            if is_lasting or self.before is None or time.monotonic() - self._seen > self.patience:
+            if is_lasting or self.before is None or time.monotonic() - self._last_response > self.patience:
                 raise
         else:
-            self._seen = time.monotonic()
+            self._last_response = time.monotonic()
             self.before, self.after = self.before or now, now
             self.show(now)
             if now.is_idle:
@@ -97,11 +98,11 @@ class Watcher:
         return None
 
     def wait(self) -> None:
-        """Wait until it is worth looking again."""
-        self._over.wait(self._rest(self.interval))
-        if self._told:
-            self._wake.wait(self._rest(QUIET_SECONDS))
-        self._wake.clear()
+        """Wait for the interval, then for an event if the stream is open."""
+        self._stopped.wait(self._rest(self.interval))
+        if self._has_events:
+            self._event.wait(self._rest(QUIET_SECONDS))
+        self._event.clear()
 
     def _rest(self, seconds: float) -> float:
         if self.timeout is None:
@@ -109,30 +110,30 @@ class Watcher:
         return max(0.0, min(seconds, self._started + self.timeout - time.monotonic()))
 
     def subscribe(self) -> None:
-        """Have events wake us, where the server tells them."""
+        """Open the event stream, on a server that has one."""
         if self.api.has_events:
             threading.Thread(target=self._subscribe, name="workflow-monitor-watch", daemon=True).start()
 
     def _subscribe(self) -> None:
         try:
-            # From the last event on, so that nothing falls between looking and listening.
-            for _ in self.api.events(self.aoi, None, QUIET_SECONDS * 2, self._over.is_set):
-                self._told = True
-                self._wake.set()
+            # The server replays the last event, so no event between poll and subscription is missed.
+            for _ in self.api.events(self.aoi, None, QUIET_SECONDS * 2, self._stopped.is_set):
+                self._has_events = True
+                self._event.set()
         except MonitorError:
             pass
         finally:
-            # Without events it is looked again at each interval.
-            self._told = False
-            self._wake.set()
+            # Without events, wait() falls back to the interval.
+            self._has_events = False
+            self._event.set()
 
     def stop(self) -> None:
-        """Let the listener go when it next hears from the server."""
-        self._over.set()
-        self._wake.set()
+        """End the subscription at its next line."""
+        self._stopped.set()
+        self._event.set()
 
     def summary(self, ended: End) -> Summary:
-        """What became of it."""
+        """Return the summary since the first poll."""
         if self.before is None or self.after is None:
             now = self.api.summary(self.aoi)
             self.before, self.after = now, now
@@ -140,7 +141,7 @@ class Watcher:
 
 
 def watch(watcher: Watcher) -> Summary:
-    """Watch until it is over, or a person interrupts."""
+    """Poll until the end or KeyboardInterrupt."""
     ended: End | None = None
     try:
         watcher.subscribe()
@@ -154,7 +155,7 @@ def watch(watcher: Watcher) -> Summary:
 
 
 async def watch_async(watcher: Watcher) -> Summary:
-    """The same while other coroutines run; it can be cancelled."""
+    """Poll until the end without blocking the event loop. Cancellable."""
     ended: End | None = None
     try:
         watcher.subscribe()
@@ -166,30 +167,30 @@ async def watch_async(watcher: Watcher) -> Summary:
 
 
 class ProgressBar:
-    """A progress bar over the scenes and tiles of an AOI, in a notebook or in a terminal."""
+    """Progress bar over the scenes and tiles of an AOI, in a notebook or a terminal."""
 
     def __init__(self, name: str, visible: bool) -> None:
-        from tqdm.auto import tqdm  # noqa: PLC0415 - only who watches needs it
+        from tqdm.auto import tqdm  # noqa: PLC0415 - loads on first use
 
         self._bar: Any = tqdm(
             desc=escape_control_characters(name), unit="item", total=0, disable=not visible, leave=True
         )
 
-    def show(self, workload: AOISummary) -> None:
-        """Bring it up to date."""
-        self._bar.total = workload.count()
-        self._bar.n = workload.count(Status.DONE, Status.FAILED)
+    def show(self, summary: AOISummary) -> None:
+        """Update the bar."""
+        self._bar.total = summary.count()
+        self._bar.n = summary.count(Status.DONE, Status.FAILED)
         waiting = (Status.PENDING, Status.RETRY, Status.FAILED)
-        self._bar.set_postfix({status.lower(): workload.count(status) for status in waiting}, refresh=False)
+        self._bar.set_postfix({status.lower(): summary.count(status) for status in waiting}, refresh=False)
         self._bar.refresh()
 
     def close(self) -> None:
-        """Leave it as it is."""
+        """Close the bar and keep its last state on screen."""
         self._bar.close()
 
 
 def duration(seconds: float) -> str:
-    """Seconds for people.
+    """Format seconds in words.
 
     >>> duration(42.4), duration(3723)
     ('42 s', '1 h 2 min')

@@ -1,4 +1,8 @@
-"""The REST interface as the demo speaks it: patient while the server is away."""
+"""Asynchronous REST client of the demo.
+
+The client's Transport does not fit: it blocks, gives up after a few retries, and sends a write once. The simulated
+workers are coroutines that outlive restarts of the server and repeat their writes.
+"""
 
 from __future__ import annotations
 
@@ -9,25 +13,17 @@ from typing import Self
 
 import httpx
 
+from workflow_monitor.client.errors import RequestRejected
+from workflow_monitor.client.http import RETRYABLE_STATUSES
 from workflow_monitor.demo.rng import chance
 
 log = logging.getLogger(__name__)
 
-AWAY = frozenset({429, 502, 503, 504})
 LONGEST_PAUSE = 2.0
 
 
-class Refused(Exception):
-    """The server answered, and said no."""
-
-    def __init__(self, status: int, detail: str) -> None:
-        super().__init__(f"{status}: {detail}")
-        self.status = status
-        self.detail = detail
-
-
 class Connection:
-    """A connection to `{url}workflow-monitor/`; use it with `async with`."""
+    """Connection to `{url}workflow-monitor/`, an asynchronous context manager."""
 
     def __init__(self, url: str, token: str) -> None:
         self._http = httpx.AsyncClient(
@@ -35,7 +31,7 @@ class Connection:
             headers={"Authorization": f"token {token}", "X-Workflow-Monitor-Actor": "demo"},
             timeout=60,
             limits=httpx.Limits(max_connections=8),
-            # A proxy of the environment is not for this machine's own server.
+            # Proxies of the environment do not apply to loopback.
             trust_env=False,
         )
 
@@ -48,34 +44,34 @@ class Connection:
         await self._http.aclose()
 
     async def once(self, method: str, path: str, body: object = None) -> httpx.Response:
-        """The answer to one request, whatever it is; raises httpx.TransportError when there is none."""
+        """Send one request and return the response of any status. Raises httpx.TransportError."""
         return await self._http.request(method, path, json=body)
 
     async def call(self, method: str, path: str, body: object = None) -> object:
-        """The decoded JSON answer (None if it is empty or text), asked for until the server is there.
+        """Return the decoded JSON of a response, None for an empty body or text; retry while the server is down.
 
-        A request may so arrive twice: results carry their attempt, and a lease that nobody knows of runs out.
-        Raises Refused when the server refuses.
+        A request may arrive twice, which is safe: results carry their attempt, and an unused lease expires.
+        Raises RequestRejected.
         """
         failures = 0
         while True:
             try:
                 answer = await self.once(method, path, body)
             except httpx.TransportError as error:
-                why = f"{type(error).__name__}: {error}"
+                reason = f"{type(error).__name__}: {error}"
             else:
-                if answer.status_code not in AWAY:
+                if answer.status_code not in RETRYABLE_STATUSES:
                     return _decoded(answer)
-                why = detail_of(answer)
+                reason = detail_of(answer)
             if failures == 0:
-                log.warning("the server is away (%s); trying again", why)
+                log.warning("server_unavailable reason=%r action=retry", reason)
             failures += 1
             pause = min(LONGEST_PAUSE, 0.1 * 2 ** min(failures, 10))
             await asyncio.sleep(pause * chance(id(self), path, failures).uniform(0.5, 1.0))
 
 
 def detail_of(answer: httpx.Response) -> str:
-    """What an error answer says, in one line."""
+    """Return the detail of an error response, in one line."""
     try:
         problem = answer.json()
     except ValueError:
@@ -87,7 +83,7 @@ def detail_of(answer: httpx.Response) -> str:
 
 def _decoded(answer: httpx.Response) -> object:
     if answer.is_error:
-        raise Refused(answer.status_code, detail_of(answer))
+        raise RequestRejected(f"{answer.status_code}: {detail_of(answer)}", status=answer.status_code)
     if not answer.content or "json" not in answer.headers.get("content-type", ""):
         return None
     decoded: object = answer.json()

@@ -1,4 +1,4 @@
-"""Which products and tiles make trouble, how, and what their workers say about it."""
+"""Failure model of the simulation: failure modes, their rates, and messages."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from enum import StrEnum
 from workflow_monitor.demo.ingestions import RETRY_COUNT
 from workflow_monitor.demo.rng import chance
 
-#: A retry by hand helps this often.
+#: success rate of a manual retry
 REPAIRED = 0.7
 
 
 class FailureMode(StrEnum):
-    """How an item behaves over all its attempts."""
+    """Behaviour of an item over all its attempts."""
 
     NONE = "none"
     #: fails the first time only
     TRANSIENT = "transient"
-    #: fails until the server stops trying; then it is for a person to retry
+    #: fails until the automatic retries are used up; needs a manual retry
     PERSISTENT = "persistent"
-    #: is given up by its worker
+    #: the worker reports FAILED
     FATAL = "fatal"
 
 
@@ -75,21 +75,21 @@ MESSAGES: Mapping[tuple[str, FailureMode], Sequence[str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What a job asks for, as far as the simulation looks into it."""
+    """The fields of a job that the simulation reads."""
 
     kind: str
     id: int
     scene: str
-    #: empty if the work is a scene's download
+    #: empty for the download of a scene
     tile: str
     attempt: int
 
     @classmethod
     def of_job(cls, kind: str, payload: Mapping[str, object], attempt: int) -> Work:
-        """The work of a job message of the downloader (`kind` "scene") or of the processor ("tile")."""
+        """Parse a job message of the downloader (`kind` "scene") or the processor ("tile"). Raises TypeError."""
         identity, name = payload["id"], str(payload["source_id"])
         if not isinstance(identity, int):
-            raise TypeError(f"the id of a job's {kind} is a number, not {identity!r}")
+            raise TypeError(f"the id of a {kind} must be an integer, not {identity!r}")
         if kind == "scene":
             return cls(kind, identity, name, "", attempt)
         scene = payload.get("scene")
@@ -97,42 +97,42 @@ class Work:
 
 
 def failure_mode_of(work: Work, seed: int) -> FailureMode:
-    """How this scene or tile behaves; the same for all its attempts."""
+    """Return the failure mode of an item, the same for all its attempts."""
     rest = chance(seed, "trouble", work.scene, work.tile).random()
-    for trouble, rate in RATES[work.kind].items():
+    for mode, rate in RATES[work.kind].items():
         if rest < rate:
-            return trouble
+            return mode
         rest -= rate
     return FailureMode.NONE
 
 
 def outcome(work: Work, seed: int) -> tuple[str, str]:
-    """The status and the message that the worker reports at this attempt."""
-    trouble = failure_mode_of(work, seed)
-    luck = chance(seed, "outcome", work.scene, work.tile, work.attempt)
+    """Return status and message of an attempt."""
+    mode = failure_mode_of(work, seed)
+    rng = chance(seed, "outcome", work.scene, work.tile, work.attempt)
     fails = {
         FailureMode.NONE: False,
         FailureMode.TRANSIENT: work.attempt <= 1,
-        FailureMode.PERSISTENT: work.attempt <= 1 + RETRY_COUNT or luck.random() > REPAIRED,
+        FailureMode.PERSISTENT: work.attempt <= 1 + RETRY_COUNT or rng.random() > REPAIRED,
         FailureMode.FATAL: True,
-    }[trouble]
+    }[mode]
     if not fails:
         return "DONE", ""
-    same_words = chance(seed, "words", work.scene, work.tile)
-    message = same_words.choice(MESSAGES[work.kind, trouble]).format(
+    message_rng = chance(seed, "words", work.scene, work.tile)
+    message = message_rng.choice(MESSAGES[work.kind, mode]).format(
         scene=work.scene,
         tile=work.tile,
-        workdir=f"/tmp/{luck.getrandbits(32):08x}-{luck.getrandbits(16):04x}",  # noqa: S108 - a made-up path
-        archive=f"https://archive.example.org/odata/v1/Products({luck.getrandbits(64):016x})/$value",
-        job=luck.randint(1000, 9999),
-        byte=luck.randint(2, 254),
-        port=luck.randint(30_000, 60_000),
+        workdir=f"/tmp/{rng.getrandbits(32):08x}-{rng.getrandbits(16):04x}",  # noqa: S108 - a made-up path
+        archive=f"https://archive.example.org/odata/v1/Products({rng.getrandbits(64):016x})/$value",
+        job=rng.randint(1000, 9999),
+        byte=rng.randint(2, 254),
+        port=rng.randint(30_000, 60_000),
     )
-    return ("FAILED" if trouble is FailureMode.FATAL else "RETRY"), message
+    return ("FAILED" if mode is FailureMode.FATAL else "RETRY"), message
 
 
 def seconds_of(work: Work, seed: int) -> float:
-    """How long the attempt takes: mostly a few seconds, now and then much longer than a lease."""
-    luck = chance(seed, "seconds", work.scene, work.tile, work.attempt)
-    usual = luck.lognormvariate(1.2, 0.5) if work.kind == "scene" else luck.lognormvariate(0.9, 0.4)
-    return usual * (10 if luck.random() < 0.01 else 1)
+    """Return the duration (seconds) of an attempt: mostly a few seconds, rarely longer than a lease."""
+    rng = chance(seed, "seconds", work.scene, work.tile, work.attempt)
+    usual = rng.lognormvariate(1.2, 0.5) if work.kind == "scene" else rng.lognormvariate(0.9, 0.4)
+    return usual * (10 if rng.random() < 0.01 else 1)

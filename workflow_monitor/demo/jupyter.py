@@ -1,4 +1,4 @@
-"""A Jupyter server of the demo's own: with the extension, a store and a token, on a free port."""
+"""Jupyter server of the demo, with the extension, a store and a token, on a free port."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ STOP_SECONDS = 10.0
 
 
 class CannotStart(Exception):
-    """The server did not come up; the text says why and what helps."""
+    """The server did not start. The message names the remedy."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Jupyter:
-    """How the server is started."""
+    """Configuration and process of the server."""
 
     folder: Path
     port: int
@@ -48,7 +48,7 @@ class Jupyter:
 
     @property
     def page(self) -> str:
-        """The address that a person opens."""
+        """URL of the start page, with the token."""
         return f"{self.url}{f'lab/tree/{self.notebook}' if self.lab else 'workflow-monitor/docs'}?token={self.token}"
 
     @property
@@ -73,7 +73,10 @@ class Jupyter:
         return [sys.executable, "-m", module, *(f"--{name}={value}" for name, value in options.items())]
 
     def environment(self) -> dict[str, str]:
-        """Ours, with the token (a command line can be seen by everybody) and the extension switched on."""
+        """Return the environment of the server, with the token and the extension enabled.
+
+        Other users can read command lines, so the token is not an option.
+        """
         config = state_of(self.folder) / "config"
         enabled = config / "jupyter_server_config.d" / "workflow_monitor.json"
         enabled.parent.mkdir(parents=True, exist_ok=True)
@@ -87,7 +90,7 @@ class Jupyter:
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[asyncio.subprocess.Process]:
-        """The server's process, answering; it is stopped at the end. Raises CannotStart."""
+        """Start the server, wait until it responds, and stop it at the end. Raises CannotStart."""
         state_of(self.folder).mkdir(parents=True, exist_ok=True)
         with self.log.open("wb") as log:
             process = await asyncio.create_subprocess_exec(
@@ -96,44 +99,44 @@ class Jupyter:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                # Ctrl-C is for us; we stop the server when our own work is put away.
+                # Keeps Ctrl-C from the server, which stops after the workers.
                 start_new_session=True,
             )
         try:
-            await self._answering(process)
+            await self._wait_until_ready(process)
             yield process
         finally:
             await _stop(process)
 
-    async def _answering(self, process: asyncio.subprocess.Process) -> None:
-        """Wait until the endpoint answers."""
+    async def _wait_until_ready(self, process: asyncio.subprocess.Process) -> None:
+        """Poll the endpoint until it succeeds. Raises CannotStart."""
         clock = asyncio.get_running_loop().time
         deadline = clock() + START_SECONDS
-        why = f"Jupyter did not answer within {START_SECONDS:g} seconds: see {self.log}"
+        reason = f"Jupyter did not respond within {START_SECONDS:g} seconds: see {self.log}"
         async with Connection(self.url, self.token) as connection:
             while clock() < deadline:
                 if process.returncode is not None:
-                    raise CannotStart(f"Jupyter ended at once. The end of its log, {self.log}:\n{self._log_end()}")
+                    raise CannotStart(f"Jupyter exited immediately. The end of its log, {self.log}:\n{self._log_end()}")
                 with contextlib.suppress(httpx.TransportError):
-                    answer = await connection.once("GET", "aoi/")
-                    if answer.is_success:
+                    response = await connection.once("GET", "aoi/")
+                    if response.is_success:
                         return
                     if clock() < deadline - STORE_SECONDS:
-                        # The store may still be in the hands of a server that is about to end.
+                        # A server that is shutting down may still hold the store.
                         deadline = clock() + STORE_SECONDS
-                    why = self._why_not(answer)
+                    reason = self._explain(response)
                 await asyncio.sleep(PAUSE)
-        raise CannotStart(why)
+        raise CannotStart(reason)
 
-    def _why_not(self, answer: httpx.Response) -> str:
-        """What an answer other than a success means; raises CannotStart if waiting does not help."""
-        if answer.status_code == 503:
-            return f"The workflow server has no store: {detail_of(answer)} (Its log: {self.log}; --fresh starts anew.)"
-        if answer.status_code == 404:
+    def _explain(self, response: httpx.Response) -> str:
+        """Return the reason of a failed poll. Raises CannotStart if waiting cannot help."""
+        if response.status_code == 503:
+            return f"The workflow server has no store: {detail_of(response)} (Its log: {self.log}; --fresh starts from scratch.)"
+        if response.status_code == 404:
             raise CannotStart(f"Jupyter runs, but without the extension workflow_monitor: see {self.log}")
-        if answer.status_code in {401, 403}:
-            raise CannotStart(f"Another server has just taken port {self.port}. Start again, or name a port: --port N")
-        raise CannotStart(f"The workflow server answers {answer.status_code}: {detail_of(answer)}")
+        if response.status_code in {401, 403}:
+            raise CannotStart(f"Another server has just bound port {self.port}. Start again, or name a port: --port N")
+        raise CannotStart(f"The workflow server returned {response.status_code}: {detail_of(response)}")
 
     def _log_end(self) -> str:
         lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()
@@ -147,23 +150,23 @@ async def _stop(process: asyncio.subprocess.Process) -> None:
     try:
         await asyncio.wait_for(process.wait(), STOP_SECONDS)
     finally:
-        # Also when an impatient second Ctrl-C ends the waiting.
+        # A second Ctrl-C cancels the wait.
         if process.returncode is None:
             process.kill()
 
 
 def state_of(folder: Path) -> Path:
-    """Where the store, the log and the configuration of a demo's folder are."""
+    """Return the folder of store, log and configuration."""
     return folder / ".workflow"
 
 
 def store_of(folder: Path) -> Path:
-    """The file in which a demo's folder keeps the ingestions."""
+    """Return the path of the DuckDB store."""
     return state_of(folder) / "workflow.duckdb"
 
 
 def is_in_use(folder: Path) -> bool:
-    """True while a server holds the store of a demo's folder."""
+    """Return True while a server holds the lock of the store."""
     try:
         lock = os.open(store_of(folder).with_name(f"{store_of(folder).name}.lock"), os.O_RDWR)
     except FileNotFoundError:
@@ -178,17 +181,17 @@ def is_in_use(folder: Path) -> bool:
 
 
 def free_port(first: int, tries: int = 100) -> int:
-    """The first port from this one on that nobody listens at."""
+    """Return the first free port from `first` on. Raises CannotStart."""
     for port in range(first, first + tries):
         with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             with contextlib.suppress(OSError):
                 probe.bind((HOST, port))
                 return port
-    raise CannotStart(f"All ports from {first} to {first + tries - 1} are taken. Name another: --port N")
+    raise CannotStart(f"All ports from {first} to {first + tries - 1} are in use. Choose another: --port N")
 
 
 def missing(lab: bool) -> Mapping[str, str]:
-    """What has to be installed, by the name of its module."""
+    """Return the packages to install, by module name."""
     needed = {"jupyterlab": "jupyterlab", "ipykernel": "ipykernel"} if lab else {}
     return {module: package for module, package in needed.items() if importlib.util.find_spec(module) is None}

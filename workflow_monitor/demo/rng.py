@@ -1,4 +1,4 @@
-"""Chance that comes out the same again."""
+"""Reproducible random numbers."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import random
 
 
 def chance(*names: object) -> random.Random:
-    """A source of random numbers that depends on these names alone, so that nothing depends on the order of events.
+    """Return a random generator seeded by names, independent of the order of events.
 
     >>> chance(1, "scene", 7).random() == chance(1, "scene", 7).random()
     True
     """
-    return random.Random("/".join(map(str, names)))  # noqa: S311 - it plays, it protects nothing
+    return random.Random("/".join(map(str, names)))  # noqa: S311 - a simulation, no security

@@ -1,7 +1,7 @@
-"""When and where Sentinel-1 looks: passes, frames and bursts from the facts of its orbit.
+"""Orbit model of Sentinel-1: passes, frames and bursts.
 
-The satellites fly 175 orbits in 12 days, look to the right, and in the mode IW take 250 km in three
-swaths of bursts. That is enough to say which product covers which place on which day, to about 10 km.
+The satellites fly 175 orbits in 12 days, image to the right, and in IW mode cover 250 km in three swaths of bursts.
+The model gives footprints and acquisition times to about 10 km.
 """
 
 from __future__ import annotations
@@ -19,29 +19,29 @@ ORBIT_SECONDS = CYCLE.total_seconds() / ORBITS_PER_CYCLE
 INCLINATION = math.radians(98.18)
 EARTH_RADIUS_KM = 6371.0
 
-#: Of relative orbit 44: the longitude at which it crosses the equator northwards.
+#: longitude (degrees) of the ascending node of relative orbit 44
 NODE_LONGITUDE_44 = 16.6
 DEGREES_PER_ORBIT = 360 * 12 / ORBITS_PER_CYCLE
 
-#: Of absolute orbits with the relative number 44: when they crossed the equator northwards.
+#: absolute orbit and time of an ascending node of relative orbit 44, by mission
 _S1A_NODE = datetime(2022, 1, 11, 16, 46, 37, 510_000, tzinfo=UTC)
 EPOCHS = {"S1A": (41416, _S1A_NODE), "S1B": (30345, _S1A_NODE - timedelta(days=6))}
 
 BURST_SECONDS = 2.758273
 BURSTS_PER_FRAME = 9
 FRAME_SECONDS = BURSTS_PER_FRAME * BURST_SECONDS
-#: Seconds after the equator at which a burst of IW1 starts; all others start whole bursts from it.
+#: seconds from the ascending node to the start of an IW1 burst; other bursts are whole bursts away
 BURST_PHASE = 886.86
 FRAME_OF_PHASE = 17
 
-#: From the ground track to the near edge of the image, and from there to the far edge.
+#: distance from the ground track to the near edge of the image, and width of the image
 NEAR_EDGE_KM = 495.0
 IMAGE_WIDTH_KM = 260.0
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Frame:
-    """A stretch of nine bursts of a relative orbit: what one product covers, date after date."""
+    """Nine consecutive bursts of a relative orbit, the extent of one product."""
 
     relative_orbit: int
     #: counted along the orbit
@@ -49,7 +49,7 @@ class Frame:
 
     @property
     def start(self) -> float:
-        """Seconds after the northward crossing of the equator."""
+        """Seconds after the ascending node."""
         return BURST_PHASE + (self.number - FRAME_OF_PHASE) * FRAME_SECONDS
 
     @property
@@ -58,7 +58,7 @@ class Frame:
 
     @property
     def footprint(self) -> list[Point]:
-        """A closed ring, counter-clockwise as RFC 7946 has it."""
+        """Closed ring of longitudes and latitudes (EPSG:4326), counter-clockwise as in RFC 7946."""
         near, far, end = NEAR_EDGE_KM, NEAR_EDGE_KM + IMAGE_WIDTH_KM, self.start + FRAME_SECONDS
         edges = [(self.start, near), (self.start, far), (end, far), (end, near), (self.start, near)]
         return [ground(self.relative_orbit, seconds, right_km) for seconds, right_km in edges]
@@ -70,7 +70,7 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class Burst:
-    """A burst of a swath: the place that one tile covers, date after date."""
+    """Burst of a swath, the extent of one tile."""
 
     frame: Frame
     swath: str
@@ -83,7 +83,7 @@ class Burst:
 
     @property
     def name(self) -> str:
-        """The name of the place: direction and relative orbit, swath, tenths of seconds after the equator.
+        """Burst name: direction and relative orbit, swath, tenths of seconds after the ascending node.
 
         >>> Burst(Frame(44, 17), "IW1", 4).name
         'A44_IW1_8951'
@@ -93,7 +93,7 @@ class Burst:
 
 
 def relative_orbit(mission: str, orbit: int) -> int:
-    """The number, from 1 to 175, of an absolute orbit in its cycle.
+    """Return the relative orbit (1 to 175) of an absolute orbit.
 
     >>> relative_orbit("S1A", 41416)
     44
@@ -102,18 +102,18 @@ def relative_orbit(mission: str, orbit: int) -> int:
 
 
 def orbit_on(mission: str, relative: int, cycle: int) -> int:
-    """The absolute orbit of a relative one, some cycles (12 days) after that of January 2022."""
+    """Return the absolute orbit of a relative orbit, `cycle` cycles of 12 days after January 2022."""
     return EPOCHS[mission][0] + (relative - 44) + cycle * ORBITS_PER_CYCLE
 
 
 def time_of(mission: str, orbit: int, seconds: float) -> datetime:
-    """When the satellite is so many seconds past the equator in this orbit, UTC."""
+    """Return the time (UTC) `seconds` after the ascending node of an absolute orbit."""
     epoch, node = EPOCHS[mission]
     return node + (orbit - epoch) * timedelta(seconds=ORBIT_SECONDS) + timedelta(seconds=seconds)
 
 
 def frames_over(west: float, south: float, east: float, north: float) -> Iterator[Frame]:
-    """The frames with their centre in a box of the northern hemisphere, along each orbit in turn."""
+    """Yield the frames with their centre in a box (degrees) of the northern hemisphere, orbit by orbit."""
     last = FRAME_OF_PHASE + int((ORBIT_SECONDS / 2 - BURST_PHASE) / FRAME_SECONDS)
     for relative in range(1, ORBITS_PER_CYCLE + 1):
         for number in range(1, last):
@@ -124,7 +124,7 @@ def frames_over(west: float, south: float, east: float, north: float) -> Iterato
 
 
 def ground(relative: int, seconds: float, right_km: float) -> Point:
-    """The longitude and latitude that lie so many km to the right of the ground track."""
+    """Return longitude and latitude (degrees) `right_km` to the right of the ground track."""
     longitude, latitude = _track(relative, seconds)
     ahead_longitude, ahead_latitude = _track(relative, seconds + 1)
     turn = ahead_longitude - longitude
@@ -141,7 +141,7 @@ def ground(relative: int, seconds: float, right_km: float) -> Point:
 
 
 def _track(relative: int, seconds: float) -> Point:
-    """The point below the satellite, in radians."""
+    """Return longitude and latitude (radians) of the ground track."""
     angle = 2 * math.pi * seconds / ORBIT_SECONDS
     node = NODE_LONGITUDE_44 - (relative - 44) * DEGREES_PER_ORBIT - 360 * seconds / 86_400
     longitude = math.radians(node) + math.atan2(math.cos(INCLINATION) * math.sin(angle), math.cos(angle))

@@ -1,4 +1,4 @@
-"""Simulated workers: they lease jobs, take their time, report results in batches, and sometimes die or come late."""
+"""Simulated workers: lease jobs, wait, report results in batches; some die or report late."""
 
 from __future__ import annotations
 
@@ -10,19 +10,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from workflow_monitor.demo.connection import Connection, Refused
+from workflow_monitor.client.errors import RequestRejected
+from workflow_monitor.demo.connection import Connection
 from workflow_monitor.demo.failure_model import Work, outcome, seconds_of
 from workflow_monitor.demo.rng import chance
 
 log = logging.getLogger(__name__)
 
 KINDS = {"downloader": "scene", "processor": "tile"}
-#: of the examples; what people add themselves is left to workers of their own
+#: pattern of the example AOIs; other AOIs need other workers
 AOIS = "*S?"
 
 
 class WorkerFate(StrEnum):
-    """What becomes of a worker with a batch of jobs."""
+    """Fate of a worker with a batch of jobs."""
 
     REPORTS = "reports"
     DIES = "dies"
@@ -31,13 +32,13 @@ class WorkerFate(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SimulationSpeed:
-    """How fast time goes for the workers; seconds are divided by `speed`."""
+    """Time scale of the simulation: seconds are divided by `speed`."""
 
     speed: float = 1.0
     seed: int = 1
-    #: jobs that a worker takes at once
+    #: jobs per lease
     batch: int = 8
-    #: of all batches, how many end with the worker's death, and how many are reported after their lease
+    #: share of batches that end with the death of the worker, and share that is reported after the lease
     deaths: float = 0.01
     late: float = 0.01
 
@@ -55,7 +56,7 @@ class SimulationSpeed:
 
 @dataclass(slots=True)
 class Running:
-    """A leased job that is being worked on."""
+    """A leased job in progress."""
 
     job: object
     work: Work
@@ -66,18 +67,18 @@ class Running:
 
 @dataclass(slots=True)
 class WorkerPool:
-    """The workers of both queues, with a count of what became of their results."""
+    """Workers of both queues, with counts of result outcomes."""
 
     connection: Connection
     pace: SimulationSpeed
-    #: how many there are for each queue
+    #: workers per queue
     size: int = 4
     outcomes: Counter[str] = field(default_factory=Counter)
 
     async def run(self) -> None:
-        """Work until cancelled. Raises Refused when the server does not let us."""
+        """Work until cancelled. Raises RequestRejected without access."""
         tasks = [
-            asyncio.create_task(self._replaced_when_dead(queue, number), name=f"{queue}-{number}")
+            asyncio.create_task(self._respawn(queue, number), name=f"{queue}-{number}")
             for queue in KINDS
             for number in range(1, self.size + 1)
         ]
@@ -87,17 +88,17 @@ class WorkerPool:
             for task in tasks:
                 task.cancel()
 
-    async def _replaced_when_dead(self, queue: str, number: int) -> None:
+    async def _respawn(self, queue: str, number: int) -> None:
         life = 0
         while True:
             life += 1
             name = f"{queue}-{number}" if life == 1 else f"{queue}-{number}.{life}"
             await self._live(queue, name)
-            log.info("worker %s died; its jobs come back when their lease runs out", name)
+            log.info("worker_died worker=%s", name)
             await asyncio.sleep(self.pace.seconds(5, at_least=0.1))
 
     async def _live(self, queue: str, name: str) -> None:
-        """Work under this name until death."""
+        """Lease and process batches until the worker dies."""
         batches = idle = 0
         while True:
             jobs = await self._lease(queue, name)
@@ -115,13 +116,13 @@ class WorkerPool:
                 await self._report(jobs[: len(jobs) // 2])
                 return
             else:
-                await self._work_off(queue, jobs)
+                await self._process(queue, jobs)
 
     async def _lease(self, queue: str, name: str) -> list[Running]:
         body = {"max": self.pace.batch, "seconds": self.pace.lease, "worker": name, "aoi": AOIS}
         now = asyncio.get_running_loop().time()
-        answer = await self._ask("POST", f"jobs/{queue}/lease", body)
-        return [self._started(queue, job, now) for job in entries(answer, "jobs")]
+        response = await self._request("POST", f"jobs/{queue}/lease", body)
+        return [self._started(queue, job, now) for job in entries(response, "jobs")]
 
     def _started(self, queue: str, job: Mapping[str, object], now: float) -> Running:
         payload, attempt = job["payload"], job["attempt"]
@@ -131,8 +132,8 @@ class WorkerPool:
         done_at = now + self.pace.seconds(seconds_of(work, self.pace.seed))
         return Running(job["id"], work, str(job["lease"]), done_at)
 
-    async def _work_off(self, queue: str, jobs: Sequence[Running]) -> None:
-        """Finish the jobs, each in its time; report what is finished together, renew the leases of the rest."""
+    async def _process(self, queue: str, jobs: Sequence[Running]) -> None:
+        """Finish each job in its time, report finished jobs in batches and renew the other leases."""
         clock = asyncio.get_running_loop().time
         left = sorted(jobs, key=lambda running: running.done_at)
         renew_at = clock() + self.pace.lease / 2
@@ -143,17 +144,17 @@ class WorkerPool:
             left = left[len(finished) :]
             await self._report(finished)
             if left and now >= renew_at:
-                left = await self._renewed(queue, left)
+                left = await self._renew(queue, left)
                 renew_at = now + self.pace.lease / 2
 
-    async def _renewed(self, queue: str, jobs: Sequence[Running]) -> list[Running]:
-        """The jobs that are still ours."""
+    async def _renew(self, queue: str, jobs: Sequence[Running]) -> list[Running]:
+        """Renew the leases and return the jobs whose lease is valid."""
         lost = set()
         for lease in sorted({running.lease for running in jobs}):
             try:
                 await self.connection.call("PUT", f"jobs/{queue}/lease/{lease}", {"seconds": self.pace.lease})
-            except Refused as refusal:
-                log.info("a lease was lost: %s", refusal)
+            except RequestRejected as error:
+                log.info("lease_lost reason=%r", error)
                 lost.add(lease)
         return [running for running in jobs if running.lease not in lost]
 
@@ -161,46 +162,46 @@ class WorkerPool:
         if not jobs:
             return
         results = [result_of(running.work, self.pace.seed) for running in jobs]
-        answer = await self._ask("POST", "results", results)
-        self.outcomes.update(str(entry["outcome"]) for entry in entries(answer, "results"))
+        response = await self._request("POST", "results", results)
+        self.outcomes.update(str(entry["outcome"]) for entry in entries(response, "results"))
 
-    async def _ask(self, method: str, path: str, body: object) -> object:
-        """The answer, or None when the server refuses for any reason but the token."""
+    async def _request(self, method: str, path: str, body: object) -> object:
+        """Return the response, or None if rejected for a reason other than token or path."""
         try:
             return await self.connection.call(method, path, body)
-        except Refused as refusal:
-            if refusal.status in {401, 403, 404}:
+        except RequestRejected as error:
+            if error.status in {401, 403, 404}:
                 raise
-            log.warning("%s %s was refused: %s", method, path, refusal)
+            log.warning("request_rejected method=%s path=%s reason=%r", method, path, error)
             await asyncio.sleep(1)
             return None
 
 
 def fate_of(worker: str, batch: int, pace: SimulationSpeed) -> WorkerFate:
-    """What becomes of the worker with its batch of this number."""
-    throw = chance(pace.seed, "fate", worker, batch).random()
-    if throw < pace.deaths:
+    """Return the fate of a worker at its n-th batch."""
+    draw = chance(pace.seed, "fate", worker, batch).random()
+    if draw < pace.deaths:
         return WorkerFate.DIES
-    return WorkerFate.COMES_LATE if throw < pace.deaths + pace.late else WorkerFate.REPORTS
+    return WorkerFate.COMES_LATE if draw < pace.deaths + pace.late else WorkerFate.REPORTS
 
 
 def result_of(work: Work, seed: int) -> dict[str, object]:
-    """The result of an attempt, as `POST /results` takes it."""
+    """Return the result of an attempt, an entry of `POST /results`."""
     status, message = outcome(work, seed)
     return {"type": work.kind, "id": work.id, "status": status, "message": message, "attempt": work.attempt}
 
 
-def entries(answer: object, name: str) -> Iterator[Mapping[str, object]]:
-    """The objects of a list in an answer; none if there is no answer."""
-    listed = answer.get(name) if isinstance(answer, Mapping) else None
-    return (entry for entry in listed or () if isinstance(entry, Mapping))
+def entries(response: object, name: str) -> Iterator[Mapping[str, object]]:
+    """Yield the objects of a list in a response; none without a response."""
+    items = response.get(name) if isinstance(response, Mapping) else None
+    return (entry for entry in items or () if isinstance(entry, Mapping))
 
 
 async def is_idle(connection: Connection) -> bool:
-    """True when no job is queued or out: everything is DONE or FAILED, or waits for a person."""
-    # Downloads make work for the processors, never the other way round, so this order misses nothing.
+    """Return True when no job is queued or leased: every item is DONE, FAILED or in RETRY."""
+    # Downloads create processing jobs, never the reverse, so this order misses none.
     for queue in KINDS:
-        answer = await connection.call("GET", f"jobs/{queue}?limit=1")
-        if not isinstance(answer, Mapping) or answer.get("queued") or answer.get("leased"):
+        response = await connection.call("GET", f"jobs/{queue}?limit=1")
+        if not isinstance(response, Mapping) or response.get("queued") or response.get("leased"):
             return False
     return True

@@ -166,16 +166,33 @@ class GraphExtent:
 
 
 @dataclass(frozen=True, slots=True)
-class Overview:
-    """The workload of an AOI."""
+class AOISummary:
+    """Counts, status and dates of an AOI at one moment."""
 
+    name: str
+    status: Status
     scenes: Counter[Status]
     tiles: Counter[Status]
-    #: number of root tiles
-    roots: int
-    #: date (UTC) of the earliest scene of a root tile, and of the latest of a leaf tile
-    first: date | None
-    last: date | None
+    #: count of root tiles
+    root_tiles: int = 0
+    #: acquisition date (UTC) of the earliest scene of a root tile, and of the latest scene of a leaf tile
+    first: date | None = None
+    last: date | None = None
+
+    def count(self, *statuses: Status) -> int:
+        """Return the count of scenes and tiles in these statuses, or in any status without arguments."""
+        return sum(counts[status] for counts in (self.scenes, self.tiles) for status in statuses or tuple(Status))
+
+    @property
+    def progress(self) -> float:
+        """Share of scenes and tiles in DONE or FAILED, from 0 to 1; 1 for an empty AOI."""
+        total = self.count()
+        return self.count(Status.DONE, Status.FAILED) / total if total else 1.0
+
+    @property
+    def is_idle(self) -> bool:
+        """True if no scene or tile is PENDING, so that no worker can change the AOI."""
+        return self.count(Status.PENDING) == 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from workflow_monitor.domain.commands import FailItem
 from workflow_monitor.domain.errors import AOINotFound, ItemNotFound
 from workflow_monitor.domain.failures import FailureGroup, group_failures
 from workflow_monitor.domain.glob import compile_pattern, is_pattern
-from workflow_monitor.domain.models import AOI, Event, Overview, Page
+from workflow_monitor.domain.models import AOI, AOISummary, Event, Page
 from workflow_monitor.domain.status import QUEUE_KINDS, ItemKind, Status
 from workflow_monitor.domain.timeline import Timeline, timeline
 from workflow_monitor.domain.working_set import Transition, WorkingSet
@@ -59,12 +59,12 @@ class Queries:
         """Whether there is an AOI of this name."""
         return self._reader.aoi(name) is not None
 
-    def overview(self, name: str) -> tuple[Overview, Status]:
-        """The workload of an AOI, and its status."""
+    def overview(self, name: str) -> AOISummary:
+        """Return counts, status and dates of an AOI. Raises AOINotFound."""
         aoi = self._named(name)
         roots = self._reader.roots(aoi.id)
         days = (moment.date() if moment else None for moment in (roots.first, roots.last))
-        return Overview(aoi.scenes, aoi.tiles, roots.count, *days), aoi.status
+        return AOISummary(aoi.name, aoi.status, aoi.scenes, aoi.tiles, roots.count, *days)
 
     def workloads(self) -> list[AOI]:
         """All AOIs with their numbers, by name."""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from workflow_monitor.documents.rfc3339 import format_time
 from workflow_monitor.domain.errors import FieldError, InvalidInput, shorten_for_message
 from workflow_monitor.domain.failures import FailureGroup
-from workflow_monitor.domain.models import AOI, Backup, Event, Overview
+from workflow_monitor.domain.models import AOI, AOISummary, Backup, Event
 from workflow_monitor.domain.status import Cause, Status
 
 if TYPE_CHECKING:
@@ -169,18 +169,18 @@ def _taken(sink: BytesIO) -> bytes:
     return taken
 
 
-def overview_text(overview: Overview) -> str:
-    """The workload of an AOI as people read it."""
+def overview_text(summary: AOISummary) -> str:
+    """Return the overview of an AOI as plain text."""
     lines = []
-    for title, counts in (("Scenes", overview.scenes), ("Tiles", overview.tiles)):
+    for title, counts in (("Scenes", summary.scenes), ("Tiles", summary.tiles)):
         lines.append(f"{title}:")
         lines += [f"  {status.lower() + ':':<9}{counts[status]}" for status in OVERVIEW_ORDER]
         lines.append(f"  {'Total:':<9}{counts.total()}")
     lines += [
         "",
-        f"Root tiles : {overview.roots}",
-        f"  From: {overview.first or '-'}",
-        f"  To:   {overview.last or '-'}",
+        f"Root tiles : {summary.root_tiles}",
+        f"  From: {summary.first or '-'}",
+        f"  To:   {summary.last or '-'}",
     ]
     return "\n".join(lines) + "\n"
 
@@ -191,16 +191,16 @@ def aoi_json(aoi: AOI, *, with_counts: bool) -> dict[str, object]:
     return named | {"scenes": _counts(aoi.scenes), "tiles": _counts(aoi.tiles)} if with_counts else named
 
 
-def overview_json(aoi: str, status: Status, overview: Overview) -> dict[str, object]:
-    """The workload of an AOI as programs read it."""
+def overview_json(summary: AOISummary) -> dict[str, object]:
+    """Return the overview of an AOI as a JSON document."""
     return {
-        "aoi": aoi,
-        "status": status,
-        "scenes": _counts(overview.scenes),
-        "tiles": _counts(overview.tiles),
-        "root_tiles": overview.roots,
-        "from": overview.first.isoformat() if overview.first else None,
-        "to": overview.last.isoformat() if overview.last else None,
+        "aoi": summary.name,
+        "status": summary.status,
+        "scenes": _counts(summary.scenes),
+        "tiles": _counts(summary.tiles),
+        "root_tiles": summary.root_tiles,
+        "from": summary.first.isoformat() if summary.first else None,
+        "to": summary.last.isoformat() if summary.last else None,
     }
 
 

@@ -28,7 +28,7 @@ def scenes(server: Any) -> int:
 
 
 def test_a_broken_store_is_restored_while_its_server_waits(folder: Path, tmp_path: Path) -> None:
-    """The whole way, with the commands that the messages name."""
+    """Restore a broken store with the commands in the messages."""
     store, port = folder / "workflow.duckdb", free_port()
     with live_server(folder, port=port) as server:
         terminal = Terminal(server, tmp_path)
@@ -54,7 +54,7 @@ def test_a_broken_store_is_restored_while_its_server_waits(folder: Path, tmp_pat
         assert "belongs to another running server" in wrong
     said, _ = terminal.type("restore", str(store), "--as-is")
     assert "2 AOIs, 10 scenes, 26 tiles" in said
-    assert "What was there before is in" in said
+    assert "The previous files are in" in said
 
 
 def test_what_cannot_be_restored_is_said_in_a_sentence(folder: Path, example_servers: Servers, tmp_path: Path) -> None:

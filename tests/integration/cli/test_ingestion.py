@@ -25,7 +25,7 @@ def server(example_servers: Servers) -> LiveServer:
 
 
 class Terminal:
-    """Where the command is typed."""
+    """Terminal with the environment of the command."""
 
     def __init__(self, server: LiveServer, folder: Path) -> None:
         self._folder = folder
@@ -38,7 +38,7 @@ class Terminal:
         }
 
     def type(self, *words: str, answer: str = "", expect: int = 0, **variables: str) -> tuple[str, str]:
-        """What the command says on standard output and standard error."""
+        """Run the command and return its stdout and stderr."""
         ended = subprocess.run(
             [sys.executable, "-m", "workflow_monitor.cli", *words],
             input=answer,
@@ -121,7 +121,7 @@ def test_failures_are_grouped(terminal: Terminal) -> None:
 
 def test_an_aoi_is_retried_under_the_name_of_who_asks(terminal: Terminal, server: LiveServer) -> None:
     said, _ = terminal.type("retry", "DenmarkS1", "--actor", "Åse")
-    assert said == "1 scenes and 0 tiles were sent to the workers again.\n"
+    assert said == "1 scenes and 0 tiles were retried.\n"
     assert call(server, "GET", "scene/3")["status"] == "PENDING"
     assert call(server, "GET", "aoi/DenmarkS1/history")[-1]["who"] == "Åse"
     assert terminal.json("retry", "DenmarkS1") == {"scenes": 0, "tiles": 0}
@@ -129,7 +129,7 @@ def test_an_aoi_is_retried_under_the_name_of_who_asks(terminal: Terminal, server
 
 def test_single_items_are_retried_and_refusals_are_told(terminal: Terminal) -> None:
     said, wrong = terminal.type("retry", "--scene", "3", "--scene", "4", "--tile", "999", expect=1)
-    assert said == "1 of 3 sent to the workers again.\n"
+    assert said == "1 of 3 retried.\n"
     assert "scene 4: " in wrong
     assert "tile 999: " in wrong
     outcomes = terminal.json("retry", "--scene", "3", "--force")
@@ -144,10 +144,10 @@ def test_what_is_meant_has_to_be_said(terminal: Terminal, words: list[str]) -> N
 
 def test_giving_up_asks_first(terminal: Terminal, server: LiveServer) -> None:
     _, asked = terminal.type("fail", "--scene", "3", answer="n\n", expect=1)
-    assert "Give up 1 scene (3)?" in asked
+    assert "Fail 1 scene (3)?" in asked
     assert call(server, "GET", "scene/3")["status"] == "RETRY"
     said, _ = terminal.type("fail", "--scene", "3", answer="y\n")
-    assert said.strip() == "1 of 1 given up."
+    assert said.strip() == "1 of 1 failed."
     assert call(server, "GET", "scene/3")["status"] == "FAILED"
     outcomes = terminal.json("fail", "--tile", "1", "--tile", "2", "--force", "--yes")
     assert [(one["id"], one["outcome"]) for one in outcomes] == [(1, "done"), (2, "done")]

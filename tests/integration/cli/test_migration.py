@@ -10,7 +10,7 @@ from workflow_monitor.store import open_store
 
 
 def run(*words: str, answer: str = "", expect: int = 0) -> str:
-    """What the command says."""
+    """Run the command and return its output."""
     ended = CliRunner().invoke(app, ["undo-migration", *words], input=answer)
     assert ended.exit_code == expect, ended.output
     return ended.output

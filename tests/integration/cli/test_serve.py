@@ -21,7 +21,7 @@ ADDRESS = {"Authorization": f"token {TOKEN}", "Host": "workflows.example"}
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
     folder = tmp_path_factory.mktemp("serve")
-    # Whatever else is enabled for Jupyter on this machine stays away.
+    # Ignore the Jupyter configuration of this machine.
     config = folder / "config"
     config.mkdir()
     enabled = '{"ServerApp": {"jpserver_extensions": {"jupyterlab": true, "voila.server_extension": true}}}'

@@ -21,14 +21,14 @@ def server(example_servers: Servers) -> LiveServer:
 def m(server: LiveServer) -> Iterator[Monitor]:
     with Monitor(server.base_url, token=TOKEN, actor="Åse Ørsted") as monitor:
         yield monitor
-    # What a test has created is taken away, so that the next needs no server of its own.
+    # Delete the AOIs of a test, so that the next test can share the server.
     for name in [aoi["ID"] for aoi in call(server, "GET", "aoi/") if aoi["ID"] not in AOIS]:
         call(server, "DELETE", f"aoi/{quote(name, safe='')}")
 
 
 @pytest.fixture(autouse=True)
 def _no_surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Whatever Jupyter or hub runs the tests is not to be found."""
+    """Hide the Jupyter server or hub that runs the tests."""
     for name in ("WORKFLOW_MONITOR_URL", "WORKFLOW_MONITOR_TOKEN", "JPY_PARENT_PID"):
         monkeypatch.delenv(name, raising=False)
     for name in ("SERVICE_PREFIX", "SERVICE_URL", "API_TOKEN", "USER"):

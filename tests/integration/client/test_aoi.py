@@ -1,4 +1,4 @@
-"""AOIs: lists, repairs, failures by the shape of their messages, and how they look."""
+"""AOIs: lists, actions, groups of failures, and displays."""
 
 from __future__ import annotations
 

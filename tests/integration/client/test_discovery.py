@@ -1,4 +1,4 @@
-"""`Monitor()` finds the server that is meant, says where it looked, and gives tokens to nobody else."""
+"""`Monitor()` finds its server, lists the candidates, and sends tokens only to their server."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from workflow_monitor.client.errors import AccessDenied, ServerNotFound
 
 @pytest.fixture
 def runtime(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """Where running servers tell about themselves."""
+    """Runtime directory of Jupyter with the files of running servers."""
     folder = tmp_path / "runtime"
     folder.mkdir()
     monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(folder))
@@ -108,7 +108,7 @@ def test_a_named_server_that_is_away_is_not_replaced_by_another(
 ) -> None:
     tell(runtime, server.process.pid, server.base_url)
     monkeypatch.setenv("WORKFLOW_MONITOR_URL", f"http://127.0.0.1:{free_port()}/")
-    with pytest.raises(ServerNotFound, match="that WORKFLOW_MONITOR_URL names does not answer"):
+    with pytest.raises(ServerNotFound, match="in WORKFLOW_MONITOR_URL does not respond"):
         Monitor(retries=0)
 
 

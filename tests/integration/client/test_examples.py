@@ -18,7 +18,7 @@ MODULES = [
     found.name for found in pkgutil.walk_packages(workflow_monitor.client.__path__, f"{workflow_monitor.client.__name__}.")
 ]  # fmt: skip
 
-#: What the examples may use; `m` is found from within the kernel, as a person's is.
+#: names in the namespace of the examples; `m` is discovered as in a kernel
 NAMES = """if True:
     import doctest, importlib, threading
     from workflow_monitor import Monitor
@@ -29,7 +29,7 @@ NAMES = """if True:
         (test,) = (found for found in doctest.DocTestFinder().find(home) if found.name == name)
         test.globs |= {"m": m, "aoi": m["DenmarkS1"], "url": url, "token": token, "folder": folder}
         runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE)
-        # In a thread of its own, where asyncio.run works as it does in a script.
+        # A thread without a running event loop, for asyncio.run.
         thread = threading.Thread(target=lambda: print(runner.run(test)))
         thread.start()
         thread.join()

@@ -1,4 +1,4 @@
-"""Files for others: GeoParquet that GeoPandas and DuckDB read, whole or not at all."""
+"""Export: atomic GeoParquet files, readable by GeoPandas and DuckDB."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Frames: the same columns and types whatever the server sends, and whether there is anything in them or not."""
+"""Frames: equal columns and types for all servers, empty frames included."""
 
 from __future__ import annotations
 
@@ -72,10 +72,10 @@ def test_arrow_and_json_make_the_same_frames(m: Monitor) -> None:
     aoi = m["DenmarkS1"]
     by_arrow = aoi.scenes(), aoi.tiles()
     # The interface of a Geocube server is that of ours in JSON.
-    plain = AOI(GeocubeApi(m._api.connection), aoi.load_summary)
+    plain = AOI(GeocubeApi(m._api.connection), aoi.overview)
     by_json = plain.scenes(), plain.tiles()
     for one, other in zip(by_arrow, by_json, strict=True):
-        # That server shows no footprints, and does not say where ours come from.
+        # A Geocube server has neither footprints nor their origin.
         shared = [
             name
             for name in one.columns

@@ -79,7 +79,7 @@ def test_every_recorded_read_is_understood(m: Monitor, recorded: Recorded, all_t
 
 
 def compare(m: Monitor, path: str, body: Any, where: str) -> str:
-    """What the client makes of an answer, beside the answer; the shape of its path."""
+    """Return a recorded response, its decoding by the client, and the pattern of its path."""
     api = api_of(m)
     if found := re.fullmatch(r"/(scene|tile)/(\d+)", path):
         item = m.scene(int(found[2])) if found[1] == "scene" else m.tile(int(found[2]))
@@ -98,7 +98,7 @@ def compare(m: Monitor, path: str, body: Any, where: str) -> str:
     if (found := re.fullmatch(r"/aoi/([^/*?]+)", path)) and found[1] in m:
         overview = m[found[1]].overview
         assert body.startswith(f"Scenes:\n  new:     {overview.scenes[Status.NEW]}\n"), where
-        assert f"\nRoot tiles : {overview.roots}\n" in body, where
+        assert f"\nRoot tiles : {overview.root_tiles}\n" in body, where
         assert sum(map(int, re.findall(r"Total: +(\d+)", body))) == overview.scenes.total() + overview.tiles.total()
         return "/aoi/X"
     if (found := re.fullmatch(r"/aoi/([^/*?]+)/scenes(?:/([A-Z]+))?", path)) and found[1] in m:
@@ -168,7 +168,7 @@ def assert_state(m: Monitor, name: str, state: dict[str, Any], where: str) -> in
     return 1
 
 
-# ---- what follows is about one ingestion
+# ---- one ingestion
 
 
 @pytest.fixture
@@ -273,7 +273,7 @@ def repair(m: Monitor, kind: ItemKind, number: int, action: str) -> type[Excepti
 def test_an_overview_without_leaves_has_no_dates() -> None:
     numbers = "".join(f"  {name}:  0\n" for name in ("new", "pending", "done", "retry", "failed", "Total"))
     text = f"Scenes:\n{numbers}Tiles:\n{numbers}\nRoot tiles : 0\n  From: 2026-11-24\n  To:   0001-01-01\n"
-    overview = read_overview(text)
-    assert (overview.roots, overview.first, overview.last) == (0, None, None)
+    overview = read_overview("Fyn", Status.NEW, text)
+    assert (overview.root_tiles, overview.first, overview.last) == (0, None, None)
     with pytest.raises(errors.UnexpectedResponse):
-        read_overview("something else")
+        read_overview("Fyn", Status.NEW, "something else")

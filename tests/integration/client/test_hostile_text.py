@@ -1,4 +1,4 @@
-"""What others wrote is shown as it is and does nothing, in terminals, pages, tables and logs."""
+"""Untrusted text is displayed and never interpreted, in terminals, pages, tables and logs."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_in_a_terminal(hostile: SimpleNamespace) -> None:
     with pytest.raises(MonitorError) as misfit:
         aoi.add_scenes({"source_id": NAME, NAME: NAME, "tiles": {NAME: {NAME: 1}}})
     item = m.scene(hostile.number)
-    panel = aoi.summary()
+    panel = aoi.panels.summary()
     texts = [str(aoi), repr(aoi), str(m), repr(m), str(item), repr(item), repr(panel)]
     texts += [str(unknown.value), str(misfit.value), panel._repr_mimebundle_()[0]["text/plain"]]
     texts += [str(aoi.watch(timeout=0, progress=False))]
@@ -60,7 +60,7 @@ def test_in_a_terminal(hostile: SimpleNamespace) -> None:
 
 def test_in_what_panels_leave_in_a_saved_notebook(hostile: SimpleNamespace) -> None:
     for name in ("summary", "map", "graph", "failures", "timeline", "dashboard"):
-        bundle = hostile.aoi.panel(name)._repr_mimebundle_()
+        bundle = getattr(hostile.aoi.panels, name)()._repr_mimebundle_()
         assert bundle is not None
         parser = Tags()
         parser.feed(bundle[0]["text/html"])

@@ -1,4 +1,4 @@
-"""One scene, one tile: what is known of it, repairs, and who made them."""
+"""Single scenes and tiles: properties, actions and their actor."""
 
 from __future__ import annotations
 

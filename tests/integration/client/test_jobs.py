@@ -61,7 +61,7 @@ def test_a_server_that_may_answer_later_is_away(why: str) -> None:
 
 def test_a_server_that_has_gone_is_away() -> None:
     connection = Transport(f"http://127.0.0.1:{free_port()}/", None, timeout=5)
-    with pytest.raises(ServerUnavailable, match="No answer from"):
+    with pytest.raises(ServerUnavailable, match="No response from"):
         HttpJobSource(connection).lease(ItemKind.SCENE, 1, 60, "w")
     connection.close()
 

@@ -1,4 +1,4 @@
-"""Tokens do not show themselves, not even when something goes wrong, and each goes to its own server only."""
+"""Tokens stay hidden, also in errors, and each is sent to its own server only."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_an_address_that_is_none_is_not_quoted(pasted: str) -> None:
     assert TOKEN not in str(caught.value)
 
 
-# ---- what goes wrong while a server is looked for
+# ---- errors of discovery
 
 
 def told_with_variables(error: BaseException) -> str:
@@ -104,7 +104,7 @@ def test_no_token_is_in_what_was_looked_at(where: str, monkeypatch: pytest.Monke
     assert TOKEN not in told_with_variables(caught.value)
 
 
-# ---- whose token it is
+# ---- choice of the token
 
 
 def token_for(url: str, environment: Mapping[str, str], runtime: Path = Path("/nowhere")) -> str | None:
@@ -131,7 +131,7 @@ def test_a_running_server_has_its_own_token(tmp_path: Path) -> None:
     told = {"WORKFLOW_MONITOR_TOKEN": "told"}
     assert token_for(url, told, tmp_path) == "own"
     assert token_for(f"{url}workflow-monitor/", told, tmp_path) == "own"
-    # Who names both means it.
+    # Explicit URL and token variables belong together.
     assert token_for(url, {**told, "WORKFLOW_MONITOR_URL": url}, tmp_path) == "told"
     assert token_for(url, {**told, "WORKFLOW_MONITOR_URL": "http://127.0.0.1:9999/"}, tmp_path) == "own"
     for other in ("http://127.0.0.1:8889/user/eva/", "http://127.0.0.1:8888/user/evan/", "https://127.0.0.1:8888/"):

@@ -1,4 +1,4 @@
-"""Watching: until nothing moves, until the time is over, until a person interrupts; through restarts of the server."""
+"""Watch: end by idleness, timeout and interrupt; behaviour during restarts of the server."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import asyncio
 import os
 import signal
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -18,11 +17,13 @@ from tests.example_servers import TOKEN, call
 from tests.fake_server import Scripted, answer
 from tests.server_process import LiveServer, live_server
 from workflow_monitor import Monitor
+from workflow_monitor.client import watch
 from workflow_monitor.client.api import Api
 from workflow_monitor.client.errors import ServerError, ServerUnreachable
 from workflow_monitor.client.http import RetryPolicy, Transport
 from workflow_monitor.client.secret import Secret
 from workflow_monitor.client.watch import Watcher
+from workflow_monitor.domain.models import AOISummary
 from workflow_monitor.domain.status import Status
 
 NONE = '"new":0,"pending":0,"done":0,"retry":0,"failed":0'
@@ -32,100 +33,112 @@ WORKING, IDLE = (
 )
 
 
-@pytest.fixture
-def later() -> Iterator[Callable[[float, Callable[[], object]], None]]:
-    """Do something a little later, while the test waits."""
-    timers: list[threading.Timer] = []
+AfterPoll = Callable[[Monitor, Callable[[], object]], None]
 
-    def schedule(seconds: float, action: Callable[[], object]) -> None:
-        timers.append(threading.Timer(seconds, action))
-        timers[-1].start()
+
+@pytest.fixture
+def after_poll(monkeypatch: pytest.MonkeyPatch) -> Iterator[AfterPoll]:
+    """Run an action in a thread as soon as `watch` has polled an AOI for the first time."""
+    threads: list[threading.Thread] = []
+
+    def schedule(m: Monitor, action: Callable[[], object]) -> None:
+        poll = m._api.summary
+
+        def summary(aoi: str) -> AOISummary:
+            overview = poll(aoi)
+            if not threads:
+                threads.append(threading.Thread(target=action))
+                threads[0].start()
+            return overview
+
+        monkeypatch.setattr(m._api, "summary", summary)
 
     yield schedule
-    for timer in timers:
-        timer.join(30)
-
-
-Later = Callable[[float, Callable[[], object]], None]
+    for thread in threads:
+        thread.join(300)
 
 
 def finish_scenes(server: LiveServer) -> None:
-    """Give all scenes of DenmarkS2 up, so that nothing of it is in the hands of a worker."""
+    """Report all scenes of DenmarkS2 as FAILED, which makes the AOI idle."""
     scenes = call(server, "GET", "aoi/DenmarkS2/scenes/PENDING")
     results = [{"type": "scene", "id": scene["id"], "status": "FAILED", "message": ""} for scene in scenes]
     assert call(server, "POST", "results", results)["applied"] == 6
 
 
-def test_until_nothing_moves(m: Monitor, server: LiveServer, later: Later) -> None:
-    later(0.5, lambda: finish_scenes(server))
-    summary = m["DenmarkS2"].watch(interval=0.1, timeout=60, progress=False)
+def test_watch_ends_when_no_item_is_pending(m: Monitor, server: LiveServer, after_poll: AfterPoll) -> None:
+    aoi = m["DenmarkS2"]
+    after_poll(m, lambda: finish_scenes(server))
+    summary = aoi.watch(interval=0.1, timeout=300, progress=False)
     assert summary.ended == "idle"
-    assert summary.before.overview.scenes[Status.PENDING] == 6
-    assert summary.after.overview.scenes[Status.FAILED] == 6
+    assert summary.before.scenes[Status.PENDING] == 6
+    assert summary.after.scenes[Status.FAILED] == 6
     assert "(+0 done, +12 failed)" in str(summary)
     assert summary.is_done
 
 
-def test_events_wake_who_would_have_waited(m: Monitor, server: LiveServer, later: Later) -> None:
-    later(1.0, lambda: finish_scenes(server))
-    begun = time.monotonic()
-    assert m["DenmarkS2"].watch(interval=0.2, timeout=60, progress=False).ended == "idle"
-    # Without events it would have looked again after 15 seconds.
-    assert time.monotonic() - begun < 14
+def test_an_event_wakes_the_watcher(
+    m: Monitor, server: LiveServer, after_poll: AfterPoll, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # With the event stream open, only an event can end a wait of an hour.
+    monkeypatch.setattr(watch, "QUIET_SECONDS", 3600.0)
+    aoi = m["DenmarkS2"]
+    after_poll(m, lambda: finish_scenes(server))
+    assert aoi.watch(interval=0.2, timeout=300, progress=False).ended == "idle"
 
 
-def test_an_idle_aoi_is_over_at_once(m: Monitor) -> None:
+def test_an_idle_aoi_ends_immediately(m: Monitor) -> None:
     summary = m.create("Empty").watch(progress=False)
     assert summary.ended == "idle"
     assert summary.is_done
 
 
-def test_the_time_is_over(m: Monitor, capsys: pytest.CaptureFixture[str]) -> None:
+def test_watch_ends_after_its_timeout(m: Monitor, capsys: pytest.CaptureFixture[str]) -> None:
     summary = m["DenmarkS1"].watch(interval=0.1, timeout=0.3)
     assert summary.ended == "timeout"
     assert "DenmarkS1" in capsys.readouterr().err
 
 
-def test_a_person_interrupts(m: Monitor, later: Later) -> None:
-    later(0.7, lambda: os.kill(os.getpid(), signal.SIGINT))
-    summary = m["DenmarkS1"].watch(interval=0.1, timeout=30, progress=False)
+def test_an_interrupt_ends_watch(m: Monitor, after_poll: AfterPoll) -> None:
+    aoi = m["DenmarkS1"]
+    after_poll(m, lambda: os.kill(os.getpid(), signal.SIGINT))
+    summary = aoi.watch(interval=0.1, timeout=300, progress=False)
     assert summary.ended == "interrupted"
     assert summary.after.name == "DenmarkS1"
 
 
-def test_other_coroutines_go_on(m: Monitor) -> None:
-    async def both() -> tuple[str, int]:
-        ticks = 0
-        watching = asyncio.create_task(m["DenmarkS1"].watch_async(interval=0.1, timeout=1, progress=False))
-        while not watching.done():
+def test_other_coroutines_run_while_watching(m: Monitor, server: LiveServer) -> None:
+    async def watch_and_tick() -> str:
+        watching = asyncio.create_task(m["DenmarkS2"].watch_async(interval=0.1, timeout=300, progress=False))
+        for _ in range(10):
             await asyncio.sleep(0.01)
-            ticks += 1
-        return (await watching).ended, ticks
+        assert not watching.done()
+        await asyncio.to_thread(finish_scenes, server)
+        return (await watching).ended
 
-    ended, ticks = asyncio.run(both())
-    assert ended == "timeout"
-    assert ticks > 10
+    assert asyncio.run(watch_and_tick()) == "idle"
 
 
-def test_the_server_goes_away_and_comes_back(tmp_path: Path, seeded_store: Path, later: Later) -> None:
+def test_watch_continues_after_a_restart_of_the_server(
+    tmp_path: Path, seeded_store: Path, after_poll: AfterPoll
+) -> None:
     (tmp_path / "workflow.duckdb").write_bytes(seeded_store.read_bytes())
     with ExitStack() as running:
         first = running.enter_context(live_server(tmp_path))
-        m = running.enter_context(Monitor(first.base_url, token=TOKEN, retries=0, timeout=5))
+        m = running.enter_context(Monitor(first.base_url, token=TOKEN, retries=0, timeout=30))
+        aoi = m["DenmarkS2"]
 
         def restart() -> None:
             first.process.terminate()
-            first.process.wait(30)
-            time.sleep(0.5)
+            first.process.wait(60)
             port = urlsplit(first.base_url).port or 0
             finish_scenes(running.enter_context(live_server(tmp_path, port=port)))
 
-        later(0.5, restart)
-        assert m["DenmarkS2"].watch(interval=0.1, timeout=60, progress=False).ended == "idle"
+        after_poll(m, restart)
+        assert aoi.watch(interval=0.1, timeout=300, progress=False).ended == "idle"
 
 
-@pytest.mark.parametrize("patience", [5.0, 0.0])
-def test_a_server_that_says_that_it_cannot_yet_is_waited_for(patience: float) -> None:
+@pytest.mark.parametrize("patience", [300.0, 0.0])
+def test_watch_tolerates_503_for_its_patience(patience: float) -> None:
     problem = '{"code":"store-unavailable","detail":"The server is shutting down."}'
     away = answer(problem, 503, "application/problem+json")
     replies = [answer(WORKING), away, away, answer(IDLE)]
@@ -143,12 +156,12 @@ def test_a_server_that_says_that_it_cannot_yet_is_waited_for(patience: float) ->
         connection.close()
 
 
-def test_a_server_that_stays_away(tmp_path: Path, seeded_store: Path, later: Later) -> None:
+def test_watch_raises_when_the_server_stays_down(tmp_path: Path, seeded_store: Path, after_poll: AfterPoll) -> None:
     (tmp_path / "workflow.duckdb").write_bytes(seeded_store.read_bytes())
-    with live_server(tmp_path) as server, Monitor(server.base_url, token=TOKEN, retries=0, timeout=5) as m:
+    with live_server(tmp_path) as server, Monitor(server.base_url, token=TOKEN, retries=0, timeout=30) as m:
         aoi = m["DenmarkS2"]
-        later(0.5, server.process.terminate)
+        after_poll(m, server.process.terminate)
         with pytest.raises(ServerUnreachable):
-            aoi.watch(interval=0.1, patience=0.5, timeout=60, progress=False)
-        assert "As it was when it was last asked" in str(aoi)
+            aoi.watch(interval=0.1, patience=0.5, timeout=300, progress=False)
+        assert "Last known state" in str(aoi)
         assert "DenmarkS2" in aoi._repr_html_()

@@ -35,7 +35,7 @@ class Start(Protocol):
 
 @pytest.fixture
 def start() -> Iterator[Start]:
-    """Starts demos; those that still run at the end are stopped."""
+    """Start demos, and stop them at the end of the test."""
     processes: list[subprocess.Popen[str]] = []
 
     def started(folder: Path, *options: str) -> subprocess.Popen[str]:
@@ -53,7 +53,7 @@ def start() -> Iterator[Start]:
 
 
 def said(process: subprocess.Popen[str], until: str) -> str:
-    """What the demo says up to a line with this text."""
+    """Read the output of the demo up to a line with this text."""
     assert process.stdout is not None
     lines = []
     for line in process.stdout:
@@ -78,13 +78,13 @@ def test_it_ends_when_idle_and_goes_on_from_where_it_was(start: Start, tmp_path:
     assert first.returncode == 0, text
     assert "DenmarkS1          Sentinel-1 burst chains over Denmark: 48 scenes" in text
     assert "NorthernEuropeS1: scenes 2" in text
-    assert "waiting for a person" in text
+    assert "waiting for a manual retry" in text
     assert (tmp_path / NOTEBOOK).is_file()
 
     again = start(tmp_path, "--headless", "--until-idle", *QUICK)
     text_again, _ = again.communicate(timeout=60)
     assert again.returncode == 0, text_again
-    assert "DenmarkS1          is there already: 48 scenes\n" in text_again
+    assert "DenmarkS1          exists: 48 scenes\n" in text_again
     assert text_again.splitlines()[-1] == text.splitlines()[-1]
 
 
@@ -93,7 +93,7 @@ def test_the_commands_that_it_prints_work_and_ctrl_c_stops_it_all(start: Start, 
     greeting = said(process, "Ctrl-C stops the demo")
     overview, listed, retry = [line.strip() for line in greeting.splitlines() if line.startswith("  curl ")]
     assert ask(overview).text.startswith("Scenes:\n")
-    said(process, "waiting for a person")
+    said(process, "waiting for a manual retry")
     in_retry = ask(listed).json()
     assert {scene["status"] for scene in in_retry} == {"RETRY"}
     assert ask(retry).json()["Scenes"] == len(in_retry)
@@ -144,7 +144,7 @@ def test_a_store_that_cannot_be_opened_is_told(start: Start, tmp_path: Path) -> 
     text, _ = process.communicate(timeout=60)
     assert process.returncode == 1
     assert "The workflow server has no store: " in text
-    assert "--fresh starts anew" in text
+    assert "--fresh starts from scratch" in text
 
 
 def test_the_next_free_port_is_taken() -> None:
@@ -187,7 +187,7 @@ def test_the_notebooks_are_found() -> None:
 
 
 def test_nothing_waits_when_all_is_done() -> None:
-    assert waiting({"A": {"scenes": {"done": 1, "retry": 0}, "tiles": {}}}) == "Everything is done or given up."
+    assert waiting({"A": {"scenes": {"done": 1, "retry": 0}, "tiles": {}}}) == "All items are done or failed."
 
 
 def test_the_command_tells_its_version_and_options() -> None:

@@ -1,4 +1,4 @@
-"""Simulated workers against a real server: they leave nothing behind but what waits for a person."""
+"""Simulated workers against a real server, until only items in RETRY and their successors are left."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from workflow_monitor.demo.connection import Connection, Refused
+from workflow_monitor.client.errors import RequestRejected
+from workflow_monitor.demo.connection import Connection
 from workflow_monitor.demo.ingestions import denmark_s1, denmark_s2
 from workflow_monitor.demo.jupyter import Jupyter, free_port
 from workflow_monitor.demo.run import ingest
@@ -55,7 +56,7 @@ async def listed(connection: Connection, path: str) -> list[Any]:
 
 
 async def check_that_the_rest_waits(connection: Connection) -> None:
-    """Nothing is PENDING, and what is NEW waits for something in RETRY, directly or not."""
+    """Check that no item is PENDING and that each NEW item depends on an item in RETRY."""
     scenes = {scene["id"]: scene["status"] for scene in await listed(connection, "aoi/*/scenes")}
     tiles = {tile["id"]: tile for tile in await listed(connection, "aoi/*/tiles")}
     assert set(scenes.values()) <= {"DONE", "RETRY", "FAILED"}
@@ -131,7 +132,7 @@ def test_workers_end_when_the_token_is_wrong(tmp_path: Path) -> None:
     async def scenario() -> None:
         jupyter = jupyter_in(tmp_path)
         async with jupyter.running(), Connection(jupyter.url, "wrong") as connection:
-            with pytest.raises(Refused):
+            with pytest.raises(RequestRejected):
                 await asyncio.wait_for(WorkerPool(connection, FAST).run(), 20)
 
     asyncio.run(scenario())

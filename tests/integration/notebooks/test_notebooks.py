@@ -47,7 +47,7 @@ class Demo:
 
 @dataclass
 class Outputs:
-    """What the cells of a notebook have put out, by the cell's id."""
+    """Outputs of a notebook by cell id."""
 
     texts: dict[str, str] = field(default_factory=dict)
     types: dict[str, set[str]] = field(default_factory=dict)
@@ -163,7 +163,7 @@ PLOTS = ("progress", "failed-before", "throughput", "durations", "orbits", "map"
 
 
 def colours_of(picture: bytes) -> tuple[int, set[tuple[int, ...]]]:
-    """How much of a picture is not white, in percent, and the colours of areas in it."""
+    """Return the percentage of a picture that is not white, and the colours of its areas."""
     pixels = np.asarray(Image.open(BytesIO(picture)).convert("RGB")).reshape(-1, 3)
     drawn = 100 * np.any(pixels < 250, axis=1).mean()
     colours, times = np.unique(pixels, axis=0, return_counts=True)

@@ -50,7 +50,7 @@ data = {"date": "2022-01-04T00:00:00Z", "tiles": {"t": {}}, "geometry": {"type":
 aoi.add_scenes({"source_id": "s", "data": data, "tiles": {"t": {"data": {}}}})
 print(len(aoi.scenes()), len(aoi.tiles()), len(aoi.history()), len(m.aois()), str(aoi), str(m))
 for name in ("summary", "map", "graph", "failures", "timeline", "dashboard"):
-    aoi.panel(name)._repr_mimebundle_()
+    getattr(aoi.panels, name)()._repr_mimebundle_()
 """
 
 

@@ -53,10 +53,10 @@ def test_every_module_belongs_to_a_panel() -> None:
 
 def test_a_panel_is_asked_for_by_name(m: Monitor) -> None:
     aoi = m["DenmarkS1"]
-    assert isinstance(aoi.summary(), Summary)
-    assert isinstance(aoi.panel("failures"), Failures)
-    with pytest.raises(MonitorError, match=r"There is no panel 'weather'\. There are: dashboard, failures, "):
-        aoi.panel("weather")
+    assert isinstance(aoi.panels.summary(), Summary)
+    assert isinstance(aoi.panels.failures(), Failures)
+    with pytest.raises(MonitorError, match=r"There is no panel 'weather'\. Available: dashboard, failures, "):
+        aoi.panels.weather()
 
 
 def test_a_map_asks_no_other_host_unless_it_is_given_a_basemap(m: Monitor) -> None:
@@ -75,11 +75,11 @@ def test_a_map_asks_no_other_host_unless_it_is_given_a_basemap(m: Monitor) -> No
 def test_a_geocube_server_has_no_panels(m: Monitor) -> None:
     api = GeocubeApi(m._api.connection)
     with pytest.raises(NotSupported, match="Geocube"):
-        AOI(api, m["DenmarkS1"].load_summary).summary()
+        AOI(api, m["DenmarkS1"].overview).panels.summary()
 
 
 def test_a_saved_notebook_keeps_the_last_state_with_its_date(m: Monitor) -> None:
-    bundle = m["DenmarkS1"].summary()._repr_mimebundle_()
+    bundle = m["DenmarkS1"].panels.summary()._repr_mimebundle_()
     assert bundle is not None
     data, _ = bundle
     assert re.search(r"As of \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC", data["text/html"])
@@ -92,7 +92,7 @@ def test_a_saved_map_and_graph_are_pictures(m: Monitor) -> None:
     aoi = m["DenmarkS1"]
     shapes = {}
     for name in ("map", "graph"):
-        text = aoi.panel(name)._static_html()
+        text = getattr(aoi.panels, name)()._static_html()
         picture = ET.fromstring(re.search(r"<figure.*</figure>", text)[0])  # type: ignore[index]  # noqa: S314 - ours
         shapes[name] = [shape.get("fill") for shape in picture[0]]
         assert "As of" in text
@@ -127,13 +127,13 @@ def test_stills_of_nothing() -> None:
 
 
 def test_tokens_are_not_among_what_the_front_end_gets(m: Monitor) -> None:
-    state = m["DenmarkS1"].summary().get_state()
+    state = m["DenmarkS1"].panels.summary().get_state()
     assert state["aoi"] == "DenmarkS1"
     assert TOKEN not in json.dumps({name: str(value) for name, value in state.items()})
 
 
 def test_requests_through_the_kernel(m: Monitor) -> None:
-    shown = m["DenmarkS1"].summary()
+    shown = m["DenmarkS1"].panels.summary()
     status, body = shown._answer("GET", "aoi/DenmarkS1?format=json")
     assert (status, json.loads(body)["aoi"]) == (200, "DenmarkS1")
     assert shown._answer("GET", "aoi/Nowhere")[0] == 404

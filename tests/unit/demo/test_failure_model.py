@@ -1,4 +1,4 @@
-"""Troubles are the same each time, as frequent as planned, and told as real workers tell them."""
+"""Simulated failures are reproducible, have the configured rates, and use realistic messages."""
 
 from __future__ import annotations
 

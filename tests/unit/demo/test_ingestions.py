@@ -1,4 +1,4 @@
-"""The example scenes are well-formed, agree with themselves, and are what the server takes."""
+"""The example scenes are valid, consistent and accepted by the server."""
 
 from __future__ import annotations
 

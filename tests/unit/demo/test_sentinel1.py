@@ -9,7 +9,7 @@ from shapely.geometry import Polygon
 
 from workflow_monitor.demo.sentinel1 import Burst, Frame, frames_over, orbit_on, relative_orbit, time_of
 
-#: What the catalogue says of slice 17 of relative orbit 44.
+#: catalogue entry of slice 17 of relative orbit 44
 CATALOGUE = Polygon([(9.197315, 54.109573), (13.149646, 54.522511), (12.718431, 56.14106), (8.600642, 55.723324)])
 
 

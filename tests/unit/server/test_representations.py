@@ -8,7 +8,7 @@ from datetime import date
 import pytest
 
 from workflow_monitor.domain.errors import InvalidInput
-from workflow_monitor.domain.models import Overview
+from workflow_monitor.domain.models import AOISummary
 from workflow_monitor.domain.status import Status
 from workflow_monitor.server.representations import (
     AS_ARROW,
@@ -75,7 +75,9 @@ def test_lists(form: object, empty: bytes, two: bytes) -> None:
     assert b"".join(framed([["1", "2"]], framing)) == two
 
 
-WORKLOAD = Overview(
+SUMMARY = AOISummary(
+    "Fyn",
+    Status.PENDING,
     Counter({Status.PENDING: 10, Status.DONE: 36}),
     Counter({Status.NEW: 10, Status.PENDING: 21, Status.DONE: 15}),
     46,
@@ -86,7 +88,7 @@ WORKLOAD = Overview(
 
 def test_the_overview_as_text() -> None:
     assert (
-        overview_text(WORKLOAD)
+        overview_text(SUMMARY)
         == """\
 Scenes:
   new:     0
@@ -111,15 +113,15 @@ Root tiles : 46
 
 
 def test_the_overview_of_nothing() -> None:
-    nothing = Overview(Counter(), Counter(), 0, None, None)
-    assert overview_text(nothing).endswith("\nRoot tiles : 0\n  From: -\n  To:   -\n")
-    document = overview_json("Fyn", Status.NEW, nothing)
+    empty = AOISummary("Fyn", Status.NEW, Counter(), Counter())
+    assert overview_text(empty).endswith("\nRoot tiles : 0\n  From: -\n  To:   -\n")
+    document = overview_json(empty)
     assert document["from"] is None
     assert document["scenes"] == {"new": 0, "pending": 0, "done": 0, "retry": 0, "failed": 0, "total": 0}
 
 
 def test_the_overview_as_json() -> None:
-    assert overview_json("Fyn", Status.PENDING, WORKLOAD) == {
+    assert overview_json(SUMMARY) == {
         "aoi": "Fyn",
         "status": "PENDING",
         "scenes": {"new": 0, "pending": 10, "done": 36, "retry": 0, "failed": 0, "total": 46},

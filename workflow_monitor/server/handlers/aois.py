@@ -39,11 +39,11 @@ class AOI(Handler):
             self.write_json([{"ID": name, "status": status} for name, status in found])
             return
         form = self.negotiate(AS_TEXT, AS_JSON)
-        overview, status = await self.backend.run(queries.overview, aoi)
+        summary = await self.backend.run(queries.overview, aoi)
         if form is AS_JSON:
-            self.write_json(overview_json(aoi, status, overview))
+            self.write_json(overview_json(summary))
         else:
-            self.write_text(overview_text(overview), TEXT)
+            self.write_text(overview_text(summary), TEXT)
 
     @requires_write
     async def post(self, aoi: str) -> None:

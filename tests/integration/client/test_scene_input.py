@@ -1,4 +1,4 @@
-"""Scenes come from files, lists and frames; what is wrong with them is said, and then nothing is stored."""
+"""Scenes from files, lists and frames; an invalid scene is reported and nothing is stored."""
 
 from __future__ import annotations
 
