@@ -8,6 +8,7 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 _IMPORT = re.compile(r'^import \{[^}]*\} from "\./([a-z_-]+\.js)";\n', re.MULTILINE)
+_BLOCK_COMMENT = re.compile(r"^ */\*\*.*?\*/\n", re.MULTILINE | re.DOTALL)
 _EXPORT = re.compile(r"^export (?=(?:async )?(?:function|class|const)\b)", re.MULTILINE)
 
 
@@ -15,9 +16,10 @@ _EXPORT = re.compile(r"^export (?=(?:async )?(?:function|class|const)\b)", re.MU
 def bundle(name: str) -> str:
     """Return a module preceded by its imports, in one scope: top-level names must be unique among the modules.
 
-    Only `import { … } from "./other.js";` and `export` in front of a declaration are supported.
+    Block comments are removed, because each panel sends its bundle to the front end. Only `import { … } from
+    "./other.js";` and `export` in front of a declaration are supported.
     """
-    return "\n".join(_without_imports(module) for module in _in_import_order(name, []))
+    return "\n".join(_as_script(module) for module in _in_import_order(name, []))
 
 
 def _in_import_order(name: str, modules: list[str]) -> list[str]:
@@ -29,6 +31,8 @@ def _in_import_order(name: str, modules: list[str]) -> list[str]:
     return modules
 
 
-def _without_imports(name: str) -> str:
+def _as_script(name: str) -> str:
     text = (HERE / name).read_text(encoding="utf-8")
-    return f"// {name}\n" + _EXPORT.sub("", _IMPORT.sub("", text))
+    for pattern in (_IMPORT, _BLOCK_COMMENT, _EXPORT):
+        text = pattern.sub("", text)
+    return f"// {name}\n{text}"

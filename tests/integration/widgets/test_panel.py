@@ -44,6 +44,7 @@ def test_a_bundle_declares_each_name_once(panel: type[Panel]) -> None:
     assert {"h", "connect"} <= set(names)
     assert re.findall(r"^import|^export (?!default)", text, re.MULTILINE) == []
     assert text.count("export default {") == 1
+    assert re.findall(r"^ *(?:/\*\*| \*)", text, re.MULTILINE) == []
 
 
 def test_every_module_is_part_of_a_bundle() -> None:
