@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Footprints } from "../../workflow_monitor/widgets/footprints.js";
-import { LAND } from "../../workflow_monitor/widgets/land.js";
-import { decodeCoastlines } from "../../workflow_monitor/widgets/landmass.js";
-import { project, unproject, viewBounds, worldOffsets } from "../../workflow_monitor/widgets/mercator.js";
+import { Footprints } from "../../../workflow_monitor/widgets/footprints.js";
+import { LAND } from "../../../workflow_monitor/widgets/land.js";
+import { decodeCoastlines } from "../../../workflow_monitor/widgets/landmass.js";
+import { project, unproject, viewBounds, worldOffsets } from "../../../workflow_monitor/widgets/mercator.js";
 
 /** @typedef {[longitude: number, latitude: number][]} Ring */
 

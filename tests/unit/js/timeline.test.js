@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { STACK_ORDER, stackCounts, stepAt, TIME_STEPS } from "../../workflow_monitor/widgets/timeline-chart.js";
+import { STACK_ORDER, stackCounts, stepAt, TIME_STEPS } from "../../../workflow_monitor/widgets/timeline-chart.js";
 
 test("areas are stacked without gaps, up to the total", () => {
   const constant = (/** @type {number} */ count) => new Array(TIME_STEPS).fill(count);

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { binarySearch, decode, findNext, histogram } from "../../workflow_monitor/widgets/columnar.js";
+import { binarySearch, decode, findNext, histogram } from "../../../workflow_monitor/widgets/columnar.js";
 
 /**
  * Encode a columnar response with an 8-byte alignment, as the server does.

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { neighborInDirection } from "../../workflow_monitor/widgets/graph.js";
-import { Lanes } from "../../workflow_monitor/widgets/lanes.js";
-import { GUTTER, HEADER, LanesViewport } from "../../workflow_monitor/widgets/lanes-viewport.js";
+import { neighborInDirection } from "../../../workflow_monitor/widgets/graph.js";
+import { Lanes } from "../../../workflow_monitor/widgets/lanes.js";
+import { GUTTER, HEADER, LanesViewport } from "../../../workflow_monitor/widgets/lanes-viewport.js";
 
-/** @import { LaneData } from "../../workflow_monitor/widgets/types.js" */
+/** @import { LaneData } from "../../../workflow_monitor/widgets/types.js" */
 
 const [NEW, DONE, RETRY] = [0, 2, 3];
 

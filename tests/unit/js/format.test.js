@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { datesAndOrbits } from "../../workflow_monitor/widgets/failures.js";
+import { datesAndOrbits } from "../../../workflow_monitor/widgets/failures.js";
 import {
   formatDuration,
   formatNumber,
@@ -8,8 +8,8 @@ import {
   formatUTC,
   pluralize,
   remainderText,
-} from "../../workflow_monitor/widgets/format.js";
-import { remainingText } from "../../workflow_monitor/widgets/summary.js";
+} from "../../../workflow_monitor/widgets/format.js";
+import { remainingText } from "../../../workflow_monitor/widgets/summary.js";
 
 test("numbers have thousands separators", () => {
   assert.equal(formatNumber(1234567), "1,234,567");

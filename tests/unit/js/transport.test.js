@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { CommTransport, errorText, Unreachable } from "../../workflow_monitor/widgets/transport.js";
+import { CommTransport, errorText, Unreachable } from "../../../workflow_monitor/widgets/transport.js";
 
-/** @import { CommMessage, Transition, WidgetModel } from "../../workflow_monitor/widgets/types.js" */
+/** @import { CommMessage, Transition, WidgetModel } from "../../../workflow_monitor/widgets/types.js" */
 
 /** Connect a transport to a model that records its messages. */
 function connected() {
