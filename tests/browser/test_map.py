@@ -58,7 +58,7 @@ def await_still(map_panel: Locator) -> None:
 def test_footprints_are_drawn_and_filtered_by_status_and_date(lab: Lab) -> None:
     with lab.notebook(MAP) as page:
         map_panel = ready(panel(page, "Map"))
-        expect(map_panel).to_have_attribute("data-transport", "Direct")
+        expect(map_panel).to_have_attribute("data-transport", "FetchTransport")
         everything = painted(map_panel)
         map_panel.get_by_label(re.compile("DONE")).uncheck()
         await_painted(page, f"< {everything}")

@@ -31,19 +31,19 @@ export async function createLeafletMap(model, host) {
 /**
  * Move and zoom without animation while the user prefers reduced motion. The style sheet disables Leaflet's fading.
  *
+ * The preference is read at each movement, because ipyleaflet resets the options of the map.
+ *
  * @param {LeafletMap} map
  */
 function respectReducedMotion(map) {
   const reduced = matchMedia("(prefers-reduced-motion: reduce)");
-  const { zoomAnimationThreshold, inertia } = map.options;
+  const { inertia } = map.options;
   const panBy = map.panBy.bind(map);
+  const setView = map.setView.bind(map);
   map.panBy = (offset, options) => panBy(offset, reduced.matches ? { ...options, animate: false } : options);
-  const apply = () => {
-    // Leaflet animates zooms up to this difference of levels.
-    map.options.zoomAnimationThreshold = reduced.matches ? 0 : zoomAnimationThreshold;
+  map.setView = (center, zoom, options) =>
+    setView(center, zoom, reduced.matches ? { ...options, animate: false } : options);
+  map.on("dragstart", () => {
     map.options.inertia = !reduced.matches && inertia;
-  };
-  apply();
-  reduced.addEventListener("change", apply);
-  map.on("unload", () => reduced.removeEventListener("change", apply));
+  });
 }
