@@ -78,7 +78,7 @@ export class FailuresPanel extends Panel {
       h(
         "p",
         {},
-        `${group.kind}s ${group.ids.slice(0, IDS_SHOWN).join(", ")} ${remainderText(group.ids.length, IDS_SHOWN)}`,
+        `${group.kind} ids: ${group.ids.slice(0, IDS_SHOWN).join(", ")} ${remainderText(group.ids.length, IDS_SHOWN)}`,
       ),
       h("p", { class: "wm-actions" }, this.groupButton(group, "retry", key), this.groupButton(group, "fail", key)),
     );

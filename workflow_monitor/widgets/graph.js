@@ -93,9 +93,13 @@ export class GraphPanel extends DataPanel {
       this.completedButton,
       this.neighborsButton,
       this.dotButton,
-      actionButton("+", () => this.zoom(ZOOM_STEP), { "aria-label": "Zoom in", title: "Zoom in" }),
-      actionButton("−", () => this.zoom(1 / ZOOM_STEP), { "aria-label": "Zoom out", title: "Zoom out" }),
-      actionButton("Fit", () => this.fit()),
+      h(
+        "span",
+        { class: "wm-button-group" },
+        actionButton("+", () => this.zoom(ZOOM_STEP), { "aria-label": "Zoom in", title: "Zoom in" }),
+        actionButton("−", () => this.zoom(1 / ZOOM_STEP), { "aria-label": "Zoom out", title: "Zoom out" }),
+        actionButton("Fit", () => this.fit()),
+      ),
     );
   }
 
