@@ -1,8 +1,12 @@
 import assert from "node:assert/strict";
+import { webcrypto } from "node:crypto";
 import { test } from "node:test";
 import { CommTransport, errorText, Unreachable } from "../../../workflow_monitor/widgets/transport.js";
 
 /** @import { CommMessage, Transition, WidgetModel } from "../../../workflow_monitor/widgets/types.js" */
+
+// Node.js 18 has no global `crypto`.
+globalThis.crypto ??= /** @type {Crypto} */ (webcrypto);
 
 /** Connect a transport to a model that records its messages. */
 function connected() {
