@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -136,7 +137,9 @@ def dashboard_page(lab: Lab) -> Iterator[str]:
     environment = {**os.environ, "WORKFLOW_MONITOR_TOKEN": TOKEN, "WORKFLOW_MONITOR_PAGE_TOKEN": PAGE_TOKEN}
     environment["JUPYTER_RUNTIME_DIR"] = str(lab.folder / "page")
     with (lab.folder / "page.log").open("wb") as log:
-        process = subprocess.Popen([*command, "--no-browser"], env=environment, stdout=log, stderr=log)
+        process = subprocess.Popen(
+            [*command, "--no-browser"], env=environment, stdout=log, stderr=log, start_new_session=True
+        )
     url = f"http://127.0.0.1:{port}/"
     try:
         while not responds(url):
@@ -144,7 +147,8 @@ def dashboard_page(lab: Lab) -> Iterator[str]:
             time.sleep(0.1)
         yield url
     finally:
-        process.terminate()
+        # Voilà and its kernels are children of the command.
+        os.killpg(process.pid, signal.SIGTERM)
         process.wait(WAIT_MS / 1000)
 
 

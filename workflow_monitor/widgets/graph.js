@@ -4,20 +4,17 @@ import { DataPanel } from "./data-panel.js";
 import { actionButton, h, setPressed, toggleButton } from "./dom.js";
 import { pluralize } from "./format.js";
 import { GraphSearch } from "./graph-search.js";
+import { GraphvizView } from "./graphviz-view.js";
 import { ItemCard } from "./item-card.js";
 import { Lanes } from "./lanes.js";
 import { LanesPainter } from "./lanes-painter.js";
 import { Legend, statusStyles } from "./legend.js";
 import { mountPanel } from "./panel.js";
-import { interactiveGraph } from "./svg-graph.js";
-import { errorText } from "./transport.js";
 
 /** @type {import("./types.js").Status[]} */
 const GRAPH_ORDER = ["RETRY", "FAILED", "PENDING", "NEW", "DONE"];
 /** Links from the selected tile to the border of its neighborhood. */
 const LANES_LINKS = 6;
-const DOT_LINKS = 3;
-const DOT_REFRESH_MS = 1000;
 const ZOOM_STEP = 1.5;
 /** Movement of the pointer above which a click is a drag, in pixels. */
 const DRAG_THRESHOLD = 4;
@@ -45,9 +42,9 @@ export class GraphPanel extends DataPanel {
     this.centerId = null;
     this.hideCompleted = false;
     this.fitPending = true;
-    /** @type {ReturnType<typeof setTimeout> | undefined} */
-    this.dotTimer = undefined;
-    this.legend = new Legend(this, GRAPH_ORDER, () => (this.dotView.hidden ? this.schedulePaint() : this.fadeHidden()));
+    this.legend = new Legend(this, GRAPH_ORDER, () =>
+      this.graphviz.hidden ? this.schedulePaint() : this.graphviz.fadeHidden(),
+    );
     this.card = new ItemCard(
       this,
       (kind, id) => this.open(kind, id),
@@ -59,21 +56,26 @@ export class GraphPanel extends DataPanel {
     this.search = new GraphSearch(this, (kind, id) => this.open(kind, id));
     this.completedButton = toggleButton("Hide completed", (pressed) => this.setHideCompleted(pressed));
     this.neighborsButton = toggleButton("Neighbors only", (pressed) => this.setNeighborsOnly(pressed));
-    this.dotButton = toggleButton("Graphviz", (pressed) => this.showDot(pressed));
+    this.graphvizButton = toggleButton("Graphviz", (pressed) => this.showGraphviz(pressed));
     this.canvas = h("canvas", {
       class: "wm-lanes",
       tabindex: "0",
       role: "application",
       "aria-label": `Tiles of ${this.aoi} by place and date. The arrow keys follow the links.`,
     });
-    this.dotView = h("div", { class: "wm-dot", hidden: true, tabindex: "0", "aria-label": "Graph drawn by Graphviz" });
+    this.graphviz = new GraphvizView(
+      this,
+      (kind, id) => this.open(kind, id),
+      () => this,
+      (kind, id) => this.isShown(kind, id),
+    );
     this.body.append(
       this.toolbar(),
       this.legend.element,
       h(
         "div",
         { class: "wm-graph" },
-        h("div", { class: "wm-view" }, this.canvas, this.dotView),
+        h("div", { class: "wm-view" }, this.canvas, this.graphviz.element),
         h("div", { class: "wm-sidebar" }, this.card.element),
       ),
     );
@@ -92,7 +94,7 @@ export class GraphPanel extends DataPanel {
       actionButton("Next failed", () => this.openNextFailed()),
       this.completedButton,
       this.neighborsButton,
-      this.dotButton,
+      this.graphvizButton,
       h(
         "span",
         { class: "wm-button-group" },
@@ -115,7 +117,7 @@ export class GraphPanel extends DataPanel {
     resizeObserver.observe(this.canvas);
     return () => {
       resizeObserver.disconnect();
-      clearTimeout(this.dotTimer);
+      this.graphviz.cancelDraw();
       stop();
     };
   }
@@ -129,7 +131,7 @@ export class GraphPanel extends DataPanel {
   applyEvents(events) {
     super.applyEvents(events);
     this.card.applyEvents(events);
-    if (!this.dotView.hidden) this.dotTimer ??= setTimeout(() => this.drawDot(), DOT_REFRESH_MS);
+    if (!this.graphviz.hidden) this.graphviz.scheduleDraw();
   }
 
   /**
@@ -228,65 +230,41 @@ export class GraphPanel extends DataPanel {
     this.restrict(this.lanes);
     this.fitPending = true;
     this.schedulePaint();
-    if (!this.dotView.hidden) this.drawDot();
+    if (!this.graphviz.hidden) this.graphviz.draw();
   }
 
   fit() {
-    this.dotView.style.removeProperty("--wm-scale");
+    this.graphviz.resetZoom();
     this.fitPending = true;
     this.schedulePaint();
   }
 
   /** @param {number} factor */
   zoom(factor) {
-    if (this.dotView.hidden) this.painter?.viewport.zoom(factor);
-    else {
-      const scale = Number(this.dotView.style.getPropertyValue("--wm-scale") || 1);
-      this.dotView.style.setProperty("--wm-scale", String(scale * factor));
-    }
+    if (this.graphviz.hidden) this.painter?.viewport.zoom(factor);
+    else this.graphviz.zoom(factor);
     this.schedulePaint();
   }
 
-  // ---- Graphviz
-
   /** @param {boolean} visible */
-  showDot(visible) {
-    this.dotView.hidden = !visible;
+  showGraphviz(visible) {
+    this.graphviz.show(visible);
     this.canvas.hidden = visible;
-    if (visible) this.drawDot();
-    else this.schedulePaint();
+    if (!visible) this.schedulePaint();
   }
 
-  async drawDot() {
-    clearTimeout(this.dotTimer);
-    this.dotTimer = undefined;
-    const parameters = new URLSearchParams({ format: "svg" });
-    if (this.centerId !== null) {
-      parameters.set("around", `t${this.centerId}`);
-      parameters.set("steps", String(DOT_LINKS));
-    }
-    if (this.hideCompleted) parameters.set("fold", "true");
-    const response = await (await this.transport).request("GET", `${this.path}/dot?${parameters}`, true);
-    if (response.ok) {
-      this.dotView.replaceChildren(interactiveGraph(response.body, (kind, id) => this.open(kind, id)));
-      this.fadeHidden();
-    } else {
-      const hint = "Hide completed items, or select a tile and show its neighbors only.";
-      this.dotView.replaceChildren(h("p", {}, `${errorText(response)} ${hint}`));
-    }
-  }
-
-  /** Fade the nodes of hidden statuses. Without them, links between the other nodes would be missing. */
-  fadeHidden() {
+  /**
+   * Test whether the legend shows the status of an item.
+   *
+   * @param {Kind} kind
+   * @param {number} id
+   */
+  isShown(kind, id) {
     const { lanes } = this;
-    if (!lanes) return;
+    if (!lanes) return false;
     const { statuses, status, scene_id, scene_status } = lanes.data;
-    for (const node of this.dotView.querySelectorAll("[data-item]")) {
-      const item = (node instanceof SVGElement && node.dataset.item) || "";
-      const id = Number(item.slice(1));
-      const code = item[0] === "s" ? scene_status[binarySearch(scene_id, id)] : status[lanes.find(id)];
-      node.classList.toggle("wm-faint", !this.legend.visible.has(statuses[code]));
-    }
+    const code = kind === "scene" ? scene_status[binarySearch(scene_id, id)] : status[lanes.find(id)];
+    return this.legend.visible.has(statuses[code]);
   }
 
   // ---- selection

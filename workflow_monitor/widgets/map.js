@@ -5,6 +5,7 @@ import { applyToItems } from "./actions.js";
 import { BoxSelect } from "./box-select.js";
 import { binarySearch, findNext, histogram } from "./columnar.js";
 import { DataPanel } from "./data-panel.js";
+import { DateFilter } from "./date-filter.js";
 import { actionButton, h, setPressed, toggleButton } from "./dom.js";
 import { paintFootprints } from "./footprint-painter.js";
 import { Footprints } from "./footprints.js";
@@ -17,9 +18,6 @@ import { MapCanvas } from "./map-canvas.js";
 import { project, unproject } from "./mercator.js";
 import { mountPanel } from "./panel.js";
 
-const DAY_MS = 86_400_000;
-/** Day of items without a date. */
-const NO_DAY = -(2 ** 31);
 const ITEMS_LISTED = 60;
 /**
  * Drawing order: failures last, on top of the others.
@@ -42,10 +40,6 @@ export class MapPanel extends DataPanel {
     this.selection = new Set();
     /** @type {Footprints | null} */
     this.footprints = null;
-    /** @type {number[]} */
-    this.days = [];
-    this.dateRange = [NO_DAY, NO_DAY];
-    this.allDates = true;
     this.fitPending = true;
     /** @type {StatusStyle[] | null} */
     this.styles = null;
@@ -61,9 +55,7 @@ export class MapPanel extends DataPanel {
       h("option", { value: "tile" }, "tiles"),
     );
     this.boxButton = toggleButton("Box select", (pressed) => this.boxSelect?.enable(pressed));
-    this.firstDate = this.dateSlider("First date");
-    this.lastDate = this.dateSlider("Last date");
-    this.dateText = h("span");
+    this.dateFilter = new DateFilter(() => this.schedulePaint());
     this.body.append(
       h(
         "p",
@@ -74,17 +66,11 @@ export class MapPanel extends DataPanel {
         actionButton("Next failed", () => this.openNextFailed()),
       ),
       this.legend.element,
-      h("p", { class: "wm-dates" }, "Dates ", this.firstDate, this.lastDate, this.dateText),
+      this.dateFilter.element,
       this.mapHost,
       this.selectionList,
       this.missing,
     );
-  }
-
-  /** @param {string} label */
-  dateSlider(label) {
-    const oninput = () => this.filterDates();
-    return h("input", { type: "range", min: 0, max: 0, value: 0, "aria-label": label, oninput });
   }
 
   /** @override */
@@ -170,14 +156,8 @@ export class MapPanel extends DataPanel {
   onData(data) {
     const isFirst = this.footprints === null;
     this.footprints = new Footprints(data);
-    this.days = [...new Set(data.day)].filter((day) => day !== NO_DAY).sort((a, b) => a - b);
-    const last = String(Math.max(0, this.days.length - 1));
-    const endsAtLast = this.lastDate.value === this.lastDate.max;
-    this.firstDate.max = last;
-    this.lastDate.max = last;
-    if (isFirst || endsAtLast) this.lastDate.value = last;
+    this.dateFilter.setDays(data.day);
     this.listMissing(data, this.footprints);
-    this.filterDates();
     if (isFirst) this.fit();
   }
 
@@ -208,34 +188,12 @@ export class MapPanel extends DataPanel {
     return h("p", { class: "wm-links" }, buttons, remainderText(ids.length, ITEMS_LISTED));
   }
 
-  // ---- filters
-
-  filterDates() {
-    const [first, last] = [Number(this.firstDate.value), Number(this.lastDate.value)].sort((a, b) => a - b);
-    this.dateRange = [this.days[first] ?? NO_DAY, this.days[last] ?? NO_DAY];
-    this.allDates = first === 0 && last === this.days.length - 1;
-    this.dateText.textContent =
-      this.days.length === 0 ? "none" : `${formatDay(this.dateRange[0])} to ${formatDay(this.dateRange[1])}`;
-    for (const slider of [this.firstDate, this.lastDate]) {
-      slider.setAttribute("aria-valuetext", formatDay(this.days[Number(slider.value)] ?? 0));
-    }
-    this.schedulePaint();
-  }
-
-  /**
-   * @param {FootprintData} data
-   * @param {number} index
-   */
-  isInDateRange({ day }, index) {
-    return this.allDates || (day[index] >= this.dateRange[0] && day[index] <= this.dateRange[1]);
-  }
-
   /**
    * @param {FootprintData} data
    * @param {number} index
    */
   isVisible(data, index) {
-    return this.isInDateRange(data, index) && this.legend.visible.has(statusOf(data, index));
+    return this.dateFilter.includes(data.day[index]) && this.legend.visible.has(statusOf(data, index));
   }
 
   // ---- drawing
@@ -269,7 +227,7 @@ export class MapPanel extends DataPanel {
       this.legend.visible.has(status) ? groups[MAP_ORDER.indexOf(status)] : null,
     );
     for (let index = 0; index < footprints.length; index += 1) {
-      if (this.isInDateRange(data, index)) groupOfCode[data.status[index]]?.items.push(index);
+      if (this.dateFilter.includes(data.day[index])) groupOfCode[data.status[index]]?.items.push(index);
     }
     const selected = [...this.selection].map((id) => binarySearch(data.id, id)).filter((index) => index >= 0);
     const color = getComputedStyle(this.root).color;
@@ -430,11 +388,6 @@ export class MapPanel extends DataPanel {
  */
 function statusOf({ statuses, status }, index) {
   return statuses[status[index]];
-}
-
-/** @param {number} day */
-function formatDay(day) {
-  return new Date(day * DAY_MS).toISOString().slice(0, 10);
 }
 
 export default {
