@@ -55,7 +55,7 @@ export class GraphPanel extends DataPanel {
     );
     this.search = new GraphSearch(this, (kind, id) => this.open(kind, id));
     this.completedButton = toggleButton("Hide completed", (pressed) => this.setHideCompleted(pressed));
-    this.neighborsButton = toggleButton("Neighbors only", (pressed) => this.setNeighborsOnly(pressed));
+    this.neighborsButton = toggleButton("Neighbours only", (pressed) => this.setNeighborsOnly(pressed));
     this.graphvizButton = toggleButton("Graphviz", (pressed) => this.showGraphviz(pressed));
     this.canvas = h("canvas", {
       class: "wm-lanes",

@@ -66,7 +66,7 @@ export class GraphvizView {
       this.element.replaceChildren(interactiveGraph(response.body, this.onSelect));
       this.fadeHidden();
     } else {
-      const hint = "Hide completed items, or select a tile and show its neighbors only.";
+      const hint = "Hide completed items, or select a tile and show its neighbours only.";
       this.element.replaceChildren(h("p", {}, `${errorText(response)} ${hint}`));
     }
   }
