@@ -67,3 +67,14 @@ wheel-test: ## build the wheel, install it into a new environment and start a se
 clean: ## remove .venv, builds and caches
 	rm -rf .venv dist build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# --- the panels' JavaScript
+
+.PHONY: js
+js: node_modules/.package-lock.json ## types, lint, format and unit tests of the panels' JavaScript (Node.js 18 or newer)
+	@npm run --silent check
+
+node_modules/.package-lock.json: package.json package-lock.json
+	@command -v npm >/dev/null || { echo "make js needs Node.js and npm. On Debian: sudo apt-get install nodejs npm" >&2; exit 1; }
+	@npm ci --silent
+	@touch $@

@@ -35,7 +35,7 @@ WATCHING = """
 globalThis.seen = {};
 new MutationObserver(() => {
   if (!seen.panel && document.querySelector(".wm-panel")) seen.panel = performance.now();
-  if (!seen.painted && /[0-9]/.test(document.querySelector(".wm-legend .wm-number")?.textContent ?? "")) {
+  if (!seen.painted && /[0-9]/.test(document.querySelector(".wm-legend .wm-count")?.textContent ?? "")) {
     seen.painted = true;
     requestAnimationFrame(() => setTimeout(() => { seen.first = performance.now(); }));
   }

@@ -1,4 +1,4 @@
-"""The dependency graph in JupyterLab: lanes on a canvas, dot as a picture, and every item with its neighbours."""
+"""The dependency graph in JupyterLab: lanes on a canvas, the graph drawn by Graphviz, and the card of an item."""
 
 from __future__ import annotations
 
@@ -7,123 +7,123 @@ import re
 import pytest
 from playwright.sync_api import Locator, Position, expect
 
-from tests.browser.lab import Lab, panel, status_of
+from tests.browser.lab import BUSY, Lab, panel, status_of
 from tests.example_servers import call
 
 pytestmark = pytest.mark.usefixtures("one_scene_in_retry")
 
 GRAPH = "aoi.graph()"
-#: where the first cell of the lanes is
+#: Position of the first cell of the lanes.
 FIRST: Position = {"x": 92 + 5, "y": 20 + 5}
 
 
-def ready(shown: Locator) -> Locator:
-    expect(shown.locator(".wm-legend")).to_contain_text(re.compile(r"PENDING\s*\d+"), timeout=20_000)
-    return shown
+def ready(graph: Locator) -> Locator:
+    expect(graph.locator(".wm-legend")).to_contain_text(re.compile(r"PENDING\s*\d+"))
+    return graph
 
 
-def drawn(shown: Locator) -> None:
+def await_drawn(graph: Locator) -> None:
     """Wait until the canvas has more than one colour."""
-    canvas = shown.locator("canvas").element_handle()
-    shown.page.wait_for_function(
+    canvas = graph.locator("canvas").element_handle()
+    graph.page.wait_for_function(
         """canvas => new Set(new Uint32Array(
           canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data.buffer)).size > 2""",
         arg=canvas,
     )
 
 
-def test_a_tile_is_chosen_and_given_up_by_force_knowing_what_it_does(lab: Lab) -> None:
-    with lab.notebook(GRAPH, "import time; time.sleep(120)") as page:
-        shown = ready(panel(page, "Dependency graph"))
-        drawn(shown)
-        shown.locator("canvas").click(position=FIRST)
-        card = shown.locator(".wm-card")
+def test_a_tile_is_failed_by_force_after_a_preview(lab: Lab) -> None:
+    with lab.notebook(GRAPH, BUSY) as page:
+        graph = ready(panel(page, "Dependency graph"))
+        await_drawn(graph)
+        graph.locator("canvas").click(position=FIRST)
+        card = graph.locator(".wm-card")
         expect(card).to_contain_text(re.compile(r"tile \d+"))
-        number = int(re.search(r"tile (\d+)", card.inner_text())[1])  # type: ignore[index]
+        tile_id = int(re.search(r"tile (\d+)", card.inner_text())[1])  # type: ignore[index]
         expect(card.get_by_text("Scene:")).to_be_visible()
         expect(card.get_by_text("Next:")).to_be_visible()
-        expect(card).to_contain_text("job waits for a worker since")
-        card.get_by_role("button", name="Give up by force …").click()
-        dialog = shown.locator("dialog")
-        expect(dialog).to_contain_text("Give up tile")
-        expect(dialog).to_contain_text("only this one will be FAILED")
-        expect(dialog).to_contain_text("1 will follow another")
+        expect(card).to_contain_text("job queued since")
+        card.get_by_role("button", name="Force fail…").click()
+        dialog = graph.locator("dialog")
+        expect(dialog).to_contain_text("Fail tile")
+        expect(dialog).to_contain_text("only this item will be FAILED")
+        expect(dialog).to_contain_text("1 will be relinked")
         dialog.get_by_role("button", name="Cancel").click()
-        assert status_of(lab, "tile", number) == "PENDING"
-        card.get_by_role("button", name="Give up by force …").click()
-        dialog.get_by_role("button", name="Give up").click()
+        assert status_of(lab, "tile", tile_id) == "PENDING"
+        card.get_by_role("button", name="Force fail…").click()
+        dialog.get_by_role("button", name="Fail", exact=True).click()
         expect(card).to_contain_text("FAILED")
-        assert status_of(lab, "tile", number) == "FAILED"
-        expect(shown.locator(".wm-legend")).to_contain_text(re.compile(r"FAILED\s*[1-9]"))
+        assert status_of(lab, "tile", tile_id) == "FAILED"
+        expect(graph.locator(".wm-legend")).to_contain_text(re.compile(r"FAILED\s*[1-9]"))
 
 
-def test_keys_go_along_the_links(lab: Lab) -> None:
+def test_arrow_keys_follow_the_links(lab: Lab) -> None:
     with lab.notebook(GRAPH) as page:
-        shown = ready(panel(page, "Dependency graph"))
-        shown.locator("canvas").focus()
-        said = shown.locator(".wm-said")
+        graph = ready(panel(page, "Dependency graph"))
+        graph.locator("canvas").focus()
+        message = graph.locator(".wm-message")
         page.keyboard.press("ArrowDown")
-        expect(said).to_have_text(re.compile(r"^Tile \d+, "))
-        first = said.inner_text()
+        expect(message).to_have_text(re.compile(r"^Tile \d+, "))
+        first = message.inner_text()
         page.keyboard.press("ArrowRight")
-        expect(said).not_to_have_text(first)
+        expect(message).not_to_have_text(first)
         page.keyboard.press("Enter")
-        expect(shown.locator(".wm-card h4")).to_be_visible()
-        expect(shown.locator(".wm-card")).to_be_focused()
+        expect(graph.locator(".wm-card h4")).to_be_visible()
+        expect(graph.locator(".wm-card")).to_be_focused()
 
 
-def test_finding_folding_and_neighbours(lab: Lab) -> None:
+def test_search_and_restrictions(lab: Lab) -> None:
     with lab.notebook(GRAPH) as page:
-        shown = ready(panel(page, "Dependency graph"))
-        shown.get_by_label("Find by name or id").fill("t5")
-        shown.get_by_label("Find by name or id").press("Enter")
-        card = shown.locator(".wm-card")
+        graph = ready(panel(page, "Dependency graph"))
+        graph.get_by_label("Search by name or id").fill("t5")
+        graph.get_by_label("Search by name or id").press("Enter")
+        card = graph.locator(".wm-card")
         expect(card).to_contain_text("tile 5")
-        shown.get_by_role("button", name="Neighbours only").click()
-        shown.get_by_role("button", name="Fold what is done").click()
-        shown.get_by_role("button", name="Show all").click()
-        expect(shown.get_by_role("button", name="Neighbours only")).to_have_attribute("aria-pressed", "true")
-        shown.get_by_label("Find by name or id").fill("no such name")
-        shown.get_by_label("Find by name or id").press("Enter")
-        expect(shown.locator(".wm-said")).to_have_text("Nothing is called no such name.")
-        shown.get_by_role("button", name="Next that failed").click()
+        graph.get_by_role("button", name="Neighbours only").click()
+        graph.get_by_role("button", name="Hide completed").click()
+        graph.get_by_role("button", name="Fit").click()
+        expect(graph.get_by_role("button", name="Neighbours only")).to_have_attribute("aria-pressed", "true")
+        graph.get_by_label("Search by name or id").fill("no such name")
+        graph.get_by_label("Search by name or id").press("Enter")
+        expect(graph.locator(".wm-message")).to_have_text("No scene or tile matches “no such name”.")
+        graph.get_by_role("button", name="Next failed").click()
         expect(card).to_contain_text(re.compile("RETRY|FAILED"))
 
 
-def test_dot_shows_the_same_and_repairs_too(lab: Lab) -> None:
+def test_graphviz_shows_the_same_items_and_actions(lab: Lab) -> None:
     with lab.notebook(GRAPH) as page:
-        shown = ready(panel(page, "Dependency graph"))
-        shown.get_by_role("button", name="Dot", exact=True).click()
-        picture = shown.locator(".wm-dot svg")
-        expect(picture.locator("g.node")).to_have_count(24, timeout=20_000)
-        shown.get_by_label(re.compile("RETRY")).uncheck()
-        expect(picture.locator(".wm-faint")).to_have_count(1)
-        shown.get_by_label(re.compile("RETRY")).check()
-        expect(picture.locator(".wm-faint")).to_have_count(0)
-        node = picture.locator('[data-item="s3"]')
+        graph = ready(panel(page, "Dependency graph"))
+        graph.get_by_role("button", name="Graphviz", exact=True).click()
+        svg = graph.locator(".wm-dot svg")
+        expect(svg.locator("g.node")).to_have_count(24)
+        graph.get_by_label(re.compile("RETRY")).uncheck()
+        expect(svg.locator(".wm-faint")).to_have_count(1)
+        graph.get_by_label(re.compile("RETRY")).check()
+        expect(svg.locator(".wm-faint")).to_have_count(0)
+        node = svg.locator('[data-item="s3"]')
         node.focus()
         page.keyboard.press("Enter")
-        card = shown.locator(".wm-card")
+        card = graph.locator(".wm-card")
         expect(card).to_contain_text("scene 3")
-        card.get_by_role("button", name="Retry …").click()
-        shown.locator("dialog").get_by_role("button", name="Retry").click()
+        card.get_by_role("button", name="Retry…").click()
+        graph.locator("dialog").get_by_role("button", name="Retry").click()
         expect(card).to_contain_text("PENDING")
         assert status_of(lab) == "PENDING"
 
 
-def test_what_changes_shows_in_the_lanes_while_a_cell_runs(lab: Lab) -> None:
-    with lab.notebook(GRAPH, "import time; time.sleep(120)") as page:
-        shown = ready(panel(page, "Dependency graph"))
-        done = shown.locator(".wm-legend")
-        before = int(re.search(r"DONE\s*(\d+)", done.inner_text())[1])  # type: ignore[index]
+def test_the_lanes_follow_the_server_while_a_cell_runs(lab: Lab) -> None:
+    with lab.notebook(GRAPH, BUSY) as page:
+        graph = ready(panel(page, "Dependency graph"))
+        legend = graph.locator(".wm-legend")
+        before = int(re.search(r"DONE\s*(\d+)", legend.inner_text())[1])  # type: ignore[index]
         call(lab.server, "PUT", "tile/6/force/DONE")
-        expect(done).to_contain_text(re.compile(rf"DONE\s*{before + 1}"), timeout=3_000)
+        expect(legend).to_contain_text(re.compile(rf"DONE\s*{before + 1}"))
         call(lab.server, "PUT", "tile/6/force/NEW")
-        expect(done).to_contain_text(re.compile(rf"DONE\s*{before}\b"), timeout=3_000)
+        expect(legend).to_contain_text(re.compile(rf"DONE\s*{before}\b"))
 
 
-def test_a_graph_of_nothing(lab: Lab) -> None:
+def test_panels_of_an_empty_aoi(lab: Lab) -> None:
     with lab.notebook('m.create("Empty").graph()', 'm["Empty"].map()', 'm["Empty"].panels.timeline()') as page:
         expect(panel(page, "Dependency graph").locator(".wm-legend")).to_contain_text(re.compile(r"DONE\s*0"))
         expect(panel(page, "Map").locator(".wm-legend")).to_contain_text(re.compile(r"DONE\s*0"))
-        expect(panel(page, "Timeline").get_by_text("Nothing is running.")).to_be_visible()
+        expect(panel(page, "Timeline").get_by_text("No running jobs.")).to_be_visible()

@@ -1,4 +1,4 @@
-"""The map in JupyterLab: footprints by status, filters, selection, and repairs on the spot."""
+"""The map in JupyterLab: footprints by status, filters, selection, and actions on items."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.lab import MORTAL, Lab, kill_kernel, panel, status_of
+from tests.browser.lab import BUSY, MORTAL, Lab, kill_kernel, panel, status_of
 from tests.example_servers import call
 
 pytestmark = pytest.mark.usefixtures("one_scene_in_retry")
@@ -23,80 +23,80 @@ PAINTED = """panes => {
 }"""
 
 
-def painted(shown: Locator) -> int:
-    """How many pixels have something of a footprint."""
-    number: int = shown.locator(".leaflet-overlay-pane").evaluate(PAINTED)
-    return number
+def painted(map_panel: Locator) -> int:
+    """Count the pixels of footprints."""
+    count: int = map_panel.locator(".leaflet-overlay-pane").evaluate(PAINTED)
+    return count
 
 
 def await_painted(page: Page, condition: str) -> None:
-    """Wait until the number of such pixels is as it should be."""
+    """Wait until the count of the pixels meets a condition."""
     page.wait_for_function(f"({PAINTED})(document.querySelector('.leaflet-overlay-pane')) {condition}")
 
 
-def ready(shown: Locator) -> Locator:
-    """The map when its footprints are drawn."""
-    expect(shown.locator(".wm-legend")).to_contain_text(re.compile(r"DONE\s*2"), timeout=20_000)
-    await_painted(shown.page, "> 1000")
-    return shown
+def ready(map_panel: Locator) -> Locator:
+    """Return the map once its footprints are drawn."""
+    expect(map_panel.locator(".wm-legend")).to_contain_text(re.compile(r"DONE\s*2"))
+    await_painted(map_panel.page, "> 1000")
+    return map_panel
 
 
-def next_failed(shown: Locator) -> Locator:
-    expect(shown.locator(".wm-legend")).to_contain_text(re.compile(r"RETRY\s*[1-9]"))
-    shown.get_by_role("button", name="Next that failed").click()
-    card = shown.locator(".leaflet-popup .wm-card")
+def next_failed(map_panel: Locator) -> Locator:
+    expect(map_panel.locator(".wm-legend")).to_contain_text(re.compile(r"RETRY\s*[1-9]"))
+    map_panel.get_by_role("button", name="Next failed").click()
+    card = map_panel.locator(".leaflet-popup .wm-card")
     expect(card.locator("h4")).to_be_visible()
-    still(shown)
+    await_still(map_panel)
     return card
 
 
-def still(shown: Locator) -> None:
-    """Wait until the map has moved to make room for a card: what moves under the mouse is not clicked."""
-    expect(shown.locator(".leaflet-pan-anim")).to_have_count(0)
+def await_still(map_panel: Locator) -> None:
+    """Wait until the map has moved to show a card: a click would miss a moving target."""
+    expect(map_panel.locator(".leaflet-pan-anim")).to_have_count(0)
 
 
 def test_footprints_are_drawn_and_filtered_by_status_and_date(lab: Lab) -> None:
     with lab.notebook(MAP) as page:
-        shown = ready(panel(page, "Map"))
-        expect(shown).to_have_attribute("data-transport", "Direct")
-        everything = painted(shown)
-        shown.get_by_label(re.compile("DONE")).uncheck()
+        map_panel = ready(panel(page, "Map"))
+        expect(map_panel).to_have_attribute("data-transport", "FetchTransport")
+        everything = painted(map_panel)
+        map_panel.get_by_label(re.compile("DONE")).uncheck()
         await_painted(page, f"< {everything}")
-        shown.get_by_label(re.compile("DONE")).check()
+        map_panel.get_by_label(re.compile("DONE")).check()
         await_painted(page, f"== {everything}")
-        before = shown.locator(".wm-dates span").inner_text()
-        shown.get_by_label("First date").press("End")
-        expect(shown.locator(".wm-dates span")).not_to_have_text(before)
+        before = map_panel.locator(".wm-dates span").inner_text()
+        map_panel.get_by_label("First date").press("End")
+        expect(map_panel.locator(".wm-dates span")).not_to_have_text(before)
         await_painted(page, f"< {everything}")
 
 
-def test_a_scene_is_retried_where_it_is_while_a_cell_runs(lab: Lab) -> None:
-    with lab.notebook(MAP, "import time; time.sleep(120)") as page:
-        shown = ready(panel(page, "Map"))
-        card = next_failed(shown)
+def test_a_scene_is_retried_on_its_card_while_a_cell_runs(lab: Lab) -> None:
+    with lab.notebook(MAP, BUSY) as page:
+        map_panel = ready(panel(page, "Map"))
+        card = next_failed(map_panel)
         expect(card).to_contain_text("badly formatted storage uri")
         expect(card).to_contain_text(re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC"))
-        card.get_by_role("button", name="Retry …").click()
-        shown.locator("dialog").get_by_role("button", name="Retry").click()
-        expect(shown.locator(".wm-legend")).to_contain_text(re.compile(r"RETRY\s*0"))
+        card.get_by_role("button", name="Retry…").click()
+        map_panel.locator("dialog").get_by_role("button", name="Retry").click()
+        expect(map_panel.locator(".wm-legend")).to_contain_text(re.compile(r"RETRY\s*0"))
         expect(card).to_contain_text("PENDING")
         assert status_of(lab) == "PENDING"
         call(lab.server, "PUT", "scene/3/force/RETRY")
-        expect(card.get_by_role("button", name="Retry …")).to_be_visible(timeout=5_000)
-        expect(shown.locator(".wm-legend")).to_contain_text(re.compile(r"RETRY\s*1"))
+        expect(card.get_by_role("button", name="Retry…")).to_be_visible()
+        expect(map_panel.locator(".wm-legend")).to_contain_text(re.compile(r"RETRY\s*1"))
 
 
-def test_a_scene_is_given_up_by_keyboard_after_the_kernel_has_died(lab: Lab) -> None:
+def test_a_scene_is_failed_by_keyboard_after_the_kernel_has_died(lab: Lab) -> None:
     with lab.notebook(MAP, MORTAL) as page:
-        shown = ready(panel(page, "Map"))
+        map_panel = ready(panel(page, "Map"))
         kill_kernel(lab, page)
-        shown.get_by_role("button", name="Next that failed").focus()
+        map_panel.get_by_role("button", name="Next failed").focus()
         page.keyboard.press("Enter")
-        card = shown.locator(".leaflet-popup .wm-card")
-        card.get_by_role("button", name="Give up …").focus()
+        card = map_panel.locator(".leaflet-popup .wm-card")
+        card.get_by_role("button", name="Fail…").focus()
         page.keyboard.press("Enter")
-        dialog = shown.locator("dialog")
-        expect(dialog).to_contain_text("6 items will be FAILED, this one among them")
+        dialog = map_panel.locator("dialog")
+        expect(dialog).to_contain_text("6 items will be FAILED, including this one")
         page.keyboard.press("Enter")
         expect(card).to_contain_text("FAILED")
         assert status_of(lab) == "FAILED"
@@ -105,33 +105,33 @@ def test_a_scene_is_given_up_by_keyboard_after_the_kernel_has_died(lab: Lab) -> 
 
 def test_a_click_and_a_box_select(lab: Lab) -> None:
     with lab.notebook(MAP) as page:
-        shown = ready(panel(page, "Map"))
-        ground = shown.locator(".leaflet-container")
-        frame = ground.bounding_box()
+        map_panel = ready(panel(page, "Map"))
+        container = map_panel.locator(".leaflet-container")
+        frame = container.bounding_box()
         assert frame is not None
         middle = frame["x"] + frame["width"] / 2, frame["y"] + frame["height"] / 2
         page.mouse.click(*middle)
-        expect(shown.locator(".wm-chosen strong")).to_have_text(re.compile(r"^\d scenes? selected$"))
-        expect(shown.locator(".leaflet-popup h4")).to_have_text(re.compile("^S1"))
-        shown.get_by_role("button", name="Select by a box").click()
+        expect(map_panel.locator(".wm-selection strong")).to_have_text(re.compile(r"^\d scenes? selected$"))
+        expect(map_panel.locator(".leaflet-popup h4")).to_have_text(re.compile("^S1"))
+        map_panel.get_by_role("button", name="Box select").click()
         page.mouse.move(frame["x"] + 60, frame["y"] + 5)
         page.mouse.down()
         page.mouse.move(frame["x"] + frame["width"] - 5, frame["y"] + frame["height"] - 5, steps=5)
         page.mouse.up()
-        expect(shown.locator(".wm-chosen strong")).to_have_text("4 scenes selected")
-        shown.locator(".wm-chosen").get_by_role("button", name="Retry 1 …").click()
-        shown.locator("dialog").get_by_role("button", name="Cancel").click()
+        expect(map_panel.locator(".wm-selection strong")).to_have_text("4 scenes selected")
+        map_panel.locator(".wm-selection").get_by_role("button", name="Retry 1…").click()
+        map_panel.locator("dialog").get_by_role("button", name="Cancel").click()
         assert status_of(lab) == "RETRY"
 
 
-def test_what_has_no_footprint_is_listed(lab: Lab) -> None:
+def test_items_without_a_footprint_are_listed(lab: Lab) -> None:
     with lab.notebook(MAP) as page:
-        shown = ready(panel(page, "Map"))
-        shown.get_by_label("What is shown").select_option("tile")
-        missing = shown.locator("details", has_text="20 tiles without a footprint")
+        map_panel = ready(panel(page, "Map"))
+        map_panel.get_by_label("Item type").select_option("tile")
+        missing = map_panel.locator("details", has_text="20 tiles without a footprint")
         missing.locator("summary").click()
         missing.get_by_role("button", name=re.compile(r"tile 1$")).click()
-        expect(shown.locator(".leaflet-popup .wm-card")).to_contain_text("tile 1")
+        expect(map_panel.locator(".leaflet-popup .wm-card")).to_contain_text("tile 1")
 
 
 def test_hostile_names_are_shown_and_never_run(lab: Lab) -> None:
@@ -139,10 +139,10 @@ def test_hostile_names_are_shown_and_never_run(lab: Lab) -> None:
     call(lab.server, "POST", "aoi/Hostile")
     data = {"date": "2022-01-04T10:00:00Z", "tiles": {"T": {}}, "tags": {"<b>": "<script>alert(2)</script>"}}
     scene = {"aoi": "Hostile", "source_id": name, "data": data, "tiles": {"T": {"data": {}}}}
-    number = call(lab.server, "POST", "aoi/Hostile/scene", scene)["id"]
+    scene_id = call(lab.server, "POST", "aoi/Hostile/scene", scene)["id"]
     failed = {
         "type": "scene",
-        "id": number,
+        "id": scene_id,
         "status": "RETRY",
         "message": "<script>alert(3)</script>\u202e" + "x" * 9000,
     }
@@ -154,8 +154,8 @@ def test_hostile_names_are_shown_and_never_run(lab: Lab) -> None:
         assert card.locator("img, script").count() == 0
 
 
-def one_scene(lab: Lab, aoi: str, kind: str, coordinates: object) -> None:
-    """An AOI of one scene with a footprint."""
+def create_scene(lab: Lab, aoi: str, kind: str, coordinates: object) -> None:
+    """Create an AOI of one scene with a footprint."""
     call(lab.server, "POST", f"aoi/{aoi}")
     data = {
         "date": "2022-01-04T10:00:00Z",
@@ -170,30 +170,30 @@ def one_scene(lab: Lab, aoi: str, kind: str, coordinates: object) -> None:
     )
 
 
-def test_a_footprint_across_the_antimeridian_is_one(lab: Lab) -> None:
+def test_a_footprint_across_the_antimeridian_is_one_item(lab: Lab) -> None:
     west = [[[178.0, -18.0], [180.0, -18.0], [180.0, -16.0], [178.0, -16.0], [178.0, -18.0]]]
     east = [[[-180.0, -18.0], [-178.0, -18.0], [-178.0, -16.0], [-180.0, -16.0], [-180.0, -18.0]]]
-    one_scene(lab, "Fiji", "MultiPolygon", [west, east])
+    create_scene(lab, "Fiji", "MultiPolygon", [west, east])
     with lab.notebook('m["Fiji"].map()') as page:
-        shown = panel(page, "Map of Fiji")
-        # Both sides of the antimeridian together fill the map; in the whole world they would be two dots.
+        map_panel = panel(page, "Map of Fiji")
+        # The map is fitted to both parts. In a map of the whole world they would be two dots.
         await_painted(page, "> 50000")
-        frame = shown.locator(".leaflet-container").bounding_box()
+        frame = map_panel.locator(".leaflet-container").bounding_box()
         assert frame is not None
         for side in (-40, 40):
-            shown.get_by_role("button", name="Whole AOI").click()
+            map_panel.get_by_role("button", name="Zoom to AOI").click()
             page.mouse.click(frame["x"] + frame["width"] / 2 + side, frame["y"] + frame["height"] / 2 + 20)
-            expect(shown.locator(".wm-chosen strong")).to_have_text("1 scene selected")
+            expect(map_panel.locator(".wm-selection strong")).to_have_text("1 scene selected")
             close = page.locator(".leaflet-popup-close-button")
             expect(close).to_be_visible()
-            still(shown)
+            await_still(map_panel)
             close.click()
-            expect(close).to_have_count(0)  # it fades
+            expect(close).to_have_count(0)  # A popup fades before it is removed.
 
 
 def test_a_footprint_around_a_pole(lab: Lab) -> None:
     ring = [[-135.0, 70.0], [-45.0, 70.0], [45.0, 70.0], [135.0, 70.0], [-135.0, 70.0]]
-    one_scene(lab, "Pole", "Polygon", [ring])
+    create_scene(lab, "Pole", "Polygon", [ring])
     with lab.notebook('m["Pole"].map()') as page:
         panel(page, "Map of Pole")
         await_painted(page, "> 5000")

@@ -195,7 +195,7 @@ class Monitor(ProcessMixin):
         <Dashboard DenmarkS1>
         """
         first = next(iter(self.names()), None)
-        return load_panel("dashboard")(self[first] if first is not None else None, self._api, chooses=True)
+        return load_panel("dashboard")(self[first] if first is not None else None, self._api, has_aoi_list=True)
 
     def create(self, name: str) -> AOI:
         """Create an AOI and return it. Raises AOIExists, InvalidInput.

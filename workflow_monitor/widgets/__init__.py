@@ -1,1 +1,1 @@
-"""Panels for notebooks: each is a file of Python with its JavaScript beside it."""
+"""Panels for notebooks: Python traits, with an ES module of the same name that draws the panel."""

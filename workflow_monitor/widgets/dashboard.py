@@ -1,4 +1,4 @@
-"""All panels in one: of an AOI, or of any AOI that is chosen from the list of all."""
+"""All panels in one: for one AOI, or with a list of AOIs to select from."""
 
 from __future__ import annotations
 
@@ -13,37 +13,38 @@ from workflow_monitor.client.api import Api
 from workflow_monitor.client.panels import GROUP
 from workflow_monitor.widgets.panel import Panel
 
-#: the order of the panels; those of others come after ours
+#: Order of the built-in panels; panels of other packages follow.
 ORDER = ("summary", "map", "graph", "failures", "timeline")
 
 
 class Dashboard(Panel):
-    """The summary above, the other panels in tabs. With `chooses` a list of all AOIs, one of which is shown.
+    """The summary above the other panels in tabs, optionally with a list of all AOIs.
 
-    `panels` are all that are registered, by name; those that are no widgets stay as they are when the dashboard is made.
+    `panels` maps the names of all registered panels to widgets. A panel that is not a widget is displayed once and not
+    updated.
     """
 
     module = "dashboard.js"
     panels = traitlets.Dict().tag(sync=True, **ipywidgets.widget_serialization)
-    chooses = traitlets.Bool().tag(sync=True)
+    has_aoi_list = traitlets.Bool().tag(sync=True)
 
-    def __init__(self, aoi: AOI | None, api: Api, *, chooses: bool = False) -> None:
-        super().__init__(aoi, api, panels={}, chooses=chooses)
-        known = {point.name: point for point in entry_points(group=GROUP) if point.name != "dashboard"}
-        names = sorted(known, key=lambda name: (ORDER.index(name) if name in ORDER else len(ORDER), name))
-        self.panels = {name: _as_widget(known[name].load()(aoi, api)) for name in names}
+    def __init__(self, aoi: AOI | None, api: Api, *, has_aoi_list: bool = False) -> None:
+        super().__init__(aoi, api, panels={}, has_aoi_list=has_aoi_list)
+        points = {point.name: point for point in entry_points(group=GROUP) if point.name != "dashboard"}
+        names = sorted(points, key=lambda name: (ORDER.index(name) if name in ORDER else len(ORDER), name))
+        self.panels = {name: _as_widget(points[name].load()(aoi, api)) for name in names}
 
     def close(self) -> None:
-        """Close the panels, too."""
+        """Remove the dashboard and its panels."""
         panels = self.panels if self.trait_has_value("panels") else {}
         super().close()
-        for one in panels.values():
-            one.close()
+        for panel in panels.values():
+            panel.close()
 
 
-def _as_widget(shown: Any) -> ipywidgets.Widget:  # noqa: ANN401 - anything that a notebook can show
-    if isinstance(shown, ipywidgets.Widget):
-        return shown
+def _as_widget(panel: Any) -> ipywidgets.Widget:  # noqa: ANN401 - anything that IPython can display
+    if isinstance(panel, ipywidgets.Widget):
+        return panel
     output = ipywidgets.Output()
-    output.append_display_data(shown)
+    output.append_display_data(panel)
     return output

@@ -1,99 +1,136 @@
-import { counted, element, grouped, utc } from "./elements.js";
-import { Panel, shown } from "./panel.js";
-import { repair } from "./repairs.js";
+/** @import { FailureGroup, RenderContext, Transition, WidgetModel } from "./types.js" */
+import { applyToItems } from "./actions.js";
+import { actionButton, h, replaceKeepingFocus } from "./dom.js";
+import { formatNumber, formatUTC, pluralize, remainderText } from "./format.js";
+import { mountPanel, Panel } from "./panel.js";
 
-const SHOWN_IDS = 30;
-const SHOWN_ORBITS = 8;
+const IDS_SHOWN = 30;
+const ORBITS_SHOWN = 8;
 
 export class FailuresPanel extends Panel {
-  constructor(model, el) {
-    super(model, el, "Failures");
-    this.open = new Set();
-    this.busy = false;
+  /**
+   * @param {WidgetModel} model
+   * @param {HTMLElement} host
+   */
+  constructor(model, host) {
+    super(model, host, "Failures");
+    /**
+     * Keys of the expanded groups.
+     *
+     * @type {Set<string>}
+     */
+    this.expanded = new Set();
+    this.actionRunning = false;
+    this.stale = true;
   }
 
-  heard(events) {
-    const failed = ["RETRY", "FAILED"];
-    this.concerned ||= events.some((event) => failed.includes(event.from) || failed.includes(event.to));
+  /**
+   * @override
+   * @param {Transition[]} events
+   */
+  applyEvents(events) {
+    this.stale ||= events.some(({ from, to }) =>
+      [from, to].some((status) => status === "RETRY" || status === "FAILED"),
+    );
   }
 
-  refreshSoon() {
-    if (this.concerned || this.since !== null) super.refreshSoon();
+  /** @override */
+  onReconnect() {
+    this.stale = true;
+    super.onReconnect();
   }
 
+  /** @override */
+  scheduleRefresh() {
+    if (this.stale || this.disconnectedAt !== null) super.scheduleRefresh();
+  }
+
+  /** @override */
   async show() {
-    if (this.busy) return;
-    this.concerned = false;
+    // The groups must not change under an open dialog.
+    if (this.actionRunning) return;
+    this.stale = false;
+    /** @type {FailureGroup[] | null} */
     const groups = await this.get(`${this.path}/failures`);
     if (groups === null) return;
-    const focused = document.activeElement?.dataset?.key;
-    const rows = groups.map((group) => this.group(group));
-    const none = element("p", {}, "Nothing has failed.");
-    this.body.replaceChildren(rows.length ? element("ul", { class: "wm-groups" }, rows) : none);
-    for (const one of this.body.querySelectorAll("[data-key]")) if (one.dataset.key === focused) one.focus();
+    const rows = groups.map((group) => this.groupRow(group));
+    replaceKeepingFocus(this.body, rows.length ? h("ul", { class: "wm-groups" }, rows) : h("p", {}, "No failures."));
   }
 
-  group(group) {
+  /** @param {FailureGroup} group */
+  groupRow(group) {
     const key = `${group.kind} ${group.message_template}`;
-    const summary = element(
+    const summary = h(
       "summary",
       { "data-key": key },
-      element("strong", {}, counted(group.count, group.kind)),
-      group.retry ? this.status("RETRY", grouped(group.retry)) : "",
-      group.failed ? this.status("FAILED", grouped(group.failed)) : "",
-      element("code", {}, element("bdi", {}, group.message_template)),
+      h("strong", {}, pluralize(group.count, group.kind)),
+      group.retry ? this.statusLabel("RETRY", formatNumber(group.retry)) : "",
+      group.failed ? this.statusLabel("FAILED", formatNumber(group.failed)) : "",
+      h("code", {}, h("bdi", {}, group.message_template)),
     );
-    const details = element(
+    const details = h(
       "details",
-      { open: this.open.has(key) },
+      { open: this.expanded.has(key) },
       summary,
-      element("p", {}, group.since ? `since ${utc(group.since)}, last ${utc(group.last)}` : ""),
-      element("pre", {}, element("bdi", {}, group.example || "(no message)")),
-      element("p", {}, datesOf(group)),
-      element("p", {}, this.ids(group)),
-      element("p", { class: "wm-actions" }, this.button(group, "retry", key), this.button(group, "fail", key)),
+      h("p", {}, group.since ? `first ${formatUTC(group.since)}, last ${formatUTC(group.last)}` : ""),
+      h("pre", {}, h("bdi", {}, group.example || "(no message)")),
+      h("p", {}, datesAndOrbits(group)),
+      h(
+        "p",
+        {},
+        `${group.kind} ids: ${group.ids.slice(0, IDS_SHOWN).join(", ")} ${remainderText(group.ids.length, IDS_SHOWN)}`,
+      ),
+      h("p", { class: "wm-actions" }, this.groupButton(group, "retry", key), this.groupButton(group, "fail", key)),
     );
-    details.addEventListener("toggle", () => (details.open ? this.open.add(key) : this.open.delete(key)));
-    return element("li", {}, details);
+    details.addEventListener("toggle", () => (details.open ? this.expanded.add(key) : this.expanded.delete(key)));
+    return h("li", {}, details);
   }
 
-  ids(group) {
-    const more = group.ids.length - SHOWN_IDS;
-    return `${group.kind}s ${group.ids.slice(0, SHOWN_IDS).join(", ")}${more > 0 ? ` and ${grouped(more)} more` : ""}`;
+  /**
+   * @param {FailureGroup} group
+   * @param {"retry" | "fail"} action
+   * @param {string} key
+   */
+  groupButton(group, action, key) {
+    const label = `${action === "retry" ? "Retry" : "Fail"} ${formatNumber(group.retry)}…`;
+    return actionButton(label, () => this.applyToGroup(group, action), {
+      "aria-label": `${label} with message “${group.message_template.slice(0, 80)}”`,
+      "data-key": `${action} ${key}`,
+      disabled: group.retry === 0,
+    });
   }
 
-  button(group, action, key) {
-    const label = action === "retry" ? `Retry ${grouped(group.retry)} …` : `Give up ${grouped(group.retry)} …`;
-    const name = `${label} of “${group.message_template.slice(0, 80)}”`;
-    const attributes = { class: "wm-button", "aria-label": name, "data-key": `${action} ${key}` };
-    const onclick = () => this.repair(group, action);
-    return element("button", { ...attributes, disabled: group.retry === 0, onclick }, label);
-  }
-
-  async repair(group, action) {
+  /**
+   * @param {FailureGroup} group
+   * @param {"retry" | "fail"} action
+   */
+  async applyToGroup(group, action) {
     const ids = group.ids.slice(0, group.retry);
-    // What is asked about stays as it is while it is worked on.
-    this.busy = true;
+    this.actionRunning = true;
     try {
-      if (!(await repair(this, group.kind, ids, action, " with this failure"))) return;
+      if (!(await applyToItems(this, group.kind, ids, action, " with this message"))) return;
     } finally {
-      this.busy = false;
+      this.actionRunning = false;
     }
     await this.refresh();
   }
 }
 
-/** Which dates and orbits the failures are of. */
-function datesOf({ first_acquired: first, last_acquired: last, orbits }) {
+/**
+ * Describe the acquisition dates and the most frequent orbits of a group.
+ *
+ * @param {Pick<FailureGroup, "first_acquired" | "last_acquired" | "orbits">} group
+ */
+export function datesAndOrbits({ first_acquired: first, last_acquired: last, orbits }) {
   const dates = first === null ? "" : `acquired ${first === last ? first : `${first} to ${last}`}`;
-  const most = Object.entries(orbits).sort((a, b) => b[1] - a[1]);
-  const told = most.slice(0, SHOWN_ORBITS).map(([orbit, number]) => `${orbit} (${grouped(number)})`);
-  const orbit = told.length ? `relative orbit ${told.join(", ")}${most.length > SHOWN_ORBITS ? " …" : ""}` : "";
-  return [dates, orbit].filter(Boolean).join("; ");
+  const byCount = Object.entries(orbits).sort((a, b) => b[1] - a[1]);
+  const shown = byCount.slice(0, ORBITS_SHOWN).map(([orbit, count]) => `${orbit} (${formatNumber(count)})`);
+  const ellipsis = byCount.length > ORBITS_SHOWN ? " …" : "";
+  const orbitText = shown.length ? `relative orbit ${shown.join(", ")}${ellipsis}` : "";
+  return [dates, orbitText].filter(Boolean).join("; ");
 }
 
 export default {
-  render({ model, el }) {
-    return shown(FailuresPanel, model, el);
-  },
+  /** @param {RenderContext} context */
+  render: (context) => mountPanel(FailuresPanel, context),
 };

@@ -1,348 +1,415 @@
-import { countedCodes, positionOf } from "./columns.js";
-import { Drawn } from "./drawn.js";
-import { counted, element } from "./elements.js";
-import { ItemCard } from "./item.js";
-import { Lanes, LanesView } from "./lanes.js";
-import { coloursOf, Legend } from "./legend.js";
-import { shown } from "./panel.js";
-import { drawing } from "./picture.js";
+/** @import { Kind, LaneData, RenderContext, Transition, WidgetModel } from "./types.js" */
+import { binarySearch, findNext, histogram } from "./columnar.js";
+import { DataPanel } from "./data-panel.js";
+import { actionButton, h, setPressed, toggleButton } from "./dom.js";
+import { pluralize } from "./format.js";
+import { GraphSearch } from "./graph-search.js";
+import { GraphvizView } from "./graphviz-view.js";
+import { ItemCard } from "./item-card.js";
+import { Lanes } from "./lanes.js";
+import { LanesPainter } from "./lanes-painter.js";
+import { Legend, statusStyles } from "./legend.js";
+import { mountPanel } from "./panel.js";
 
+/** @type {import("./types.js").Status[]} */
 const GRAPH_ORDER = ["RETRY", "FAILED", "PENDING", "NEW", "DONE"];
-const STEPS = 6;
-const FOUND = 12;
-const TYPING_MS = 250;
-const KEYS = { ArrowUp: "before", ArrowDown: "after", ArrowLeft: "left", ArrowRight: "right" };
+/** Links from the selected tile to the border of its neighborhood. */
+const LANES_LINKS = 6;
+const ZOOM_STEP = 1.5;
+/** Movement of the pointer above which a click is a drag, in pixels. */
+const DRAG_THRESHOLD = 4;
+const SCENES_LISTED = 20;
 
-export class GraphPanel extends Drawn {
-  constructor(model, el) {
-    super(model, el, "Dependency graph");
+/** @extends {DataPanel<LaneData>} */
+export class GraphPanel extends DataPanel {
+  /**
+   * @param {WidgetModel} model
+   * @param {HTMLElement} host
+   */
+  constructor(model, host) {
+    super(model, host, "Dependency graph");
+    /** @type {Lanes | null} */
+    this.lanes = null;
+    /** @type {LanesPainter | null} */
+    this.painter = null;
+    /** Position of the selected tile, or -1. */
     this.selected = -1;
-    this.view = null;
-    this.isToFit = true;
-    this.folded = false;
-    this.around = null;
-    this.legend = new Legend(this, GRAPH_ORDER, () => (this.picture.hidden ? this.paintSoon() : this.fade()));
+    /**
+     * Id of the tile to whose neighborhood the graph is restricted.
+     *
+     * @type {number | null}
+     */
+    this.centerId = null;
+    this.hideCompleted = false;
+    this.fitPending = true;
+    this.legend = new Legend(this, GRAPH_ORDER, () =>
+      this.graphviz.hidden ? this.schedulePaint() : this.graphviz.fadeHidden(),
+    );
     this.card = new ItemCard(
       this,
-      (kind, id) => this.go(kind, id),
-      (id) => this.followers(id),
+      (kind, id) => this.open(kind, id),
+      (id) => this.successorsOf(id),
     );
-    this.canvas = element("canvas", { class: "wm-lanes", tabindex: "0", role: "application", "aria-label": `Tiles of ${this.aoi} by place and date. Arrow keys go along the links.` });
-    this.picture = element("div", { class: "wm-dot", hidden: true, tabindex: "0", "aria-label": "The graph as Graphviz draws it" });
-    const hint = "Choose a tile by a click or with the arrow keys, or a date for its scenes.";
-    this.card.element.append(element("p", { class: "wm-hint" }, hint));
-    const beside = element("div", { class: "wm-beside" }, this.card.element);
-    this.body.append(this.tools(), this.legend.element, element("div", { class: "wm-graph" }, element("div", { class: "wm-view" }, this.canvas, this.picture), beside));
-    this.listen();
+    this.card.element.append(
+      h("p", { class: "wm-hint" }, "Select a tile by a click or with the arrow keys, or a date to list its scenes."),
+    );
+    this.search = new GraphSearch(this, (kind, id) => this.open(kind, id));
+    this.completedButton = toggleButton("Hide completed", (pressed) => this.setHideCompleted(pressed));
+    this.neighborsButton = toggleButton("Neighbours only", (pressed) => this.setNeighborsOnly(pressed));
+    this.graphvizButton = toggleButton("Graphviz", (pressed) => this.showGraphviz(pressed));
+    this.canvas = h("canvas", {
+      class: "wm-lanes",
+      tabindex: "0",
+      role: "application",
+      "aria-label": `Tiles of ${this.aoi} by place and date. The arrow keys follow the links.`,
+    });
+    this.graphviz = new GraphvizView(
+      this,
+      (kind, id) => this.open(kind, id),
+      () => this,
+      (kind, id) => this.isShown(kind, id),
+    );
+    this.body.append(
+      this.toolbar(),
+      this.legend.element,
+      h(
+        "div",
+        { class: "wm-graph" },
+        h("div", { class: "wm-view" }, this.canvas, this.graphviz.element),
+        h("div", { class: "wm-sidebar" }, this.card.element),
+      ),
+    );
+    this.canvas.addEventListener("wheel", (event) => this.onWheel(event), { passive: false });
+    this.canvas.addEventListener("pointerdown", (event) => this.onPointerDown(event));
+    this.canvas.addEventListener("pointermove", (event) => this.onPointerMove(event));
+    this.canvas.addEventListener("keydown", (event) => this.onKey(event));
   }
 
-  tools() {
-    const button = (label, onclick, name = label) => element("button", { class: "wm-button", "aria-label": name, onclick }, label);
-    const toggle = (label, change) => {
-      const made = button(label, () => {
-        const on = made.getAttribute("aria-pressed") !== "true";
-        made.setAttribute("aria-pressed", String(on));
-        change(on);
-      });
-      made.setAttribute("aria-pressed", "false");
-      return made;
-    };
-    this.found = element("datalist", { id: `wm-found-${(GraphPanel.count = (GraphPanel.count ?? 0) + 1)}` });
-    this.search = element("input", { type: "search", placeholder: "Find by name or id", "aria-label": "Find by name or id", list: this.found.id, class: "wm-search" });
-    this.search.addEventListener("input", () => this.typed());
-    this.search.addEventListener("keydown", (event) => event.key === "Enter" && this.findNow());
-    this.asDot = toggle("Dot", (on) => this.showDot(on));
-    this.near = toggle("Neighbours only", (on) => this.narrow(on));
-    return element(
+  toolbar() {
+    return h(
       "p",
       { class: "wm-actions" },
-      this.search,
-      this.found,
-      button("Next that failed", () => this.nextFailed()),
-      toggle("Fold what is done", (on) => this.fold(on)),
-      this.near,
-      this.asDot,
-      button("+", () => this.scale(1.5), "Larger"),
-      button("−", () => this.scale(1 / 1.5), "Smaller"),
-      button("All", () => this.whole(), "Show all"),
+      this.search.input,
+      this.search.suggestions,
+      actionButton("Next failed", () => this.openNextFailed()),
+      this.completedButton,
+      this.neighborsButton,
+      this.graphvizButton,
+      h(
+        "span",
+        { class: "wm-button-group" },
+        actionButton("+", () => this.zoom(ZOOM_STEP), { "aria-label": "Zoom in", title: "Zoom in" }),
+        actionButton("−", () => this.zoom(1 / ZOOM_STEP), { "aria-label": "Zoom out", title: "Zoom out" }),
+        actionButton("Fit", () => this.fit()),
+      ),
     );
   }
 
+  /** @override */
   source() {
     return `${this.path}/lanes`;
   }
 
+  /** @override */
   async start() {
     const stop = await super.start();
-    const resized = new ResizeObserver(() => this.paintSoon());
-    resized.observe(this.canvas);
+    const resizeObserver = new ResizeObserver(() => this.schedulePaint());
+    resizeObserver.observe(this.canvas);
     return () => {
-      resized.disconnect();
+      resizeObserver.disconnect();
+      this.graphviz.cancelDraw();
       stop();
     };
   }
 
-  heard(events) {
-    super.heard(events);
-    this.card.heard(events);
-    if (!this.picture.hidden) this.drawSoon();
+  // ---- data
+
+  /**
+   * @override
+   * @param {Transition[]} events
+   */
+  applyEvents(events) {
+    super.applyEvents(events);
+    this.card.applyEvents(events);
+    if (!this.graphviz.hidden) this.graphviz.scheduleDraw();
   }
 
-  note({ type, id, to, PreviousID: previous }) {
+  /**
+   * @override
+   * @param {LaneData} data
+   * @param {Transition} event
+   */
+  applyEvent(data, { type, id, to, PreviousID }) {
     if (type === "scene") {
-      const at = positionOf(this.data.scene_id, id);
-      if (at < 0 || to === null) this.stale = true;
-      else this.data.scene_status[at] = this.code(to);
+      const index = binarySearch(data.scene_id, id);
+      if (index < 0 || to === null) this.stale = true;
+      else data.scene_status[index] = this.code(data, to);
     } else if (type === "tile") {
-      const at = this.lanes.find(id);
-      const isAsBefore = at >= 0 && to !== null && (previous ?? 0) === this.idBefore(at);
-      // Who is linked anew may be on another track.
-      if (isAsBefore) this.data.status[at] = this.code(to);
-      else this.stale = true;
+      const position = this.lanes?.find(id) ?? -1;
+      // A relinked tile may have moved to another track.
+      const isRelinked = position >= 0 && (PreviousID ?? 0) !== this.previousIdOf(position);
+      if (position < 0 || to === null || isRelinked) this.stale = true;
+      else data.status[position] = this.code(data, to);
     }
   }
 
-  idBefore(at) {
-    const before = this.lanes.before(at);
-    return before < 0 ? 0 : this.data.id[before];
+  /** @param {number} position */
+  previousIdOf(position) {
+    const previous = this.lanes?.previous(position) ?? -1;
+    return this.lanes && previous >= 0 ? this.lanes.data.id[previous] : 0;
   }
 
-  take() {
-    const isFirst = !this.lanes;
-    const selected = this.selected >= 0 ? this.lanes.data.id[this.selected] : null;
-    this.lanes = new Lanes(this.data);
-    this.selected = selected === null ? -1 : this.lanes.find(selected);
-    this.narrowTo(this.around === null ? null : this.lanes.find(this.around));
-    this.isToFit ||= isFirst;
+  /**
+   * @override
+   * @param {LaneData} data
+   */
+  onData(data) {
+    const selectedId = this.lanes && this.selected >= 0 ? this.lanes.data.id[this.selected] : null;
+    this.lanes = new Lanes(data);
+    this.selected = selectedId === null ? -1 : this.lanes.find(selectedId);
+    this.restrict(this.lanes);
   }
 
-  narrowTo(at) {
-    this.lanes.show(at === null || at < 0 ? null : this.lanes.around(at, STEPS), this.folded);
+  /** @param {Lanes} lanes */
+  restrict(lanes) {
+    const center = this.centerId === null ? -1 : lanes.find(this.centerId);
+    lanes.show(center < 0 ? null : lanes.neighborhood(center, LANES_LINKS), this.hideCompleted);
   }
 
+  /**
+   * Return the ids of the next tiles.
+   *
+   * @param {number} id
+   */
+  successorsOf(id) {
+    const { lanes } = this;
+    const position = lanes?.find(id) ?? -1;
+    return lanes && position >= 0 ? lanes.next(position).map((successor) => lanes.data.id[successor]) : [];
+  }
+
+  // ---- view
+
+  /** @override */
   paint() {
-    // In a tab that was not opened yet there are neither styles nor room.
-    if (!this.lanes || this.canvas.clientWidth === 0) return;
-    this.view ??= new LanesView(this.canvas, coloursOf(this.root, this.data.statuses), this.glyphs);
-    if (this.isToFit) this.view.fit(this.lanes);
-    this.isToFit = false;
-    this.view.paint(this.lanes, this.legend.shown, this.selected);
-    this.legend.tell(this.data.statuses, countedCodes(this.data.status, this.data.statuses.length));
+    const { lanes } = this;
+    // In a hidden tab the canvas has no size.
+    if (!lanes || this.canvas.clientWidth === 0) return;
+    const { statuses, status } = lanes.data;
+    this.painter ??= new LanesPainter(this.canvas, statusStyles(this.root, statuses), this.glyphs);
+    this.painter.resize();
+    if (this.fitPending) this.painter.viewport.fit(lanes);
+    this.fitPending = false;
+    this.painter.paint(lanes, this.legend.visible, this.selected);
+    this.legend.setCounts(statuses, histogram(status, statuses.length));
   }
 
-  followers(id) {
-    const at = this.lanes.find(id);
-    return at < 0 ? [] : this.lanes.after(at).map((position) => this.data.id[position]);
+  /** @override */
+  onColorsChange() {
+    if (this.lanes) this.painter?.setStyles(statusStyles(this.root, this.lanes.data.statuses));
+    super.onColorsChange();
   }
 
-  // ---- what is shown
-
-  fold(on) {
-    this.folded = on;
-    this.reshape();
+  /** @param {boolean} hideCompleted */
+  setHideCompleted(hideCompleted) {
+    this.hideCompleted = hideCompleted;
+    this.updateLayout();
   }
 
-  narrow(on) {
-    this.around = on && this.selected >= 0 ? this.data.id[this.selected] : null;
-    if (on && this.around === null) {
-      this.near.setAttribute("aria-pressed", "false");
-      this.say("Choose a tile first.");
+  /** @param {boolean} neighborsOnly */
+  setNeighborsOnly(neighborsOnly) {
+    this.centerId = neighborsOnly && this.lanes && this.selected >= 0 ? this.lanes.data.id[this.selected] : null;
+    if (neighborsOnly && this.centerId === null) {
+      setPressed(this.neighborsButton, false);
+      this.say("Select a tile first.");
     }
-    this.reshape();
+    this.updateLayout();
   }
 
-  reshape() {
+  updateLayout() {
     if (!this.lanes) return;
-    this.narrowTo(this.around === null ? null : this.lanes.find(this.around));
-    this.isToFit = true;
-    this.paintSoon();
-    if (!this.picture.hidden) this.draw();
+    this.restrict(this.lanes);
+    this.fitPending = true;
+    this.schedulePaint();
+    if (!this.graphviz.hidden) this.graphviz.draw();
   }
 
-  whole() {
-    this.picture.style.removeProperty("--wm-scale");
-    this.isToFit = true;
-    this.paintSoon();
+  fit() {
+    this.graphviz.resetZoom();
+    this.fitPending = true;
+    this.schedulePaint();
   }
 
-  scale(factor) {
-    if (this.picture.hidden) this.view?.zoom(factor);
-    else this.picture.style.setProperty("--wm-scale", Number(this.picture.style.getPropertyValue("--wm-scale") || 1) * factor);
-    this.paintSoon();
+  /** @param {number} factor */
+  zoom(factor) {
+    if (this.graphviz.hidden) this.painter?.viewport.zoom(factor);
+    else this.graphviz.zoom(factor);
+    this.schedulePaint();
   }
 
-  // ---- the graph as dot
-
-  showDot(on) {
-    this.picture.hidden = !on;
-    this.canvas.hidden = on;
-    if (on) this.draw();
-    else this.paintSoon();
+  /** @param {boolean} visible */
+  showGraphviz(visible) {
+    this.graphviz.show(visible);
+    this.canvas.hidden = visible;
+    if (!visible) this.schedulePaint();
   }
 
-  drawSoon() {
-    this.drawing ??= setTimeout(() => this.draw(), 1000);
+  /**
+   * Test whether the legend shows the status of an item.
+   *
+   * @param {Kind} kind
+   * @param {number} id
+   */
+  isShown(kind, id) {
+    const { lanes } = this;
+    if (!lanes) return false;
+    const { statuses, status, scene_id, scene_status } = lanes.data;
+    const code = kind === "scene" ? scene_status[binarySearch(scene_id, id)] : status[lanes.find(id)];
+    return this.legend.visible.has(statuses[code]);
   }
 
-  async draw() {
-    clearTimeout(this.drawing);
-    this.drawing = null;
-    const parameters = new URLSearchParams({ format: "svg" });
-    if (this.around !== null) {
-      parameters.set("around", `t${this.around}`);
-      parameters.set("steps", "3");
+  // ---- selection
+
+  /**
+   * @param {Kind} kind
+   * @param {number} id
+   */
+  async open(kind, id) {
+    const position = kind === "tile" ? (this.lanes?.find(id) ?? -1) : -1;
+    if (this.lanes && position >= 0) this.select(this.lanes, position, true);
+    await this.card.show(kind, id);
+  }
+
+  /**
+   * Select a tile, and describe it in the status line. Restrictions that hide the tile end.
+   *
+   * @param {Lanes} lanes
+   * @param {number} position
+   */
+  select(lanes, position, reveal = false) {
+    this.selected = position;
+    if (!lanes.isVisible(position)) {
+      this.centerId = null;
+      this.hideCompleted = false;
+      for (const button of [this.completedButton, this.neighborsButton]) setPressed(button, false);
+      this.restrict(lanes);
     }
-    if (this.folded) parameters.set("fold", "true");
-    const answer = await this.server.request("GET", `${this.path}/dot?${parameters}`, true);
-    if (answer.ok) {
-      this.picture.replaceChildren(drawing(answer.body, (kind, id) => this.go(kind, id)));
-      this.fade();
-    } else this.picture.replaceChildren(element("p", {}, `${answer.body?.detail ?? answer.status} Fold what is done, or choose a tile and its neighbours.`));
+    if (reveal) this.painter?.viewport.reveal(lanes, position);
+    const { id, status, statuses, track, names, days } = lanes.data;
+    const place = names[track[position]] ?? "";
+    const date = days[lanes.rowOf[position]] ?? "no date";
+    this.say(`Tile ${id[position]}, ${statuses[status[position]]}, ${place} ${date}`);
+    this.schedulePaint();
   }
 
-  /** What the legend hides is faint in the picture, as what it is linked with would be cut off otherwise. */
-  fade() {
-    const { statuses, status, scene_id: scenes, scene_status: ofScenes } = this.data;
-    for (const node of this.picture.querySelectorAll("[data-item]")) {
-      const id = Number(node.dataset.item.slice(1));
-      const isScene = node.dataset.item[0] === "s";
-      const code = isScene ? ofScenes[positionOf(scenes, id)] : status[this.lanes.find(id)];
-      node.classList.toggle("wm-faint", !this.legend.shown.has(statuses[code]));
-    }
+  openNextFailed() {
+    const { lanes } = this;
+    if (!lanes) return;
+    const { status, id, scene_status, scene_id } = lanes.data;
+    const codes = [this.code(lanes.data, "RETRY"), this.code(lanes.data, "FAILED")];
+    const tile = findNext(lanes.length, this.selected, (position) => codes.includes(status[position]));
+    const scene = scene_status.findIndex((code) => codes.includes(code));
+    if (tile >= 0) this.open("tile", id[tile]);
+    else if (scene >= 0) this.open("scene", scene_id[scene]);
+    else this.say("No failures.");
   }
 
-  // ---- going to an item
+  // ---- pointer and keyboard on the lanes
 
-  async go(kind, id) {
-    if (kind === "tile" && this.lanes) {
-      const at = this.lanes.find(id);
-      if (at >= 0) this.select(at, true);
-    }
-    return this.card.show(kind, id);
-  }
-
-  select(at, reveal = false) {
-    this.selected = at;
-    if (!this.lanes.isKept(at)) {
-      this.around = null;
-      this.folded = false;
-      for (const pressed of this.body.querySelectorAll('.wm-actions [aria-pressed="true"]')) if (pressed !== this.asDot) pressed.setAttribute("aria-pressed", "false");
-      this.narrowTo(null);
-    }
-    if (reveal) this.view?.reveal(this.lanes, at);
-    const { id, status, statuses, track, names } = this.data;
-    this.say(`Tile ${id[at]}, ${statuses[status[at]]}, ${names[track[at]] ?? ""} ${this.data.days[this.lanes.rowOf[at]] ?? "no date"}`);
-    this.paintSoon();
-  }
-
-  nextFailed() {
-    if (!this.lanes) return null;
-    const wanted = ["RETRY", "FAILED"].map((name) => this.code(name));
-    const { status, id } = this.data;
-    for (let step = 1; step <= this.lanes.length; step += 1) {
-      const at = (this.selected + step) % this.lanes.length;
-      if (wanted.includes(status[at])) return this.go("tile", id[at]);
-    }
-    const scene = this.data.scene_status.findIndex((code) => wanted.includes(code));
-    if (scene >= 0) return this.go("scene", this.data.scene_id[scene]);
-    this.say("Nothing has failed.");
-    return null;
-  }
-
-  typed() {
-    clearTimeout(this.typing);
-    this.typing = setTimeout(() => this.suggest(), TYPING_MS);
-  }
-
-  async suggest() {
-    const text = this.search.value.trim();
-    this.matches = text === "" ? [] : ((await this.get(`${this.path}/find?text=${encodeURIComponent(text)}&limit=${FOUND}`))?.items ?? []);
-    const name = (item) => (item.type === "tile" ? `${item.source_id} of ${item.scene_source_id}` : item.source_id);
-    this.found.replaceChildren(...this.matches.map((item) => element("option", { value: `${item.type[0]}${item.id}` }, `${name(item)} · ${item.status}`)));
-  }
-
-  async findNow() {
-    clearTimeout(this.typing);
-    await this.suggest();
-    if (this.matches.length === 0) this.say(`Nothing is called ${this.search.value.trim()}.`);
-    else await this.go(this.matches[0].type, this.matches[0].id);
-  }
-
-  // ---- mouse, fingers and keys on the lanes
-
-  listen() {
-    this.canvas.addEventListener("wheel", (event) => this.wheeled(event), { passive: false });
-    this.canvas.addEventListener("pointerdown", (event) => this.pressed(event));
-    this.canvas.addEventListener("keydown", (event) => this.key(event));
-    this.canvas.addEventListener("pointermove", (event) => this.hover(event));
-  }
-
-  wheeled(event) {
-    if (!this.view) return;
+  /** @param {WheelEvent} event */
+  onWheel(event) {
+    if (!this.painter) return;
     event.preventDefault();
-    this.view.zoom(1.0015 ** -event.deltaY, event.offsetX, event.offsetY);
-    this.paintSoon();
+    this.painter.viewport.zoom(1.0015 ** -event.deltaY, event.offsetX, event.offsetY);
+    this.schedulePaint();
   }
 
-  pressed(begin) {
+  /** @param {PointerEvent} begin */
+  onPointerDown(begin) {
     this.canvas.setPointerCapture(begin.pointerId);
-    let moved = 0;
-    const move = ({ movementX, movementY }) => {
-      moved += Math.abs(movementX) + Math.abs(movementY);
-      this.view.move(-movementX, -movementY);
-      this.paintSoon();
+    let distance = 0;
+    const onMove = (/** @type {PointerEvent} */ { movementX, movementY }) => {
+      distance += Math.abs(movementX) + Math.abs(movementY);
+      this.painter?.viewport.pan(-movementX, -movementY);
+      this.schedulePaint();
     };
-    const end = (event) => {
-      this.canvas.removeEventListener("pointermove", move);
-      if (moved < 4) this.clicked(event);
+    const onUp = (/** @type {PointerEvent} */ event) => {
+      this.canvas.removeEventListener("pointermove", onMove);
+      if (distance < DRAG_THRESHOLD) this.onClick(event);
     };
-    this.canvas.addEventListener("pointermove", move);
-    this.canvas.addEventListener("pointerup", end, { once: true });
+    this.canvas.addEventListener("pointermove", onMove);
+    this.canvas.addEventListener("pointerup", onUp, { once: true });
   }
 
-  clicked({ offsetX, offsetY }) {
-    if (!this.view) return;
-    const at = this.view.tileAt(this.lanes, offsetX, offsetY);
-    if (at >= 0) {
-      this.select(at);
-      this.card.show("tile", this.data.id[at]);
+  /** @param {PointerEvent} event */
+  onClick({ offsetX, offsetY }) {
+    const { lanes, painter } = this;
+    if (!lanes || !painter) return;
+    const position = painter.viewport.tileAt(lanes, offsetX, offsetY);
+    if (position >= 0) {
+      this.select(lanes, position);
+      this.card.show("tile", lanes.data.id[position]);
       return;
     }
-    const row = this.view.rowAt(this.lanes, offsetX, offsetY);
-    const scenes = [...this.data.scene_id].filter((_, scene) => this.data.scene_row[scene] === row);
-    if (scenes.length > 0) this.card.show("scene", scenes[0]);
-    if (scenes.length > 1) this.say(`${counted(scenes.length, "scene")} on ${this.data.days[row]}: ${scenes.slice(0, 20).join(", ")}`);
+    const row = painter.viewport.rowAt(lanes, offsetX, offsetY);
+    const { scene_id, scene_row, days } = lanes.data;
+    const scenes = [...scene_id].filter((_, index) => scene_row[index] === row);
+    if (row === undefined || scenes.length === 0) return;
+    this.card.show("scene", scenes[0]);
+    if (scenes.length > 1) {
+      const list = scenes.slice(0, SCENES_LISTED).join(", ");
+      this.say(`${pluralize(scenes.length, "scene")} on ${days[row] ?? "no date"}: ${list}`);
+    }
   }
 
-  hover({ offsetX, offsetY, buttons }) {
-    if (!this.view || buttons) return;
-    const at = this.view.tileAt(this.lanes, offsetX, offsetY);
-    const { id, status, statuses, days } = this.data;
-    this.canvas.title = at < 0 ? "" : `tile ${id[at]}, ${statuses[status[at]]}, ${days[this.lanes.rowOf[at]] ?? "no date"}`;
+  /** @param {PointerEvent} event */
+  onPointerMove({ offsetX, offsetY, buttons }) {
+    const { lanes, painter } = this;
+    if (!lanes || !painter || buttons) return;
+    const position = painter.viewport.tileAt(lanes, offsetX, offsetY);
+    const { id, status, statuses, days } = lanes.data;
+    const date = days[lanes.rowOf[position]] ?? "no date";
+    this.canvas.title = position < 0 ? "" : `tile ${id[position]}, ${statuses[status[position]]}, ${date}`;
   }
 
-  key(event) {
-    const way = KEYS[event.key];
-    if (!this.view || this.lanes.length === 0) return;
-    if (event.key === "+" || event.key === "-") this.scale(event.key === "+" ? 1.5 : 1 / 1.5);
-    else if (event.key === "Enter" && this.selected >= 0) this.card.show("tile", this.data.id[this.selected]).then(() => this.card.element.focus());
-    else if (way) this.select(this.neighbour(way), true);
-    else return;
+  /** @param {KeyboardEvent} event */
+  onKey(event) {
+    const { lanes, painter } = this;
+    if (!lanes || !painter || lanes.length === 0) return;
+    if (event.key === "+" || event.key === "-") this.zoom(event.key === "+" ? ZOOM_STEP : 1 / ZOOM_STEP);
+    else if (event.key === "Enter" && this.selected >= 0) this.openAndFocus(lanes.data.id[this.selected]);
+    else {
+      const target = neighborInDirection(lanes, this.selected, event.key);
+      if (target === null) return;
+      this.select(lanes, target, true);
+    }
     event.preventDefault();
   }
 
-  neighbour(way) {
-    const at = Math.max(0, this.selected);
-    if (this.selected < 0) return 0;
-    if (way === "before") return Math.max(this.lanes.before(at), -1) < 0 ? at : this.lanes.before(at);
-    if (way === "after") return this.lanes.after(at)[0] ?? at;
-    const beside = at + (way === "left" ? -1 : 1);
-    return this.lanes.rowOf[beside] === this.lanes.rowOf[at] ? beside : at;
+  /** @param {number} id */
+  async openAndFocus(id) {
+    await this.card.show("tile", id);
+    this.card.element.focus();
   }
 }
 
+/**
+ * Return the tile that an arrow key leads to: vertically along the links, horizontally along the row.
+ *
+ * @param {Lanes} lanes
+ * @param {number} position selected tile, or -1
+ * @param {string} key
+ * @returns {number | null} null for other keys; the position itself at an end
+ */
+export function neighborInDirection(lanes, position, key) {
+  if (!["ArrowUp", "ArrowDown", "ArrowLeft", "ArrowRight"].includes(key)) return null;
+  if (position < 0) return 0;
+  if (key === "ArrowUp") return lanes.previous(position) >= 0 ? lanes.previous(position) : position;
+  if (key === "ArrowDown") return lanes.next(position)[0] ?? position;
+  const beside = position + (key === "ArrowLeft" ? -1 : 1);
+  return lanes.rowOf[beside] === lanes.rowOf[position] ? beside : position;
+}
+
 export default {
-  render({ model, el }) {
-    return shown(GraphPanel, model, el);
-  },
+  /** @param {RenderContext} context */
+  render: (context) => mountPanel(GraphPanel, context),
 };

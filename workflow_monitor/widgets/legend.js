@@ -1,37 +1,63 @@
-import { element, grouped } from "./elements.js";
+/** @import { Panel } from "./panel.js" */
+/** @import { Status, StatusStyle } from "./types.js" */
+import { h } from "./dom.js";
+import { formatNumber } from "./format.js";
+import { statusKey } from "./status-bar.js";
 
-/** Statuses with their glyphs and numbers; a box for each says whether it is shown. */
+/** Checkboxes that show or hide statuses, with the count of each. */
 export class Legend {
-  constructor(panel, names, changed) {
-    this.shown = new Set(names);
-    this.numbers = new Map();
-    const boxes = names.map((name) => {
-      const box = element("input", { type: "checkbox", checked: true, onchange: () => this.toggle(name, box.checked, changed) });
-      const number = element("span", { class: "wm-number" });
-      this.numbers.set(name, number);
-      return element("label", { class: "wm-choice" }, box, panel.status(name), number);
+  /**
+   * @param {Panel} panel
+   * @param {Status[]} statuses
+   * @param {() => void} onChange
+   */
+  constructor(panel, statuses, onChange) {
+    /** @type {Set<Status>} */
+    this.visible = new Set(statuses);
+    /** @type {Map<Status, HTMLElement>} */
+    this.counts = new Map();
+    const choices = statuses.map((status) => {
+      const count = h("span", { class: "wm-count" });
+      this.counts.set(status, count);
+      const checkbox = h("input", {
+        type: "checkbox",
+        checked: true,
+        onchange: () => {
+          if (checkbox.checked) this.visible.add(status);
+          else this.visible.delete(status);
+          onChange();
+        },
+      });
+      return h("label", { class: "wm-choice" }, checkbox, panel.statusLabel(status), count);
     });
-    this.element = element("fieldset", { class: "wm-legend" }, element("legend", {}, "Shown"), boxes);
+    this.element = h("fieldset", { class: "wm-legend" }, h("legend", {}, "Show"), choices);
   }
 
-  toggle(name, isShown, changed) {
-    if (isShown) this.shown.add(name);
-    else this.shown.delete(name);
-    changed();
-  }
-
-  tell(names, counts) {
-    for (const [position, name] of names.entries()) this.numbers.get(name).textContent = grouped(counts[position]);
+  /**
+   * @param {Status[]} statuses
+   * @param {number[]} counts in the order of `statuses`
+   */
+  setCounts(statuses, counts) {
+    for (const [index, status] of statuses.entries()) {
+      const count = this.counts.get(status);
+      if (count) count.textContent = formatNumber(counts[index]);
+    }
   }
 }
 
-/** The colour of each status as the styles have it. */
-export function coloursOf(root, names) {
-  return names.map((name) => {
-    const probe = element("span", { class: `wm-${name.toLowerCase()}`, hidden: true });
+/**
+ * Read the colors of statuses from the style sheet, as resolved by the browser: system colors in forced-colors mode.
+ *
+ * @param {HTMLElement} root
+ * @param {Status[]} statuses
+ * @returns {StatusStyle[]}
+ */
+export function statusStyles(root, statuses) {
+  return statuses.map((status) => {
+    const probe = h("span", { class: `wm-probe wm-${statusKey(status)}` });
     root.append(probe);
-    const colour = getComputedStyle(probe).getPropertyValue("--wm-colour").trim();
+    const { backgroundColor, color } = getComputedStyle(probe);
     probe.remove();
-    return colour;
+    return { color: backgroundColor, onColor: color };
   });
 }

@@ -1,365 +1,396 @@
-import { countedCodes, positionOf } from "./columns.js";
-import { Drawn } from "./drawn.js";
-import { counted, element, grouped } from "./elements.js";
-import { paintLand } from "./ground.js";
-import { ItemCard } from "./item.js";
-import { coloursOf, Legend } from "./legend.js";
-import { MapCanvas, onMap, Outlines, paintOutlines } from "./outlines.js";
-import { shown } from "./panel.js";
-import { repair } from "./repairs.js";
+/** @import { Point } from "./box-select.js" */
+/** @import { LatLngLiteral, LeafletMap } from "./leaflet-map.js" */
+/** @import { FootprintData, FootprintGroup, Kind, RenderContext, Status, StatusStyle, Transition, WidgetModel, WorldView } from "./types.js" */
+import { applyToItems } from "./actions.js";
+import { BoxSelect } from "./box-select.js";
+import { binarySearch, findNext, histogram } from "./columnar.js";
+import { DataPanel } from "./data-panel.js";
+import { DateFilter } from "./date-filter.js";
+import { actionButton, h, setPressed, toggleButton } from "./dom.js";
+import { paintFootprints } from "./footprint-painter.js";
+import { Footprints } from "./footprints.js";
+import { formatNumber, pluralize, remainderText } from "./format.js";
+import { ItemCard } from "./item-card.js";
+import { paintLandmass } from "./landmass.js";
+import { createLeafletMap } from "./leaflet-map.js";
+import { Legend, statusStyles } from "./legend.js";
+import { MapCanvas } from "./map-canvas.js";
+import { project, unproject } from "./mercator.js";
+import { mountPanel } from "./panel.js";
 
-const DAY_MS = 86_400_000;
-const NO_DAY = -(2 ** 31);
-const SHOWN_AT_ONCE = 60;
-/** Drawn in this order: what needs a person comes last and lies on top. */
+const ITEMS_LISTED = 60;
+/**
+ * Drawing order: failures last, on top of the others.
+ *
+ * @type {Status[]}
+ */
 const MAP_ORDER = ["DONE", "NEW", "PENDING", "FAILED", "RETRY"];
-const MAP_START_MS = 20_000;
-/** Parts of the globe's circumference in which footprints are looked for. */
-const BINS = 72;
 
-export class MapPanel extends Drawn {
-  constructor(model, el) {
-    super(model, el, "Map");
+/** @extends {DataPanel<FootprintData>} */
+export class MapPanel extends DataPanel {
+  /**
+   * @param {WidgetModel} model
+   * @param {HTMLElement} host
+   */
+  constructor(model, host) {
+    super(model, host, "Map");
+    /** @type {Kind} */
     this.kind = "scene";
-    this.selected = new Set();
-    this.legend = new Legend(this, MAP_ORDER.toReversed(), () => this.paintSoon());
-    this.card = new ItemCard(this, (kind, id) => this.go(kind, id));
-    this.host = element("div", { class: "wm-map" });
-    this.chosen = element("div", { class: "wm-chosen" });
-    this.missing = element("details", { hidden: true });
-    this.body.append(this.tools(), this.legend.element, this.dates(), this.host, this.chosen, this.missing);
-  }
-
-  tools() {
-    const button = (label, onclick) => element("button", { class: "wm-button", onclick }, label);
-    this.kinds = element(
+    /** @type {Set<number>} */
+    this.selection = new Set();
+    /** @type {Footprints | null} */
+    this.footprints = null;
+    this.fitPending = true;
+    /** @type {StatusStyle[] | null} */
+    this.styles = null;
+    this.legend = new Legend(this, [...MAP_ORDER].reverse(), () => this.schedulePaint());
+    this.card = new ItemCard(this, (kind, id) => this.open(kind, id));
+    this.mapHost = h("div", { class: "wm-map" });
+    this.selectionList = h("div", { class: "wm-selection" });
+    this.missing = h("details", { hidden: true });
+    this.kindChoice = h(
       "select",
-      { "aria-label": "What is shown", onchange: () => this.choose(this.kinds.value) },
-      element("option", { value: "scene" }, "scenes"),
-      element("option", { value: "tile" }, "tiles"),
+      { "aria-label": "Item type", onchange: () => this.onKindChange() },
+      h("option", { value: "scene" }, "scenes"),
+      h("option", { value: "tile" }, "tiles"),
     );
-    this.box = button("Select by a box", () => this.setBoxing(this.box.getAttribute("aria-pressed") !== "true"));
-    this.box.setAttribute("aria-pressed", "false");
-    const next = button("Next that failed", () => this.nextFailed());
-    return element("p", { class: "wm-actions" }, this.kinds, button("Whole AOI", () => this.fit()), this.box, next);
+    this.boxButton = toggleButton("Box select", (pressed) => this.boxSelect?.enable(pressed));
+    this.dateFilter = new DateFilter(() => this.schedulePaint());
+    this.body.append(
+      h(
+        "p",
+        { class: "wm-actions" },
+        this.kindChoice,
+        actionButton("Zoom to AOI", () => this.fit()),
+        this.boxButton,
+        actionButton("Next failed", () => this.openNextFailed()),
+      ),
+      this.legend.element,
+      this.dateFilter.element,
+      this.mapHost,
+      this.selectionList,
+      this.missing,
+    );
   }
 
-  dates() {
-    const slider = (label) => element("input", { type: "range", min: 0, max: 0, value: 0, "aria-label": label, oninput: () => this.filterDates() });
-    this.first = slider("First date");
-    this.last = slider("Last date");
-    this.told = element("span", {});
-    return element("p", { class: "wm-dates" }, "Dates ", this.first, this.last, this.told);
-  }
-
+  /** @override */
   source() {
     return `${this.path}/footprints?of=${this.kind}s`;
   }
 
+  /** @override */
   async start() {
-    this.map = await leafletMap(this.model, this.host);
-    this.map.getContainer().setAttribute("aria-label", `Map of ${this.aoi}`);
-    this.ground = this.model.get("with_land") ? new MapCanvas(this.map, (context, view) => paintLand(context, view, this.root), 1) : null;
-    this.canvas = new MapCanvas(this.map, (context, view) => this.paintFootprints(context, view), 2);
-    this.ground?.redraw();
-    this.map.on("click", (event) => this.clicked(event.latlng));
+    const map = await createLeafletMap(this.model, this.mapHost);
+    /** @type {LeafletMap | null} */
+    this.map = map;
+    map.getContainer().setAttribute("aria-label", `Map of ${this.aoi}`);
+    this.boxSelect = new BoxSelect(map, this.mapHost, (from, to) => this.selectBox(map, from, to));
+    this.landmass = this.model.get("with_land")
+      ? new MapCanvas(map, (context, view) => paintLandmass(context, view, getComputedStyle(this.root).color), 1)
+      : null;
+    this.canvas = new MapCanvas(map, (context, view) => this.paintItems(context, view), 2);
+    this.landmass?.redraw();
+    map.on("click", (event) => this.onClick(event.latlng));
     const stop = await super.start();
-    const resized = new ResizeObserver(() => this.sized());
-    resized.observe(this.host);
+    const resizeObserver = new ResizeObserver(() => this.onResize());
+    resizeObserver.observe(this.mapHost);
     return () => {
-      resized.disconnect();
-      this.canvas.remove();
-      this.ground?.remove();
-      this.map.off("click");
+      resizeObserver.disconnect();
+      this.canvas?.remove();
+      this.landmass?.remove();
+      map.off("click");
       stop();
     };
   }
 
-  /** In a tab that was hidden there was no room before. */
-  sized() {
-    this.map.invalidateSize();
-    if (this.isToFit) this.fit();
-    this.paintSoon();
+  /** Fit a map that had no size before, in a hidden tab. */
+  onResize() {
+    this.map?.invalidateSize();
+    if (this.fitPending) this.fit();
+    this.schedulePaint();
   }
 
-  choose(kind) {
-    this.kind = kind;
-    this.selected.clear();
+  /** @override */
+  onColorsChange() {
+    this.styles = null;
+    this.landmass?.redraw();
+    super.onColorsChange();
+  }
+
+  onKindChange() {
+    this.kind = this.kindChoice.value === "tile" ? "tile" : "scene";
+    this.selection.clear();
     this.stale = true;
     this.data = null;
-    this.map.closePopup();
+    this.map?.closePopup();
     this.refresh();
   }
 
-  heard(events) {
-    super.heard(events);
-    this.card.heard(events);
+  // ---- data
+
+  /**
+   * @override
+   * @param {Transition[]} events
+   */
+  applyEvents(events) {
+    super.applyEvents(events);
+    this.card.applyEvents(events);
   }
 
-  note({ type, id, to }) {
+  /**
+   * @override
+   * @param {FootprintData} data
+   * @param {Transition} event
+   */
+  applyEvent(data, { type, id, to }) {
     if (type !== this.kind) return;
-    const at = positionOf(this.data.id, id);
-    if (at < 0 || to === null) this.stale = true;
-    else this.data.status[at] = this.code(to);
+    const index = binarySearch(data.id, id);
+    if (index < 0 || to === null) this.stale = true;
+    else data.status[index] = this.code(data, to);
   }
 
-  take() {
-    const isFirst = !this.outlines;
-    this.outlines = new Outlines(this.data);
-    this.days = [...new Set(this.data.day)].filter((day) => day !== NO_DAY).sort((a, b) => a - b);
-    const last = Math.max(0, this.days.length - 1);
-    const wasWhole = this.last.value === this.last.max;
-    this.first.max = this.last.max = last;
-    if (isFirst || wasWhole) this.last.value = last;
-    this.listMissing();
-    this.filterDates();
+  /**
+   * @override
+   * @param {FootprintData} data
+   */
+  onData(data) {
+    const isFirst = this.footprints === null;
+    this.footprints = new Footprints(data);
+    this.dateFilter.setDays(data.day);
+    this.listMissing(data, this.footprints);
     if (isFirst) this.fit();
   }
 
-  /** What has no footprint is counted and listed. */
-  listMissing() {
-    const without = [...this.data.id].filter((_, at) => !this.outlines.has(at));
-    this.missing.hidden = without.length === 0;
-    const of = counted(without.length, this.kind);
-    const more = without.length - SHOWN_AT_ONCE;
+  /**
+   * List the items without a footprint.
+   *
+   * @param {FootprintData} data
+   * @param {Footprints} footprints
+   */
+  listMissing(data, footprints) {
+    const ids = [...data.id].filter((_, index) => !footprints.has(index));
+    this.missing.hidden = ids.length === 0;
     this.missing.replaceChildren(
-      element("summary", {}, `${of} without a footprint`),
-      element("p", { class: "wm-links" }, without.slice(0, SHOWN_AT_ONCE).map((id) => this.itemButton(id)), more > 0 ? `and ${grouped(more)} more` : ""),
+      h("summary", {}, `${pluralize(ids.length, this.kind)} without a footprint`),
+      this.itemLinks(data, ids),
     );
   }
 
-  itemButton(id) {
-    const at = positionOf(this.data.id, id);
-    const status = this.data.statuses[this.data.status[at]];
-    return element("button", { class: "wm-link", onclick: () => this.go(this.kind, id) }, this.status(status, `${this.kind} ${id}`));
+  /**
+   * @param {FootprintData} data
+   * @param {number[]} ids
+   */
+  itemLinks(data, ids) {
+    const buttons = ids.slice(0, ITEMS_LISTED).map((id) => {
+      const label = this.statusLabel(statusOf(data, binarySearch(data.id, id)), `${this.kind} ${id}`);
+      return h("button", { class: "wm-link", onclick: () => this.open(this.kind, id) }, label);
+    });
+    return h("p", { class: "wm-links" }, buttons, remainderText(ids.length, ITEMS_LISTED));
   }
 
-  filterDates() {
-    const [first, last] = [Number(this.first.value), Number(this.last.value)].sort((a, b) => a - b);
-    this.range = [this.days[first] ?? NO_DAY, this.days[last] ?? NO_DAY];
-    this.isWhole = first === 0 && last === this.days.length - 1;
-    const day = (value) => new Date(value * DAY_MS).toISOString().slice(0, 10);
-    this.told.textContent = this.days.length === 0 ? "none" : `${day(this.range[0])} to ${day(this.range[1])}`;
-    for (const slider of [this.first, this.last]) slider.setAttribute("aria-valuetext", day(this.days[slider.value] ?? 0));
-    this.paintSoon();
+  /**
+   * @param {FootprintData} data
+   * @param {number} index
+   */
+  isVisible(data, index) {
+    return this.dateFilter.includes(data.day[index]) && this.legend.visible.has(statusOf(data, index));
   }
 
-  isShown(at) {
-    const day = this.data.day[at];
-    return this.isWhole || (day >= this.range[0] && day <= this.range[1]);
-  }
+  // ---- drawing
 
+  /** @override */
   paint() {
     if (!this.data || !this.root.isConnected) return;
-    this.canvas.redraw();
+    this.canvas?.redraw();
     const { statuses, status } = this.data;
-    this.legend.tell(statuses, countedCodes(status, statuses.length));
-    this.tellChosen();
+    this.legend.setCounts(statuses, histogram(status, statuses.length));
+    this.showSelection(this.data);
   }
 
-  paintFootprints(context, view) {
-    if (!this.data) return;
-    const { statuses, status } = this.data;
-    this.colours ??= coloursOf(this.root, MAP_ORDER);
-    const groups = MAP_ORDER.map((name, position) => ({
+  /**
+   * @param {CanvasRenderingContext2D} context
+   * @param {WorldView} view
+   */
+  paintItems(context, view) {
+    const { data, footprints } = this;
+    if (!data || !footprints) return;
+    this.styles ??= statusStyles(this.root, MAP_ORDER);
+    const styles = this.styles;
+    /** @type {FootprintGroup[]} */
+    const groups = MAP_ORDER.map((status, index) => ({
       items: [],
-      colour: this.colours[position],
-      glyph: name === "RETRY" || name === "FAILED" ? this.glyphs[name] : null,
-      dash: name === "RETRY",
+      color: styles[index].color,
+      glyph: status === "RETRY" || status === "FAILED" ? this.glyphs[status] : null,
+      dashed: status === "RETRY",
     }));
-    const groupOf = statuses.map((name) => (this.legend.shown.has(name) ? groups[MAP_ORDER.indexOf(name)] : null));
-    for (let at = 0; at < this.outlines.length; at += 1) if (this.isShown(at)) groupOf[status[at]]?.items.push(at);
-    paintOutlines(context, view, this.outlines, groups);
-    const ink = getComputedStyle(this.root).color;
-    const items = [...this.selected].map((id) => positionOf(this.data.id, id)).filter((at) => at >= 0);
-    paintOutlines(context, view, this.outlines, [{ items, colour: ink, glyph: null, dash: false }]);
+    const groupOfCode = data.statuses.map((status) =>
+      this.legend.visible.has(status) ? groups[MAP_ORDER.indexOf(status)] : null,
+    );
+    for (let index = 0; index < footprints.length; index += 1) {
+      if (this.dateFilter.includes(data.day[index])) groupOfCode[data.status[index]]?.items.push(index);
+    }
+    const selected = [...this.selection].map((id) => binarySearch(data.id, id)).filter((index) => index >= 0);
+    const color = getComputedStyle(this.root).color;
+    paintFootprints(context, view, footprints, [...groups, { items: selected, color, glyph: null, dashed: false }]);
   }
 
-  visible(at) {
-    return this.isShown(at) && this.legend.shown.has(this.data.statuses[this.data.status[at]]);
+  // ---- selection
+
+  /** @param {LatLngLiteral} position */
+  onClick({ lat, lng }) {
+    const { data, footprints } = this;
+    if (!data || !footprints || this.boxSelect?.enabled) return;
+    const [x, y] = project(lng - 360 * Math.floor((lng + 180) / 360), lat);
+    const hits = [];
+    for (let index = 0; index < footprints.length; index += 1) {
+      if (this.isVisible(data, index) && footprints.contains(index, x, y)) hits.push(index);
+    }
+    const rank = (/** @type {number} */ index) => MAP_ORDER.indexOf(statusOf(data, index));
+    hits.sort((a, b) => rank(b) - rank(a) || data.day[b] - data.day[a]);
+    this.select(hits.map((index) => data.id[index]));
+    if (hits.length > 0) this.openAt(this.kind, data.id[hits[0]], { lat, lng });
+    else this.map?.closePopup();
   }
 
-  clicked({ lat, lng }) {
-    if (!this.data || this.box.getAttribute("aria-pressed") === "true") return;
-    const [x, y] = onMap(lng - 360 * Math.floor((lng + 180) / 360), lat);
-    const found = [];
-    for (let at = 0; at < this.outlines.length; at += 1) if (this.visible(at) && this.outlines.contains(at, x, y)) found.push(at);
-    const rank = (at) => -MAP_ORDER.indexOf(this.data.statuses[this.data.status[at]]);
-    found.sort((a, b) => rank(a) - rank(b) || this.data.day[b] - this.data.day[a]);
-    this.select(found.map((at) => this.data.id[at]));
-    if (found.length > 0) this.open(this.kind, this.data.id[found[0]], { lat, lng });
-    else this.map.closePopup();
+  /**
+   * @param {LeafletMap} map
+   * @param {Point} from
+   * @param {Point} to
+   */
+  selectBox(map, from, to) {
+    setPressed(this.boxButton, false);
+    this.boxSelect?.enable(false);
+    const { data, footprints } = this;
+    if (!data || !footprints) return;
+    const corners = [from, to]
+      .map((point) => map.containerPointToLatLng(point))
+      .map(({ lat, lng }) => project(lng, lat));
+    const [west, east] = corners.map(([x]) => x).sort((a, b) => a - b);
+    const [north, south] = corners.map(([, y]) => y).sort((a, b) => a - b);
+    const ids = [];
+    for (let index = 0; index < footprints.length; index += 1) {
+      // A map across the antimeridian shows two copies of the world.
+      const intersects = [-1, 0, 1].some((offset) =>
+        footprints.intersects(index, west + offset, north, east + offset, south),
+      );
+      if (intersects && footprints.has(index) && this.isVisible(data, index)) ids.push(data.id[index]);
+    }
+    this.select(ids);
+    this.say(`${pluralize(ids.length, this.kind)} selected.`);
   }
 
+  /** @param {number[]} ids */
   select(ids) {
-    this.selected = new Set(ids);
-    this.paintSoon();
+    this.selection = new Set(ids);
+    this.schedulePaint();
   }
 
-  tellChosen() {
-    const ids = [...this.selected];
+  /** @param {FootprintData} data */
+  showSelection(data) {
+    const ids = [...this.selection];
     if (ids.length === 0) {
-      this.chosen.replaceChildren();
+      this.selectionList.replaceChildren();
       return;
     }
-    const waiting = ids.filter((id) => this.data.statuses[this.data.status[positionOf(this.data.id, id)]] === "RETRY");
-    const act = (action, label) =>
-      element(
-        "button",
-        { class: "wm-button", disabled: waiting.length === 0, onclick: () => repair(this, this.kind, waiting, action, " of those selected") },
-        `${label} ${grouped(waiting.length)} …`,
+    const retryable = ids.filter((id) => statusOf(data, binarySearch(data.id, id)) === "RETRY");
+    const disabled = retryable.length === 0;
+    const button = (/** @type {string} */ label, /** @type {"retry" | "fail"} */ action) =>
+      actionButton(
+        `${label} ${formatNumber(retryable.length)}…`,
+        () => applyToItems(this, this.kind, retryable, action, " of the selection"),
+        { disabled },
       );
-    const more = ids.length - SHOWN_AT_ONCE;
-    this.chosen.replaceChildren(
-      element("p", { class: "wm-actions" }, element("strong", {}, `${counted(ids.length, this.kind)} selected`), act("retry", "Retry"), act("fail", "Give up")),
-      element("p", { class: "wm-links" }, ids.slice(0, SHOWN_AT_ONCE).map((id) => this.itemButton(id)), more > 0 ? `and ${grouped(more)} more` : ""),
+    this.selectionList.replaceChildren(
+      h(
+        "p",
+        { class: "wm-actions" },
+        h("strong", {}, `${pluralize(ids.length, this.kind)} selected`),
+        button("Retry", "retry"),
+        button("Fail", "fail"),
+      ),
+      this.itemLinks(data, ids),
     );
   }
 
-  /** Open the card of an item, at a place on the map, or in its middle. */
-  async open(kind, id, place) {
-    const shownItem = this.card.show(kind, id);
-    const at = this.positionOfItem(kind, id);
-    const where = place ?? (at >= 0 && this.outlines.has(at) ? this.middle(at) : this.map.getCenter());
-    await shownItem;
-    this.map.openPopup(this.card.element, where, { maxWidth: 380, minWidth: 240, className: "wm-popup" });
+  // ---- navigation
+
+  /**
+   * Center the map on an item, select it, and open its card.
+   *
+   * @param {Kind} kind
+   * @param {number} id
+   */
+  open(kind, id) {
+    const center = this.centerOf(kind, id);
+    if (center && this.map) this.map.setView(center, this.map.getZoom(), { animate: false });
+    if (kind === this.kind) this.select([id]);
+    return this.openAt(kind, id, center);
+  }
+
+  /**
+   * @param {Kind} kind
+   * @param {number} id
+   * @param {LatLngLiteral | null} position position of the card; null for the center of the map
+   */
+  async openAt(kind, id, position) {
+    await this.card.show(kind, id);
+    if (!this.map) return;
+    const options = { maxWidth: 380, minWidth: 240, className: "wm-popup" };
+    this.map.openPopup(this.card.element, position ?? this.map.getCenter(), options);
     this.card.element.focus({ preventScroll: true });
   }
 
-  go(kind, id) {
-    const at = this.positionOfItem(kind, id);
-    if (at >= 0 && this.outlines.has(at)) this.map.setView(this.middle(at), this.map.getZoom(), { animate: false });
-    if (kind === this.kind) this.select([id]);
-    return this.open(kind, id);
+  /**
+   * @param {Kind} kind
+   * @param {number} id
+   * @returns {LatLngLiteral | null} null for an item without a footprint on the map
+   */
+  centerOf(kind, id) {
+    const { data, footprints } = this;
+    if (!data || !footprints || kind !== this.kind) return null;
+    const index = binarySearch(data.id, id);
+    if (index < 0 || !footprints.has(index)) return null;
+    const [west, north, east, south] = footprints.boundsOf(index);
+    return unproject((west + east) / 2, (north + south) / 2);
   }
 
-  /** Where an item is in the columns; -1 if it is not among what is shown. */
-  positionOfItem(kind, id) {
-    return this.data && kind === this.kind ? positionOf(this.data.id, id) : -1;
-  }
-
-  middle(at) {
-    const [west, north, east, south] = this.outlines.bounds.subarray(4 * at, 4 * at + 4);
-    return degrees((west + east) / 2, (north + south) / 2);
-  }
-
-  nextFailed() {
-    if (!this.outlines) return null;
-    const wanted = ["RETRY", "FAILED"].map((name) => this.code(name));
-    const start = this.selected.size === 1 ? positionOf(this.data.id, [...this.selected][0]) + 1 : 0;
-    for (let step = 0; step < this.outlines.length; step += 1) {
-      const at = (start + step) % this.outlines.length;
-      if (wanted.includes(this.data.status[at]) && this.visible(at)) return this.go(this.kind, this.data.id[at]);
-    }
-    this.say("Nothing that is shown has failed.");
-    return null;
+  openNextFailed() {
+    const { data } = this;
+    if (!data) return;
+    const current = this.selection.size === 1 ? binarySearch(data.id, [...this.selection][0]) : -1;
+    const next = findNext(data.id.length, current, (index) => {
+      const status = statusOf(data, index);
+      return (status === "RETRY" || status === "FAILED") && this.isVisible(data, index);
+    });
+    if (next >= 0) this.open(this.kind, data.id[next]);
+    else this.say(`No failed ${this.kind}s on the map.`);
   }
 
   fit() {
-    this.isToFit = this.host.clientWidth === 0;
-    const bounds = this.outlines && !this.isToFit ? boundsOfAll(this.outlines) : null;
-    if (bounds) this.map.fitBounds(bounds, { animate: false, padding: [10, 10] });
-  }
-
-  setBoxing(on) {
-    this.box.setAttribute("aria-pressed", String(on));
-    this.map.dragging[on ? "disable" : "enable"]();
-    this.host.classList.toggle("wm-boxing", on);
-    this.host.onpointerdown = on ? (event) => this.drawBox(event) : null;
-  }
-
-  drawBox(begin) {
-    const frame = this.map.getContainer().getBoundingClientRect();
-    const place = (event) => [event.clientX - frame.left, event.clientY - frame.top];
-    const from = place(begin);
-    const box = element("div", { class: "wm-box" });
-    this.map.getContainer().append(box);
-    this.host.setPointerCapture(begin.pointerId);
-    this.host.onpointermove = (event) => {
-      const to = place(event);
-      const [left, top] = [Math.min(from[0], to[0]), Math.min(from[1], to[1])];
-      box.style.cssText = `left:${left}px;top:${top}px;width:${Math.abs(to[0] - from[0])}px;height:${Math.abs(to[1] - from[1])}px`;
-    };
-    this.host.onpointerup = (event) => {
-      this.host.onpointermove = this.host.onpointerup = null;
-      box.remove();
-      this.selectWithin(from, place(event));
-      this.setBoxing(false);
-    };
-  }
-
-  selectWithin(from, to) {
-    const corners = [from, to].map((point) => this.map.containerPointToLatLng(point)).map(({ lat, lng }) => onMap(lng, lat));
-    const [west, east] = corners.map(([x]) => x).sort((a, b) => a - b);
-    const [north, south] = corners.map(([, y]) => y).sort((a, b) => a - b);
-    const found = [];
-    for (let at = 0; at < this.outlines.length; at += 1) {
-      const isWithin = [-1, 0, 1].some((shift) => this.outlines.touches(at, west + shift, north, east + shift, south));
-      if (isWithin && this.outlines.has(at) && this.visible(at)) found.push(this.data.id[at]);
-    }
-    this.select(found);
-    this.say(`${counted(found.length, this.kind)} selected.`);
+    this.fitPending = this.mapHost.clientWidth === 0;
+    const bounds = this.fitPending ? null : this.footprints?.totalBounds();
+    if (!bounds || !this.map) return;
+    const [west, north, east, south] = bounds;
+    const [southWest, northEast] = [unproject(west, south), unproject(east, north)];
+    this.map.fitBounds(
+      [
+        [southWest.lat, southWest.lng],
+        [northEast.lat, northEast.lng],
+      ],
+      { animate: false, padding: [10, 10] },
+    );
   }
 }
 
-/** The Leaflet map of the ipyleaflet widget that a panel has, shown in a place of the panel. */
-async function leafletMap(model, host) {
-  const manager = model.widget_manager;
-  const inner = await manager.get_model(model.get("map").replace("IPY_MODEL_", ""));
-  const view = await manager.create_view(inner);
-  host.append(view.el);
-  view.trigger("displayed");
-  const begun = Date.now();
-  while (!view.obj) {
-    if (Date.now() - begun > MAP_START_MS) throw new Error("ipyleaflet shows no map.");
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-  view.obj.invalidateSize();
-  return view.obj;
-}
-
-/** From the map of size 1 to degrees. */
-function degrees(x, y) {
-  return { lat: (Math.atan(Math.sinh(Math.PI * (1 - 2 * y))) * 180) / Math.PI, lng: (x - 0.5) * 360 };
-}
-
-/** The least bounds of all footprints, which may go across the antimeridian; null if there are none. */
-function boundsOfAll(outlines) {
-  const isTaken = new Array(BINS).fill(false);
-  let [north, south] = [Infinity, -Infinity];
-  const rings = Array.from({ length: outlines.rings }, (_, ring) => outlines.boundsOfRings(ring, ring + 1));
-  for (const [west, top, east, bottom] of rings) {
-    for (let bin = Math.floor(west * BINS); bin <= Math.min(BINS - 1, east * BINS); bin += 1) isTaken[bin] = true;
-    [north, south] = [Math.min(north, top), Math.max(south, bottom)];
-  }
-  if (rings.length === 0) return null;
-  const [west, east] = extent(rings, (largestGap(isTaken).end % BINS) / BINS);
-  return [degrees(west, south), degrees(east, north)];
-}
-
-/** The longest run of free bins around the globe. */
-function largestGap(isTaken) {
-  let best = { length: -1, end: 0 };
-  let length = 0;
-  for (let bin = 0; bin < 2 * isTaken.length; bin += 1) {
-    length = isTaken[bin % isTaken.length] ? 0 : length + 1;
-    if (length > best.length && length <= isTaken.length) best = { length, end: bin + 1 };
-  }
-  return best;
-}
-
-/** West and east of all rings, counted from a meridian on. */
-function extent(rings, from) {
-  let [west, east] = [Infinity, -Infinity];
-  for (const [left, , right] of rings) {
-    const shift = left < from - 1e-9 ? 1 : 0;
-    [west, east] = [Math.min(west, left + shift), Math.max(east, right + shift)];
-  }
-  return [west, east];
+/**
+ * @param {FootprintData} data
+ * @param {number} index
+ */
+function statusOf({ statuses, status }, index) {
+  return statuses[status[index]];
 }
 
 export default {
-  render({ model, el }) {
-    return shown(MapPanel, model, el);
-  },
+  /** @param {RenderContext} context */
+  render: (context) => mountPanel(MapPanel, context),
 };

@@ -1,4 +1,4 @@
-"""The map of an AOI: its footprints on an ipyleaflet map, drawn by the front end from columns of numbers."""
+"""Map of an AOI: footprints in columnar form, drawn by the front end on an ipyleaflet map."""
 
 from __future__ import annotations
 
@@ -11,22 +11,18 @@ from ipywidgets import Layout, widget_serialization
 from workflow_monitor.client import AOI
 from workflow_monitor.client.api import Api
 from workflow_monitor.widgets.panel import Panel
-from workflow_monitor.widgets.stills import footprints_still
+from workflow_monitor.widgets.static_render import render_footprints
 
 HEIGHT = "420px"
-#: of a map before it knows what it shows: the world
-ZOOM = 1
-
-
-def _layer(basemap: Any) -> ipyleaflet.Layer:  # noqa: ANN401 - as Map takes it
-    return basemap if isinstance(basemap, ipyleaflet.Layer) else ipyleaflet.basemap_to_tiles(basemap)
+#: Zoom level of the world, until the front end fits the map to the footprints.
+INITIAL_ZOOM = 1
 
 
 class Map(Panel):
-    """Footprints by status, with a legend that filters, dates, selection, and repairs where the problem is.
+    """Footprints by status, with a legend and dates that filter them, selection, and actions on items.
 
-    Without a basemap no other host is asked: the land is drawn from what comes with the package. `basemap` is one of
-    `ipyleaflet.basemaps`, or a tile layer. `map` is the ipyleaflet map, to which layers and controls can be added.
+    Without a basemap the panel sends no requests to other hosts: the coastlines are part of the package. `basemap` is
+    one of `ipyleaflet.basemaps` or a tile layer. `map` is the ipyleaflet map, which accepts more layers and controls.
     """
 
     module = "map.js"
@@ -38,8 +34,8 @@ class Map(Panel):
             aoi,
             api,
             map=ipyleaflet.Map(
-                layers=() if basemap is None else (_layer(basemap),),
-                zoom=ZOOM,
+                layers=() if basemap is None else (_as_layer(basemap),),
+                zoom=INITIAL_ZOOM,
                 center=(0, 0),
                 scroll_wheel_zoom=True,
                 layout=Layout(height=HEIGHT),
@@ -47,11 +43,16 @@ class Map(Panel):
             with_land=basemap is None,
         )
 
-    def _still(self) -> str:
-        return super()._still() + (footprints_still(*self._api.columns(self.aoi, "footprints")) if self.aoi else "")
+    def _static_body(self) -> str:
+        figure = render_footprints(*self._api.columns(self.aoi, "footprints")) if self.aoi else ""
+        return super()._static_body() + figure
 
     def close(self) -> None:
-        """Take the map away, too."""
+        """Remove the panel and its ipyleaflet map."""
         super().close()
         if self.trait_has_value("map"):
             self.map.close()
+
+
+def _as_layer(basemap: Any) -> ipyleaflet.Layer:  # noqa: ANN401 - as in ipyleaflet.Map
+    return basemap if isinstance(basemap, ipyleaflet.Layer) else ipyleaflet.basemap_to_tiles(basemap)

@@ -1,167 +1,232 @@
-import { element, utc } from "./elements.js";
-import { connect, Unreachable } from "./server.js";
+/** @import { RenderContext, ServerResponse, Status, Transition, Transport, WidgetModel } from "./types.js" */
+import { h } from "./dom.js";
+import { formatUTC } from "./format.js";
+import { statusKey } from "./status-bar.js";
+import { connect, errorText, Unreachable } from "./transport.js";
 
 const REFRESH_MS = 300;
-const AWAY_MS = 2000;
+const RECONNECT_POLL_MS = 2000;
+const FORCED_COLORS = "(forced-colors: active)";
 
-/** What panels have in common: a frame with a name, how fresh it is, and a place for what was done. */
+/** Base of all panels: a header with the state of the connection, a body, and a status line. */
 export class Panel {
-  constructor(model, el, title, aoi = model.get("aoi")) {
+  /**
+   * @param {WidgetModel} model
+   * @param {HTMLElement} host
+   * @param {string} title
+   * @param {string} [aoi] name of the AOI; empty for all AOIs
+   */
+  constructor(model, host, title, aoi = model.get("aoi")) {
     this.model = model;
-    /** Its name; empty for all. */
     this.aoi = aoi;
     this.glyphs = model.get("glyphs");
-    this.since = null;
-    this.pause = REFRESH_MS;
-    this.freshness = element("span", { class: "wm-freshness" }, "loading …");
-    this.body = element("div");
-    this.said = element("p", { class: "wm-said", role: "status", "aria-live": "polite" });
-    const heading = element("header", {}, element("h3", {}, element("bdi", {}, this.aoi || "All AOIs")), element("span", {}, title));
-    heading.append(this.freshness);
-    // Keys that are typed here are not commands of the notebook.
-    this.root = element(
+    /** @type {Promise<Transport>} */
+    this.transport = connect(model);
+    /**
+     * Time since which the server is unreachable.
+     *
+     * @type {number | null}
+     */
+    this.disconnectedAt = null;
+    this.refreshDelay = REFRESH_MS;
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    this.refreshTimer = undefined;
+    this.refreshRequested = false;
+    /** @type {Promise<void> | null} */
+    this.refreshing = null;
+    this.freshness = h("span", { class: "wm-freshness" }, "Loading…");
+    this.body = h("div");
+    this.statusLine = h("p", { class: "wm-message", role: "status", "aria-live": "polite" });
+    // JupyterLab must not interpret keys typed in the panel as notebook commands.
+    this.root = h(
       "section",
-      { class: "wm-panel", "data-lm-suppress-shortcuts": "true", "aria-label": `${title} of ${this.aoi || "all AOIs"}` },
-      heading,
+      {
+        class: "wm-panel",
+        "data-lm-suppress-shortcuts": "true",
+        "aria-label": `${title} of ${aoi || "all AOIs"}`,
+      },
+      h("header", {}, h("h3", {}, h("bdi", {}, aoi || "All AOIs")), h("span", {}, title), this.freshness),
       this.body,
-      this.said,
+      this.statusLine,
     );
-    el.append(this.root);
+    host.append(this.root);
   }
 
   get path() {
     return `aoi/${encodeURIComponent(this.aoi)}`;
   }
 
-  /** Connect, show, and follow what happens; answers how to stop. */
+  /**
+   * Connect, draw the panel, and subscribe to transitions.
+   *
+   * @returns {Promise<() => void>} function that removes the panel
+   */
   async start() {
-    this.server = await connect(this.model);
-    this.root.dataset.transport = this.server.constructor.name;
+    const transport = await this.transport;
+    this.root.dataset.transport = transport.constructor.name;
     await this.refresh();
-    const listener = {
-      heard: (events) => {
-        this.heard(events);
-        this.refreshSoon();
+    const unsubscribe = transport.subscribe(this.aoi, {
+      onEvents: (events) => {
+        this.applyEvents(events);
+        this.scheduleRefresh();
       },
-      back: () => this.back(),
-      away: () => this.away(),
-    };
-    const stop = this.server.follow(this.aoi, listener);
+      onReconnect: () => this.onReconnect(),
+      onDisconnect: () => this.onDisconnect(),
+    });
+    const forcedColors = matchMedia(FORCED_COLORS);
+    const onChange = () => this.onColorsChange();
+    forcedColors.addEventListener("change", onChange);
     return () => {
-      stop();
-      clearTimeout(this.timer);
+      unsubscribe();
+      forcedColors.removeEventListener("change", onChange);
+      clearTimeout(this.refreshTimer);
       this.root.remove();
     };
   }
 
-  /** The server is there, and may know more than was heard. */
-  back() {
-    this.refreshSoon();
+  /**
+   * Draw the current state; implemented by each panel.
+   *
+   * @returns {Promise<void>}
+   */
+  async show() {}
+
+  /**
+   * Process transitions before the refresh that they cause; for panels that keep data.
+   *
+   * @param {Transition[]} _events
+   */
+  applyEvents(_events) {}
+
+  /** Redraw in other colors; for panels that draw on a canvas. */
+  onColorsChange() {}
+
+  /** Refresh: transitions may have been missed before the connection. */
+  onReconnect() {
+    this.scheduleRefresh();
   }
 
-  /** For panels that look at the events themselves. */
-  heard() {}
-
-  refreshSoon() {
-    this.timer ??= setTimeout(() => this.refresh(), this.pause);
+  onDisconnect() {
+    if (this.disconnectedAt === null) this.say("The server is unreachable. The panel reconnects automatically.");
+    this.disconnectedAt ??= Date.now();
+    this.root.classList.add("wm-offline");
+    this.freshness.textContent = `⚠ Server unreachable since ${formatUTC(this.disconnectedAt)}`;
+    this.refreshTimer ??= setTimeout(() => this.refresh(), RECONNECT_POLL_MS);
   }
 
-  /** Show what is there now; one at a time, so that no older answer replaces a newer one. */
+  scheduleRefresh() {
+    this.refreshTimer ??= setTimeout(() => this.refresh(), this.refreshDelay);
+  }
+
+  /** Refresh the panel. Refreshes run one after another, so that an older response never replaces a newer one. */
   refresh() {
-    clearTimeout(this.timer);
-    this.timer = null;
-    this.isAsked = true;
-    this.refreshing ??= this.refreshAsAsked().finally(() => {
+    clearTimeout(this.refreshTimer);
+    this.refreshTimer = undefined;
+    this.refreshRequested = true;
+    this.refreshing ??= this.runRefreshes().finally(() => {
       this.refreshing = null;
     });
     return this.refreshing;
   }
 
-  async refreshAsAsked() {
-    while (this.isAsked) {
-      this.isAsked = false;
+  async runRefreshes() {
+    while (this.refreshRequested) {
+      this.refreshRequested = false;
       await this.refreshOnce();
     }
   }
 
   async refreshOnce() {
-    const begun = performance.now();
+    const begin = performance.now();
     try {
       await this.show();
-      // What takes the server long is asked for less often.
-      this.pause = Math.max(REFRESH_MS, 4 * (performance.now() - begun));
-      if (this.since !== null) this.say("");
-      this.since = null;
-      this.root.classList.remove("wm-away");
-      this.isFresh();
+      // Expensive requests are repeated less often.
+      this.refreshDelay = Math.max(REFRESH_MS, 4 * (performance.now() - begin));
+      if (this.disconnectedAt !== null) this.say("");
+      this.disconnectedAt = null;
+      this.root.classList.remove("wm-offline");
+      this.markFresh();
     } catch (error) {
       if (!(error instanceof Unreachable)) throw error;
-      this.away();
+      this.onDisconnect();
     }
   }
 
-  isFresh() {
-    this.freshness.textContent = `as of ${utc(Date.now())}`;
+  markFresh() {
+    this.freshness.textContent = `as of ${formatUTC(Date.now())}`;
   }
 
-  away() {
-    if (this.since === null) this.say("The server does not answer. This goes on when it is back.");
-    this.since ??= Date.now();
-    this.root.classList.add("wm-away");
-    this.freshness.textContent = `⚠ the server is away since ${utc(this.since)}`;
-    this.timer ??= setTimeout(() => this.refresh(), AWAY_MS);
-  }
-
-  /** The answer to a read; a refusal is shown. */
-  async get(path) {
-    return this.read(path);
-  }
-
-  /** The same as bytes. */
-  async getBytes(path) {
-    return this.read(path, true);
-  }
-
-  async read(path, asBytes = false) {
-    const answer = await this.server.request("GET", path, asBytes);
-    if (answer.ok) return answer.body;
-    if (answer.status >= 500) throw new Unreachable(answer.body?.detail);
-    this.say(answer.body?.detail ?? `The server answered ${answer.status}.`);
+  /**
+   * Return the document at a path, or null after an error, which the status line shows.
+   *
+   * @param {string} path
+   * @returns {Promise<any>}
+   */
+  async get(path, binary = false) {
+    const response = await (await this.transport).request("GET", path, binary);
+    if (response.ok) return response.body;
+    if (response.status >= 500) throw new Unreachable(response.body?.detail);
+    this.say(errorText(response));
     return null;
   }
 
-  /** The answer to a repair; one that did not arrive is like a refusal. */
+  /**
+   * Send an action. A lost response is returned like an error.
+   *
+   * @param {string} path
+   * @returns {Promise<ServerResponse>}
+   */
   async put(path) {
     try {
-      return await this.server.request("PUT", path);
+      return await (await this.transport).request("PUT", path);
     } catch (error) {
       if (!(error instanceof Unreachable)) throw error;
-      return { ok: false, body: { detail: `${error.message} Look at the present state before you do it again.` } };
+      const detail = `${error.message} Check the current state before you try again.`;
+      return { status: 0, ok: false, body: { detail } };
     }
   }
 
-  say(text) {
-    this.said.textContent = text;
+  /**
+   * Show a message in the status line.
+   *
+   * @param {string} message
+   */
+  say(message) {
+    this.statusLine.textContent = message;
   }
 
-  /** The glyph of a status beside its name: colour alone tells nothing to some. */
-  status(name, text = name) {
-    return element("span", { class: `wm-status wm-${name.toLowerCase()}` }, `${this.glyphs[name]} ${text}`);
+  /**
+   * Return a label of a status. The glyph makes it readable without colors.
+   *
+   * @param {Status} status
+   * @param {string | number} text
+   */
+  statusLabel(status, text = status) {
+    return h("span", { class: `wm-status wm-${statusKey(status)}` }, `${this.glyphs[status]} ${text}`);
   }
 }
 
-/** Show a kind of panel, and another one when its AOI is another; answers how to end it. */
-export function shown(Kind, model, el) {
-  let started = null;
-  const begin = () => {
-    const before = started;
-    // Two panels never follow at once: the one before has ended when the next begins.
-    started = Promise.resolve(before?.then((stop) => stop())).then(() => (model.get("aoi") ? new Kind(model, el).start() : () => {}));
+/**
+ * Render a panel, and replace it when the AOI of the model changes.
+ *
+ * @param {new (model: WidgetModel, host: HTMLElement) => Panel} PanelClass
+ * @param {RenderContext} context
+ * @returns {() => Promise<void>} function that removes the panel
+ */
+export function mountPanel(PanelClass, { model, el }) {
+  const noPanel = () => {};
+  /** @type {Promise<() => void>} */
+  let mounted = Promise.resolve(noPanel);
+  const replace = () => {
+    // The previous panel unsubscribes before the next one starts.
+    mounted = mounted
+      .then((unmount) => unmount())
+      .then(() => (model.get("aoi") ? new PanelClass(model, el).start() : noPanel));
   };
-  begin();
-  model.on("change:aoi", begin);
-  return () => {
-    model.off("change:aoi", begin);
-    return started.then((stop) => stop());
+  replace();
+  model.on("change:aoi", replace);
+  return async () => {
+    model.off("change:aoi", replace);
+    (await mounted)();
   };
 }

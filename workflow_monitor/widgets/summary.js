@@ -1,95 +1,128 @@
-import { bar, BAR_ORDER } from "./bar.js";
-import { confirmed, counted, duration, element, grouped } from "./elements.js";
-import { Panel, shown } from "./panel.js";
+/** @import { AOISummary, RenderContext, Transition, WidgetModel } from "./types.js" */
+import { actionButton, confirmDialog, h } from "./dom.js";
+import { formatDuration, formatNumber, formatRate, pluralize } from "./format.js";
+import { mountPanel, Panel } from "./panel.js";
+import { BAR_ORDER, statusBar, statusKey } from "./status-bar.js";
+import { errorText } from "./transport.js";
 
-const WINDOW_MS = 5 * 60 * 1000;
+/** Period of the rate. */
+const RATE_WINDOW_MS = 5 * 60 * 1000;
 
 export class SummaryPanel extends Panel {
-  constructor(model, el) {
-    super(model, el, "Summary");
-    /** When items were done, of the last minutes. */
-    this.done = null;
+  /**
+   * @param {WidgetModel} model
+   * @param {HTMLElement} host
+   */
+  constructor(model, host) {
+    super(model, host, "Summary");
+    /**
+     * Times at which items became DONE within the window.
+     *
+     * @type {number[] | null}
+     */
+    this.completions = null;
   }
 
-  heard(events) {
-    for (const event of events) if (event.to === "DONE" && event.from !== "DONE") this.done?.push(Date.now());
+  /**
+   * @override
+   * @param {Transition[]} events
+   */
+  applyEvents(events) {
+    for (const event of events) if (isCompletion(event)) this.completions?.push(Date.now());
   }
 
+  /** @override */
   async show() {
-    const view = await this.get(`${this.path}?format=json`);
-    if (view === null) return;
-    this.done ??= await this.doneLately();
-    const waiting = view.scenes.retry + view.tiles.retry;
+    /** @type {AOISummary | null} */
+    const summary = await this.get(`${this.path}?format=json`);
+    if (summary === null) return;
+    this.completions ??= await this.loadCompletions();
+    const retryable = summary.scenes.retry + summary.tiles.retry;
+    const label = retryable === 0 ? "Nothing to retry" : `Retry ${pluralize(retryable, "item")}…`;
     this.body.replaceChildren(
-      element("p", { class: "wm-facts" }, this.status(view.status), ...this.facts(view)),
-      this.table(view),
-      element(
+      h("p", { class: "wm-facts" }, this.facts(summary)),
+      this.table(summary),
+      h(
         "p",
         { class: "wm-actions" },
-        element(
-          "button",
-          { class: "wm-button", disabled: waiting === 0, onclick: () => this.retryAll(waiting) },
-          waiting === 0 ? "Nothing waits for a person" : `Retry all ${grouped(waiting)} …`,
-        ),
+        actionButton(label, () => this.retryAll(retryable), { disabled: retryable === 0 }),
       ),
     );
   }
 
-  async doneLately() {
-    const since = new Date(Date.now() - WINDOW_MS).toISOString();
+  async loadCompletions() {
+    const since = new Date(Date.now() - RATE_WINDOW_MS).toISOString();
+    /** @type {Transition[] | null} */
     const events = await this.get(`${this.path}/history?status=DONE&since=${since}`);
-    return (events ?? []).filter((event) => event.from !== "DONE").map((event) => Date.parse(event.time));
+    return (events ?? []).filter(isCompletion).map((event) => Date.parse(event.time));
   }
 
-  facts(view) {
-    const from = Date.now() - WINDOW_MS;
-    this.done = this.done.filter((moment) => moment >= from);
-    const left = ["new", "pending"].reduce((sum, name) => sum + view.scenes[name] + view.tiles[name], 0);
-    const perMinute = (this.done.length * 60_000) / WINDOW_MS;
+  /** @param {AOISummary} summary */
+  facts(summary) {
+    const begin = Date.now() - RATE_WINDOW_MS;
+    this.completions = (this.completions ?? []).filter((time) => time >= begin);
+    const completed = this.completions.length;
+    const pending = summary.scenes.pending + summary.tiles.pending;
+    const left = pending + summary.scenes.new + summary.tiles.new;
     const facts = [
-      view.from ? `${view.from} to ${view.to ?? "…"}` : "no dates",
-      counted(view.root_tiles, "root tile"),
-      `${perMinute < 10 ? perMinute.toFixed(1) : grouped(Math.round(perMinute))} done per minute`,
-      left === 0 ? "nothing left" : this.timeLeft(left, view.scenes.pending + view.tiles.pending > 0),
+      summary.from ? `${summary.from} to ${summary.to ?? "…"}` : "no dates",
+      pluralize(summary.root_tiles, "root tile"),
+      `${formatRate(completed, RATE_WINDOW_MS / 1000)} done per minute`,
+      remainingText(left, pending, completed),
     ];
-    return facts.map((fact) => element("span", {}, fact));
+    return [this.statusLabel(summary.status), ...facts.map((fact) => h("span", {}, fact))];
   }
 
-  timeLeft(left, moves) {
-    const told = moves ? `${grouped(left)} left` : `${grouped(left)} left, none with a worker`;
-    return this.done.length === 0 || !moves ? told : `${told}, about ${duration((left / this.done.length) * (WINDOW_MS / 1000))}`;
-  }
-
-  table(view) {
-    const head = BAR_ORDER.map((name) => element("th", { scope: "col" }, this.status(name)));
-    const rows = ["scenes", "tiles"].flatMap((part) => {
-      const counts = view[part];
-      const cells = BAR_ORDER.map((name) => element("td", {}, grouped(counts[name.toLowerCase()])));
+  /** @param {AOISummary} summary */
+  table(summary) {
+    const headings = BAR_ORDER.map((status) => h("th", { scope: "col" }, this.statusLabel(status)));
+    const rows = /** @type {const} */ (["scenes", "tiles"]).map((kinds) => {
+      const counts = summary[kinds];
+      const cells = BAR_ORDER.map((status) => h("td", {}, formatNumber(counts[statusKey(status)])));
       return [
-        element("tr", {}, element("th", { scope: "row" }, part), element("td", {}, grouped(counts.total)), cells),
-        element("tr", { class: "wm-bar-row" }, element("td", { colspan: BAR_ORDER.length + 2 }, bar(part, counts))),
+        h("tr", {}, h("th", { scope: "row" }, kinds), h("td", {}, formatNumber(counts.total)), cells),
+        h("tr", {}, h("td", { colspan: BAR_ORDER.length + 2 }, statusBar(kinds, counts))),
       ];
     });
-    const first = element("tr", {}, element("td", {}), element("th", { scope: "col" }, "total"), head);
-    return element("table", {}, element("thead", {}, first), element("tbody", {}, rows));
+    const head = h("tr", {}, h("td", {}), h("th", { scope: "col" }, "total"), headings);
+    return h("table", {}, h("thead", {}, head), h("tbody", {}, rows));
   }
 
-  async retryAll(waiting) {
-    const question = `Send all ${grouped(waiting)} that wait for a person to the workers again?`;
-    if (!(await confirmed(this.root, question, "Retry"))) return;
-    const answer = await this.put(`${this.path}/retry`);
-    const numbers = answer.body ?? { Scenes: 0, Tiles: 0 };
+  /** @param {number} retryable */
+  async retryAll(retryable) {
+    const question = `Retry ${retryable === 1 ? "the item" : `all ${formatNumber(retryable)} items`} in RETRY?`;
+    if (!(await confirmDialog(this.root, question, "Retry"))) return;
+    const response = await this.put(`${this.path}/retry`);
+    const { Scenes: scenes = 0, Tiles: tiles = 0 } = response.body ?? {};
     this.say(
-      answer.ok
-        ? `Retried ${counted(numbers.Scenes, "scene")} and ${counted(numbers.Tiles, "tile")}.`
-        : `Not retried: ${answer.body?.detail ?? answer.status}`,
+      response.ok
+        ? `Retried ${pluralize(scenes, "scene")} and ${pluralize(tiles, "tile")}.`
+        : `Not retried: ${errorText(response)}`,
     );
     await this.refresh();
   }
 }
 
+/** @param {Transition} event */
+function isCompletion(event) {
+  return event.to === "DONE" && event.from !== "DONE";
+}
+
+/**
+ * Describe the remaining items, with an estimate of the time if any item is in progress.
+ *
+ * @param {number} left
+ * @param {number} pending
+ * @param {number} completed within the window of the rate
+ */
+export function remainingText(left, pending, completed) {
+  if (left === 0) return "nothing left";
+  if (pending === 0) return `${formatNumber(left)} left, none in progress`;
+  if (completed === 0) return `${formatNumber(left)} left`;
+  return `${formatNumber(left)} left, about ${formatDuration((left / completed) * (RATE_WINDOW_MS / 1000))}`;
+}
+
 export default {
-  render({ model, el }) {
-    return shown(SummaryPanel, model, el);
-  },
+  /** @param {RenderContext} context */
+  render: (context) => mountPanel(SummaryPanel, context),
 };
