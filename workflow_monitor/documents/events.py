@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 import msgspec
 from msgspec import Meta
@@ -18,7 +18,7 @@ from workflow_monitor.documents.document import (
     Time,
 )
 from workflow_monitor.documents.validation import thread_safe_struct
-from workflow_monitor.domain.status import Cause, Status
+from workflow_monitor.domain.status import Cause, ItemKind, Status
 
 
 @thread_safe_struct
@@ -28,7 +28,9 @@ class EventDocument(Document):
     seq: Annotated[int, Meta(description="Sequence number; later events have greater ones.")]
     time: Annotated[Time, Meta(description="Time of the commit (UTC).")]
     aoi: AOIName
-    type: Annotated[Literal["aoi", "scene", "tile"], Meta(description="Kind of the object that changed.")]
+    type: Annotated[
+        str, Meta(description="Kind of the object that changed.", extra_json_schema={"enum": ["aoi", *ItemKind]})
+    ]
     id: Annotated[int, Meta(description="Id of the scene, of the tile, or of the AOI.")]
     before: Status | None = msgspec.field(name="from")
     to: Status | None

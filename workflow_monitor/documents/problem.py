@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Annotated, NamedTuple
 
 from msgspec import UNSET, Meta, UnsetType
@@ -67,8 +67,3 @@ def _with_subclasses(error: type[WorkflowError]) -> Iterator[type[WorkflowError]
     yield error
     for subclass in error.__subclasses__():
         yield from _with_subclasses(subclass)
-
-
-def codes_of_status(codes: Iterable[ErrorCode], status: int) -> list[str]:
-    """Return the codes with an HTTP status."""
-    return [code.code for code in codes if code.status == status]

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from workflow_monitor.documents import aois, events, items, jobs, problem, server
+from workflow_monitor.documents import aois, events, items, jobs, media_types, problem, server
 from workflow_monitor.documents.document import SCHEMA_REF, Document
 from workflow_monitor.documents.validation import NewSceneFields, SceneFields, TileFields
 
@@ -33,8 +33,46 @@ _STRUCTS: tuple[type[msgspec.Struct], ...] = (
 )
 
 
+def _ref(name: str) -> Schema:
+    return {"$ref": SCHEMA_REF.format(name=name)}
+
+
+def _list_of(name: str) -> Schema:
+    return {"type": "array", "items": _ref(name)}
+
+
+#: schemas of bodies that are not one struct: lists, texts, binary streams
+_BODIES: Mapping[str, Schema] = {
+    "Text": {"type": "string"},
+    "Lines": {"type": "string", "description": "One JSON document per line."},
+    "EventStream": {"type": "string", "description": "Server-sent events; `data` is an Event."},
+    "Bytes": {"type": "string", "contentMediaType": media_types.ARROW},
+    "Columns": {"type": "string", "contentMediaType": media_types.COLUMNS},
+    "Object": {"type": "object"},
+    "FeatureCollection": {
+        "type": "object",
+        "description": "A GeoJSON catalogue of scenes.",
+        "properties": {
+            "type": {"const": "FeatureCollection"},
+            "features": {"type": "array", "items": {"type": "object"}},
+        },
+        "required": ["type", "features"],
+    },
+    "AOIs": _list_of("AOI"),
+    "OverviewOrAOIs": {"oneOf": [_ref("Overview"), _ref("AOIs")]},
+    "Scenes": _list_of("Scene"),
+    "ScenesToIngest": _list_of("SceneToIngest"),
+    "Tiles": _list_of("Tile"),
+    "ShortTiles": _list_of("ShortTile"),
+    "Failures": _list_of("FailureGroup"),
+    "Events": _list_of("Event"),
+    "Results": _list_of("Result"),
+    "Backups": _list_of("Backup"),
+}
+
+
 def document_schemas() -> dict[str, Schema]:
-    """Return the JSON schema of each document, by the name of the document."""
+    """Return the JSON schema of each request and response body, by name."""
     _, components = msgspec.json.schema_components(_STRUCTS, schema_hook=_any_json, ref_template=SCHEMA_REF)
     required = {struct.__name__: _required(struct) for struct in _subclasses(Document)}
     for name, schema in components.items():
@@ -42,7 +80,7 @@ def document_schemas() -> dict[str, Schema]:
             schema["required"] = required[name]
             for field in schema["properties"].values():
                 field.pop("default", None)
-    return {_schema_name(name): _renamed(schema) for name, schema in components.items()}
+    return {_schema_name(name): _renamed(schema) for name, schema in components.items()} | dict(_BODIES)
 
 
 def _subclasses(struct: type[msgspec.Struct]) -> list[type[msgspec.Struct]]:

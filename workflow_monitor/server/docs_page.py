@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import inspect
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
@@ -12,7 +11,7 @@ from html import escape
 from importlib.resources import files
 from typing import Any
 
-from workflow_monitor.server import problems
+from workflow_monitor.documents.problem import error_codes
 
 Document = dict[str, Any]
 
@@ -110,10 +109,9 @@ def _errors() -> Iterator[str]:
     yield '<section><h2 id="errors">Errors</h2><p>Errors are <code>application/problem+json</code> documents (RFC 9457): '
     yield "<code>detail</code> says what was wrong and what to do, <code>errors</code> which fields; programs rely on "
     yield "<code>code</code>.</p><table>"
-    for code, error in problems.KNOWN.items():
-        about = inspect.getdoc(error) or error.title
-        yield f'<tr id="{escape(code)}"><td><code>{escape(code)}</code></td><td>{error.status}</td>'
-        yield f"<td>{_prose(about)}</td></tr>"
+    for code in error_codes():
+        yield f'<tr id="{escape(code.code)}"><td><code>{escape(code.code)}</code></td><td>{code.status}</td>'
+        yield f"<td>{_prose(code.explanation)}</td></tr>"
     yield "</table></section>"
 
 

@@ -7,11 +7,12 @@ from collections.abc import Iterable
 from typing import Any
 
 from workflow_monitor import __version__
+from workflow_monitor.documents.media_types import PROBLEM
+from workflow_monitor.documents.problem import error_codes
+from workflow_monitor.documents.schemas import document_schemas
 from workflow_monitor.domain.status import QUEUE_KINDS, Status
-from workflow_monitor.server import problems
 from workflow_monitor.server.handlers.base import NAMESPACE
 from workflow_monitor.server.operations import Content, Operation, Parameter, Route
-from workflow_monitor.server.schemas import schemas
 from workflow_monitor.server.worker_token import allows_worker_token
 
 Document = dict[str, Any]
@@ -80,7 +81,7 @@ def openapi(routes: Iterable[Route], base_url: str) -> Document:
         "security": PEOPLE,
         "paths": {route.path: _path(route) for route in routes},
         "components": {
-            "schemas": schemas(),
+            "schemas": document_schemas(),
             "securitySchemes": SECURITY,
             "responses": {str(status): _error(status) for status in sorted(_error_statuses())},
         },
@@ -88,15 +89,15 @@ def openapi(routes: Iterable[Route], base_url: str) -> Document:
 
 
 def _error_statuses() -> set[int]:
-    return {error.status for error in problems.KNOWN.values()} | {422, 501}
+    return {code.status for code in error_codes()} | {422, 501}
 
 
 def _error(status: int) -> Document:
-    codes = sorted(code for code, error in problems.KNOWN.items() if error.status == status)
+    codes = [code.code for code in error_codes() if code.status == status]
     title = http.HTTPStatus(status).phrase
     return {
         "description": f"{title}. {'Codes: ' + ', '.join(codes) + '.' if codes else ''}".strip(),
-        "content": {problems.MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+        "content": {PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}}},
     }
 
 

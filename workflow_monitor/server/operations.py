@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from workflow_monitor.documents.media_types import JSON
 from workflow_monitor.server.handlers.base import Handler
-from workflow_monitor.server.representations import JSON
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,32 +3,15 @@
 from __future__ import annotations
 
 import http
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from tornado import web
 
 from workflow_monitor.domain.errors import (
-    AOIExists,
-    AOINotFound,
-    Conflict,
     InvalidInput,
-    InvalidTransition,
-    LeaseNotFound,
-    NotFound,
-    SceneExists,
-    StoreUnavailable,
-    UnknownStatus,
     WorkflowError,
 )
-from workflow_monitor.server.upstream import (
-    UpstreamDenied,
-    UpstreamLoop,
-    UpstreamLost,
-    UpstreamUnknown,
-    UpstreamUnreachable,
-)
 
-MEDIA_TYPE = "application/problem+json"
 DETAIL_LENGTH = 400
 
 
@@ -122,38 +105,6 @@ class Unexpected(WorkflowError):
 
     def __init__(self) -> None:
         super().__init__("Something went wrong inside the server; its log says what. Nothing was changed.")
-
-
-#: What the documentation explains, by code.
-KNOWN: Mapping[str, type[WorkflowError]] = {
-    error.code: error
-    for error in (
-        InvalidInput,
-        UnknownStatus,
-        NotAllowed,
-        NotForWorkers,
-        NotFound,
-        AOINotFound,
-        PathNotFound,
-        LeaseNotFound,
-        MethodNotAllowed,
-        Conflict,
-        InvalidTransition,
-        AOIExists,
-        SceneExists,
-        BodyTooLarge,
-        EncodedBody,
-        TooManyStreams,
-        WorkflowError,
-        StoreUnavailable,
-        IdentityUnavailable,
-        UpstreamUnreachable,
-        UpstreamUnknown,
-        UpstreamDenied,
-        UpstreamLost,
-        UpstreamLoop,
-    )
-}
 
 
 def problem(error: WorkflowError, documentation: str) -> dict[str, object]:

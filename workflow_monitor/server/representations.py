@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -12,28 +11,40 @@ from io import BytesIO
 from itertools import chain
 from typing import TYPE_CHECKING
 
+import msgspec
+from msgspec import UNSET
+
+from workflow_monitor.documents.aois import (
+    AOIDocument,
+    ChangeCountsDocument,
+    ChangeDocument,
+    ConsequencesDocument,
+    CountsDocument,
+    FailureGroupDocument,
+    FinishedDocument,
+    MatchDocument,
+    OverviewDocument,
+    RunningDocument,
+    RunningJobDocument,
+    SeriesDocument,
+    TimelineDocument,
+)
+from workflow_monitor.documents.events import EventDocument
+from workflow_monitor.documents.jobs import JobDocument
+from workflow_monitor.documents.media_types import ARROW, DOT, GEOJSON, JSON, NDJSON, SVG, TEXT
 from workflow_monitor.documents.rfc3339 import format_time
+from workflow_monitor.documents.server import BackupDocument
 from workflow_monitor.domain.errors import FieldError, InvalidInput, shorten_for_message
 from workflow_monitor.domain.failures import FailureGroup
 from workflow_monitor.domain.models import AOI, AOISummary, Backup, Event
-from workflow_monitor.domain.status import Cause, Status
+from workflow_monitor.domain.status import Cause, ItemKind, Status
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from workflow_monitor.domain.status import ItemKind
     from workflow_monitor.domain.timeline import Timeline
     from workflow_monitor.domain.working_set import Transition
     from workflow_monitor.store.interfaces import JobRow, RunningJob, SearchHit
-
-JSON = "application/json"
-TEXT = "text/plain; charset=utf-8"
-GEOJSON = "application/geo+json"
-NDJSON = "application/x-ndjson"
-ARROW = "application/vnd.apache.arrow.stream"
-DOT = "text/vnd.graphviz; charset=utf-8"
-SVG = "image/svg+xml"
-EVENTS = "text/event-stream"
 
 
 #: changes that are listed of what giving an item up would do; all are counted
@@ -185,163 +196,161 @@ def overview_text(summary: AOISummary) -> str:
     return "\n".join(lines) + "\n"
 
 
-def aoi_json(aoi: AOI, *, with_counts: bool) -> dict[str, object]:
-    """An AOI in a list, as JSON has it."""
-    named: dict[str, object] = {"ID": aoi.name, "status": aoi.status}
-    return named | {"scenes": _counts(aoi.scenes), "tiles": _counts(aoi.tiles)} if with_counts else named
+def aoi_json(aoi: AOI, *, with_counts: bool) -> AOIDocument:
+    """Return an AOI of a list, with its counts on request."""
+    if not with_counts:
+        return AOIDocument(aoi.name, aoi.status)
+    return AOIDocument(aoi.name, aoi.status, _counts(aoi.scenes), _counts(aoi.tiles))
 
 
-def overview_json(summary: AOISummary) -> dict[str, object]:
-    """Return the overview of an AOI as a JSON document."""
-    return {
-        "aoi": summary.name,
-        "status": summary.status,
-        "scenes": _counts(summary.scenes),
-        "tiles": _counts(summary.tiles),
-        "root_tiles": summary.root_tiles,
-        "from": summary.first.isoformat() if summary.first else None,
-        "to": summary.last.isoformat() if summary.last else None,
-    }
+def overview_json(summary: AOISummary) -> OverviewDocument:
+    """Return the overview of an AOI."""
+    return OverviewDocument(
+        summary.name,
+        summary.status,
+        _counts(summary.scenes),
+        _counts(summary.tiles),
+        summary.root_tiles,
+        summary.first,
+        summary.last,
+    )
 
 
 OVERVIEW_ORDER = (Status.NEW, Status.PENDING, Status.DONE, Status.RETRY, Status.FAILED)
 
 
-def _counts(counts: Counter[Status]) -> dict[str, int]:
-    return {status.lower(): counts[status] for status in OVERVIEW_ORDER} | {"total": counts.total()}
+def _counts(counts: Counter[Status]) -> CountsDocument:
+    return CountsDocument(total=counts.total(), **{status.lower(): counts[status] for status in OVERVIEW_ORDER})
 
 
 def json_text(value: object) -> str:
-    """A value as compact JSON."""
-    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    """Return a document, or any value, as compact JSON."""
+    return msgspec.json.encode(value).decode()
 
 
-def time_text(moment: datetime) -> str:
-    """A moment, UTC if it does not say otherwise, as RFC 3339 text.
+def time_text(time: datetime) -> str:
+    """Return a time as RFC 3339 text.
 
     >>> time_text(datetime(2022, 1, 4, 10, 34, 31))
     '2022-01-04T10:34:31Z'
     """
-    return format_time(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+    return format_time(_aware(time))
 
 
-def backup_document(backup: Backup) -> dict[str, object]:
-    """A backup, as JSON has it."""
-    return {"file": backup.file, "made": time_text(backup.made), "bytes": backup.bytes}
+def _aware(time: datetime) -> datetime:
+    """Return a time with its zone: stored times are in UTC and have none."""
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
-def failure_group(group: FailureGroup) -> dict[str, object]:
-    """Failures of one shape, as JSON has them."""
-    return {
-        "message_template": group.message_template,
-        "kind": group.kind,
-        "count": group.count,
-        "retry": group.retry,
-        "failed": group.failed,
-        "since": group.since and time_text(group.since),
-        "last": group.last and time_text(group.last),
-        "example": group.example,
-        "ids": group.ids,
-        "first_acquired": group.first_acquired and group.first_acquired.isoformat(),
-        "last_acquired": group.last_acquired and group.last_acquired.isoformat(),
-        "orbits": group.orbits,
-    }
+def backup_document(backup: Backup) -> BackupDocument:
+    """Return a backup of the store."""
+    return BackupDocument(backup.file, _aware(backup.made), backup.bytes)
 
 
-def timeline_json(found: Timeline, pending: int, running: Sequence[RunningJob]) -> dict[str, object]:
-    """Numbers over time and what is running, as JSON has it."""
-    span = found.span
-    numbers = {
-        f"{kind}s": {status.lower(): found.counts[kind][status] for status in OVERVIEW_ORDER} for kind in found.counts
+def failure_group(group: FailureGroup) -> FailureGroupDocument:
+    """Return a group of failed items."""
+    return FailureGroupDocument(
+        message_template=group.message_template,
+        kind=group.kind,
+        count=group.count,
+        retry=group.retry,
+        failed=group.failed,
+        since=group.since and _aware(group.since),
+        last=group.last and _aware(group.last),
+        example=group.example,
+        ids=group.ids,
+        first_acquired=group.first_acquired,
+        last_acquired=group.last_acquired,
+        orbits=group.orbits,
+    )
+
+
+def timeline_json(timeline: Timeline, pending: int, running: Sequence[RunningJob]) -> TimelineDocument:
+    """Return the counts of an AOI over time, and its PENDING items: their count and the first of them."""
+    series = {
+        kind: SeriesDocument(**{status.lower(): counts[status] for status in OVERVIEW_ORDER})
+        for kind, counts in timeline.counts.items()
     }
     jobs = [
-        {
-            "type": job.kind,
-            "id": job.id,
-            "source_id": job.source_id,
-            "attempt": job.attempt,
-            "since": time_text(job.since),
-            "leased": job.is_leased,
-            "worker": job.worker,
-        }
+        RunningJobDocument(job.kind, job.id, job.source_id, job.attempt, _aware(job.since), job.is_leased, job.worker)
         for job in running
     ]
-    return {
-        "since": time_text(span.since),
-        "until": time_text(span.until),
-        "seconds": span.step.total_seconds(),
-        **numbers,
-        "finished": {f"{kind}s": done for kind, done in found.finished.items()},
-        "running": {"total": pending, "jobs": jobs},
-    }
+    finished = timeline.finished
+    return TimelineDocument(
+        since=_aware(timeline.span.since),
+        until=_aware(timeline.span.until),
+        seconds=timeline.span.step.total_seconds(),
+        scenes=series[ItemKind.SCENE],
+        tiles=series[ItemKind.TILE],
+        finished=FinishedDocument(finished[ItemKind.SCENE], finished[ItemKind.TILE]),
+        running=RunningDocument(pending, jobs),
+    )
 
 
-def found_item(item: SearchHit) -> dict[str, object]:
-    """A scene or tile that was looked for, as JSON has it."""
-    return {
-        "type": item.kind,
-        "id": item.id,
-        "source_id": item.source_id,
-        "scene_source_id": item.scene_source_id,
-        "date": item.acquired and time_text(item.acquired),
-        "status": item.status,
-    }
+def found_item(hit: SearchHit) -> MatchDocument:
+    """Return a scene or tile that matches a search."""
+    acquired = hit.acquired and _aware(hit.acquired)
+    return MatchDocument(hit.kind, hit.id, hit.source_id, hit.scene_source_id, acquired, Status(hit.status))
 
 
-def consequences_json(changes: Sequence[Transition], names: Mapping[tuple[ItemKind, int], str]) -> dict[str, object]:
-    """What giving an item up would do, as JSON has it; `names` are the source ids."""
-    counts = {
-        "failed": sum(change.after is Status.FAILED for change in changes),
-        "pending": sum(change.after is Status.PENDING for change in changes),
-        "relinked": sum(change.cause is Cause.RELINKED for change in changes),
-    }
-    shown = [
-        {
-            "type": change.kind,
-            "id": change.id,
-            "source_id": names.get((change.kind, change.id), ""),
-            "from": change.before,
-            "to": change.after,
-            "cause": change.cause,
-            "PreviousID": change.previous,
-            "ReferenceID": change.reference,
-        }
-        for change in changes[:CONSEQUENCES]
+def consequences_json(
+    transitions: Sequence[Transition], names: Mapping[tuple[ItemKind, int], str]
+) -> ConsequencesDocument:
+    """Return the transitions of a forced failure; `names` maps kind and id to the source id."""
+    counts = ChangeCountsDocument(
+        failed=sum(transition.after is Status.FAILED for transition in transitions),
+        pending=sum(transition.after is Status.PENDING for transition in transitions),
+        relinked=sum(transition.cause is Cause.RELINKED for transition in transitions),
+    )
+    changes = [
+        ChangeDocument(
+            type=transition.kind,
+            id=transition.id,
+            source_id=names.get((transition.kind, transition.id), ""),
+            before=transition.before,
+            after=transition.after,
+            cause=transition.cause,
+            PreviousID=transition.previous,
+            ReferenceID=transition.reference,
+        )
+        for transition in transitions[:CONSEQUENCES]
     ]
-    return {"total": len(changes), "counts": counts, "changes": shown}
+    return ConsequencesDocument(len(transitions), counts, changes)
 
 
 def event_json(event: Event) -> str:
-    """An event as streams and histories show it."""
+    """Return an event as the JSON text of event streams and histories."""
     return json_text(
-        {
-            "seq": event.seq,
-            "time": time_text(event.time),
-            "aoi": event.aoi,
-            "type": event.type,
-            "id": event.id,
-            "from": event.before,
-            "to": event.after,
-            "cause": event.cause,
-            "who": event.actor,
-            "message": event.message,
-            "attempt": event.attempt,
-            "RetryCountDown": event.retries_left,
-            "PreviousID": event.previous,
-            "ReferenceID": event.reference,
-        }
+        EventDocument(
+            seq=event.seq,
+            time=_aware(event.time),
+            aoi=event.aoi,
+            type=event.type,
+            id=event.id,
+            before=event.before,
+            to=event.after,
+            cause=event.cause,
+            who=event.actor,
+            message=event.message,
+            attempt=event.attempt,
+            RetryCountDown=event.retries_left,
+            PreviousID=event.previous,
+            ReferenceID=event.reference,
+        )
     )
 
 
 def job_json(job: JobRow) -> str:
-    """A job as the list of a queue shows it; its message is JSON already."""
-    about: dict[str, object] = {
-        "id": job.id,
-        "attempt": job.attempt,
-        "state": "leased" if job.lease else "withdrawn" if job.withdrawn else "queued",
-        "published": time_text(job.published),
-        "worker": job.worker,
-    }
-    if job.lease and job.expires:
-        about |= {"lease": job.lease, "expires": time_text(job.expires)}
-    return f'{json_text(about)[:-1]},"payload":{job.message}}}'
+    """Return a job as the JSON text of the list of a queue."""
+    return json_text(
+        JobDocument(
+            id=job.id,
+            attempt=job.attempt,
+            state="leased" if job.lease else "withdrawn" if job.withdrawn else "queued",
+            published=_aware(job.published),
+            worker=job.worker,
+            payload=msgspec.Raw(job.message.encode()),
+            lease=job.lease if job.lease and job.expires else UNSET,
+            expires=_aware(job.expires) if job.lease and job.expires else UNSET,
+        )
+    )

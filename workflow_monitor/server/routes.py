@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from workflow_monitor.documents import media_types
 from workflow_monitor.domain.status import ItemKind
 from workflow_monitor.server import columnar
-from workflow_monitor.server import representations as forms
 from workflow_monitor.server.handlers import (
     actions,
     aois,
@@ -45,9 +45,9 @@ _COLUMNS = (
 )
 
 
-def _list(kind: str, item: str, *, arrow: bool = False) -> dict[int, Content]:
-    schemas = {forms.JSON: item, forms.GEOJSON: "FeatureCollection", forms.NDJSON: "Lines"}
-    return {200: Content(f"The {kind}, ordered by id.", schemas | ({forms.ARROW: "Bytes"} if arrow else {}))}
+def _list(kind: str, item: str, features: str, *, arrow: bool = False) -> dict[int, Content]:
+    schemas = {media_types.JSON: item, media_types.GEOJSON: features, media_types.NDJSON: "Lines"}
+    return {200: Content(f"The {kind}, ordered by id.", schemas | ({media_types.ARROW: "Bytes"} if arrow else {}))}
 
 
 _INGEST_MANY = Operation(
@@ -55,7 +55,7 @@ _INGEST_MANY = Operation(
     {200: json_content("They were added.", "Ingested", {"scenes": 1, "tiles": 1, "ids": {"S2A_MSIL1C_20220104": 12}})},
     Content(
         "A JSON array, lines, or a catalogue's FeatureCollection; in any order, those that others build on go first.",
-        {forms.JSON: "ScenesToIngest", forms.NDJSON: "Lines", forms.GEOJSON: "FeatureCollection"},
+        {media_types.JSON: "ScenesToIngest", media_types.NDJSON: "Lines", media_types.GEOJSON: "FeatureCollection"},
     ),
     errors=(400, 404, 409),
     description="All or none.",
@@ -66,7 +66,7 @@ def _listings(kind: ItemKind, item: str) -> list[Route]:
     parameters = *PAGE, LISTED_OR_ARROW
     operation = Operation(
         f"List the {kind}s",
-        _list(f"{kind}s", item, arrow=True),
+        _list(f"{kind}s", item, f"{kind.capitalize()}Features", arrow=True),
         parameters=(Parameter("status", "Only those in this status.", STATUS), *parameters),
         errors=(400, 404),
         description=NAMED_AOI,
@@ -100,7 +100,7 @@ def _repairs(kind: ItemKind) -> list[Route]:
     body = json_content(f"The data of the {kind}.", f"{kind.capitalize()}Data", {"graph_name": "CopyProductToStorage"})
     patch = Content(
         "What to change (RFC 7396); null removes.",
-        {"application/merge-patch+json": "Object", forms.JSON: "Object"},
+        {"application/merge-patch+json": "Object", media_types.JSON: "Object"},
         {"graph_name": "Other"},
     )
     data = {
@@ -150,7 +150,7 @@ def _repairs(kind: ItemKind) -> list[Route]:
 
 def _item(kind: ItemKind) -> Route:
     name = kind.capitalize()
-    answer = Content(f"The {kind}.", {forms.JSON: name, forms.GEOJSON: "Feature"})
+    answer = Content(f"The {kind}.", {media_types.JSON: name, media_types.GEOJSON: f"{name}Feature"})
     operation = Operation(f"Show a {kind}", {200: answer}, parameters=(_format("json", "geojson"),), errors=(400, 404))
     return Route(f"{kind}s", f"/{kind}/{{id}}", scenes.ItemDetail, {"get": operation}, {"kind": kind})
 
@@ -174,7 +174,7 @@ _SERVER = [
         {
             "get": Operation(
                 "Say whether the server works",
-                {200: Content("It does.", {forms.TEXT: "Text", forms.JSON: "Root"}, "ingester ok")},
+                {200: Content("It does.", {media_types.TEXT: "Text", media_types.JSON: "Root"}, "ingester ok")},
                 parameters=(_format("text", "json"),),
             )
         },
@@ -216,7 +216,7 @@ _AOIS = [
         {
             "get": Operation(
                 "Show the workload of an AOI",
-                {200: Content("The workload.", {forms.TEXT: "Text", forms.JSON: "OverviewOrAOIs"})},
+                {200: Content("The workload.", {media_types.TEXT: "Text", media_types.JSON: "OverviewOrAOIs"})},
                 parameters=(_format("text", "json"),),
                 errors=(404,),
                 description=f"{NAMED_AOI} It then lists the AOIs that match, as JSON.",
@@ -234,7 +234,7 @@ _AOIS = [
         {
             "get": Operation(
                 "Show the dependency graph",
-                {200: Content("The graph.", {forms.DOT: "Text", forms.SVG: "Text"})},
+                {200: Content("The graph.", {media_types.DOT: "Text", media_types.SVG: "Text"})},
                 parameters=(
                     Parameter("around", "Only what is near a scene (`s12`) or tile (`t12`).", TEXT),
                     Parameter("steps", "How many edges away at most.", NUMBER | {"maximum": 50, "default": 3}),
@@ -253,7 +253,7 @@ _AOIS = [
         {
             "get": Operation(
                 "Find scenes and tiles of an AOI by a part of their names, or by id",
-                {200: json_content("How many there are, and the first.", "Found")},
+                {200: json_content("How many there are, and the first.", "Search")},
                 parameters=(
                     Parameter("text", "Part of a name in any case, or an id: `12`, `s12`, `t12`.", TEXT),
                     Parameter("limit", "How many are listed.", NUMBER | {"minimum": 1, "maximum": 1000, "default": 20}),
@@ -353,7 +353,10 @@ _TILES = [
         tiles.TilesOfScene,
         {
             "get": Operation(
-                "List the tiles of a scene", _list("tiles", "Tiles"), parameters=(LISTED,), errors=(400, 404)
+                "List the tiles of a scene",
+                _list("tiles", "Tiles", "TileFeatures"),
+                parameters=(LISTED,),
+                errors=(400, 404),
             )
         },
     ),
@@ -361,13 +364,21 @@ _TILES = [
         "tiles",
         "/aoi/{aoi}/roottiles",
         tiles.RootTiles,
-        {"get": Operation("List the root tiles", _list("tiles", "ShortTiles"), parameters=(LISTED,), errors=(404,))},
+        {
+            "get": Operation(
+                "List the root tiles", _list("tiles", "ShortTiles", "TileFeatures"), parameters=(LISTED,), errors=(404,)
+            )
+        },
     ),
     Route(
         "tiles",
         "/aoi/{aoi}/leaftiles",
         tiles.LeafTiles,
-        {"get": Operation("List the leaf tiles", _list("tiles", "ShortTiles"), parameters=(LISTED,), errors=(404,))},
+        {
+            "get": Operation(
+                "List the leaf tiles", _list("tiles", "ShortTiles", "TileFeatures"), parameters=(LISTED,), errors=(404,)
+            )
+        },
     ),
 ]
 
@@ -476,7 +487,9 @@ _RESUME = (
     Parameter("Last-Event-ID", "Go on after this event; browsers send it by themselves.", NUMBER, "header"),
     Parameter("after", "The same, for those who cannot send headers.", NUMBER),
 )
-_STREAM = {200: Content("Events `transition` with the sequence number as their id.", {forms.EVENTS: "EventStream"})}
+_STREAM = {
+    200: Content("Events `transition` with the sequence number as their id.", {media_types.EVENTS: "EventStream"})
+}
 
 _EVENTS = [
     Route(
@@ -498,7 +511,7 @@ _EVENTS = [
         {
             "get": Operation(
                 "List what happened in an AOI",
-                {200: Content("Events in order.", {forms.JSON: "Events", forms.NDJSON: "Lines"})},
+                {200: Content("Events in order.", {media_types.JSON: "Events", media_types.NDJSON: "Lines"})},
                 parameters=(
                     Parameter("since", "From this time on.", TIME),
                     Parameter("until", "Before this time.", TIME),

@@ -10,7 +10,7 @@ import jsonschema
 import pytest
 from openapi_spec_validator import validate
 
-from tests.integration.server.conftest import Add, Fetch, scene
+from tests.integration.server.conftest import Fetch
 from workflow_monitor.server.docs_page import docs_page
 from workflow_monitor.server.openapi import openapi
 from workflow_monitor.server.routes import ROUTES
@@ -55,38 +55,6 @@ def test_examples_fit_their_schemas() -> None:
 
 def _check(value: object, name: str) -> None:
     jsonschema.validate(value, {"$ref": f"#/components/schemas/{name}", "components": DOCUMENT["components"]})
-
-
-async def test_what_is_answered_fits(fetch: Fetch, add: Add) -> None:
-    document = scene("s1", tiles=("t1", "t2"))
-    _check(document, "SceneToIngest")
-    number = await add("s1", tiles=("t1", "t2"))
-    await fetch("POST", "/results", [{"type": "scene", "id": number, "status": "DONE"}])
-    answers = {
-        "/aoi/": "AOIs",
-        "/aoi/Fyn?format=json": "OverviewOrAOIs",
-        "/aoi/*": "OverviewOrAOIs",
-        "/aoi/Fyn/scenes": "Scenes",
-        "/aoi/Fyn/scenes?format=geojson": "FeatureCollection",
-        "/aoi/Fyn/tiles": "Tiles",
-        "/aoi/Fyn/roottiles": "ShortTiles",
-        "/aoi/Fyn/leaftiles": "ShortTiles",
-        f"/scene/{number}": "Scene",
-        f"/scene/{number}?format=geojson": "Feature",
-        f"/scene/{number}/tiles": "Tiles",
-        "/jobs/downloader": "Queue",
-        "/jobs/processor": "Queue",
-        "/aoi/Fyn/history": "Events",
-        "/nothing": "Problem",
-    }
-    for path, name in answers.items():
-        answer = await fetch("GET", path)
-        _check(answer.json(), name)
-    leased = await fetch("POST", "/jobs/processor/lease", {"max": 1, "seconds": 60, "worker": "w"})
-    _check(leased.json(), "LeasedJobs")
-    renewed = await fetch("PUT", "/jobs/processor/lease", {"leases": ["x"], "seconds": 60})
-    _check(renewed.json(), "RenewedMany")
-    _check((await fetch("POST", "/results", [{"type": "tile", "id": 1}, 3])).json(), "Outcomes")
 
 
 async def test_it_is_served_below_the_base_url(fetch: Fetch) -> None:

@@ -96,7 +96,7 @@ class TestFind:
                 "id": 2,
                 "source_id": "s2",
                 "scene_source_id": None,
-                "date": "2022-01-04T10:34:31.024Z",
+                "date": "2022-01-04T10:34:31.024000Z",
                 "status": "PENDING",
             }
         ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from datetime import date
 
@@ -18,6 +19,7 @@ from workflow_monitor.server.representations import (
     AS_TEXT,
     FRAMINGS,
     framed,
+    json_text,
     negotiate,
     overview_json,
     overview_text,
@@ -115,13 +117,13 @@ Root tiles : 46
 def test_the_overview_of_nothing() -> None:
     empty = AOISummary("Fyn", Status.NEW, Counter(), Counter())
     assert overview_text(empty).endswith("\nRoot tiles : 0\n  From: -\n  To:   -\n")
-    document = overview_json(empty)
+    document = json.loads(json_text(overview_json(empty)))
     assert document["from"] is None
     assert document["scenes"] == {"new": 0, "pending": 0, "done": 0, "retry": 0, "failed": 0, "total": 0}
 
 
 def test_the_overview_as_json() -> None:
-    assert overview_json(SUMMARY) == {
+    assert json.loads(json_text(overview_json(SUMMARY))) == {
         "aoi": "Fyn",
         "status": "PENDING",
         "scenes": {"new": 0, "pending": 10, "done": 36, "retry": 0, "failed": 0, "total": 46},

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from workflow_monitor.documents.aoi_names import check_aoi_name
+from workflow_monitor.documents.media_types import TEXT
 from workflow_monitor.domain.commands import CreateAOI, DeleteAOI, RetryAOI
 from workflow_monitor.domain.glob import is_pattern
 from workflow_monitor.server.handlers.base import Handler, requires_read, requires_write
 from workflow_monitor.server.representations import (
     AS_JSON,
     AS_TEXT,
-    TEXT,
     aoi_json,
     failure_group,
     overview_json,

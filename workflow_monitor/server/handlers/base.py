@@ -17,6 +17,7 @@ from tornado.http1connection import HTTP1Connection
 from tornado.iostream import StreamClosedError
 
 from workflow_monitor.client.http import ACTOR_HEADER
+from workflow_monitor.documents.media_types import JSON, PROBLEM
 from workflow_monitor.documents.strict_json import read_json
 from workflow_monitor.domain.commands import Command
 from workflow_monitor.domain.errors import FieldError, InvalidInput, WorkflowError, shorten_for_message
@@ -27,7 +28,7 @@ from workflow_monitor.server.backend import Backend
 from workflow_monitor.server.handlers.params import normalize_path, parse_non_negative, sanitize_actor
 from workflow_monitor.server.handlers.proxy import forward
 from workflow_monitor.server.peer import PeerIdentity
-from workflow_monitor.server.representations import FRAMINGS, JSON, Representation
+from workflow_monitor.server.representations import FRAMINGS, Representation
 from workflow_monitor.server.upstream import UpstreamUnreachable
 from workflow_monitor.server.worker_token import WORKER, allows_worker_token
 
@@ -380,7 +381,7 @@ class Handler(APIHandler):
         if error.status in {429, 503}:
             self.set_header("Retry-After", "5")
         self.set_status(error.status)
-        self.set_header("Content-Type", problems.MEDIA_TYPE)
+        self.set_header("Content-Type", PROBLEM)
         self.finish(representations.json_text(problems.problem(error, f"{self.prefix}/docs")))
 
     def _request_summary(self) -> str:

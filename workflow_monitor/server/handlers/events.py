@@ -8,6 +8,7 @@ from contextlib import aclosing
 
 from tornado.iostream import StreamClosedError
 
+from workflow_monitor.documents.media_types import EVENTS
 from workflow_monitor.domain.errors import AOINotFound, FieldError, InvalidInput, shorten_for_message
 from workflow_monitor.domain.models import Event
 from workflow_monitor.domain.status import ItemKind
@@ -16,7 +17,7 @@ from workflow_monitor.engine.queries import Queries
 from workflow_monitor.server.backend import Engine
 from workflow_monitor.server.handlers.base import Handler, requires_read
 from workflow_monitor.server.handlers.params import item_id, parse_datetime, parse_status
-from workflow_monitor.server.representations import AS_JSON, AS_NDJSON, EVENTS, event_json
+from workflow_monitor.server.representations import AS_JSON, AS_NDJSON, event_json
 
 #: events that are read from the store at once
 BATCH = 1_000

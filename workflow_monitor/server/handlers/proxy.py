@@ -15,7 +15,8 @@ from urllib.parse import unquote_plus
 from tornado.iostream import StreamClosedError
 
 from workflow_monitor.client.http import ACTOR_HEADER
-from workflow_monitor.server import problems, representations
+from workflow_monitor.documents.media_types import EVENTS, PROBLEM
+from workflow_monitor.server import representations
 from workflow_monitor.server.upstream import Upstream, UpstreamDenied, UpstreamLoop, UpstreamUnknown
 
 if TYPE_CHECKING:
@@ -43,9 +44,9 @@ async def forward(handler: Handler, upstream: Upstream) -> None:
             if name in answer.headers:
                 handler.set_header(name, answer.headers[name])
         media_type = _media_type(answer)
-        if media_type == problems.MEDIA_TYPE:
+        if media_type == PROBLEM:
             _answer_problem(handler, await answer.aread())
-        elif media_type == representations.EVENTS:
+        elif media_type == EVENTS:
             await _stream_events(handler, answer)
         else:
             await handler.send_parts(answer.aiter_bytes())

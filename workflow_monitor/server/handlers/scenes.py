@@ -3,23 +3,14 @@
 from __future__ import annotations
 
 from workflow_monitor.documents.catalogue import parse_scenes
+from workflow_monitor.documents.media_types import ARROW, GEOJSON, JSON
 from workflow_monitor.documents.scene_documents import parse_scene
 from workflow_monitor.domain.commands import Ingest
 from workflow_monitor.domain.models import NewScene
 from workflow_monitor.domain.status import ItemKind
 from workflow_monitor.server.handlers.base import Handler, requires_read, requires_write
 from workflow_monitor.server.handlers.params import item_id, parse_status
-from workflow_monitor.server.representations import (
-    ARROW,
-    AS_ARROW,
-    AS_GEOJSON,
-    AS_JSON,
-    AS_NDJSON,
-    GEOJSON,
-    JSON,
-    arrow_stream,
-    json_text,
-)
+from workflow_monitor.server.representations import AS_ARROW, AS_GEOJSON, AS_JSON, AS_NDJSON, arrow_stream, json_text
 
 
 class ItemList(Handler):

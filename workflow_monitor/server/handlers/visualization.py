@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 
+from workflow_monitor.documents.media_types import DOT, SVG
 from workflow_monitor.domain.errors import FieldError, InvalidInput, shorten_for_message
 from workflow_monitor.domain.status import ItemKind
 from workflow_monitor.graph.nodes import Subgraph
@@ -12,14 +13,7 @@ from workflow_monitor.graph.svg import render_svg
 from workflow_monitor.server.columnar import COLUMNS, packed
 from workflow_monitor.server.handlers.base import Handler, requires_read
 from workflow_monitor.server.handlers.params import parse_datetime
-from workflow_monitor.server.representations import (
-    AS_DOT,
-    AS_SVG,
-    DOT,
-    SVG,
-    found_item,
-    timeline_json,
-)
+from workflow_monitor.server.representations import AS_DOT, AS_SVG, found_item, timeline_json
 
 #: edges that a part of the graph reaches from where it is asked for
 DEFAULT_STEPS = 3
