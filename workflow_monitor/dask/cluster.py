@@ -88,7 +88,7 @@ class Cluster:
             self._client.close(timeout=CONNECT_SECONDS)
 
 
-def pack(work: TaskSpec) -> PickledFunction:
+def pickle_function(work: TaskSpec) -> PickledFunction:
     """The function of some work, as it is sent. Raises what pickling raises, if it cannot be sent."""
     return PickledFunction(cloudpickle.dumps(work.function))
 

@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TypeVar
 
-from workflow_monitor.dask.cluster import Cluster, Task, pack, result_of
+from workflow_monitor.dask.cluster import Cluster, Task, pickle_function, result_of
 from workflow_monitor.dask.job import Job
 from workflow_monitor.dask.job_source import JobSource, ServerUnavailable
 from workflow_monitor.dask.work import TaskSpec
@@ -38,7 +38,7 @@ ORDER = (ItemKind.TILE, ItemKind.SCENE)
 
 
 @dataclass(frozen=True, slots=True)
-class Running:
+class SubmittedJob:
     """A job at the cluster."""
 
     job: Job
@@ -60,7 +60,7 @@ class Stats:
 
 
 class Dispatcher:
-    """Keeps a cluster supplied with jobs: `run` until `stop`. Any thread may ask for `tally` and `trouble`."""
+    """Keeps a cluster supplied with jobs: `run` until `stop`. Any thread may ask for `tally` and `last_error`."""
 
     def __init__(
         self,
@@ -74,12 +74,12 @@ class Dispatcher:
         self._source = source
         self._cluster = cluster
         self._work = work
-        self._functions = {kind: pack(one) for kind, one in work.items()}
+        self._functions = {kind: pickle_function(one) for kind, one in work.items()}
         self._lease_seconds = lease_seconds
         self._clock = clock
         self._renew_at = clock() + lease_seconds / RENEWALS
         #: by lease
-        self._running: dict[str, Running] = {}
+        self._running: dict[str, SubmittedJob] = {}
         #: not reported yet
         self._results: list[Result] = []
         #: leases to be given back
@@ -88,7 +88,7 @@ class Dispatcher:
         self._stopped = threading.Event()
         self._is_finishing = False
         #: why nothing moves, if that is so
-        self.trouble = ""
+        self.last_error = ""
 
     @property
     def stats(self) -> Stats:
@@ -115,10 +115,10 @@ class Dispatcher:
             while not (self._is_finished or self._stopped.wait(pause)):
                 try:
                     moved = self.step()
-                    self.trouble = ""
+                    self.last_error = ""
                 except ServerUnavailable as away:
                     moved = False
-                    self.trouble = str(away)
+                    self.last_error = str(away)
                 pause = SHORTEST_PAUSE if moved else min(LONGEST_PAUSE, pause * 2)
         finally:
             self._shutdown()
@@ -132,24 +132,24 @@ class Dispatcher:
             # What has ended is reported all the same.
             away = error
         else:
-            self._forget_what_others_submitted(connection)
-        ended = self._settle()
+            self._drop_foreign_futures(connection)
+        ended = self._collect_results()
         self._report()
-        self._give_back()
+        self._release_leases()
         self._renew()
         if away is not None:
             raise away
-        return self._take(connection) or ended
+        return self._lease_jobs(connection) or ended
 
     # ---- what the cluster has done
 
-    def _settle(self) -> bool:
+    def _collect_results(self) -> bool:
         """Take the results of what has ended, and see what was lost; whether there was any."""
         ended = list(self._ended())
         for lease, result in ended:
             kind = self._running.pop(lease).job.kind
             if result is None:
-                self._lose(kind, lease)
+                self._record_loss(kind, lease)
             else:
                 self._results.append(result)
         return bool(ended)
@@ -165,13 +165,13 @@ class Dispatcher:
                 if result is not None:
                     yield lease, result
 
-    def _forget_what_others_submitted(self, connection: object) -> None:
+    def _drop_foreign_futures(self, connection: object) -> None:
         """A connection that broke may have broken before the scheduler heard of all that was submitted by it."""
         for lease, running in list(self._running.items()):
             if running.connection is not connection and running.future.status == "pending":
-                self._lose(self._running.pop(lease).job.kind, lease)
+                self._record_loss(self._running.pop(lease).job.kind, lease)
 
-    def _lose(self, kind: ItemKind, lease: str) -> None:
+    def _record_loss(self, kind: ItemKind, lease: str) -> None:
         self._counts["lost"] += 1
         self._returned[kind].append(lease)
 
@@ -190,7 +190,7 @@ class Dispatcher:
                 raise
             del self._results[: len(results)]
 
-    def _give_back(self) -> None:
+    def _release_leases(self) -> None:
         """Let the leases of what was lost run out at once, so that it is handed out as the next attempt."""
         for kind, leases in self._returned.items():
             while leases:
@@ -214,7 +214,7 @@ class Dispatcher:
 
     # ---- what is to be done
 
-    def _take(self, connection: object) -> bool:
+    def _lease_jobs(self, connection: object) -> bool:
         """Lease jobs and submit them, as many as there is room for."""
         if self._is_finishing:
             return False
@@ -240,11 +240,11 @@ class Dispatcher:
             self._returned[kind] += leases
             raise
         for lease, job, future in zip(leases, jobs, futures, strict=True):
-            self._running[lease] = Running(job, future, connection)
+            self._running[lease] = SubmittedJob(job, future, connection)
 
     def _shutdown(self) -> None:
         """Withdraw what runs, and tell the server what it can be told."""
-        self._settle()
+        self._collect_results()
         for lease, running in self._running.items():
             running.future.release()
             self._returned[running.job.kind].append(lease)
@@ -252,7 +252,7 @@ class Dispatcher:
         self._cluster.close()
         with suppress(ServerUnavailable):
             self._report()
-            self._give_back()
+            self._release_leases()
 
 
 def _batches(items: Sequence[T]) -> Iterable[Sequence[T]]:

@@ -103,13 +103,13 @@ def run_job(function: Callable[[Job], object], job: Job) -> JobFailure | None:
         status, message = Status.FAILED, str(error)
     except (Exception, SystemExit) as error:  # whatever a function raises is the job's own failure
         log.exception("%s %d failed in its attempt %d", job.kind, job.id, job.attempt)
-        status, message = Status.RETRY, _told(error)
+        status, message = Status.RETRY, _describe_error(error)
     else:
         return None
     return JobFailure(status, message[:LONGEST_MESSAGE])
 
 
-def _told(error: BaseException) -> str:
+def _describe_error(error: BaseException) -> str:
     """An error that nobody foresaw: its type, its text and the line that raised it."""
     frames = traceback.extract_tb(error.__traceback__)
     last = frames[-1] if len(frames) > 1 else None

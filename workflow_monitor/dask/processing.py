@@ -10,7 +10,7 @@ from workflow_monitor.dask.cluster import Cluster
 from workflow_monitor.dask.dispatcher import Dispatcher, Stats
 from workflow_monitor.dask.job import Job
 from workflow_monitor.dask.job_source import JobSource
-from workflow_monitor.dask.work import TaskSpec, as_work
+from workflow_monitor.dask.work import TaskSpec, to_task_spec
 from workflow_monitor.domain.status import ItemKind
 
 
@@ -27,7 +27,7 @@ class Processing:
         functions: Mapping[ItemKind, TaskSpec | Callable[[Job], object] | str | None],
         lease_seconds: int,
     ) -> None:
-        work = {kind: as_work(given) for kind, given in functions.items() if given is not None}
+        work = {kind: to_task_spec(given) for kind, given in functions.items() if given is not None}
         if not work:
             raise ValueError("There is nothing to do: give a function for scenes, for tiles, or both.")
         self._cluster = Cluster(cluster)
@@ -82,5 +82,7 @@ class Processing:
             f"{getattr(tally, name)} {name}" for name in Stats.__slots__ if getattr(tally, name) or name == "done"
         )
         state = "on" if self.is_running else "ended, was on"
-        trouble = str(self._failure or self._dispatcher.trouble)
-        return f"<Processing {state} {self._cluster.name}: {', '.join(counts)}{f'; {trouble}' if trouble else ''}>"
+        last_error = str(self._failure or self._dispatcher.last_error)
+        return (
+            f"<Processing {state} {self._cluster.name}: {', '.join(counts)}{f'; {last_error}' if last_error else ''}>"
+        )

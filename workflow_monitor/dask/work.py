@@ -37,11 +37,11 @@ class PickledFunction:
     pickled: bytes
 
     def __call__(self, job: Job) -> None:
-        _unpacked(self.pickled)(job)
+        _unpickle(self.pickled)(job)
 
 
 @lru_cache(maxsize=16)
-def _unpacked(pickled: bytes) -> Callable[[Job], object]:
+def _unpickle(pickled: bytes) -> Callable[[Job], object]:
     function: Callable[[Job], object] = pickle.loads(pickled)  # noqa: S301 - what our own dispatcher has packed
     return function
 
@@ -65,10 +65,10 @@ class TaskSpec:
             raise ValueError(f"limit: at least one job has to be at the cluster, not {self.limit}.")
 
 
-def as_work(given: TaskSpec | Callable[[Job], object] | str) -> TaskSpec:
+def to_task_spec(given: TaskSpec | Callable[[Job], object] | str) -> TaskSpec:
     """What people give, as Work: a function, its name, or Work itself.
 
-    >>> as_work("ingest.scenes:download").limit
+    >>> to_task_spec("ingest.scenes:download").limit
     1000
     """
     if isinstance(given, TaskSpec):

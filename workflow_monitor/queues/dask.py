@@ -85,13 +85,13 @@ class DispatcherThread:
         self._lease_seconds = lease_seconds
         self._closing = threading.Event()
         self._dispatcher = self._new()
-        self._thread = threading.Thread(target=self._attend, name="workflow-dask", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="workflow-dask", daemon=True)
         self._thread.start()
 
     def _new(self) -> Dispatcher:
         return Dispatcher(self._source, Cluster(self._address), self._work, lease_seconds=self._lease_seconds)
 
-    def _attend(self) -> None:
+    def _run(self) -> None:
         while not self._closing.is_set():
             try:
                 self._dispatcher.run()

@@ -50,12 +50,12 @@ class LeaseQueue:
         for command in commands:
             looks.setdefault((command.queue, command.aoi), []).append(command)
         taken = {
-            (queue, aoi): iter(self._take(QUEUE_KINDS[queue], asked, now, None if aoi is None else aois[aoi]))
+            (queue, aoi): iter(self._lease(QUEUE_KINDS[queue], asked, now, None if aoi is None else aois[aoi]))
             for (queue, aoi), asked in looks.items()
         }
         return [list(islice(taken[command.queue, command.aoi], command.limit)) for command in commands]
 
-    def _take(
+    def _lease(
         self, queue: ItemKind, commands: Sequence[LeaseJobs], now: datetime, aois: Sequence[int] | None
     ) -> list[LeasedJob]:
         offers = [

@@ -14,6 +14,7 @@ from typing import Protocol, runtime_checkable
 
 import msgspec
 
+from workflow_monitor.background import RestartingThread
 from workflow_monitor.domain.commands import DrainResults, LeaseJobs
 from workflow_monitor.domain.errors import StoreUnavailable, WorkflowError
 from workflow_monitor.domain.models import Job, LeasedJob, Result
@@ -43,7 +44,7 @@ class PgqTable(Protocol):
 
     def withdraw_pgq(self, ids: Sequence[int]) -> None: ...
 
-    def take_pgq(self, name: str, limit: int) -> list[bytes]: ...
+    def drain_pgq(self, name: str, limit: int) -> list[bytes]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +107,7 @@ class PgQueue(LeaseQueue):
 
     def drain_results(self, limit: int) -> Sequence[Result | None]:
         """What the services have put on the events queue, first those that wait the longest."""
-        return [read_result(message) for message in self._table.take_pgq(self._options.events, limit)]
+        return [read_result(message) for message in self._table.drain_pgq(self._options.events, limit)]
 
 
 class Event(msgspec.Struct):
@@ -150,37 +151,30 @@ class PgQueues:
         """The queue over a store; StoreUnavailable if it is not in PostgreSQL."""
         return PgQueue(outbox, self._options)
 
-    def start_service(self, submit: Submit, _: Mapping[str, object]) -> Poller:
+    def start_service(self, submit: Submit, _: Mapping[str, object]) -> ResultPoller:
         """Start to look for results."""
-        return Poller(submit, self._options.poll)
+        return ResultPoller(submit, self._options.poll)
 
 
-class Poller:
-    """A thread that has results taken as they come."""
+class ResultPoller:
+    """Thread that drains the events queue every `interval` seconds, and immediately after a full batch."""
 
-    def __init__(self, submit: Submit, seconds: float) -> None:
+    def __init__(self, submit: Submit, interval: float) -> None:
         self._submit = submit
-        self._seconds = seconds
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="workflow-results", daemon=True)
-        self._thread.start()
+        self._interval = interval
+        self._thread = RestartingThread("workflow-results", self._poll, interval)
 
     def close(self) -> None:
-        """End the thread."""
-        self._ended.set()
-        self._thread.join()
+        """Stop the thread."""
+        self._thread.close()
 
-    def _run(self) -> None:
-        while not self._ended.is_set():
-            try:
-                taken = self._submit(DrainResults(BATCH), WORKERS).result()
-            except WorkflowError:  # which the workflow has logged; the results stay where they are
-                taken = 0
-            except Exception:
-                log.exception("Results could not be taken from the events queue")
-                taken = 0
-            if taken < BATCH:
-                self._ended.wait(self._seconds)
+    def _poll(self, closing: threading.Event) -> None:
+        try:
+            count = self._submit(DrainResults(BATCH), WORKERS).result()
+        except WorkflowError:  # the engine has logged it; the results stay in the table
+            count = 0
+        if count < BATCH:
+            closing.wait(self._interval)
 
 
 make_pgqueue = PgQueues()

@@ -29,7 +29,7 @@ class AOIReader(Protocol):
     def aois(self) -> list[AOI]:
         """All of them by name."""
 
-    def named(self, name: str) -> AOI | None:
+    def by_name(self, name: str) -> AOI | None:
         """The AOI of a name, if there is one."""
 
     def names(self, numbers: Iterable[int]) -> dict[int, str]:
@@ -61,7 +61,7 @@ class AOIChangeListener(Protocol):
         """It was committed."""
 
 
-class _Shape(NamedTuple):
+class _CachedExtent(NamedTuple):
     """What is known of the graph of an AOI, for as long as nothing comes, goes or is linked anew."""
 
     version: int
@@ -76,7 +76,7 @@ class AOICache:
         self._by_id: dict[int, AOI] = {}
         self._by_name: dict[str, AOI] = {}
         self._versions: Counter[int] = Counter()
-        self._shapes: dict[int, _Shape] = {}
+        self._extents: dict[int, _CachedExtent] = {}
         self.begin()
 
     def load(self, aois: Iterable[AOI]) -> None:
@@ -91,56 +91,56 @@ class AOICache:
         with self._lock:
             return [self._by_name[name] for name in sorted(self._by_name)]
 
-    def named(self, name: str) -> AOI | None:
+    def by_name(self, name: str) -> AOI | None:
         """The AOI of a name, if there is one."""
         return self._by_name.get(name)
 
     def names(self, numbers: Iterable[int]) -> dict[int, str]:
         """The names of AOIs, also of those that are about to be committed."""
-        known = ((number, self._by_id.get(number) or self._noted.get(number)) for number in numbers)
+        known = ((number, self._by_id.get(number) or self._uncommitted.get(number)) for number in numbers)
         return {number: aoi.name for number, aoi in known if aoi is not None}
 
     def roots(self, number: int, find: Callable[[], GraphExtent]) -> GraphExtent:
         """The ends of the graph of an AOI, looked for only if it has got another shape since."""
         with self._lock:
-            version, known = self._versions[number], self._shapes.get(number)
+            version, known = self._versions[number], self._extents.get(number)
         if known is not None and known.version == version:
             return known.roots
         roots = find()
         with self._lock:
-            self._shapes[number] = _Shape(version, roots)
+            self._extents[number] = _CachedExtent(version, roots)
         return roots
 
     # ---- what a transaction changes
 
     def begin(self) -> None:
         """Start without notes; those of a transaction that was not committed are forgotten."""
-        self._noted: dict[int, AOI | None] = {}
-        self._reshaped: set[int] = set()
+        self._uncommitted: dict[int, AOI | None] = {}
+        self._changed_topology: set[int] = set()
 
     def count(self, aois: Iterable[AOI]) -> None:
         """Note the workloads of AOIs, which may be new ones."""
         for aoi in aois:
             parts = (aoi.scenes.copy(), aoi.tiles.copy(), aoi.tiles_of_done_scenes.copy())
-            self._noted[aoi.id] = AOI(aoi.id, aoi.name, *parts)
+            self._uncommitted[aoi.id] = AOI(aoi.id, aoi.name, *parts)
 
     def delete(self, number: int) -> None:
         """Note that an AOI is gone."""
-        self._noted[number] = None
-        self._reshaped.add(number)
+        self._uncommitted[number] = None
+        self._changed_topology.add(number)
 
     def invalidate_topology(self, aois: Iterable[int]) -> None:
         """Note that tiles of AOIs have come, gone, or been linked or dated anew."""
-        self._reshaped.update(aois)
+        self._changed_topology.update(aois)
 
     def commit(self) -> None:
         """Let what was noted appear."""
         with self._lock:
-            for number, aoi in self._noted.items():
+            for number, aoi in self._uncommitted.items():
                 old = self._by_id.pop(number, None)
                 if aoi is not None:
                     self._by_id[number] = aoi
                     self._by_name[aoi.name] = aoi
                 elif old is not None:
                     del self._by_name[old.name]
-            self._versions.update(self._reshaped)
+            self._versions.update(self._changed_topology)

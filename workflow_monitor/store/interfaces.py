@@ -316,7 +316,7 @@ class Store(Protocol):
     def is_shared(self) -> bool:
         """Whether other servers may write, too."""
 
-    def on_foreign_commit(self, tell: Callable[[], None]) -> None:
+    def on_foreign_commit(self, callback: Callable[[], None]) -> None:
         """Have `tell` called after others have committed, and when that may have been missed; from a thread of its own."""
 
     def close(self) -> None:

@@ -53,13 +53,13 @@ class WriteConnection(Protocol):
 class SQLWriter(SQLItemRows):
     """The write side of a store; see `store.protocol.Writer`.
 
-    The statements are those of READING, WRITING and a dialect; `notes` are told of what changes in the AOIs.
+    The statements are those of READING, WRITING and a dialect; `aoi_listener` are told of what changes in the AOIs.
     """
 
-    def __init__(self, connection: WriteConnection, notes: AOIChangeListener) -> None:
+    def __init__(self, connection: WriteConnection, aoi_listener: AOIChangeListener) -> None:
         super().__init__(connection.rows)
         self._connection = connection
-        self._notes = notes
+        self._aoi_listener = aoi_listener
         #: whether the transaction has changed something
         self._has_changed = False
 
@@ -88,7 +88,7 @@ class SQLWriter(SQLItemRows):
     def transaction(self) -> Iterator[bool]:
         """Commit what is done within, on disk, or nothing of it."""
         is_outdated = self._connection.begin()
-        self._notes.begin()
+        self._aoi_listener.begin()
         self._has_changed = False
         try:
             yield is_outdated
@@ -96,16 +96,16 @@ class SQLWriter(SQLItemRows):
             self._connection.roll_back()
             raise
         self._connection.commit()
-        self._notes.commit()
+        self._aoi_listener.commit()
 
     # ---- reading what is to be changed
 
     def next_ids(self) -> NextIds:
-        return NextIds(*(used + 1 for used in self._rows("numbers")[0]))
+        return NextIds(*(used + 1 for used in self._rows("used_ids")[0]))
 
-    def _keep_numbers(self) -> None:
+    def _save_used_ids(self) -> None:
         """Before something is deleted: its numbers are not given again."""
-        self._run("keep_numbers", *self._rows("numbers")[0])
+        self._run("save_used_ids", *self._rows("used_ids")[0])
 
     def aois(self) -> list[AOI]:
         aois = {number: AOI(number, name) for number, name in self._rows("aois")}
@@ -127,13 +127,13 @@ class SQLWriter(SQLItemRows):
     def create_aoi(self, number: int, name: str, at: datetime) -> None:
         self._run("create_aoi", number, name, at)
         self._run("create_workload", number, list(COUNTERS), list(Status))
-        self._notes.count([AOI(number, name)])
+        self._aoi_listener.count([AOI(number, name)])
 
     def delete_aoi(self, number: int) -> None:
-        self._keep_numbers()
+        self._save_used_ids()
         for part in ("aoi", "workload", "scenes", "tiles", "jobs", "events"):
             self._run(f"delete_{part}", number)
-        self._notes.delete(number)
+        self._aoi_listener.delete(number)
 
     def log_aoi(self, event: Event) -> None:
         self._run("insert_aoi_event", event.seq, event.time, event.id, event.after, event.cause, event.actor, event.aoi)
@@ -158,7 +158,7 @@ class SQLWriter(SQLItemRows):
             # after the new ones: of these, too, some may have been withdrawn already
             self._run("withdraw_jobs", changes.withdrawn, at)
         self._save_workloads(aois, changes.workload)
-        self._notes.invalidate_topology(changes.changed_topology)
+        self._aoi_listener.invalidate_topology(changes.changed_topology)
 
     def _insert_scenes(self, scenes: Sequence[Scene], payloads: Payloads) -> None:
         given = [payloads.scenes[scene.id] for scene in scenes]
@@ -182,7 +182,7 @@ class SQLWriter(SQLItemRows):
         ]
         if rows:
             self._run("set_workload", *(list(column) for column in zip(*rows, strict=True)))
-        self._notes.count(aois)
+        self._aoi_listener.count(aois)
 
     def data(self, kind: ItemKind, number: int) -> str | None:
         rows = self._rows(f"{kind}_data", number)
@@ -198,24 +198,24 @@ class SQLWriter(SQLItemRows):
     # ---- jobs
 
     def lease(self, queue: ItemKind, offers: Sequence[LeaseGrant], aois: Sequence[int] | None) -> list[LeasedJob]:
-        jobs = self.waiting_jobs(queue, len(offers), aois)
+        jobs = self.available_jobs(queue, len(offers), aois)
         if not jobs:
             return []
         given = offers[: len(jobs)]
         untils = [_bound(offer.until) for offer in given]
         self._update("lease_jobs", [job.id for job in jobs], *_columns(given, ("lease", "worker")), untils)
-        messages = ItemSerializer(self._connection.rows, self._notes.names).messages(queue, jobs)
+        messages = ItemSerializer(self._connection.rows, self._aoi_listener.names).messages(queue, jobs)
         self._check("messages_of_jobs", len(messages), len(jobs))
         return [
             LeasedJob(job.id, messages[job.id], job.attempt, offer.lease, offer.until)
             for job, offer in zip(jobs, given, strict=True)
         ]
 
-    def waiting_jobs(self, queue: ItemKind, number: int, aois: Sequence[int] | None) -> list[Job]:
+    def available_jobs(self, queue: ItemKind, number: int, aois: Sequence[int] | None) -> list[Job]:
         """The first jobs that nobody has, by id, to be leased; only those of some AOIs, unless these are None."""
         if aois is None:
-            return orders(self._rows("waiting_jobs", queue, number, 0))
-        return orders(self._rows("waiting_jobs_of_aois", queue, number, list(aois)))
+            return to_jobs(self._rows("available_jobs", queue, number, 0))
+        return to_jobs(self._rows("available_jobs_of_aois", queue, number, list(aois)))
 
     def renew(self, queue: ItemKind, leases: Sequence[str], now: datetime, until: datetime) -> list[str]:
         renewed = [lease for (lease,) in self._rows("renew_leases", queue, list(leases), now, until)]
@@ -223,17 +223,17 @@ class SQLWriter(SQLItemRows):
         return renewed
 
     def expired_jobs(self, now: datetime) -> list[Job]:
-        return orders(self._rows("overdue_jobs", now))
+        return to_jobs(self._rows("expired_jobs", now))
 
     def next_expiry(self) -> datetime | None:
         expiry: datetime | None = self._rows("next_expiry")[0][0]
         return None if expiry is None else expiry.replace(tzinfo=UTC)
 
     def prune(self, withdrawn_before: datetime, events_before: datetime | None) -> None:
-        self._keep_numbers()
-        self._run("trim_jobs", withdrawn_before)
+        self._save_used_ids()
+        self._run("prune_jobs", withdrawn_before)
         if events_before is not None:
-            self._run("trim_events", events_before)
+            self._run("prune_events", events_before)
 
 
 #: columns of the tables that are not named as the fields of the models
@@ -270,6 +270,6 @@ def _geometries(items: Sequence[NewScene] | Sequence[NewTile]) -> dict[str, list
     return dict(zip(("geometry", "footprint", "geometry_origin"), columns, strict=True))
 
 
-def orders(rows: Iterable[tuple[Any, ...]]) -> list[Job]:
-    """The rows of `job_orders`."""
+def to_jobs(rows: Iterable[tuple[Any, ...]]) -> list[Job]:
+    """The rows of `job_columns`."""
     return [Job(row[0], _KIND[row[1]], *row[2:]) for row in rows]

@@ -26,7 +26,7 @@ _TIME = "%Y%m%dT%H%M%SZ"
 RESERVE = 32 * 2**20
 
 
-def folder_of(store: Path) -> Path:
+def backup_folder(store: Path) -> Path:
     """The folder with the backups of a store."""
     return store.with_name(store.name + ".backups")
 
@@ -37,10 +37,10 @@ def made_at(backup: Path) -> datetime | None:
     return datetime.strptime(found[1], _TIME).replace(tzinfo=UTC) if found else None
 
 
-def listed(store: Path) -> list[Backup]:
+def list_backups(store: Path) -> list[Backup]:
     """The backups of a store, the last first."""
     try:
-        files = sorted(folder_of(store).iterdir(), reverse=True)
+        files = sorted(backup_folder(store).iterdir(), reverse=True)
     except OSError:
         return []
     return [Backup(str(file), made, file.stat().st_size) for file in files if (made := made_at(file))]
@@ -49,10 +49,10 @@ def listed(store: Path) -> list[Backup]:
 def restore_hint(store: Path) -> str:
     """What to do about a store that cannot be used: the command that restores its last backup."""
     command = f"workflow-monitor restore {shlex.quote(str(store))}"
-    for last in listed(store):
+    for last in list_backups(store):
         return f"To keep it aside and restore the last backup, of {last.made:%Y-%m-%d %H:%M} UTC: {command}"
     return (
-        f"There is no backup in {folder_of(store)}. To keep it aside and restore one from elsewhere: "
+        f"There is no backup in {backup_folder(store)}. To keep it aside and restore one from elsewhere: "
         f"{command} --backup FILE; or choose another file by store_url."
     )
 
@@ -62,16 +62,16 @@ class Backups:
 
     def __init__(self, store: Path) -> None:
         self._store = store
-        self._folder = folder_of(store)
-        self._at_it = threading.Lock()
+        self._folder = backup_folder(store)
+        self._running = threading.Lock()
 
     def make(self, cursor: duckdb.DuckDBPyConnection, keep: int) -> Backup:
         """Make one through a cursor of its own; Conflict if another is being made, OSError, duckdb.Error."""
-        if not self._at_it.acquire(blocking=False):
+        if not self._running.acquire(blocking=False):
             raise Conflict("A backup is being made; wait for it.")
         try:
             self._folder.mkdir(mode=0o700, exist_ok=True)
-            self._check_room()
+            self._check_free_space()
             new = self._folder / "unfinished"
             _remove(new)
             try:
@@ -79,13 +79,13 @@ class Backups:
             except BaseException:
                 _remove(new)
                 raise
-            made = self._put_in_place(new)
+            made = self._publish(new)
         finally:
-            self._at_it.release()
-        self._forget(keep)
+            self._running.release()
+        self._prune(keep)
         return made
 
-    def _check_room(self) -> None:
+    def _check_free_space(self) -> None:
         needed = sum(file.stat().st_size for file in _with_log(self._store) if file.exists()) + RESERVE
         free = shutil.disk_usage(self._folder).free
         if free < needed:
@@ -94,19 +94,19 @@ class Backups:
                 f"{needed // 2**20} MB are needed. Free some space, or let the folder be a link to another disk."
             )
 
-    def _put_in_place(self, new: Path) -> Backup:
+    def _publish(self, new: Path) -> Backup:
         with new.open("rb") as file:
             os.fsync(file.fileno())
         made = datetime.now(UTC).replace(microsecond=0)
-        for last in listed(self._store)[:1]:
+        for last in list_backups(self._store)[:1]:
             made = max(made, last.made + timedelta(seconds=1))
         backup = self._folder / f"{made.strftime(_TIME)}.duckdb"
         new.replace(backup)
         sync_folder(self._folder)
         return Backup(str(backup), made, backup.stat().st_size)
 
-    def _forget(self, keep: int) -> None:
-        for old in listed(self._store)[keep:]:
+    def _prune(self, keep: int) -> None:
+        for old in list_backups(self._store)[keep:]:
             with suppress(OSError):
                 Path(old.file).unlink()
 
@@ -129,7 +129,7 @@ def _copy(cursor: duckdb.DuckDBPyConnection, new: Path) -> None:
     try:
         cursor.execute("BEGIN TRANSACTION")
         cursor.execute(statement)
-        cursor.execute(_SQL["complete"])
+        cursor.execute(_SQL["mark_complete"])
         cursor.execute("COMMIT")
         cursor.execute(_SQL["checkpoint"])
     finally:

@@ -107,11 +107,11 @@ class Connection:
         rows = list(columns.values())
         if len(rows[0]) < MANY:
             return self.change(name, *rows)
-        self._cursor.register("given", pa.table(dict(columns)))
+        self._cursor.register("new_rows", pa.table(dict(columns)))
         try:
-            return self.change(f"{name}_given")
+            return self.change(f"{name}_from_arrow")
         finally:
-            self._cursor.unregister("given")
+            self._cursor.unregister("new_rows")
 
     def corruption_error(self, what: str) -> StoreUnavailable:
         """What to raise if the store does not hold what it has to; it is opened anew then."""

@@ -22,7 +22,7 @@ from workflow_monitor.domain.errors import StoreUnavailable
 #: bytes of the mark, always: it is written over in place, which needs no space
 SIZE = 256
 #: seconds after which it is put on disk again
-SYNC = 1.0
+SYNC_SECONDS = 1.0
 
 
 class Progress(NamedTuple):
@@ -71,7 +71,7 @@ class HighWaterMark:
         if self._descriptor is None:
             self._descriptor = os.open(self.path, os.O_RDWR | os.O_CLOEXEC)
         os.pwrite(self._descriptor, _line(progress), 0)
-        if time.monotonic() - self._synced > SYNC:
+        if time.monotonic() - self._synced > SYNC_SECONDS:
             os.fdatasync(self._descriptor)
             self._synced = time.monotonic()
 

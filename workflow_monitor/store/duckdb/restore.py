@@ -15,20 +15,20 @@ from pathlib import Path
 import duckdb
 
 from workflow_monitor.domain.errors import StoreInUse, StoreUnavailable
-from workflow_monitor.store.duckdb.backups import folder_of, listed
+from workflow_monitor.store.duckdb.backups import backup_folder, list_backups
 from workflow_monitor.store.duckdb.connection import first_line
+from workflow_monitor.store.duckdb.files import acquire_lock, log_of
 from workflow_monitor.store.duckdb.high_water_mark import HighWaterMark, Progress, sync_folder
 from workflow_monitor.store.duckdb.integrity import check_integrity
 from workflow_monitor.store.duckdb.lock import OwnerLock
 from workflow_monitor.store.duckdb.schema import migrate
-from workflow_monitor.store.duckdb.store import acquire_lock, log_of
 from workflow_monitor.store.sql import statements
 
 _SQL = statements(("workflow_monitor.store.duckdb", "backups.sql"))
 #: so many numbers are left out, that what is lost may have had
 GAP = 1_000_000
 #: seconds in which a server that only tries to open the store lets go of it
-PATIENCE = 10.0
+LOCK_WAIT_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +52,13 @@ def restore(store: Path, backup: Path | None = None, *, as_is: bool = False) -> 
     with what to do, and nothing changed, if the store is in use, or the backup is not there or does not hang together.
     """
     store = Path(os.path.realpath(store))
-    lock = _own(store)
+    lock = _acquire_lock(store)
     try:
-        source = store if as_is else _chosen(store, backup)
+        source = store if as_is else _choose_backup(store, backup)
         if not source.is_file():
-            raise StoreUnavailable(f"There is no file {source}. {_others(store)}")
-        with _prepared(source, store) as new:
-            found = _made_whole(source, new, store)
+            raise StoreUnavailable(f"There is no file {source}. {_backups_hint(store)}")
+        with _working_copy(source, store) as new:
+            found = _validate_copy(source, new, store)
             aside = _swap(store, new)
     except (OSError, duckdb.Error) as error:
         raise StoreUnavailable(f"The store {store} cannot be restored: {first_line(error)}") from error
@@ -68,9 +68,9 @@ def restore(store: Path, backup: Path | None = None, *, as_is: bool = False) -> 
     return Restored(source, aois, scenes, tiles, until and until.replace(tzinfo=UTC), aside)
 
 
-def _own(store: Path) -> OwnerLock:
+def _acquire_lock(store: Path) -> OwnerLock:
     """The lock of a store. A server that waits for it to be restored tries to open it now and then, and has the lock meanwhile."""
-    until = time.monotonic() + PATIENCE
+    until = time.monotonic() + LOCK_WAIT_SECONDS
     while True:
         try:
             return acquire_lock(store)
@@ -80,16 +80,16 @@ def _own(store: Path) -> OwnerLock:
             time.sleep(0.02)
 
 
-def _chosen(store: Path, backup: Path | None) -> Path:
+def _choose_backup(store: Path, backup: Path | None) -> Path:
     if backup is not None:
         return backup
-    for last in listed(store):
+    for last in list_backups(store):
         return Path(last.file)
-    raise StoreUnavailable(f"There is no backup in {folder_of(store)}; name one that is elsewhere by --backup.")
+    raise StoreUnavailable(f"There is no backup in {backup_folder(store)}; name one that is elsewhere by --backup.")
 
 
 @contextmanager
-def _prepared(source: Path, store: Path) -> Iterator[Path]:
+def _working_copy(source: Path, store: Path) -> Iterator[Path]:
     """A copy of the source, with its log, beside the store; gone at the end unless it was put in its place."""
     new = store.with_name(store.name + ".restoring")
     try:
@@ -105,12 +105,14 @@ def _prepared(source: Path, store: Path) -> Iterator[Path]:
                 copy.unlink(missing_ok=True)
 
 
-def _made_whole(source: Path, new: Path, store: Path) -> tuple[int, int, int, datetime | None]:
+def _validate_copy(source: Path, new: Path, store: Path) -> tuple[int, int, int, datetime | None]:
     """Check a copy and have it go on where nobody has been."""
     try:
         connection = duckdb.connect(str(new), config={"autoinstall_known_extensions": "false", "threads": "2"})
     except duckdb.Error as error:
-        raise StoreUnavailable(f"{source} cannot be restored from: {first_line(error)} {_others(store)}") from error
+        raise StoreUnavailable(
+            f"{source} cannot be restored from: {first_line(error)} {_backups_hint(store)}"
+        ) from error
     with connection:
         try:
             migrate(connection, str(source))
@@ -118,16 +120,18 @@ def _made_whole(source: Path, new: Path, store: Path) -> tuple[int, int, int, da
         except duckdb.Error as error:
             wrong = [first_line(error)]
         if wrong:
-            raise StoreUnavailable(f"{source} does not hang together: {wrong[0]} {_others(store)}")
+            raise StoreUnavailable(f"{source} does not hang together: {wrong[0]} {_backups_hint(store)}")
         found: tuple[int, int, int, datetime | None] = connection.execute(_SQL["contents"]).fetchall()[0]
         _, transactions, _ = connection.execute(_SQL["progress"]).fetchall()[0]
-        connection.execute(_SQL["leave_a_gap"], (GAP,))
-        connection.execute(_SQL["restored"], (max(transactions, _known(store)) + 1, secrets.randbits(63)))
+        connection.execute(_SQL["skip_ids"], (GAP,))
+        connection.execute(
+            _SQL["set_restored_progress"], (max(transactions, _marked_transactions(store)) + 1, secrets.randbits(63))
+        )
         connection.execute("CHECKPOINT")
     return found
 
 
-def _known(store: Path) -> int:
+def _marked_transactions(store: Path) -> int:
     """How far the store had come, as its mark tells."""
     try:
         mark = HighWaterMark(store).read()
@@ -136,8 +140,8 @@ def _known(store: Path) -> int:
     return mark.transactions if mark else 0
 
 
-def _others(store: Path) -> str:
-    files = [backup.file for backup in listed(store)]
+def _backups_hint(store: Path) -> str:
+    files = [backup.file for backup in list_backups(store)]
     return f"Nothing was changed. There are these backups: {', '.join(files) or 'none'}."
 
 
@@ -149,7 +153,7 @@ def _swap(store: Path, new: Path) -> Path | None:
         os.fsync(file.fileno())
     mark = HighWaterMark(store)
     old = [file for file in (store, log_of(store)) if file.exists()]
-    aside = _aside(store) if old or mark.path.exists() else None
+    aside = _make_aside_folder(store) if old or mark.path.exists() else None
     if aside is not None and mark.path.exists():
         shutil.copy2(mark.path, aside)
     # it is ahead of all that may be found until the new file is there
@@ -163,7 +167,7 @@ def _swap(store: Path, new: Path) -> Path | None:
     return aside
 
 
-def _aside(store: Path) -> Path:
+def _make_aside_folder(store: Path) -> Path:
     """A new folder for what was there."""
     parent = store.with_name(store.name + ".aside")
     parent.mkdir(mode=0o700, exist_ok=True)

@@ -9,7 +9,7 @@ from workflow_monitor.domain.models import AOI, GraphExtent
 from workflow_monitor.domain.status import Status
 from workflow_monitor.store.aoi_cache import workload
 from workflow_monitor.store.postgres.writer_connection import WriterConnection
-from workflow_monitor.store.reader import SessionFactory
+from workflow_monitor.store.session import SessionFactory
 
 
 class StoredAOIs:
@@ -22,16 +22,16 @@ class StoredAOIs:
         self._roots: dict[int, tuple[int, GraphExtent]] = {}
 
     def aois(self) -> list[AOI]:
-        return sorted(self._found("aois_with_workloads"), key=lambda aoi: aoi.name)
+        return sorted(self._query("aois_with_workloads"), key=lambda aoi: aoi.name)
 
-    def named(self, name: str) -> AOI | None:
-        return next(iter(self._found("aoi_with_workload", name)), None)
+    def by_name(self, name: str) -> AOI | None:
+        return next(iter(self._query("aoi_with_workload", name)), None)
 
     def names(self, numbers: Iterable[int]) -> dict[int, str]:
         with self._source.single() as session:
             return dict(session.rows("aoi_names", list(numbers)))
 
-    def _found(self, statement: str, *values: object) -> list[AOI]:
+    def _query(self, statement: str, *values: object) -> list[AOI]:
         with self._source.single() as session:
             rows = session.rows(statement, *values)
         aois: dict[int, AOI] = {}
@@ -44,7 +44,7 @@ class StoredAOIs:
     def roots(self, number: int, find: Callable[[], GraphExtent]) -> GraphExtent:
         """Found anew if the graph has got another shape, or if nobody keeps count of that."""
         with self._source.single() as session:
-            rows = session.rows("shape_of_aoi", number)
+            rows = session.rows("topology_version", number)
         shape = rows[0][0] if rows else None
         with self._lock:
             known = self._roots.get(number)
@@ -76,7 +76,7 @@ class AOICounterWriter:
 
     def invalidate_topology(self, aois: Iterable[int]) -> None:
         if numbers := list(aois):
-            self._connection.rows("reshape_aois", numbers)
+            self._connection.rows("bump_topology_versions", numbers)
 
     def names(self, numbers: Iterable[int]) -> dict[int, str]:
         return dict(self._connection.rows("aoi_names", list(numbers)))

@@ -17,9 +17,9 @@ from workflow_monitor.domain.errors import StoreUnavailable, shorten_for_message
 Connection = psycopg.Connection[tuple[Any, ...]]
 
 #: connections that are kept for readers while nobody needs them
-KEPT = 8
+MAX_IDLE = 8
 #: seconds that a writer waits for the turn of another server
-TURN_SECONDS = 30
+LOCK_TIMEOUT_SECONDS = 30
 #: what the machine, the network or the database's owner, and not the statement, is to blame for
 IO_ERRORS = (
     psycopg.OperationalError,
@@ -30,7 +30,7 @@ IO_ERRORS = (
 )
 #: A server that hangs within its turn, or is gone without goodbye, must not keep the others for ever.
 _SETTINGS = {
-    "lock_timeout": f"{TURN_SECONDS}s",
+    "lock_timeout": f"{LOCK_TIMEOUT_SECONDS}s",
     "idle_in_transaction_session_timeout": "120s",
     "tcp_keepalives_idle": "15",
     "tcp_keepalives_interval": "5",
@@ -45,7 +45,7 @@ _ADVICE: tuple[tuple[type[Exception], str], ...] = (
     (psycopg.errors.TooManyConnections, "The database takes no more connections: raise its max_connections."),
     (
         psycopg.errors.LockNotAvailable,
-        f"Another server over the same database has been writing for {TURN_SECONDS} s: try again.",
+        f"Another server over the same database has been writing for {LOCK_TIMEOUT_SECONDS} s: try again.",
     ),
     (
         psycopg.errors.InsufficientPrivilege,
@@ -133,17 +133,17 @@ class Connections:
         self._is_closed = False
 
     @contextmanager
-    def one(self) -> Iterator[Connection]:
+    def lease(self) -> Iterator[Connection]:
         """A connection for whoever reads; StoreUnavailable if the database cannot be reached or fails meanwhile."""
-        connection = self._take()
+        connection = self._acquire()
         try:
             yield connection
         except IO_ERRORS as error:
             raise to_store_error(self._where, error, "It could not be read.") from error
         finally:
-            self._give_back(connection)
+            self._release(connection)
 
-    def _take(self) -> Connection:
+    def _acquire(self) -> Connection:
         while True:
             with self._lock:
                 if self._is_closed:
@@ -156,12 +156,12 @@ class Connections:
             connection.close()
         return self._connect()
 
-    def _give_back(self, connection: Connection) -> None:
+    def _release(self, connection: Connection) -> None:
         with suppress(psycopg.Error):
             if connection.info.transaction_status is not TransactionStatus.IDLE:
                 connection.execute(b"ROLLBACK")
             with self._lock:
-                if not self._is_closed and not connection.closed and len(self._idle) < KEPT:
+                if not self._is_closed and not connection.closed and len(self._idle) < MAX_IDLE:
                     self._idle.append(connection)
                     return
         connection.close()

@@ -43,20 +43,20 @@ def check(connection: Connection, where: str) -> int:
     present = {table: set[str]() for table in _COLUMNS}
     for table, column in connection.execute(_SQL["find_columns"].encode()).fetchall():
         present[table].add(column)
-    lacking = [f"{t}.{c}" for t, columns in _COLUMNS.items() for c in sorted(columns - present[t])]
+    missing = [f"{t}.{c}" for t, columns in _COLUMNS.items() for c in sorted(columns - present[t])]
     if not any(present.values()):
-        raise NoTables(
+        raise TablesMissing(
             f"The store {where} has no tables of an ingestion, and nothing is added to what is opened read_only."
         )
-    if lacking:
+    if missing:
         raise StoreUnavailable(
             f"The tables aoi, scene and tile of the store {where} are not those of a Geocube ingester: there is no "
-            f"{', '.join(lacking[:3])}. They were left as they are: choose another database by store_url."
+            f"{', '.join(missing[:3])}. They were left as they are: choose another database by store_url."
         )
     return found
 
 
-class NoTables(StoreUnavailable):
+class TablesMissing(StoreUnavailable):
     """The database is empty, or has other things in it."""
 
 
@@ -68,7 +68,7 @@ def migrate(connection: Connection, where: str) -> None:
     try:
         with connection.transaction():
             connection.execute(_LOCK.encode())
-            found, is_new = _prepared(connection, where)
+            found, is_new = _prepare(connection, where)
             for number, script in sorted(_STEPS.items()):
                 if number > found:
                     connection.execute(script.encode())
@@ -82,11 +82,11 @@ def migrate(connection: Connection, where: str) -> None:
         raise to_store_error(where, error, "Its tables were left as they are.") from error
 
 
-def _prepared(connection: Connection, where: str) -> tuple[int, bool]:
+def _prepare(connection: Connection, where: str) -> tuple[int, bool]:
     """The version of what is there, and whether the ingester's own tables had to be made first."""
     try:
         return check(connection, where), False
-    except NoTables:
+    except TablesMissing:
         connection.execute(_SQL["create_tables"].encode())
         return 0, True
 

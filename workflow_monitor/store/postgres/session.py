@@ -60,12 +60,12 @@ class PostgresSource:
 
     @contextmanager
     def single(self) -> Iterator[PostgresSession]:
-        with self._connections.one() as connection:
+        with self._connections.lease() as connection:
             yield PostgresSession(connection, self._statements)
 
     @contextmanager
     def snapshot(self) -> Iterator[PostgresSession]:
-        with self._connections.one() as connection:
+        with self._connections.lease() as connection:
             connection.execute(b"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
             yield PostgresSession(connection, self._statements)
 

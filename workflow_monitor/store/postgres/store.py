@@ -54,10 +54,10 @@ class PostgresStore:
         """Whether other servers may write, too."""
         return True
 
-    def on_foreign_commit(self, tell: Callable[[], None]) -> None:
+    def on_foreign_commit(self, callback: Callable[[], None]) -> None:
         """Have `tell` called, on a thread of its own, after others have committed, and once at the beginning."""
         if self._is_ours:
-            self._listener = Listener(self._address, self._writing.name, tell)
+            self._listener = Listener(self._address, self._writing.name, callback)
 
     def announce(self, contact: str) -> None:
         """Nobody needs to be told how to reach this server: whoever wants the database opens it, too."""

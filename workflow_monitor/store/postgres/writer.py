@@ -26,7 +26,7 @@ class PostgresWriter(SQLWriter):
 
     def __init__(self, connection: WriterConnection) -> None:
         super().__init__(connection, AOICounterWriter(connection))
-        self._news = connection
+        self._writer_connection = connection
         #: whether jobs are rows of pgq_jobs, too
         self._has_pgq = False
 
@@ -36,7 +36,7 @@ class PostgresWriter(SQLWriter):
         with super().transaction() as is_outdated:
             yield is_outdated
             if self._has_changed:
-                self._news.bump_version()
+                self._writer_connection.bump_version()
 
     def create_aoi(self, number: int, name: str, at: datetime) -> None:
         _check_length("aoi", [name])
@@ -49,7 +49,7 @@ class PostgresWriter(SQLWriter):
 
     def log_aoi(self, event: Event) -> None:
         super().log_aoi(event)
-        self._news.has_news = True
+        self._writer_connection.should_notify = True
 
     def save(self, changes: ChangeSet, payloads: Payloads, aois: Sequence[AOI], at: datetime) -> None:
         _check_length("tiles", (tile.source_id for tile in changes.new_tiles))
@@ -59,19 +59,19 @@ class PostgresWriter(SQLWriter):
                 max((item.id for item in items), default=0) for items in (changes.new_scenes, changes.new_tiles)
             )
             self._run("advance_sequences", *greatest)
-        self._news.has_news |= bool(changes.log)
+        self._writer_connection.should_notify |= bool(changes.log)
 
     # ---- the queue of the Geocube services; see `queues.pgqueue`
 
     def open_pgq(self) -> None:
         """Use the table pgq_jobs, which is made if it is not there."""
         if not self._has_pgq:
-            self._news.prepare("find_pgq_jobs", "create_pgq_jobs")
+            self._writer_connection.prepare("find_pgq_jobs", "create_pgq_jobs")
             self._has_pgq = True
 
     def publish_pgq(self, queue: ItemKind, name: str, waits: Sequence[str], jobs: Sequence[Job]) -> None:
         """Put jobs into the table, for workers that wait so long between tries."""
-        messages = ItemSerializer(self._ask_for_services, self._notes.names).messages(queue, jobs)
+        messages = ItemSerializer(self._ask_for_services, self._aoi_listener.names).messages(queue, jobs)
         self._run("publish_pgq", name, list(waits), list(messages), list(messages.values()))
 
     def _ask_for_services(self, name: str, *values: object) -> list[tuple[Any, ...]]:
@@ -81,9 +81,9 @@ class PostgresWriter(SQLWriter):
         """Take jobs out of the table, unless a worker is at them."""
         self._run("withdraw_pgq", list(ids))
 
-    def take_pgq(self, name: str, limit: int) -> list[bytes]:
+    def drain_pgq(self, name: str, limit: int) -> list[bytes]:
         """Take messages off a queue, first those that wait the longest."""
-        messages = [bytes(data or b"") for (data,) in self._rows("take_pgq", name, limit)]
+        messages = [bytes(data or b"") for (data,) in self._rows("drain_pgq", name, limit)]
         self._has_changed = self._has_changed or bool(messages)
         return messages
 

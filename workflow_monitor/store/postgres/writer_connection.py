@@ -35,31 +35,31 @@ class WriterConnection:
         #: tells this writer from those of other servers, and from itself after the store was opened anew
         self.name = uuid4().hex
         #: whether the transaction has something that other servers want to know
-        self.has_news = False
+        self.should_notify = False
         #: how many transactions have changed something, as far as this writer knows what they changed
-        self._known: int | None = None
-        self._changes = 0
+        self._seen_version: int | None = None
+        self._version = 0
 
     def begin(self) -> bool:
         """Begin a transaction when it is this writer's turn; whether others have changed something since its last one."""
-        self.has_news = False
+        self.should_notify = False
         if self._connection is not None and is_gone(self._connection):
             self.drop()
         self._execute(b"BEGIN")
         try:
-            ((self._changes,),) = self.rows("take_turn")
+            ((self._version,),) = self.rows("lock_writer")
         except BaseException:
             self.roll_back()
             raise
-        is_outdated = self._known != self._changes
+        is_outdated = self._seen_version != self._version
         # until it is known how this transaction ends
-        self._known = None
+        self._seen_version = None
         return is_outdated
 
     def bump_version(self) -> None:
         """Tell other servers, when their turn comes, that this transaction has changed something."""
-        self._changes += 1
-        self.rows("count_change", self._changes)
+        self._version += 1
+        self.rows("bump_version", self._version)
 
     def rows(self, name: str, *values: object) -> list[tuple[Any, ...]]:
         """Run a statement and fetch all its rows; StoreUnavailable if the database cannot do it at the moment."""
@@ -105,7 +105,7 @@ class WriterConnection:
     def commit(self) -> None:
         """Put the transaction on disk, or leave nothing of it; others are told."""
         try:
-            if self.has_news:
+            if self.should_notify:
                 self.rows("notify", self.name)
         except BaseException:
             self.roll_back()
@@ -116,7 +116,7 @@ class WriterConnection:
             was_lost = self._connection is None or self._connection.closed
             self.roll_back()
             raise to_store_error(self._address.text, error, UNCERTAIN if was_lost else NOTHING_STORED) from error
-        self._known = self._changes
+        self._seen_version = self._version
 
     def _commit(self) -> None:
         if self._connection is None:

@@ -23,7 +23,7 @@ from workflow_monitor.domain.status import ItemKind, Status
 from workflow_monitor.store.interfaces import Store
 from workflow_monitor.testing.engine_harness import AOI as NAME
 from workflow_monitor.testing.engine_harness import START, Running, chain, engine_on, ingest, new
-from workflow_monitor.testing.store_contract.contract import Contract
+from workflow_monitor.testing.store_contract.contract import StoreContractBase
 
 CHANGES: list[Command] = [
     FailItem(ItemKind.TILE, 3, force=True),
@@ -50,7 +50,7 @@ def day(number: int) -> str:
     return f"{2000 + number // 12}-{1 + number % 12:02}-01T00:00:00+00:00"
 
 
-class AOIContract(Contract):
+class AOIContract(StoreContractBase):
     """What is told of the AOIs is what is stored, and no number is given twice."""
 
     def test_aois_are_the_same_after_the_store_was_opened_again(self, open_store: Callable[[], Store]) -> None:

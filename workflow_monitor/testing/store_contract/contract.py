@@ -11,7 +11,7 @@ from workflow_monitor.store.interfaces import Store
 from workflow_monitor.testing.engine_harness import AOI, Running, engine_on
 
 
-class Contract:
+class StoreContractBase:
     """Tests of a store, in memory or not, that a subclass opens."""
 
     @pytest.fixture

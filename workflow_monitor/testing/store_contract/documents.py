@@ -21,7 +21,7 @@ from workflow_monitor.testing.engine_harness import (
     report,
     texts,
 )
-from workflow_monitor.testing.store_contract.contract import Contract
+from workflow_monitor.testing.store_contract.contract import StoreContractBase
 
 HOSTILE = (
     'quotes " and \\" and \' and `',
@@ -37,7 +37,7 @@ HOSTILE = (
 )
 
 
-class DocumentContract(Contract):
+class DocumentContract(StoreContractBase):
     """What scenes, tiles and features look like."""
 
     def test_a_scene_has_its_fields_in_the_order_of_the_examples(self, engine: Running) -> None:

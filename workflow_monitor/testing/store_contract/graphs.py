@@ -16,7 +16,7 @@ from workflow_monitor.testing.engine_harness import (
     new,
     report,
 )
-from workflow_monitor.testing.store_contract.contract import Contract
+from workflow_monitor.testing.store_contract.contract import StoreContractBase
 
 
 def part(engine: Running, *aois: int, **chosen: Any) -> tuple[list[int], list[tuple[int, int | None]]]:
@@ -32,7 +32,7 @@ def found(engine: Running, text: str, limit: int = 20) -> tuple[int, list[tuple[
     return total, [(item.kind, item.id) for item in items]
 
 
-class GraphContract(Contract):
+class GraphContract(StoreContractBase):
     """The graph, parts of it, and finding items."""
 
     @pytest.fixture

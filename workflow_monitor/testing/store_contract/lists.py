@@ -27,10 +27,10 @@ from workflow_monitor.testing.engine_harness import (
     report,
     texts,
 )
-from workflow_monitor.testing.store_contract.contract import Contract
+from workflow_monitor.testing.store_contract.contract import StoreContractBase
 
 
-class ListContract(Contract):
+class ListContract(StoreContractBase):
     """Lists of scenes, tiles, jobs and events."""
 
     def test_items_are_listed_by_status_and_aoi_in_the_order_of_their_ids(self, engine: Running) -> None:

@@ -19,10 +19,10 @@ from workflow_monitor.testing.engine_harness import (
     report,
     texts,
 )
-from workflow_monitor.testing.store_contract.contract import Contract
+from workflow_monitor.testing.store_contract.contract import StoreContractBase
 
 
-class StateContract(Contract):
+class SnapshotContract(StoreContractBase):
     """Each list is of one committed state."""
 
     def test_a_list_shows_one_state_while_others_write(self, engine: Running, monkeypatch: pytest.MonkeyPatch) -> None:
