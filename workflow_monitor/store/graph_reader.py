@@ -10,7 +10,7 @@ from workflow_monitor.store.session import CHUNK, Session
 
 
 class StoredGraph:
-    """The dependency graph; see `domain.nodes.GraphSource`."""
+    """A `GraphSource` over a read session."""
 
     def __init__(self, session: Session, aois: list[int], part: Subgraph) -> None:
         self._session = session
@@ -29,7 +29,7 @@ class StoredGraph:
             yield from map(TileNode._make, rows)
 
     def _around(self, kind: ItemKind, number: int, steps: int) -> tuple[list[int], list[int]]:
-        """Ids of the scenes and of the tiles that are at most so many edges away."""
+        """Return the ids of the scenes and tiles at most `steps` edges away."""
         scenes = {number} if kind is ItemKind.SCENE else set()
         tiles = {number} if kind is ItemKind.TILE else set()
         new_scenes, new_tiles = set(scenes), set(tiles)

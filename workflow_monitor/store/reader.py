@@ -1,4 +1,4 @@
-"""Reading a database: documents made by it, in chunks that can be streamed."""
+"""The read side of a store: JSON made by the database, streamed in chunks."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ if TYPE_CHECKING:
 
     from workflow_monitor.store.aoi_cache import AOIReader
 
-#: where the statements are that a dialect completes; see `sql.py`
+#: statements shared by all dialects; see `sql.py`
 READING = ("workflow_monitor.store", "reading.sql")
-#: rows per Arrow batch: scenes have the more data; half of a row group of DuckDB, which joins a million in half the time
+#: rows per Arrow batch. Scenes have more data; half a row group of DuckDB makes its join of a million rows twice as fast.
 BATCH = {ItemKind.SCENE: 20_480, ItemKind.TILE: 61_440}
 #: https://geoarrow.org/extension-types: WKB in longitude and latitude
 _GEOARROW = {
     "ARROW:extension:name": "geoarrow.wkb",
     "ARROW:extension:metadata": '{"crs":"OGC:CRS84","crs_type":"authority_code"}',
 }
-#: what is shown of an AOI in which nothing has happened
+#: span of the activity of an AOI without events
 EMPTY_SPAN = timedelta(hours=1)
 SHORTEST_STEP = timedelta(milliseconds=1)
 _NO_LIMIT = 2**62
@@ -42,9 +42,9 @@ _LARGEST = 2**63 - 1
 
 
 class SQLReader:
-    """The read side of a store; see `store.protocol.Reader`. Any thread may use it, also several at once.
+    """The read side of a store; see `store.interfaces.Reader`. Thread-safe.
 
-    Each call, and each iterator that a call answers, has a session of its own and sees one state of the store.
+    Each call, and each iterator, opens a session and reads one committed state.
     """
 
     def __init__(self, source: SessionFactory, aois: AOIReader) -> None:
@@ -76,7 +76,7 @@ class SQLReader:
             return GraphExtent(number, aware(first), aware(self._last_leaf(session, aoi)))
 
     def _last_leaf(self, session: Session, aoi: int) -> datetime | None:
-        """When the latest scene of a leaf tile was acquired: it is nearly always among the latest scenes."""
+        """Return the acquisition date of the last leaf tile; it is nearly always among the last scenes."""
         among = 100
         while True:
             last, scenes = session.rows("last_leaf", aoi, among)[0]
@@ -139,7 +139,7 @@ class SQLReader:
         with self._source.snapshot() as session:
             yield StoredGraph(session, list(aois), part)
 
-    # ---- what is drawn
+    # ---- columns for maps and graphs
 
     def footprints(self, kind: ItemKind, aoi: int) -> Snapshot:
         with self._source.snapshot() as session:
@@ -236,7 +236,7 @@ def _snapshot_of(session: Session, name: str, aoi: int) -> Snapshot:
 
 
 def parse_item_reference(text: str) -> tuple[str, int]:
-    """The item that a text names by its id: `s`, `t` or neither, and the number; ("-", 0) if it is no id.
+    """Parse an item id into (`s`, `t` or empty, id); ("-", 0) if the text is no id.
 
     >>> parse_item_reference("t12"), parse_item_reference("12"), parse_item_reference("T32UNG")
     (('t', 12), ('', 12), ('-', 0))
@@ -273,12 +273,12 @@ def _event(row: tuple[Any, ...]) -> Event:
 
 
 def _georeferenced(table: pa.Table) -> pa.Table:
-    """The table with its footprints marked as GeoArrow does."""
+    """Mark the footprints of a table as GeoArrow WKB."""
     index = table.schema.get_field_index("geometry")
     return table.cast(table.schema.set(index, table.schema.field(index).with_metadata(_GEOARROW)))
 
 
 def _empty_batch(schema: pa.Schema) -> pa.RecordBatch:
-    import pyarrow as pa  # noqa: PLC0415 - 0.2 s that only Arrow answers need
+    import pyarrow as pa  # noqa: PLC0415 - imported on demand: it takes 0.2 s
 
     return pa.RecordBatch.from_pylist([], schema=schema)

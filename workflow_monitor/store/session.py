@@ -14,26 +14,26 @@ CHUNK = 5_000
 
 
 class Session(Protocol):
-    """What one reader asks; StoreUnavailable if the database or the machine fails meanwhile."""
+    """Connection of one reader; raises StoreUnavailable if the database or the machine fails."""
 
     def rows(self, name: str, *values: object) -> list[tuple[Any, ...]]:
-        """All rows of a statement."""
+        """Return all rows of a statement."""
 
     def chunks(self, name: str, *values: object, size: int) -> Iterator[list[tuple[Any, ...]]]:
-        """The rows of a statement, so many at once."""
+        """Yield the rows of a statement in lists of `size`."""
 
     def numbers(self, name: str, *values: object) -> Sequence[int]:
-        """The only column of a statement."""
+        """Return the only column of a statement."""
 
     def table(self, name: str, *values: object) -> pa.Table:
-        """The rows of a statement as columns."""
+        """Return the result of a statement as an Arrow table."""
 
 
 class SessionFactory(Protocol):
-    """Gives readers sessions of their own; any thread may ask for one, also several at once."""
+    """Opens a session for each reader; thread-safe."""
 
     def single(self) -> AbstractContextManager[Session]:
-        """For one statement."""
+        """Open a session for one statement."""
 
     def snapshot(self) -> AbstractContextManager[Session]:
-        """For several statements that see one committed state."""
+        """Open a session for several statements on one committed state."""

@@ -24,8 +24,8 @@ from workflow_monitor.store import open_store
 from workflow_monitor.store.duckdb import backups
 from workflow_monitor.store.duckdb import restore as restore_module
 from workflow_monitor.store.duckdb.backups import backup_folder, list_backups
-from workflow_monitor.store.duckdb.restore import GAP, restore
 from workflow_monitor.store.duckdb.files import acquire_lock
+from workflow_monitor.store.duckdb.restore import GAP, restore
 
 SEED = os.environ.get("WORKFLOW_MONITOR_SEED") or str(random.randrange(10**6))
 ROUNDS = effort(4, 100)

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from workflow_monitor.domain.status import ItemKind
-from workflow_monitor.store import open_store as open_by_url
 from workflow_monitor.store import graph_reader, reader
+from workflow_monitor.store import open_store as open_by_url
 from workflow_monitor.store.interfaces import Store
 from workflow_monitor.testing import StoreContract
 

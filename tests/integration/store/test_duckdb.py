@@ -22,7 +22,8 @@ from tests.invariants import unsound_in
 from workflow_monitor.domain.commands import CreateAOI, DeleteAOI, PruneHistory
 from workflow_monitor.domain.errors import StoreInUse, StoreUnavailable
 from workflow_monitor.store import open_store
-from workflow_monitor.store.duckdb import DuckDBStore, store, wal
+from workflow_monitor.store.duckdb import DuckDBStore, wal
+from workflow_monitor.store.duckdb import files as store_files
 from workflow_monitor.testing.engine_harness import START
 
 
@@ -585,14 +586,14 @@ fs.example.org:/home /home nfs4 rw 0 0
     ],
 )
 def test_the_file_system_of_a_folder_is_that_of_the_nearest_mount(folder: str, expected: str) -> None:
-    assert store._file_system(Path(folder), MOUNTS) == expected
+    assert store_files._file_system(Path(folder), MOUNTS) == expected
 
 
 @pytest.mark.parametrize(("system", "warns"), [("nfs4", True), ("cifs", True), ("ext4", False), ("", False)])
 def test_a_network_file_system_is_warned_of(
     path: Path, system: str, warns: bool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(store, "_file_system", lambda _: system)
+    monkeypatch.setattr(store_files, "_file_system", lambda _: system)
     with caplog.at_level(logging.WARNING):
         fill(path, 1)
     told = [json.dumps(record.message) for record in caplog.records if "network file system" in record.message]
