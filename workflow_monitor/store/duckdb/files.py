@@ -27,23 +27,23 @@ _OCTAL = re.compile(r"\\([0-7]{3})")
 
 
 def path_of_url(url: str) -> str:
-    """The path in a URL: always from the root, with three slashes or four, and where symbolic links lead.
+    """Return the absolute path of a store URL with three or four slashes, symbolic links resolved.
 
     >>> path_of_url("duckdb:///ingestion/workflow.duckdb")
     '/ingestion/workflow.duckdb'
     """
-    found = url.removeprefix("duckdb:///")
-    if found == MEMORY:
+    path = url.removeprefix("duckdb:///")
+    if path == MEMORY:
         return MEMORY
-    if found == url or not found.strip("/"):
+    if path == url or not path.strip("/"):
         raise StoreUnavailable(
             f"No store can be found by {shorten_for_message(url)} (store_url); expected duckdb:///absolute/path or duckdb:///:memory:."
         )
-    return os.path.realpath("/" + found.lstrip("/"))
+    return os.path.realpath("/" + path.lstrip("/"))
 
 
 def acquire_lock(path: Path) -> OwnerLock:
-    """Own the store at a path, whose folder is made if need be; StoreUnavailable if that cannot be."""
+    """Lock the store at a path and create its folder; raise StoreUnavailable if the folder is not writable."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         system = _file_system(path.parent)
@@ -61,23 +61,23 @@ def acquire_lock(path: Path) -> OwnerLock:
 
 
 def _file_system(folder: Path, mounts: str | None = None) -> str:
-    """The type of the file system that a folder is on, as Linux' mount table tells; empty elsewhere."""
+    """Return the file system type of a folder from the Linux mount table; empty on other systems."""
     if mounts is None:
         try:
             mounts = Path("/proc/self/mounts").read_text(encoding="utf-8", errors="surrogateescape")
         except OSError:
             return ""
-    real, best, found = os.path.realpath(folder), "", ""
+    real, best, file_system = os.path.realpath(folder), "", ""
     for line in mounts.splitlines():
         escaped, system = line.split(" ")[1:3]
         point = _OCTAL.sub(lambda code: chr(int(code[1], 8)), escaped)
         if os.path.commonpath([real, point]) == point and len(point) >= len(best):
-            best, found = point, system
-    return found
+            best, file_system = point, system
+    return file_system
 
 
 def log_of(store: Path) -> Path:
-    """The write-ahead log of a store."""
+    """Return the path of the write-ahead log of a store."""
     return store.with_name(store.name + ".wal")
 
 
@@ -87,25 +87,23 @@ def file_size(file: Path) -> int:
 
 
 def check_complete(store: Path, instance: duckdb.DuckDBPyConnection) -> None:
-    """Raise OSError if the file is too short for what is in it: DuckDB would find out when it reads what is missing.
+    """Raise OSError if the file is shorter than its used blocks: DuckDB notices missing blocks only when it reads them.
 
-    It counts free blocks at the end, too, which need not be in the file; so only those in use are asked for.
+    Free blocks at the end do not count, because DuckDB does not always write them.
     """
-    size, number = instance.execute("SELECT block_size, used_blocks FROM pragma_database_size()").fetchall()[0]
-    found, expected = store.stat().st_size, size * number
-    if found < expected:
-        raise OSError(f"the file has {found} bytes of at least {expected}")
+    block_size, blocks = instance.execute("SELECT block_size, used_blocks FROM pragma_database_size()").fetchall()[0]
+    actual, expected = store.stat().st_size, block_size * blocks
+    if actual < expected:
+        raise OSError(f"the file has {actual} bytes of at least {expected}")
 
 
 def as_is_hint(store: Path) -> str:
     """Return the advice for a store that lost transactions: restore a backup, or continue without them."""
-    return (
-        f"{restore_hint(store)} To go on with what is there: workflow-monitor restore {shlex.quote(str(store))} --as-is"
-    )
+    return f"{restore_hint(store)} To continue with the data in the file: workflow-monitor restore {shlex.quote(str(store))} --as-is"
 
 
 def remove_files(store: Path) -> None:
-    """Leave nothing of a file that could not be made whole."""
+    """Delete an incomplete new file and its log."""
     for path in (store, log_of(store)):
         with suppress(OSError):
             path.unlink(missing_ok=True)

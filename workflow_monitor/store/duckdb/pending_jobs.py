@@ -1,8 +1,7 @@
-"""The next jobs that nobody has, in memory: to look for them among all jobs takes the longer the more there are.
+"""The oldest queued jobs, in memory: a query for them slows down as the job table grows.
 
-Jobs are published with ever greater ids, and one that is taken or withdrawn never waits again. So what is known is a window of
-the jobs that wait, from the first on, and only the writer thread changes it. It is right as long as each transaction
-succeeds; after one that does not it has to be forgotten.
+Job ids increase, and a leased or withdrawn job is never queued again. So the cache is a window of the queued jobs from
+the oldest on. Only the writer thread changes it. A rolled-back transaction invalidates it: `clear` it then.
 """
 
 from __future__ import annotations
@@ -14,27 +13,27 @@ from itertools import islice
 from workflow_monitor.domain.models import Job
 from workflow_monitor.domain.status import ItemKind
 
-#: answers up to so many jobs of a queue that wait and have a greater id than this, by id
+#: returns up to `limit` queued jobs of a queue after an id, by id: (queue, limit, after)
 Fetch = Callable[[ItemKind, int, int], list[Job]]
-#: jobs that are looked for at once
+#: jobs per fetch
 FETCH_SIZE = 1_000
-#: beyond so many of a queue, those that are published are left to be looked for
+#: jobs of a queue in memory; newly published ones beyond that are fetched later
 MAX_CACHED_JOBS = 10_000
 
 
 @dataclass(slots=True)
 class _Window:
-    """The first jobs of a queue that wait, by id, which orders them."""
+    """The oldest queued jobs of a queue, by id."""
 
     jobs: dict[int, Job] = field(default_factory=dict)
-    #: the id up to which all that wait are known
+    #: all queued jobs up to this id are in the window
     last: int = 0
-    #: whether there are none behind it
+    #: True if no queued job is behind the window
     is_whole: bool = False
 
 
 class PendingJobCache:
-    """The first jobs of each queue that wait; what is not known of them is looked for."""
+    """The oldest queued jobs of each queue; fetches more on demand."""
 
     def __init__(self, fetch: Fetch, fetch_size: int = FETCH_SIZE, max_cached: int = MAX_CACHED_JOBS) -> None:
         self._fetch = fetch
@@ -43,24 +42,24 @@ class PendingJobCache:
         self.clear()
 
     def clear(self) -> None:
-        """Know nothing of them any more."""
+        """Drop all cached jobs."""
         self._windows = {kind: _Window() for kind in ItemKind}
 
-    def pop(self, queue: ItemKind, number: int) -> list[Job]:
-        """The first so many, or all if there are fewer; they wait no longer."""
+    def pop(self, queue: ItemKind, limit: int) -> list[Job]:
+        """Remove and return the oldest jobs of a queue, at most `limit`."""
         window = self._windows[queue]
-        if len(window.jobs) < number and not window.is_whole:
-            wanted = max(self._fetch_size, number - len(window.jobs))
-            found = self._fetch(queue, wanted, window.last)
-            window.jobs |= {job.id: job for job in found}
-            window.last = found[-1].id if found else window.last
-            window.is_whole = len(found) < wanted
-        taken = list(islice(window.jobs.values(), number))
-        self.drop(job.id for job in taken)
-        return taken
+        if len(window.jobs) < limit and not window.is_whole:
+            count = max(self._fetch_size, limit - len(window.jobs))
+            jobs = self._fetch(queue, count, window.last)
+            window.jobs |= {job.id: job for job in jobs}
+            window.last = jobs[-1].id if jobs else window.last
+            window.is_whole = len(jobs) < count
+        oldest = list(islice(window.jobs.values(), limit))
+        self.drop(job.id for job in oldest)
+        return oldest
 
     def publish(self, jobs: Iterable[Job]) -> None:
-        """These wait from now on, behind all others."""
+        """Add newly published jobs behind all others."""
         for job in jobs:
             window = self._windows[job.kind]
             window.is_whole = window.is_whole and len(window.jobs) < self._max_cached
@@ -69,7 +68,7 @@ class PendingJobCache:
                 window.last = job.id
 
     def drop(self, ids: Iterable[int]) -> None:
-        """These wait no longer."""
-        for number in ids:
+        """Remove leased or withdrawn jobs."""
+        for job_id in ids:
             for window in self._windows.values():
-                window.jobs.pop(number, None)
+                window.jobs.pop(job_id, None)

@@ -1,4 +1,4 @@
-"""Opening and closing the DuckDB file."""
+"""Opening and closing of the DuckDB file."""
 
 from __future__ import annotations
 
@@ -35,15 +35,15 @@ from workflow_monitor.store.reader import SQLReader
 
 log = logging.getLogger(__name__)
 
-#: a log of more bytes is written into the file
+#: size of the write-ahead log that triggers a checkpoint
 CHECKPOINT_BYTES = 16 * 2**20
 
 
 class DuckDBStore:
     """A store in a file, `duckdb:///absolute/path`, or in memory, `duckdb:///:memory:`.
 
-    Raises StoreUnavailable, with what to do, if the file cannot be had: another process owns it, it is no
-    DuckDB file or a broken one, it is of a newer version, its folder cannot be written, the disk is full.
+    Raise StoreUnavailable, with the remedy, if another process owns the file, if the file is damaged, of a newer version or
+    no DuckDB file, if its folder is not writable, or if the disk is full.
     """
 
     def __init__(
@@ -58,8 +58,8 @@ class DuckDBStore:
         self.path = path_of_url(url)
         if read_only:
             raise StoreUnavailable(
-                f"The store {self.path} belongs to one server, which also writes it: look at it through that server, and "
-                "leave read_only to a store that servers share."
+                f"The store {self.path} belongs to one server, which also writes it: open it through that server, and "
+                "use read_only only for a store that several servers share."
             )
         self._lock: OwnerLock | None = None
         self._mark: HighWaterMark | None = None
@@ -91,7 +91,7 @@ class DuckDBStore:
         self.reader = SQLReader(DuckDBSource(self._reading), aoi_cache)
 
     def _open(self, memory_limit: str, threads: int) -> duckdb.DuckDBPyConnection:
-        """The instance, of a file that is made if it is not there; none is left if that fails."""
+        """Open the database, and create the file if it does not exist; leave no new file behind after a failure."""
         mark = self._read_mark()
         settings: dict[str, str | bool | int | float | list[str]] = {
             "memory_limit": memory_limit,
@@ -99,16 +99,16 @@ class DuckDBStore:
             "autoinstall_known_extensions": "false",
             "autoload_known_extensions": "false",
             "storage_compatibility_version": "v1.5.0",
-            # never by itself: see `wal.py`
+            # the store checkpoints itself: see `wal.py`
             "checkpoint_threshold": "1TB",
         }
         is_new = self.path != MEMORY and not Path(self.path).exists()
-        # before it has replayed a log, DuckDB counts only the blocks that have to be in the file
+        # before the replay of a log, DuckDB counts only blocks that must be in the file
         is_settled = self.path != MEMORY and not file_size(log_of(Path(self.path)))
         try:
             instance = duckdb.connect(self.path, config=settings)
             try:
-                # what is refused is left as it is
+                # a refused file must stay unchanged
                 instance.execute("PRAGMA disable_checkpoint_on_shutdown")
                 if is_new:
                     Path(self.path).chmod(0o600)
@@ -126,7 +126,7 @@ class DuckDBStore:
         return instance
 
     def _lock_down(self) -> None:
-        """Let it be written into when it is closed, and nobody reach for other files or change that."""
+        """Allow the checkpoint on close, and forbid access to other files and changes of the configuration."""
         self._instance.execute("PRAGMA enable_checkpoint_on_shutdown")
         if self.path != MEMORY:
             self._instance.execute("SET allowed_directories = [$1]", [f"{backup_folder(Path(self.path))}/"])
@@ -134,7 +134,7 @@ class DuckDBStore:
         self._instance.execute("SET lock_configuration = true")
 
     def _read_mark(self) -> Progress | None:
-        """How far the store had come; StoreUnavailable if there is no file that could have come so far."""
+        """Return the progress of the mark; raise StoreUnavailable if the store file is missing although the mark has transactions."""
         if self._mark is None:
             return None
         store = Path(self.path)
@@ -146,28 +146,28 @@ class DuckDBStore:
             raise open_error(self.path, error) from error
         if mark is not None and mark.transactions and not store.exists():
             raise StoreUnavailable(
-                f"The store {store} cannot be opened: the file is gone, with the {mark.transactions} transactions that "
-                f"{self._mark.path} tells of. Put it back. {restore_hint(store)} To start anew, remove {self._mark.path}."
+                f"The store {store} cannot be opened: the file is missing, with the {mark.transactions} transactions that "
+                f"{self._mark.path} records. Put it back. {restore_hint(store)} To start with an empty store, remove {self._mark.path}."
             )
         return mark
 
     def _check_mark(self, instance: duckdb.DuckDBPyConnection, mark: Progress | None) -> None:
-        """Raise StoreUnavailable if something is lost that was acknowledged; from now on the mark is held."""
+        """Raise StoreUnavailable if acknowledged transactions are missing, else keep the mark from now on."""
         if self._mark is None:
             return
         *progress, complete = instance.execute(STATEMENTS["progress"]).fetchall()[0]
-        found = Progress(*progress)
-        if reason := describe_loss(found, mark, complete=complete):
+        stored = Progress(*progress)
+        if reason := describe_loss(stored, mark, complete=complete):
             raise StoreUnavailable(
                 f"The store {self.path} cannot be opened: {reason}. It was left as it is. {as_is_hint(Path(self.path))}"
             )
         if mark is None:
-            self._mark.create(found)
+            self._mark.create(stored)
         else:
-            self._write_mark(found)
+            self._write_mark(stored)
 
     def _write_mark(self, progress: Progress) -> None:
-        """Move the mark on. What was committed stays so, whatever comes of it."""
+        """Advance the mark. A failure is logged only: the transaction is committed already."""
         if self._mark is not None:
             try:
                 self._mark.write(progress)
@@ -178,7 +178,7 @@ class DuckDBStore:
 
     @contextmanager
     def _reading(self, outcome: str = "It could not be read.") -> Iterator[duckdb.DuckDBPyConnection]:
-        """A cursor of its own for whoever reads; StoreUnavailable if the file or the machine fails meanwhile."""
+        """Open a cursor for a reader; raise StoreUnavailable if the file or the machine fails."""
         try:
             with self._instance.cursor() as cursor:
                 yield cursor
@@ -192,9 +192,9 @@ class DuckDBStore:
             raise to_store_error(self.path, error, outcome) from error
 
     def back_up(self, keep: int) -> Backup:
-        """A backup of one committed state, beside the file; see `store.protocol.Store`."""
+        """Back up one committed state beside the file; see `store.interfaces.Store`."""
         if self._backups is None:
-            raise Conflict("The store is kept in memory only (store_url): there is nothing to restore into.")
+            raise Conflict("An in-memory store has no backups: set store_url to a file.")
         try:
             with self._reading("No backup was made.") as cursor:
                 return self._backups.make(cursor, keep)
@@ -202,34 +202,34 @@ class DuckDBStore:
             raise to_store_error(self.path, error, "No backup was made.") from error
 
     def backups(self) -> list[Backup]:
-        """The backups there are, the last first."""
+        """Return the backups, the newest first."""
         return [] if self._backups is None else list_backups(Path(self.path))
 
     @property
     def needs_reopen(self) -> bool:
-        """Whether DuckDB gave up on the instance, so that the store has to be opened anew."""
+        """True if DuckDB invalidated the database instance."""
         return self._connection.is_broken
 
     def announce(self, contact: str) -> None:
-        """Tell others of this user who want the file how to reach who has it."""
+        """Publish the address of this server to other processes of this user that need the file."""
         if self._lock is not None:
             self._lock.announce(contact)
 
     @property
     def is_shared(self) -> bool:
-        """Whether other servers may write, too."""
+        """False: one process owns the file."""
         return False
 
     def on_foreign_commit(self, callback: Callable[[], None]) -> None:
-        """Nothing is told, since nobody else writes."""
+        """Do nothing: no other server writes."""
 
     def close(self) -> None:
-        """Write everything into the file and let others have it; more than once does no harm."""
+        """Checkpoint and release the file; idempotent."""
         if self._is_closed:
             return
         self._is_closed = True
         if not self.needs_reopen:
-            with suppress(StoreUnavailable):  # on a full disk the mark has to do
+            with suppress(StoreUnavailable):  # on a full disk the mark alone records the progress
                 self.writer.mark_clean_shutdown()
         self._connection.close()
         try:

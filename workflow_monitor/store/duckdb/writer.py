@@ -1,4 +1,4 @@
-"""Writing to the file, which has to be as far as the mark beside it says."""
+"""The write side of the DuckDB store; it counts transactions for the high-water mark."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from workflow_monitor.store.writer import SQLWriter, to_jobs
 
 
 class DuckDBWriter(SQLWriter):
-    """The write side of the store; see `store.protocol.Writer`."""
+    """The write side of the store; see `store.interfaces.Writer`."""
 
     def __init__(
         self, connection: Connection, aoi_cache: AOICache, on_progress: Callable[[Progress], None] = lambda _: None
     ) -> None:
         super().__init__(connection, aoi_cache)
-        #: told of each transaction that changed something, once it is on disk
+        #: called after each commit that changed rows
         self._on_progress = on_progress
         *progress, _ = self._rows("progress")[0]
         self._progress = Progress(*progress)
@@ -35,7 +35,7 @@ class DuckDBWriter(SQLWriter):
 
     @contextmanager
     def transaction(self) -> Iterator[bool]:
-        """Commit what is done within, on disk, or nothing of it; and number it, if it has changed something."""
+        """Commit the block durably, or roll all of it back; count it if it changed rows."""
         try:
             with super().transaction() as is_outdated:
                 yield is_outdated
@@ -73,7 +73,7 @@ class DuckDBWriter(SQLWriter):
         return jobs
 
     def mark_clean_shutdown(self) -> None:
-        """Note in the file that it holds all that was acknowledged: nothing is written after this."""
+        """Record in the file that it is complete; no write may follow."""
         *_, is_complete = self._rows("progress")[0]
         if not is_complete:
             self._connection.begin()
