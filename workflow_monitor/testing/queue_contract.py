@@ -1,6 +1,6 @@
-"""What any queue promises: each job reaches a worker once its transition is committed, and again if that worker dies.
+"""The contract of a queue: each job reaches a worker after the commit of its transition, and again if that worker dies.
 
-A subclass of QueueContract whose name begins with Test gives a fixture `harness`, on an empty store:
+Subclass QueueContract, and override the fixture `harness` with a QueueHarness on an empty store:
 
     class TestMyQueue(QueueContract):
         @pytest.fixture
@@ -32,7 +32,7 @@ SECONDS = 30.0
 
 @dataclass(frozen=True, slots=True)
 class WorkerJob:
-    """A job in the hands of a worker, which `worker` stands for."""
+    """A job leased by a worker; `worker` is the harness's own handle of that worker."""
 
     kind: ItemKind
     item: int
@@ -41,7 +41,7 @@ class WorkerJob:
 
 
 class QueueHarness(ABC):
-    """A queue with the workflow that it belongs to, and workers. Time passes when these methods say so."""
+    """A queue with its command processor and simulated workers. The methods alone advance the time."""
 
     def __init__(self, store: Store, workflow: CommandProcessor) -> None:
         self.store = store
@@ -49,39 +49,39 @@ class QueueHarness(ABC):
 
     @abstractmethod
     def lease(self, kind: ItemKind, number: int) -> list[WorkerJob]:
-        """Have a worker take so many jobs; fewer only if there are no more."""
+        """Lease up to `number` jobs to a worker; fewer only if the queue has no more."""
 
     @abstractmethod
     def report(self, job: WorkerJob, status: Status, message: str = "") -> None:
-        """Have its worker report of a job; what became of it is committed then."""
+        """Report a result by the job's worker; return after the commit."""
 
     @abstractmethod
     def let_leases_expire(self, living: Sequence[WorkerJob]) -> None:
-        """Let pass more time than a silent worker is given; the workers of these jobs are heard of meanwhile."""
+        """Advance the time beyond the lease of a silent worker; the workers of `living` renew meanwhile."""
 
     @abstractmethod
     def is_withdrawn(self, job: WorkerJob) -> bool:
-        """Whether a worker that asks, or is told in time, knows that its job is not wanted any more."""
+        """Return True if the job's worker can detect that the job was withdrawn."""
 
-    # ---- what the tests say in these words
+    # ---- actions of the tests
 
     def do(self, command: Command) -> Any:
         return self.workflow.submit(command, "tester").result(SECONDS)
 
     def ingest(self, *names: str, after: str | None = None) -> list[int]:
-        """Scenes of one tile each, which follows the tile of the scene `after`."""
+        """Ingest scenes with one tile each, linked to the tile of the scene `after`; return their ids."""
         ids: list[int] = self.do(Ingest(AOI, [parse_scene(_document(name, after), AOI) for name in names]))
         return ids
 
     def report_late(self, job: WorkerJob, status: Status) -> ResultOutcome:
-        """Report past the queue, as a worker does that comes late."""
+        """Report directly to the engine, as a late worker does."""
         result = Result(kind=job.kind, id=job.item, status=status, attempt=job.attempt)
         (outcome,) = self.do(ReportResults([result]))
         assert isinstance(outcome, ResultOutcome)
         return outcome
 
     def count_transitions(self, status: Status) -> Counter[tuple[ItemKind, int]]:
-        """How often each scene and tile has come into a status."""
+        """Count the transitions of each scene and tile to a status."""
         events = self.store.reader.events(0, None, 1_000_000)
         return Counter(
             (ItemKind(event.type), event.id) for event in events if event.type != "aoi" and event.after is status
@@ -101,12 +101,12 @@ def _document(name: str, after: str | None) -> dict[str, Any]:
 
 
 def _of(job: Iterable[WorkerJob]) -> list[tuple[int, int]]:
-    """Items and attempts, in order of the items."""
+    """Return pairs of item and attempt, by item."""
     return sorted((one.item, one.attempt) for one in job)
 
 
 class QueueContract:
-    """The promises, one test each."""
+    """Tests of the contract of a queue."""
 
     @pytest.fixture
     def harness(self) -> QueueHarness:
@@ -121,13 +121,13 @@ class QueueContract:
         first, second = harness.ingest("s1", "s2")
         assert _of(harness.lease(ItemKind.SCENE, 5)) == [(first, 1), (second, 1)]
 
-    def test_what_is_refused_publishes_nothing(self, harness: QueueHarness) -> None:
+    def test_a_refused_command_publishes_no_job(self, harness: QueueHarness) -> None:
         (scene,) = harness.ingest("s1")
         with pytest.raises(SceneExists):
             harness.ingest("s2", "s1")
         assert _of(harness.lease(ItemKind.SCENE, 5)) == [(scene, 1)]
 
-    def test_a_result_publishes_what_it_makes_ready(self, harness: QueueHarness) -> None:
+    def test_a_result_publishes_the_jobs_of_followers(self, harness: QueueHarness) -> None:
         harness.ingest("s1")
         harness.ingest("s2", after="s1")
         first, second = sorted(harness.lease(ItemKind.SCENE, 2), key=lambda one: one.item)
@@ -139,13 +139,13 @@ class QueueContract:
         (follower,) = harness.lease(ItemKind.TILE, 5)
         assert follower.item != tile.item
 
-    def test_no_more_is_taken_than_was_asked_for_and_nothing_twice(self, harness: QueueHarness) -> None:
+    def test_a_lease_respects_the_limit_and_never_repeats_a_job(self, harness: QueueHarness) -> None:
         scenes = harness.ingest(*(f"s{number}" for number in range(5)))
-        taken = [harness.lease(ItemKind.SCENE, 2) for _ in range(4)]
-        assert [len(jobs) for jobs in taken] == [2, 2, 1, 0]
-        assert sorted(job.item for jobs in taken for job in jobs) == scenes
+        batches = [harness.lease(ItemKind.SCENE, 2) for _ in range(4)]
+        assert [len(jobs) for jobs in batches] == [2, 2, 1, 0]
+        assert sorted(job.item for jobs in batches for job in jobs) == scenes
 
-    def test_a_worker_that_lives_keeps_its_job(self, harness: QueueHarness) -> None:
+    def test_a_worker_that_renews_keeps_its_job(self, harness: QueueHarness) -> None:
         harness.ingest("s1")
         (job,) = harness.lease(ItemKind.SCENE, 1)
         harness.let_leases_expire([job])
@@ -154,14 +154,14 @@ class QueueContract:
         harness.report(job, Status.DONE)
         assert harness.count_transitions(Status.DONE) == {(ItemKind.SCENE, job.item): 1}
 
-    def test_the_job_of_a_dead_worker_is_the_next_attempt_of_another(self, harness: QueueHarness) -> None:
+    def test_the_job_of_a_dead_worker_becomes_the_next_attempt(self, harness: QueueHarness) -> None:
         harness.ingest("s1", "s2")
         dead, living = harness.lease(ItemKind.SCENE, 1), harness.lease(ItemKind.SCENE, 1)
         harness.let_leases_expire(living)
         (again,) = harness.lease(ItemKind.SCENE, 5)
         assert (again.item, again.attempt) == (dead[0].item, 2)
 
-    def test_a_worker_that_comes_late_changes_nothing(self, harness: QueueHarness) -> None:
+    def test_a_late_result_changes_nothing(self, harness: QueueHarness) -> None:
         harness.ingest("s1")
         (late,) = harness.lease(ItemKind.SCENE, 1)
         harness.let_leases_expire([])
@@ -172,7 +172,7 @@ class QueueContract:
         assert harness.count_transitions(Status.DONE) == {(ItemKind.SCENE, again.item): 1}
         assert not harness.count_transitions(Status.FAILED)
 
-    def test_what_fails_comes_again_as_the_next_attempt(self, harness: QueueHarness) -> None:
+    def test_a_failed_job_becomes_the_next_attempt(self, harness: QueueHarness) -> None:
         harness.ingest("s1")
         (job,) = harness.lease(ItemKind.SCENE, 1)
         harness.report(job, Status.RETRY, "it broke")
@@ -182,12 +182,12 @@ class QueueContract:
         assert harness.lease(ItemKind.SCENE, 1) == []
         assert harness.count_transitions(Status.FAILED)[ItemKind.SCENE, job.item] == 1
 
-    def test_a_job_that_is_withdrawn_reaches_nobody(self, harness: QueueHarness) -> None:
+    def test_a_withdrawn_job_reaches_no_worker(self, harness: QueueHarness) -> None:
         failed, kept = harness.ingest("s1", "s2")
         harness.do(FailItem(ItemKind.SCENE, failed, force=True))
         assert _of(harness.lease(ItemKind.SCENE, 5)) == [(kept, 1)]
 
-    def test_whoever_holds_a_job_that_is_withdrawn_learns_of_it(self, harness: QueueHarness) -> None:
+    def test_the_holder_of_a_withdrawn_job_detects_it(self, harness: QueueHarness) -> None:
         harness.ingest("s1", "s2")
         failed, kept = harness.lease(ItemKind.SCENE, 1) + harness.lease(ItemKind.SCENE, 1)
         harness.do(FailItem(ItemKind.SCENE, failed.item, force=True))
@@ -195,14 +195,14 @@ class QueueContract:
         assert not harness.is_withdrawn(kept)
         assert harness.report_late(failed, Status.DONE).code == "refused"
 
-    def test_the_jobs_of_an_aoi_that_is_deleted_are_withdrawn(self, harness: QueueHarness) -> None:
+    def test_the_jobs_of_a_deleted_aoi_are_withdrawn(self, harness: QueueHarness) -> None:
         harness.ingest("s1", "s2")
         (held,) = harness.lease(ItemKind.SCENE, 1)
         harness.do(DeleteAOI(AOI))
         assert harness.lease(ItemKind.SCENE, 5) == []
         assert harness.is_withdrawn(held)
 
-    def test_everything_is_done_though_workers_die(self, harness: QueueHarness) -> None:
+    def test_all_work_completes_although_workers_die(self, harness: QueueHarness) -> None:
         after = None
         for number in range(6):
             harness.ingest(name := f"s{number}", after=after)

@@ -218,7 +218,7 @@ class TestPgQueue(QueueContract):
             yield harness
             harness.close()
 
-    def test_a_worker_that_comes_late_changes_nothing(self, harness: QueueHarness) -> None:
+    def test_a_late_result_changes_nothing(self, harness: QueueHarness) -> None:
         """Results of services carry no attempt: the first counts, whoever it is from, and no other."""
         harness.ingest("s1")
         (late,) = harness.lease(ItemKind.SCENE, 1)

@@ -1,4 +1,4 @@
-"""All that any store has to do."""
+"""The contract of a store."""
 
 from __future__ import annotations
 
@@ -10,4 +10,4 @@ from workflow_monitor.testing.store_contract.snapshots import SnapshotContract
 
 
 class StoreContract(AOIContract, DocumentContract, ListContract, GraphContract, SnapshotContract):
-    """A subclass, whose name starts with Test, has a fixture `open_store`; see `StoreContractBase`."""
+    """All tests of the contract. A subclass overrides the fixture `open_store`; see `StoreContractBase`."""
