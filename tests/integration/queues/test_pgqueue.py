@@ -213,7 +213,7 @@ def test_results_are_applied_in_order_and_what_is_none_is_dropped(
     assert status(engine, ItemKind.SCENE, 1) == "RETRY"
     assert "twice\ufffd" in str(document(engine, ItemKind.SCENE, 1))
     assert status(engine, ItemKind.SCENE, 2) == "DONE"
-    assert caplog.text.count("is no result") == 10
+    assert caplog.text.count("pgqueue_message_invalid") == 10
     assert engine.do(DrainResults(100)) == 0
 
 

@@ -139,7 +139,7 @@ def test_two_are_not_made_at_once(path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 def test_a_store_in_memory_has_none() -> None:
     store = open_store("duckdb:///:memory:")
-    with pytest.raises(Conflict, match="kept in memory"):
+    with pytest.raises(Conflict, match="has no backups"):
         store.back_up(1)
     assert store.backups() == []
     store.close()
@@ -149,7 +149,7 @@ def test_without_room_none_is_made_and_the_store_goes_on(path: Path, monkeypatch
     monkeypatch.setattr(backups, "RESERVE", 2**60)
     with running_on(path) as engine:
         fill(engine)
-        with pytest.raises(StoreUnavailable, match=r"too little room for a backup .* Free some space"):
+        with pytest.raises(StoreUnavailable, match=r"needs more disk space: .* Free some space"):
             back_up(engine)
         engine.ingest(AOI, *scenes(100, 1))
         assert list(backup_folder(path).iterdir()) == []
@@ -159,7 +159,7 @@ def test_a_backup_that_fails_leaves_nothing_and_the_store_goes_on(path: Path, mo
     monkeypatch.setattr(backups, "check_integrity", lambda _: ["two jobs that are out for an item: (1,)"])
     with running_on(path) as engine:
         fill(engine)
-        with pytest.raises(StoreUnavailable, match="does not hang together, so it was not kept: two jobs"):
+        with pytest.raises(StoreUnavailable, match="is inconsistent, so it was deleted: two jobs"):
             back_up(engine)
         assert list(backup_folder(path).iterdir()) == []
         engine.ingest(AOI, *scenes(100, 1))
@@ -208,7 +208,7 @@ def test_an_older_state_is_not_taken_for_the_restored_one(backed_up: Path) -> No
     found = restore(backed_up)
     assert found.aside is not None
     shutil.copy2(found.aside / backed_up.name, backed_up)
-    with pytest.raises(StoreUnavailable, match="transactions that were acknowledged are not in it"):
+    with pytest.raises(StoreUnavailable, match="acknowledged transactions are missing"):
         open_store(f"duckdb:///{backed_up}")
 
 

@@ -34,5 +34,5 @@ def test_a_function_and_work_are_both_understood() -> None:
 
 
 def test_nothing_can_be_done_without_room() -> None:
-    with pytest.raises(ValueError, match="at least one job"):
+    with pytest.raises(ValueError, match="at least 1"):
         TaskSpec(do, limit=0)

@@ -29,7 +29,7 @@ _FAILING = ("input/output error", "fsync failed")
 FAILING_DISK = "The disk reports errors: check the system log."
 _DAMAGED = ("corrupt", "could not read", "checksum")
 NOTHING_STORED = "Nothing of this request was stored."
-UNCERTAIN = "This request may or may not have been stored: check before you send it again."
+UNCERTAIN = "It is not certain whether this request was stored: check before you send it again."
 
 
 def is_io_error(error: duckdb.Error) -> bool:

@@ -57,7 +57,7 @@ _ADVICE: tuple[tuple[type[Exception], str], ...] = (
     ),
 )
 NOTHING_STORED = "Nothing of this request was stored."
-UNCERTAIN = "This request may or may not have been stored: check before you send it again."
+UNCERTAIN = "It is not certain whether this request was stored: check before you send it again."
 
 
 class ConnectionInfo:
