@@ -252,7 +252,7 @@ def test_a_server_that_only_tries_to_open_the_store_is_waited_for(backed_up: Pat
 
 
 def test_a_store_that_is_open_is_not_restored(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(restore_module, "PATIENCE", 0.1)
+    monkeypatch.setattr(restore_module, "LOCK_WAIT_SECONDS", 0.1)
     with held(path) as owner:
         assert f"belongs to another running server (process {owner.pid}" in refusal(path)
 

@@ -52,7 +52,7 @@ def restore_hint(store: Path) -> str:
     for last in list_backups(store):
         return f"To keep it aside and restore the last backup, of {last.made:%Y-%m-%d %H:%M} UTC: {command}"
     return (
-        f"There is no backup in {backup_folder(store)}. To keep it aside and restore one from another place:  "
+        f"There is no backup in {backup_folder(store)}. To keep it aside and restore one from another place: "
         f"{command} --backup FILE; or choose another file by store_url."
     )
 
