@@ -123,7 +123,7 @@ def read_result(message: bytes) -> Result | None:
     """Decode the report of a service; log and return None for an invalid one.
 
     >>> read_result(b'{"type":"tile","id":7,"status":"Done","message":""}')
-    Result(kind=<Kind.TILE: 'tile'>, id=7, status=<Status.DONE: 'DONE'>, message='', attempt=None)
+    Result(kind=<ItemKind.TILE: 'tile'>, id=7, status=<Status.DONE: 'DONE'>, message='', attempt=None)
     """
     try:
         event = msgspec.json.decode(message, type=Event)

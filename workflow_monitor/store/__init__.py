@@ -16,7 +16,7 @@ def open_store(url: str, *, read_only: bool = False) -> Store:
     registered = entry_points(group=GROUP)
     if scheme not in registered.names:
         raise StoreUnavailable(
-            f"No store is installed for {scheme}: (store_url). Installed:  {', '.join(sorted(registered.names)) or 'none'}."
+            f"No store is installed for {scheme}: (store_url). Installed: {', '.join(sorted(registered.names)) or 'none'}."
         )
     try:
         make = registered[scheme].load()
