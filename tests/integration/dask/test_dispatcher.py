@@ -63,7 +63,7 @@ def dispatcher(
 
 
 def turn_until(dispatcher: Dispatcher, is_so: Callable[[Stats], bool]) -> Stats:
-    deadline = time.monotonic() + 300
+    deadline = time.monotonic() + 240
     while not is_so(dispatcher.stats):
         assert time.monotonic() < deadline, dispatcher.stats
         dispatcher.step()
@@ -284,7 +284,7 @@ def test_results_are_kept_while_the_server_is_away(engine: Running, client: Clie
     work.step()
     source.is_away = True
     GATE.set()
-    deadline = time.monotonic() + 300
+    deadline = time.monotonic() + 240
     while work.stats.running:
         assert time.monotonic() < deadline
         with pytest.raises(ServerUnavailable):
@@ -310,7 +310,7 @@ def test_a_run_says_what_it_waits_for_and_goes_on(engine: Running, client: Clien
 
 
 def eventually(is_so: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 300
+    deadline = time.monotonic() + 240
     while not is_so():
         assert time.monotonic() < deadline
         time.sleep(0.01)

@@ -121,7 +121,7 @@ class DaskQueueHarness(QueueHarness):
 
     def report(self, job: WorkerJob, status: Status, message: str = "") -> None:
         self._tell(job, partial(end, status, message))
-        deadline = time.monotonic() + 300
+        deadline = time.monotonic() + 240
         while not job.worker.step():
             assert time.monotonic() < deadline
             time.sleep(0.005)
