@@ -138,7 +138,7 @@ def create_until_there(c: httpx.Client, name: str) -> None:
         ),
         (
             fault_injection.broken,
-            "The disk does not work as it should: look into the log of the machine. It is not certain",
+            "The disk reports errors: check the system log. It is not certain",
         ),
     ],
     ids=["full", "read-only", "remounted", "broken"],

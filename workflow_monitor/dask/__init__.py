@@ -1,6 +1,6 @@
-"""Jobs as tasks of a Dask cluster: what a user's functions are given and raise, and the dispatcher that submits them.
+"""Jobs as tasks of a Dask cluster: the job, its exceptions, and the dispatcher that submits tasks.
 
-Workers of the cluster import this much only; it needs nothing but the standard library.
+Workers of the cluster import only this module, which needs nothing but the standard library.
 """
 
 from workflow_monitor.dask.job import FailJob, Job, RetryJob

@@ -1,4 +1,4 @@
-"""A Dask cluster, as the dispatcher uses it."""
+"""Access of the dispatcher to a Dask cluster."""
 
 from __future__ import annotations
 
@@ -18,45 +18,45 @@ from workflow_monitor.dask.work import PickledFunction, TaskSpec
 from workflow_monitor.domain.models import Result
 from workflow_monitor.domain.status import Status
 
-#: how long a scheduler may take to answer, seconds; a client of our own is made anew after that
+#: seconds to wait for the scheduler before an own client is replaced
 CONNECT_SECONDS = 3
 
 
-#: how long the message of a job that did not succeed may take to be had, seconds
+#: seconds to wait for the message of a failed job
 FETCH_SECONDS = 5
 
 Task = Future[JobFailure | None]
 
 
 class ClientClosed(Exception):
-    """The client that was given is closed, so that nothing can be submitted any more."""
+    """The caller's client is closed and accepts no tasks."""
 
 
 class Cluster:
-    """A cluster by its address, a LocalCluster or the like, or a Client that stays the caller's own."""
+    """A cluster by its address, a LocalCluster or similar, or a Client owned by the caller."""
 
-    def __init__(self, where: Any) -> None:  # noqa: ANN401 - as Dask's own Client takes it
+    def __init__(self, where: Any) -> None:  # noqa: ANN401 - any argument of Dask's Client
         self._where = where
         self._is_own = not isinstance(where, Client)
         self._client: Client | None = None if self._is_own else where
         if self._client is not None and self._client.asynchronous:
             raise TypeError("An asynchronous Client cannot be used; give Client(address), or the address.")
-        # The same ids come from other workflow servers, too.
+        # other workflow servers may submit the same ids
         self._mark = uuid.uuid4().hex
 
     @property
     def name(self) -> str:
-        """Where the cluster is, for people."""
+        """Address of the cluster, for messages."""
         if isinstance(self._where, str):
             return self._where
         scheduler = self._where.scheduler if isinstance(self._where, Client) else self._where
         return str(getattr(scheduler, "address", None) or getattr(scheduler, "scheduler_address", "an unknown address"))
 
     def connection(self) -> object:
-        """The present connection; what was submitted by another is lost. Raises Away, ClientClosed."""
+        """Return the present connection; tasks of an earlier one are lost. Raise ServerUnavailable or ClientClosed."""
         client = self._connected()
         if client.scheduler_comm is None or client.status != "running":
-            raise ServerUnavailable(f"The Dask scheduler at {self.name} does not answer.")
+            raise ServerUnavailable(f"The Dask scheduler at {self.name} does not respond.")
         return client.scheduler_comm
 
     def _connected(self) -> Client:
@@ -67,11 +67,11 @@ class Cluster:
         try:
             self._client = Client(self._where, timeout=CONNECT_SECONDS, set_as_default=False, name="workflow-monitor")
         except (OSError, TimeoutError) as error:
-            raise ServerUnavailable(f"The Dask scheduler at {self.name} does not answer ({error}).") from error
+            raise ServerUnavailable(f"The Dask scheduler at {self.name} does not respond ({error}).") from error
         return self._client
 
     def submit(self, jobs: Sequence[Job], work: TaskSpec, function: PickledFunction) -> list[Task]:
-        """Submit each job as a task that calls the function, which is that of the work."""
+        """Submit each job as a task that calls the pickled function."""
         futures: list[Task] = self._connected().map(
             partial(run_job, function),
             jobs,
@@ -83,36 +83,36 @@ class Cluster:
         return futures
 
     def close(self) -> None:
-        """Let go of the client, if it is our own."""
+        """Close an own client."""
         if self._is_own and self._client is not None:
             self._client.close(timeout=CONNECT_SECONDS)
 
 
-def pack(work: TaskSpec) -> PickledFunction:
-    """The function of some work, as it is sent. Raises what pickling raises, if it cannot be sent."""
+def pickle_function(work: TaskSpec) -> PickledFunction:
+    """Pickle the function of a task specification; raise any pickling error."""
     return PickledFunction(cloudpickle.dumps(work.function))
 
 
 def result_of(future: Task, job: Job) -> Result | None:
-    """What became of a job; None as long as it runs. Raises LookupError if the cluster has lost it."""
+    """Return the result of a job, None while it runs; raise LookupError if the cluster lost it."""
     if future.status in {"pending", "lost"}:
-        # Dask computes by itself again what was on a worker that died.
+        # Dask reruns tasks of a dead worker
         return None
     if future.status == "cancelled":
         raise LookupError(future.key)
     if future.status == "error":
-        # It could not be begun, or the workers that began it died.
+        # the task could not start, or its workers died
         error = future.exception()
         return _result(job, Status.RETRY, f"{type(error).__name__}: {error}"[:LONGEST_MESSAGE])
     if future.type is NoneType:
-        # Dask told the type already, so that nothing has to be fetched.
+        # the type came with the status, so no fetch is needed
         return _result(job, Status.DONE)
     try:
-        told = future.result(timeout=FETCH_SECONDS)
+        failure = future.result(timeout=FETCH_SECONDS)
     except (TimeoutError, CancelledError, OSError):
-        # Its worker died meanwhile; the status will tell.
+        # its worker died; the next status decides
         return None
-    return _result(job, Status.DONE) if told is None else _result(job, told.status, told.message)
+    return _result(job, Status.DONE) if failure is None else _result(job, failure.status, failure.message)
 
 
 def _result(job: Job, status: Status, message: str = "") -> Result:

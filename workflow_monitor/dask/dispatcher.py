@@ -1,8 +1,7 @@
-"""The dispatcher: it leases jobs, submits them to a cluster, renews the leases while they run, and reports.
+"""The dispatcher: it leases jobs, submits them to a cluster, renews their leases, and reports results.
 
-The leases stay the truth. Whatever dies, a job whose lease is not renewed is handed out again as the next attempt, and
-what an earlier attempt has to say is not heard. An attempt is submitted once; if the cluster loses it, its lease is
-given back.
+Leases decide. After any crash, a job without renewal is dispatched again as the next attempt, and results of the earlier
+attempt are ignored. Each attempt is submitted once; if the cluster loses it, the dispatcher releases its lease.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TypeVar
 
-from workflow_monitor.dask.cluster import Cluster, Task, pack, result_of
+from workflow_monitor.dask.cluster import Cluster, Task, pickle_function, result_of
 from workflow_monitor.dask.job import Job
 from workflow_monitor.dask.job_source import JobSource, ServerUnavailable
 from workflow_monitor.dask.work import TaskSpec
@@ -24,32 +23,32 @@ from workflow_monitor.domain.status import ItemKind, Status
 
 T = TypeVar("T")
 
-#: seconds for which jobs are leased
+#: seconds of a lease
 LEASE_SECONDS = 60
-#: leases are renewed, and withdrawn jobs noticed, so many times within that
+#: renewals per lease; each renewal also detects withdrawn jobs
 RENEWALS = 6
-#: jobs that are leased at once, and results that are reported at once, at most
+#: largest batch of leases or results
 BATCH = 1_000
-#: seconds between two rounds: after one that moved something, and at most
+#: seconds between two steps: after one with progress, and the maximum
 SHORTEST_PAUSE = 0.01
 LONGEST_PAUSE = 0.5
-#: tiles first: they finish what scenes have begun
+#: tiles first: they complete started scenes
 ORDER = (ItemKind.TILE, ItemKind.SCENE)
 
 
 @dataclass(frozen=True, slots=True)
-class Running:
-    """A job at the cluster."""
+class SubmittedJob:
+    """A job submitted to the cluster."""
 
     job: Job
     future: Task
-    #: by which it was submitted
+    #: connection of the submission
     connection: object
 
 
 @dataclass(frozen=True, slots=True)
 class Stats:
-    """How many jobs are at the cluster, and what became of the others: by status, lost to the cluster, withdrawn."""
+    """Counts of jobs: at the cluster, reported by status, lost by the cluster, withdrawn."""
 
     running: int
     done: int
@@ -60,7 +59,7 @@ class Stats:
 
 
 class Dispatcher:
-    """Keeps a cluster supplied with jobs: `run` until `stop`. Any thread may ask for `tally` and `trouble`."""
+    """Keeps a cluster supplied with jobs: `run` until `stop`. `stats` and `last_error` are thread-safe."""
 
     def __init__(
         self,
@@ -74,21 +73,21 @@ class Dispatcher:
         self._source = source
         self._cluster = cluster
         self._work = work
-        self._functions = {kind: pack(one) for kind, one in work.items()}
+        self._functions = {kind: pickle_function(one) for kind, one in work.items()}
         self._lease_seconds = lease_seconds
         self._clock = clock
         self._renew_at = clock() + lease_seconds / RENEWALS
         #: by lease
-        self._running: dict[str, Running] = {}
-        #: not reported yet
+        self._running: dict[str, SubmittedJob] = {}
+        #: not yet reported
         self._results: list[Result] = []
-        #: leases to be given back
+        #: leases to release
         self._returned: dict[ItemKind, list[str]] = defaultdict(list)
         self._counts: Counter[str] = Counter()
         self._stopped = threading.Event()
         self._is_finishing = False
-        #: why nothing moves, if that is so
-        self.trouble = ""
+        #: reason of the last failed step; empty after a successful one
+        self.last_error = ""
 
     @property
     def stats(self) -> Stats:
@@ -97,11 +96,11 @@ class Dispatcher:
         return Stats(len(self._running), *ended)
 
     def finish(self) -> None:
-        """Take no more jobs, so that `run` ends when those at the cluster have ended; any thread may call it."""
+        """Lease no more jobs, and end `run` when the submitted ones have ended; thread-safe."""
         self._is_finishing = True
 
     def stop(self) -> None:
-        """Have `run` come to its end; any thread may call it."""
+        """End `run`; thread-safe."""
         self._stopped.set()
 
     @property
@@ -109,53 +108,53 @@ class Dispatcher:
         return self._is_finishing and not (self._running or self._results or any(self._returned.values()))
 
     def run(self) -> None:
-        """Dispatch until stopped; then, or if something cannot be helped, give back what is not done."""
+        """Dispatch until stopped or until an unrecoverable error; then release unfinished jobs."""
         pause = SHORTEST_PAUSE
         try:
             while not (self._is_finished or self._stopped.wait(pause)):
                 try:
                     moved = self.step()
-                    self.trouble = ""
-                except ServerUnavailable as away:
+                    self.last_error = ""
+                except ServerUnavailable as error:
                     moved = False
-                    self.trouble = str(away)
+                    self.last_error = str(error)
                 pause = SHORTEST_PAUSE if moved else min(LONGEST_PAUSE, pause * 2)
         finally:
             self._shutdown()
 
     def step(self) -> bool:
-        """One round; whether anything has moved. Raises Away, after which the next round goes on where this ended."""
-        connection = away = None
+        """Run one round and return True on progress; raise ServerUnavailable, after which the next round continues."""
+        connection = unavailable = None
         try:
             connection = self._cluster.connection()
         except ServerUnavailable as error:
-            # What has ended is reported all the same.
-            away = error
+            # report finished jobs anyway
+            unavailable = error
         else:
-            self._forget_what_others_submitted(connection)
-        ended = self._settle()
+            self._drop_foreign_futures(connection)
+        ended = self._collect_results()
         self._report()
-        self._give_back()
+        self._release_leases()
         self._renew()
-        if away is not None:
-            raise away
-        return self._take(connection) or ended
+        if unavailable is not None:
+            raise unavailable
+        return self._lease_jobs(connection) or ended
 
-    # ---- what the cluster has done
+    # ---- results of the cluster
 
-    def _settle(self) -> bool:
-        """Take the results of what has ended, and see what was lost; whether there was any."""
+    def _collect_results(self) -> bool:
+        """Collect the results of ended tasks, and count lost ones; return True if any ended."""
         ended = list(self._ended())
         for lease, result in ended:
             kind = self._running.pop(lease).job.kind
             if result is None:
-                self._lose(kind, lease)
+                self._record_loss(kind, lease)
             else:
                 self._results.append(result)
         return bool(ended)
 
     def _ended(self) -> Iterator[tuple[str, Result | None]]:
-        """The leases of what has ended, with their results; none for what the cluster has lost."""
+        """Yield the leases of ended tasks with their results, None for a lost task."""
         for lease, running in self._running.items():
             try:
                 result = result_of(running.future, running.job)
@@ -165,23 +164,23 @@ class Dispatcher:
                 if result is not None:
                     yield lease, result
 
-    def _forget_what_others_submitted(self, connection: object) -> None:
-        """A connection that broke may have broken before the scheduler heard of all that was submitted by it."""
+    def _drop_foreign_futures(self, connection: object) -> None:
+        """Count pending tasks of an earlier connection as lost: the scheduler may never have received them."""
         for lease, running in list(self._running.items()):
             if running.connection is not connection and running.future.status == "pending":
-                self._lose(self._running.pop(lease).job.kind, lease)
+                self._record_loss(self._running.pop(lease).job.kind, lease)
 
-    def _lose(self, kind: ItemKind, lease: str) -> None:
+    def _record_loss(self, kind: ItemKind, lease: str) -> None:
         self._counts["lost"] += 1
         self._returned[kind].append(lease)
 
-    # ---- what the server is told
+    # ---- reports to the server
 
     def _report(self) -> None:
         while self._results:
             results = self._results[:BATCH]
             counts = Counter(str(result.status) for result in results)
-            # Counted first: whoever sees at the server that all is done finds it counted.
+            # count first: a reader that sees the result at the server must find it counted
             self._counts.update(counts)
             try:
                 self._source.report(results)
@@ -190,8 +189,8 @@ class Dispatcher:
                 raise
             del self._results[: len(results)]
 
-    def _give_back(self) -> None:
-        """Let the leases of what was lost run out at once, so that it is handed out as the next attempt."""
+    def _release_leases(self) -> None:
+        """Let the leases of lost jobs expire immediately, so that the jobs are dispatched as the next attempt."""
         for kind, leases in self._returned.items():
             while leases:
                 batch = leases[:BATCH]
@@ -199,7 +198,7 @@ class Dispatcher:
                 del leases[: len(batch)]
 
     def _renew(self) -> None:
-        """Prolong the leases of what runs; what is not in force any more is withdrawn from the cluster."""
+        """Renew the leases of submitted jobs; cancel the tasks whose leases are no longer in force."""
         now = self._clock()
         if now < self._renew_at:
             return
@@ -207,28 +206,28 @@ class Dispatcher:
             leases = [lease for lease, running in self._running.items() if running.job.kind is kind]
             for batch in _batches(leases):
                 for lease in self._source.renew(kind, batch, self._lease_seconds):
-                    # A task that nobody waits for is cancelled by the scheduler.
+                    # the scheduler cancels a task without futures
                     self._running.pop(lease).future.release()
                     self._counts["withdrawn"] += 1
         self._renew_at = now + self._lease_seconds / RENEWALS
 
-    # ---- what is to be done
+    # ---- leasing and submission
 
-    def _take(self, connection: object) -> bool:
-        """Lease jobs and submit them, as many as there is room for."""
+    def _lease_jobs(self, connection: object) -> bool:
+        """Lease and submit jobs up to the limits."""
         if self._is_finishing:
             return False
-        taken = False
+        has_leased = False
         at_cluster = Counter(running.job.kind for running in self._running.values())
         for kind in ORDER:
             work = self._work.get(kind)
-            room = min(BATCH, work.limit - at_cluster[kind]) if work else 0
-            if work is None or room <= 0:
+            capacity = min(BATCH, work.limit - at_cluster[kind]) if work else 0
+            if work is None or capacity <= 0:
                 continue
-            leased = self._source.lease(kind, room, self._lease_seconds, f"dask {self._cluster.name}")
+            leased = self._source.lease(kind, capacity, self._lease_seconds, f"dask {self._cluster.name}")
             self._submit(kind, leased, work, connection)
-            taken = taken or bool(leased)
-        return taken
+            has_leased = has_leased or bool(leased)
+        return has_leased
 
     def _submit(self, kind: ItemKind, leased: Sequence[tuple[str, Job]], work: TaskSpec, connection: object) -> None:
         if not leased:
@@ -240,11 +239,11 @@ class Dispatcher:
             self._returned[kind] += leases
             raise
         for lease, job, future in zip(leases, jobs, futures, strict=True):
-            self._running[lease] = Running(job, future, connection)
+            self._running[lease] = SubmittedJob(job, future, connection)
 
     def _shutdown(self) -> None:
-        """Withdraw what runs, and tell the server what it can be told."""
-        self._settle()
+        """Cancel submitted jobs, release their leases, and send pending reports if the server responds."""
+        self._collect_results()
         for lease, running in self._running.items():
             running.future.release()
             self._returned[running.job.kind].append(lease)
@@ -252,7 +251,7 @@ class Dispatcher:
         self._cluster.close()
         with suppress(ServerUnavailable):
             self._report()
-            self._give_back()
+            self._release_leases()
 
 
 def _batches(items: Sequence[T]) -> Iterable[Sequence[T]]:

@@ -1,4 +1,4 @@
-"""What runs on a worker of the cluster: a job, the function for it, and what it may raise."""
+"""The code that runs on a worker of the cluster: the job, the call of its function, and its exceptions."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from workflow_monitor.domain.status import ItemKind, Status
 
 log = logging.getLogger(__name__)
 
-#: messages are cut at so many characters
+#: longest message, in characters
 LONGEST_MESSAGE = 2_000
 
 
 class RetryJob(Exception):
-    """Raised by a function whose job failed and may succeed later; the text tells why."""
+    """Raised by a job's function after a temporary failure; the text is the message of the item."""
 
 
 class FailJob(Exception):
-    """Raised by a function whose job can never succeed; the text tells why."""
+    """Raised by a job's function after a permanent failure; the text is the message of the item."""
 
 
 @dataclass(frozen=True, slots=True)
 class JobFailure:
-    """What a job that did not succeed leaves behind: it can be pickled, whatever was raised."""
+    """Status and message of a failed job; can be pickled, unlike an arbitrary exception."""
 
     status: Status
     message: str
@@ -38,8 +38,8 @@ class JobFailure:
 class Job:
     """A scene to download or a tile to process.
 
-    `id` is that of the scene or tile, `attempt` counts how often it was handed out, `message` is the whole job message
-    as the workflow server hands it out.
+    `id` is the id of the scene or tile, `attempt` counts its dispatches, `message` is the complete job message of the
+    workflow server.
     """
 
     kind: ItemKind
@@ -49,51 +49,51 @@ class Job:
 
     @property
     def source_id(self) -> str:
-        """The name of the scene or tile."""
+        """Source id of the scene or tile."""
         return str(self.message["source_id"])
 
     @property
     def data(self) -> Mapping[str, Any]:
-        """The data that came with the scene or tile."""
+        """Data of the scene or tile."""
         data: Mapping[str, Any] = self.message["data"]
         return data
 
     @property
     def scene(self) -> Mapping[str, Any]:
-        """The scene: `id`, `source_id`, `aoi` and `data`; of a tile, the one that it belongs to."""
+        """The scene, or the scene of the tile: `id`, `source_id`, `aoi` and `data`."""
         scene: Mapping[str, Any] = self.message if self.kind is ItemKind.SCENE else self.message["scene"]
         return scene
 
     @property
     def aoi(self) -> str:
-        """The name of the AOI."""
+        """Name of the AOI."""
         return str(self.scene["aoi"])
 
     @property
     def date(self) -> datetime:
-        """When the scene was acquired, UTC."""
+        """Acquisition date of the scene, UTC."""
         return datetime.fromisoformat(self.scene["data"]["date"]).astimezone(UTC)
 
     @property
     def previous(self) -> Mapping[str, Any] | None:
-        """The tile before this one at the same place, which is DONE; None for a scene or the first tile."""
+        """The previous tile at the same place, which is DONE; None for a scene or the first tile."""
         return self._tile("tile_previous")
 
     @property
     def reference(self) -> Mapping[str, Any] | None:
-        """The tile at the root of the chain; None for a scene or the first tile."""
+        """The reference tile, at the root of the chain; None for a scene or the first tile."""
         return self._tile("tile_reference")
 
     def _tile(self, name: str) -> Mapping[str, Any] | None:
         tile: Mapping[str, Any] | None = self.message.get(name)
-        # The message shows a tile with the id 0 where there is none.
+        # a tile with the id 0 stands for none
         return tile if tile and tile["id"] else None
 
 
 def run_job(function: Callable[[Job], object], job: Job) -> JobFailure | None:
-    """Do a job; None if it succeeded. What the function returns is dropped.
+    """Call the function with a job; return None on success. The function's value is dropped.
 
-    Nothing is raised: Dask would say a lot about each error, also about those that were to be expected.
+    No exception propagates: Dask would log each one at length, expected ones too.
     """
     try:
         function(job)
@@ -101,16 +101,16 @@ def run_job(function: Callable[[Job], object], job: Job) -> JobFailure | None:
         status, message = Status.RETRY, str(error)
     except FailJob as error:
         status, message = Status.FAILED, str(error)
-    except (Exception, SystemExit) as error:  # whatever a function raises is the job's own failure
-        log.exception("%s %d failed in its attempt %d", job.kind, job.id, job.attempt)
-        status, message = Status.RETRY, _told(error)
+    except (Exception, SystemExit) as error:  # any exception of the function fails the job, not the worker
+        log.exception("job_failed kind=%s id=%d attempt=%d", job.kind, job.id, job.attempt)
+        status, message = Status.RETRY, _describe_error(error)
     else:
         return None
     return JobFailure(status, message[:LONGEST_MESSAGE])
 
 
-def _told(error: BaseException) -> str:
-    """An error that nobody foresaw: its type, its text and the line that raised it."""
+def _describe_error(error: BaseException) -> str:
+    """Describe an unexpected error: type, text and the line that raised it."""
     frames = traceback.extract_tb(error.__traceback__)
     last = frames[-1] if len(frames) > 1 else None
     where = f" ({Path(last.filename).name}:{last.lineno} in {last.name})" if last else ""

@@ -1,4 +1,4 @@
-"""Where a dispatcher has its jobs from."""
+"""The interface between a dispatcher and a workflow server."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from workflow_monitor.domain.status import ItemKind
 
 
 class ServerUnavailable(Exception):
-    """The workflow server, or the cluster, cannot be reached at the moment; it is tried again."""
+    """The workflow server or the cluster is unavailable; the dispatcher retries."""
 
 
 class JobSource(Protocol):
-    """A workflow server, as a dispatcher speaks to it. Each call raises Away if the server may answer it later."""
+    """A workflow server. Each call raises ServerUnavailable for a temporary failure."""
 
     def lease(self, kind: ItemKind, limit: int, seconds: int, worker: str) -> list[tuple[str, Job]]:
-        """Take up to `limit` jobs for some seconds: leases with their jobs, the oldest first."""
+        """Lease up to `limit` jobs; return pairs of lease and job, the oldest first."""
 
     def renew(self, kind: ItemKind, leases: Sequence[str], seconds: int) -> list[str]:
-        """Prolong leases by so many seconds from now, and answer those that are not in force any more."""
+        """Extend leases to `seconds` from now; return the leases no longer in force."""
 
     def report(self, results: Sequence[Result]) -> None:
-        """Tell what became of jobs; telling it twice changes nothing."""
+        """Report results; idempotent."""

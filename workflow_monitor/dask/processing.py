@@ -1,4 +1,4 @@
-"""A dispatcher that works in the background, as people start and stop it."""
+"""A dispatcher in a background thread, for notebooks and scripts."""
 
 from __future__ import annotations
 
@@ -10,56 +10,56 @@ from workflow_monitor.dask.cluster import Cluster
 from workflow_monitor.dask.dispatcher import Dispatcher, Stats
 from workflow_monitor.dask.job import Job
 from workflow_monitor.dask.job_source import JobSource
-from workflow_monitor.dask.work import TaskSpec, as_work
+from workflow_monitor.dask.work import TaskSpec, to_task_spec
 from workflow_monitor.domain.status import ItemKind
 
 
 class Processing:
-    """The jobs of a workflow server at a Dask cluster, in the background, until `finish` or `stop`.
+    """Processes the jobs of a workflow server on a Dask cluster, in the background, until `finish` or `stop`.
 
-    With `with` it stops at the end. What made it end by itself is raised by each of its methods.
+    As a context manager it stops at the end. An error that ended the dispatcher is raised by each method.
     """
 
     def __init__(
         self,
         source: JobSource,
-        cluster: Any,  # noqa: ANN401 - as Dask's own Client takes it
+        cluster: Any,  # noqa: ANN401 - any argument of Dask's Client
         functions: Mapping[ItemKind, TaskSpec | Callable[[Job], object] | str | None],
         lease_seconds: int,
     ) -> None:
-        work = {kind: as_work(given) for kind, given in functions.items() if given is not None}
+        work = {kind: to_task_spec(function) for kind, function in functions.items() if function is not None}
         if not work:
-            raise ValueError("There is nothing to do: give a function for scenes, for tiles, or both.")
+            raise ValueError("No function: pass one for scenes, for tiles, or for both.")
         self._cluster = Cluster(cluster)
         self._dispatcher = Dispatcher(source, self._cluster, work, lease_seconds=lease_seconds)
         self._failure: BaseException | None = None
-        # The leases of a kernel that ends run out; nobody has to wait for its jobs.
+        # the leases of a kernel that ends expire, so no join is needed
         self._thread = threading.Thread(target=self._run, name="workflow-dask", daemon=True)
         self._thread.start()
 
     def _run(self) -> None:
         try:
             self._dispatcher.run()
-        except Exception as error:  # noqa: BLE001 - raised where somebody sees it
+        except Exception as error:  # noqa: BLE001 - raised again by the next call
             self._failure = error
 
     @property
     def stats(self) -> Stats:
-        """How many jobs are at the cluster, and what became of the others."""
+        """Counts of jobs at the cluster and of ended ones."""
         return self._dispatcher.stats
 
     @property
     def is_running(self) -> bool:
-        """Whether jobs are taken, or are still at the cluster."""
+        """True while jobs are leased or at the cluster."""
         return self._thread.is_alive()
 
     def finish(self, timeout: float | None = None) -> None:
-        """Take no more jobs, and wait until those at the cluster have ended. Raises TimeoutError after so many seconds."""
+        """Lease no more jobs, and wait for the submitted ones; raise TimeoutError after `timeout` seconds."""
         self._dispatcher.finish()
         self._join(timeout)
 
     def stop(self, timeout: float | None = None) -> None:
-        """Withdraw what is at the cluster and give it back, so that others get it. Raises TimeoutError."""
+        """Cancel the submitted jobs and release their leases; raise TimeoutError after `timeout` seconds."""
         self._dispatcher.stop()
         self._join(timeout)
 
@@ -68,7 +68,7 @@ class Processing:
         if self._failure is not None:
             raise self._failure
         if self._thread.is_alive():
-            raise TimeoutError(f"It has not ended within {timeout} seconds: {self!r}")
+            raise TimeoutError(f"Still running after {timeout} seconds: {self!r}")
 
     def __enter__(self) -> Self:
         return self
@@ -82,5 +82,7 @@ class Processing:
             f"{getattr(tally, name)} {name}" for name in Stats.__slots__ if getattr(tally, name) or name == "done"
         )
         state = "on" if self.is_running else "ended, was on"
-        trouble = str(self._failure or self._dispatcher.trouble)
-        return f"<Processing {state} {self._cluster.name}: {', '.join(counts)}{f'; {trouble}' if trouble else ''}>"
+        last_error = str(self._failure or self._dispatcher.last_error)
+        return (
+            f"<Processing {state} {self._cluster.name}: {', '.join(counts)}{f'; {last_error}' if last_error else ''}>"
+        )

@@ -1,4 +1,4 @@
-"""What is done with the jobs of a queue, and how the cluster is asked for it."""
+"""Task specifications: the function for the jobs of a kind, and how the cluster runs it."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from importlib import import_module
 
 from workflow_monitor.dask.job import Job
 
-#: jobs of a kind that are at the cluster at once, unless it is said otherwise
+#: default limit of jobs of a kind at the cluster
 LIMIT = 1_000
 
 
 @dataclass(frozen=True, slots=True)
 class ImportedFunction:
-    """A function by its name, `module:function`; imported on the worker, so that others need not have it."""
+    """A function by its name, `module:function`, imported on the worker only."""
 
     path: str
 
     def __post_init__(self) -> None:
         module, colon, function = self.path.partition(":")
         if not (module and colon and function):
-            raise ValueError(f"A function is named as 'module:function', not {self.path!r}.")
+            raise ValueError(f"The function {self.path!r} is invalid: expected 'module:function'.")
 
     def __call__(self, job: Job) -> None:
         module, _, function = self.path.partition(":")
@@ -32,29 +32,29 @@ class ImportedFunction:
 
 @dataclass(frozen=True, slots=True)
 class PickledFunction:
-    """A function as bytes, made once; so the scheduler, which reads all tasks, need not have what it imports."""
+    """A pickled function; the scheduler, which unpickles tasks, need not import the function's modules."""
 
     pickled: bytes
 
     def __call__(self, job: Job) -> None:
-        _unpacked(self.pickled)(job)
+        _unpickle(self.pickled)(job)
 
 
 @lru_cache(maxsize=16)
-def _unpacked(pickled: bytes) -> Callable[[Job], object]:
-    function: Callable[[Job], object] = pickle.loads(pickled)  # noqa: S301 - what our own dispatcher has packed
+def _unpickle(pickled: bytes) -> Callable[[Job], object]:
+    function: Callable[[Job], object] = pickle.loads(pickled)  # noqa: S301 - pickled by our own dispatcher
     return function
 
 
 @dataclass(frozen=True, slots=True)
 class TaskSpec:
-    """A function for the scenes, or for the tiles, and how the cluster is asked to run it.
+    """A function for scenes or for tiles, and how the cluster runs it.
 
-    At most `limit` jobs are at the cluster at once, queued ones included. `resources` and `priority` are passed to
-    Dask: a worker has to have the resources, and higher priorities run first.
+    At most `limit` jobs are at the cluster, queued ones included. `resources` and `priority` go to
+    Dask: a worker must have the resources, and higher priorities run first.
     """
 
-    #: raises Retry or Fail where it did not succeed
+    #: raises RetryJob or FailJob on failure
     function: Callable[[Job], object]
     limit: int = LIMIT
     resources: Mapping[str, float] = field(default_factory=dict)
@@ -62,15 +62,15 @@ class TaskSpec:
 
     def __post_init__(self) -> None:
         if self.limit < 1:
-            raise ValueError(f"limit: at least one job has to be at the cluster, not {self.limit}.")
+            raise ValueError(f"limit: expected at least 1, not {self.limit}.")
 
 
-def as_work(given: TaskSpec | Callable[[Job], object] | str) -> TaskSpec:
-    """What people give, as Work: a function, its name, or Work itself.
+def to_task_spec(function: TaskSpec | Callable[[Job], object] | str) -> TaskSpec:
+    """Convert a function, its name, or a specification to a specification.
 
-    >>> as_work("ingest.scenes:download").limit
+    >>> to_task_spec("ingest.scenes:download").limit
     1000
     """
-    if isinstance(given, TaskSpec):
-        return given
-    return TaskSpec(ImportedFunction(given) if isinstance(given, str) else given)
+    if isinstance(function, TaskSpec):
+        return function
+    return TaskSpec(ImportedFunction(function) if isinstance(function, str) else function)

@@ -1,1 +1,1 @@
-"""How jobs reach workers: the protocol that any queue fulfils, and the queues."""
+"""Queues, which bring jobs to workers, and their interface."""

@@ -1,4 +1,4 @@
-"""The queue of a server whose jobs go to a Dask cluster: leases, and a dispatcher within the server that takes them."""
+"""The queue for a Dask cluster: leases, and a dispatcher inside the server that submits the jobs."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ from workflow_monitor.queues.lease import LeaseQueue
 
 log = logging.getLogger(__name__)
 
-#: as whom the dispatcher acts
+#: actor of the dispatcher's commands
 DASK = "dask"
-#: seconds until a dispatcher that failed is started again
+#: seconds until a failed dispatcher restarts
 PAUSE = 5.0
 
 _NAMES = {kind: name for name, kind in QUEUE_KINDS.items()}
 
 
 class WorkOptions(Struct, forbid_unknown_fields=True):
-    """What is done with the jobs of a queue; see `TaskSpec`."""
+    """Options for the jobs of one kind; see `TaskSpec`."""
 
-    #: `module:function`, as workers of the cluster import it
+    #: `module:function`, importable on the workers of the cluster
     function: str
     limit: Annotated[int, Meta(ge=1)] = LIMIT
     resources: dict[str, float] = field(default_factory=dict)
@@ -45,9 +45,9 @@ class WorkOptions(Struct, forbid_unknown_fields=True):
 
 @thread_safe_struct
 class DaskOptions(Struct, forbid_unknown_fields=True):
-    """The options of the queue; what has no function is left to workers that lease."""
+    """Options of the queue. Jobs of a kind without a function stay for workers that lease over REST."""
 
-    #: of the scheduler, such as tcp://scheduler:8786
+    #: address of the scheduler, such as tcp://scheduler:8786
     address: str
     scene: WorkOptions | None = None
     tile: WorkOptions | None = None
@@ -55,19 +55,17 @@ class DaskOptions(Struct, forbid_unknown_fields=True):
 
 
 class DaskQueue(LeaseQueue):
-    """Leases as of any worker. Most are taken by the dispatcher of this server, others can take some as well."""
+    """Lease queue whose main consumer is the dispatcher of this server; other workers may lease, too."""
 
     @staticmethod
     def start_service(submit: Submit, options: Mapping[str, object]) -> DispatcherThread:
-        """Start the dispatcher. Raises StoreUnavailable if the options are not those of a Dask queue."""
+        """Start the dispatcher; raise StoreUnavailable if the options are invalid."""
         try:
             fields = validate(dict(options), DaskOptions)
-            given = {ItemKind.SCENE: fields.scene, ItemKind.TILE: fields.tile}
-            work = {kind: _work(one) for kind, one in given.items() if one is not None}
+            by_kind = {ItemKind.SCENE: fields.scene, ItemKind.TILE: fields.tile}
+            work = {kind: _work(one) for kind, one in by_kind.items() if one is not None}
         except (InvalidInput, ValueError) as error:
-            raise StoreUnavailable(
-                f"The queue dask cannot be used with its options (queue_options): {error}"
-            ) from error
+            raise StoreUnavailable(f"The options of the queue dask are invalid (queue_options): {error}") from error
         return DispatcherThread(submit, fields.address, work, fields.lease_seconds)
 
 
@@ -76,7 +74,7 @@ def _work(fields: WorkOptions) -> TaskSpec:
 
 
 class DispatcherThread:
-    """A dispatcher in a thread of its own, started again when it fails."""
+    """A dispatcher in a background thread; it restarts after a failure."""
 
     def __init__(self, submit: Submit, address: str, work: Mapping[ItemKind, TaskSpec], lease_seconds: int) -> None:
         self._source = LocalJobSource(submit)
@@ -85,30 +83,30 @@ class DispatcherThread:
         self._lease_seconds = lease_seconds
         self._closing = threading.Event()
         self._dispatcher = self._new()
-        self._thread = threading.Thread(target=self._attend, name="workflow-dask", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="workflow-dask", daemon=True)
         self._thread.start()
 
     def _new(self) -> Dispatcher:
         return Dispatcher(self._source, Cluster(self._address), self._work, lease_seconds=self._lease_seconds)
 
-    def _attend(self) -> None:
+    def _run(self) -> None:
         while not self._closing.is_set():
             try:
                 self._dispatcher.run()
-            except Exception:  # jobs have to go on; their leases keep them
-                log.exception("The dispatcher to %s failed; it is started again", self._address)
+            except Exception:  # leases keep the jobs until the restart
+                log.exception("dispatcher_failed scheduler=%s restart_seconds=%g", self._address, PAUSE)
                 self._closing.wait(PAUSE)
                 self._dispatcher = self._new()
 
     def close(self) -> None:
-        """Give back what is not done; the thread has ended then."""
+        """Release unfinished jobs and wait for the thread."""
         self._closing.set()
         self._dispatcher.stop()
         self._thread.join()
 
 
 class LocalJobSource:
-    """The server itself as the source of jobs."""
+    """Source of jobs inside the server; see `dask.job_source.JobSource`."""
 
     def __init__(self, submit: Submit) -> None:
         self._submit = submit
@@ -124,7 +122,7 @@ class LocalJobSource:
     def report(self, results: Sequence[Result]) -> None:
         self._do(ReportResults(results))
 
-    def _do(self, command: Command) -> Any:  # noqa: ANN401 - each command says what it answers
+    def _do(self, command: Command) -> Any:  # noqa: ANN401 - each command has its own result type
         try:
             return self._submit(command, DASK).result()
         except StoreUnavailable as error:

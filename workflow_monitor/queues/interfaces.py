@@ -1,4 +1,4 @@
-"""How jobs reach workers."""
+"""The interfaces of a queue."""
 
 from __future__ import annotations
 
@@ -10,63 +10,63 @@ from typing import Any, Protocol, runtime_checkable
 from workflow_monitor.domain.commands import Command, LeaseJobs, RenewLeases
 from workflow_monitor.domain.models import Job, LeasedJob, Result
 
-#: has a command carried out on behalf of somebody; see `engine.workflow.Workflow.submit`
+#: submits a command on behalf of an actor; see `engine.command_processor.CommandProcessor.submit`
 Submit = Callable[[Command, str], Future[Any]]
 
 
 class JobQueue(Protocol):
-    """Hands the jobs of the outbox to workers and takes them back from those that do not answer.
+    """Dispatches the jobs of the outbox to workers, and reports jobs of silent workers.
 
-    All methods are called on the writer thread, within a transaction but for `next_expiry`.
+    The writer thread calls all methods, within a transaction except for `next_expiry`.
     """
 
     @property
     def next_expiry(self) -> datetime | None:
-        """When the next lease runs out."""
+        """Time of the next lease expiry, UTC; None without leases."""
 
     def lease(
         self, commands: Sequence[LeaseJobs], now: datetime, aois: Mapping[str, Sequence[int]]
     ) -> list[list[LeasedJob]]:
-        """Give jobs to workers: to each what its command asks for, as far as there is.
+        """Lease jobs to workers; return the jobs of each command, at most its limit.
 
-        Of those who ask for the jobs of the same AOIs, the first to ask gets the oldest. `aois` has the numbers of the
-        AOIs that commands ask for by a name or pattern.
+        Commands for the same AOIs are served in order, oldest jobs first. `aois` maps each AOI name or pattern of the
+        commands to AOI ids.
         """
 
     def renew(self, command: RenewLeases, now: datetime) -> Collection[str]:
-        """Prolong leases and answer those that are in force."""
+        """Extend leases, and return those in force."""
 
     def publish(self, jobs: Sequence[Job], withdrawn: Sequence[int]) -> None:
-        """Told of jobs that have been stored, and of those, by number, that nobody shall start any more."""
+        """Handle newly stored jobs, and the ids of withdrawn jobs, which no worker may start."""
 
     def drain_results(self, limit: int) -> Sequence[Result | None]:
-        """Up to so many results that workers have put on the queue, in order; None for what is none of an item."""
+        """Remove and return up to `limit` results from the queue, in order; None for an unreadable message."""
 
     def expired_jobs(self, now: datetime) -> Sequence[Job]:
-        """The jobs whose lease has run out."""
+        """Return the jobs whose lease has expired."""
 
 
 class QueueService(Protocol):
-    """What serves a queue beside the requests of workers, as long as the server runs."""
+    """Background service of a queue, as long as the server runs."""
 
     def close(self) -> None:
-        """End; the workflow still takes commands until this returns."""
+        """Stop; the engine accepts commands until this returns."""
 
 
 @runtime_checkable
 class HasService(Protocol):
-    """A maker of queues that has an attendant, too."""
+    """A queue factory with a background service."""
 
     def start_service(self, submit: Submit, options: Mapping[str, object]) -> QueueService:
-        """Start the attendant, with the options that the server was given for its queue.
+        """Start the service with the `queue_options` of the server.
 
-        Raises StoreUnavailable if it cannot be had with these.
+        Raise StoreUnavailable if the options are invalid.
         """
 
 
 @runtime_checkable
 class Configurable(Protocol):
-    """A maker of queues that have to know the options themselves."""
+    """A queue factory with options of its own."""
 
-    def configure(self, options: Mapping[str, object]) -> Any:  # noqa: ANN401 - what makes a queue comes from a plug-in
-        """The maker with these options. Raises StoreUnavailable if they are not right."""
+    def configure(self, options: Mapping[str, object]) -> Any:  # noqa: ANN401 - the factory comes from a plug-in
+        """Return the factory with these options; raise StoreUnavailable if they are invalid."""

@@ -1,4 +1,4 @@
-"""The built-in queue: workers lease jobs over REST; what they do not answer for in time goes to others."""
+"""The built-in queue: workers lease jobs over REST; expired leases make jobs available again."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from workflow_monitor.domain.status import QUEUE_KINDS, ItemKind
 
 
 class Outbox(Protocol):
-    """The jobs as a store keeps them; see `store.protocol.Writer`."""
+    """The job table of a store; see `store.interfaces.Writer`."""
 
     def lease(self, queue: ItemKind, offers: Sequence[LeaseGrant], aois: Sequence[int] | None) -> list[LeasedJob]: ...
 
@@ -30,12 +30,12 @@ def _new_lease() -> str:
 
 
 class LeaseQueue:
-    """Leases kept in the store, so that they survive a restart."""
+    """Queue whose leases are in the store and survive a restart."""
 
     def __init__(self, outbox: Outbox, new_lease: Callable[[], str] = _new_lease) -> None:
         self._outbox = outbox
         self._new_lease = new_lease
-        #: no lease runs out before this; the true time may be later, since leases are renewed and returned
+        #: lower bound of the next expiry; the true time may be later, since leases are renewed and returned
         self._next_expiry = outbox.next_expiry()
 
     @property
@@ -45,27 +45,27 @@ class LeaseQueue:
     def lease(
         self, commands: Sequence[LeaseJobs], now: datetime, aois: Mapping[str, Sequence[int]]
     ) -> list[list[LeasedJob]]:
-        # those who ask for the jobs of the same AOIs are served by one look
-        looks: dict[tuple[str, str | None], list[LeaseJobs]] = {}
+        # one query serves all commands for the same queue and AOIs
+        groups: dict[tuple[str, str | None], list[LeaseJobs]] = {}
         for command in commands:
-            looks.setdefault((command.queue, command.aoi), []).append(command)
-        taken = {
-            (queue, aoi): iter(self._take(QUEUE_KINDS[queue], asked, now, None if aoi is None else aois[aoi]))
-            for (queue, aoi), asked in looks.items()
+            groups.setdefault((command.queue, command.aoi), []).append(command)
+        leased = {
+            (queue, aoi): iter(self._lease(QUEUE_KINDS[queue], group, now, None if aoi is None else aois[aoi]))
+            for (queue, aoi), group in groups.items()
         }
-        return [list(islice(taken[command.queue, command.aoi], command.limit)) for command in commands]
+        return [list(islice(leased[command.queue, command.aoi], command.limit)) for command in commands]
 
-    def _take(
+    def _lease(
         self, queue: ItemKind, commands: Sequence[LeaseJobs], now: datetime, aois: Sequence[int] | None
     ) -> list[LeasedJob]:
-        offers = [
+        grants = [
             LeaseGrant(self._new_lease(), command.worker, now + timedelta(seconds=command.seconds))
             for command in commands
             for _ in range(command.limit)
         ]
-        jobs = self._outbox.lease(queue, offers, aois)
-        known = [] if self._next_expiry is None else [self._next_expiry]
-        self._next_expiry = min((*known, *(job.expires for job in jobs)), default=None)
+        jobs = self._outbox.lease(queue, grants, aois)
+        expiries = [] if self._next_expiry is None else [self._next_expiry]
+        self._next_expiry = min((*expiries, *(job.expires for job in jobs)), default=None)
         return jobs
 
     def renew(self, command: RenewLeases, now: datetime) -> Collection[str]:
@@ -76,16 +76,16 @@ class LeaseQueue:
         return renewed
 
     def publish(self, jobs: Sequence[Job], withdrawn: Sequence[int]) -> None:
-        """Nothing has to be done: workers lease what is stored."""
+        """Do nothing: workers lease stored jobs."""
 
-    def drain_results(self, limit: int) -> Sequence[Result | None]:  # noqa: ARG002 - as any queue is asked
-        """None: workers report over REST."""
+    def drain_results(self, limit: int) -> Sequence[Result | None]:  # noqa: ARG002 - interface of `JobQueue`
+        """Return nothing: workers report over REST."""
         return ()
 
     def expired_jobs(self, now: datetime) -> Sequence[Job]:
         if self._next_expiry is None or self._next_expiry > now:
             return ()
         jobs = self._outbox.expired_jobs(now)
-        # those that are overdue are about to be withdrawn
+        # the expired leases end in this transaction
         self._next_expiry = self._outbox.next_expiry() if not jobs else now
         return jobs

@@ -1,6 +1,6 @@
-"""The queue of the Geocube services: jobs and results are rows of the table pgq_jobs, in the same database as the state.
+"""The queue of the Geocube services: jobs and results are rows of the table pgq_jobs, in the database of the state.
 
-A job is put there in the transaction that hands its item out, and a result taken off in the one that it changes.
+A job is inserted in the transaction that dispatches its item; a result is deleted in the transaction that applies it.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Protocol, runtime_checkable
 
 import msgspec
 
+from workflow_monitor.background import RestartingThread
 from workflow_monitor.domain.commands import DrainResults, LeaseJobs
 from workflow_monitor.domain.errors import StoreUnavailable, WorkflowError
 from workflow_monitor.domain.models import Job, LeasedJob, Result
@@ -23,11 +24,11 @@ from workflow_monitor.queues.lease import LeaseQueue, Outbox
 
 log = logging.getLogger(__name__)
 
-#: results that are taken in one transaction
+#: results per transaction
 BATCH = 500
-#: seconds that a worker waits with each new try after a temporary error, as the services write them
+#: retry intervals of a worker after temporary errors, as the services write them
 RETRY_INTERVALS = {ItemKind.SCENE: ["10m0s"] * 9, ItemKind.TILE: ["1m0s", "10m0s", "30m0s"]}
-#: who is told as the cause of what a result changes
+#: actor of the services' results
 WORKERS = "pgqueue"
 _STATUS = {str(status): status for status in (Status.DONE, Status.RETRY, Status.FAILED)}
 _KIND = {str(kind): kind for kind in ItemKind}
@@ -35,7 +36,7 @@ _KIND = {str(kind): kind for kind in ItemKind}
 
 @runtime_checkable
 class PgqTable(Protocol):
-    """A store that has the table pgq_jobs beside the state; see `store.postgres.PostgresWriter`."""
+    """A store with the table pgq_jobs; see `store.postgres.PostgresWriter`."""
 
     def open_pgq(self) -> None: ...
 
@@ -43,44 +44,44 @@ class PgqTable(Protocol):
 
     def withdraw_pgq(self, ids: Sequence[int]) -> None: ...
 
-    def take_pgq(self, name: str, limit: int) -> list[bytes]: ...
+    def drain_pgq(self, name: str, limit: int) -> list[bytes]: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """The names of the queues, as each service is told them, and how often it is looked for results."""
+    """Queue names, equal to those in the configuration of the services, and the poll interval."""
 
     events: str = "ingester-events"
     downloader: str = "ingester-downloader"
     processor: str = "ingester-processor"
-    #: seconds
+    #: seconds between two polls for results
     poll: float = 1.0
 
     @classmethod
-    def read(cls, given: Mapping[str, object]) -> Options:
-        """StoreUnavailable if an option is not known, or is no name or time."""
+    def read(cls, values: Mapping[str, object]) -> Options:
+        """Parse `queue_options`; raise StoreUnavailable for an unknown or invalid option."""
         try:
-            options = msgspec.convert(given, cls)
+            options = msgspec.convert(values, cls)
         except msgspec.ValidationError as error:
-            raise StoreUnavailable(f"An option of the queue pgqueue is not right (queue_options): {error}.") from None
-        known = [each.name for each in fields(cls)]
-        if unknown := sorted(set(given) - set(known)):
+            raise StoreUnavailable(f"An option of the queue pgqueue is invalid (queue_options): {error}.") from None
+        names = [each.name for each in fields(cls)]
+        if unknown := sorted(set(values) - set(names)):
             raise StoreUnavailable(
-                f"The queue pgqueue has no option {unknown[0]!r} (queue_options); it has {', '.join(known)}."
+                f"The queue pgqueue has no option {unknown[0]!r} (queue_options); it has {', '.join(names)}."
             )
         if options.poll <= 0:
-            raise StoreUnavailable("The option poll of the queue pgqueue has to be above 0 seconds (queue_options).")
+            raise StoreUnavailable("The option poll of the queue pgqueue must be above 0 seconds (queue_options).")
         return options
 
 
 class PgQueue(LeaseQueue):
-    """Hands jobs to the Geocube's downloader and processor. What was leased before it took over is still awaited."""
+    """Dispatches jobs to the Geocube downloader and processor; leases from before a change of the queue stay in force."""
 
     def __init__(self, outbox: Outbox, options: Options) -> None:
         super().__init__(outbox)
         if not isinstance(outbox, PgqTable):
             raise StoreUnavailable(
-                "The queue pgqueue shares a database with the Geocube services: set store_url to postgresql://…"
+                "The queue pgqueue needs the database of the Geocube services: set store_url to postgresql://…"
             )
         outbox.open_pgq()
         self._table = outbox
@@ -89,28 +90,28 @@ class PgQueue(LeaseQueue):
     def lease(
         self,
         commands: Sequence[LeaseJobs],
-        now: datetime,  # noqa: ARG002 - as any queue is asked
+        now: datetime,  # noqa: ARG002 - interface of `JobQueue`
         aois: Mapping[str, Sequence[int]],  # noqa: ARG002
     ) -> list[list[LeasedJob]]:
-        """No jobs for those who lease: the services take them from their table."""
+        """Return no jobs: the services read their table."""
         return [[] for _ in commands]
 
     def publish(self, jobs: Sequence[Job], withdrawn: Sequence[int]) -> None:
-        """Put the jobs into the table, and take those out that no worker has yet."""
+        """Insert jobs into the table, and delete withdrawn ones that no worker has locked."""
         gone = set(withdrawn)
         if withdrawn:
             self._table.withdraw_pgq(withdrawn)
         for kind, name in ((ItemKind.SCENE, self._options.downloader), (ItemKind.TILE, self._options.processor)):
-            if wanted := [job for job in jobs if job.kind is kind and job.id not in gone]:
-                self._table.publish_pgq(kind, name, RETRY_INTERVALS[kind], wanted)
+            if live := [job for job in jobs if job.kind is kind and job.id not in gone]:
+                self._table.publish_pgq(kind, name, RETRY_INTERVALS[kind], live)
 
     def drain_results(self, limit: int) -> Sequence[Result | None]:
-        """What the services have put on the events queue, first those that wait the longest."""
-        return [read_result(message) for message in self._table.take_pgq(self._options.events, limit)]
+        """Remove and return results of the services, the oldest first."""
+        return [read_result(message) for message in self._table.drain_pgq(self._options.events, limit)]
 
 
 class Event(msgspec.Struct):
-    """What a service reports. It may say more, which is not looked at."""
+    """Report of a service; other fields are ignored."""
 
     type: str
     id: int
@@ -119,68 +120,61 @@ class Event(msgspec.Struct):
 
 
 def read_result(message: bytes) -> Result | None:
-    """What a service reports; None, and a line in the log, if that is no result of a scene or tile.
+    """Decode the report of a service; log and return None for an invalid one.
 
     >>> read_result(b'{"type":"tile","id":7,"status":"Done","message":""}')
-    Result(kind=<Kind.TILE: 'tile'>, id=7, status=<Status.DONE: 'DONE'>, message='', attempt=None)
+    Result(kind=<ItemKind.TILE: 'tile'>, id=7, status=<Status.DONE: 'DONE'>, message='', attempt=None)
     """
     try:
         event = msgspec.json.decode(message, type=Event)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        log.warning("A message on the events queue is no result: %s", error)
+        log.warning("pgqueue_message_invalid reason=%s", error)
         return None
     kind, status = _KIND.get(event.type), _STATUS.get(event.status.upper())
     if kind is None or status is None or event.id < 1:
-        log.warning("A message on the events queue is no result: %r %d to %r", event.type, event.id, event.status)
+        log.warning("pgqueue_message_invalid type=%r id=%d status=%r", event.type, event.id, event.status)
         return None
     return Result(kind=kind, id=event.id, status=status, message=(event.message or "").replace("\0", "\ufffd"))
 
 
 class PgQueues:
-    """Makes the queue of a server, and looks for results as long as that runs."""
+    """Factory of the queue and of its poller for results."""
 
     def __init__(self, options: Options | None = None) -> None:
         self._options = options or Options()
 
     def configure(self, options: Mapping[str, object]) -> PgQueues:
-        """The same with the options that the server was given for its queue; StoreUnavailable."""
+        """Return a factory with the `queue_options` of the server; raise StoreUnavailable if they are invalid."""
         return PgQueues(Options.read(options))
 
     def __call__(self, outbox: Outbox) -> PgQueue:
-        """The queue over a store; StoreUnavailable if it is not in PostgreSQL."""
+        """Return the queue over a store; raise StoreUnavailable if the store is not in PostgreSQL."""
         return PgQueue(outbox, self._options)
 
-    def start_service(self, submit: Submit, _: Mapping[str, object]) -> Poller:
-        """Start to look for results."""
-        return Poller(submit, self._options.poll)
+    def start_service(self, submit: Submit, _: Mapping[str, object]) -> ResultPoller:
+        """Start to poll for results."""
+        return ResultPoller(submit, self._options.poll)
 
 
-class Poller:
-    """A thread that has results taken as they come."""
+class ResultPoller:
+    """Thread that drains the events queue every `interval` seconds, and immediately after a full batch."""
 
-    def __init__(self, submit: Submit, seconds: float) -> None:
+    def __init__(self, submit: Submit, interval: float) -> None:
         self._submit = submit
-        self._seconds = seconds
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="workflow-results", daemon=True)
-        self._thread.start()
+        self._interval = interval
+        self._thread = RestartingThread("workflow-results", self._poll, interval)
 
     def close(self) -> None:
-        """End the thread."""
-        self._ended.set()
-        self._thread.join()
+        """Stop the thread."""
+        self._thread.close()
 
-    def _run(self) -> None:
-        while not self._ended.is_set():
-            try:
-                taken = self._submit(DrainResults(BATCH), WORKERS).result()
-            except WorkflowError:  # which the workflow has logged; the results stay where they are
-                taken = 0
-            except Exception:
-                log.exception("Results could not be taken from the events queue")
-                taken = 0
-            if taken < BATCH:
-                self._ended.wait(self._seconds)
+    def _poll(self, closing: threading.Event) -> None:
+        try:
+            count = self._submit(DrainResults(BATCH), WORKERS).result()
+        except WorkflowError:  # the engine has logged it; the results stay in the table
+            count = 0
+        if count < BATCH:
+            closing.wait(self._interval)
 
 
 make_pgqueue = PgQueues()

@@ -1,4 +1,4 @@
-"""Where the state is kept. Stores are plug-ins: entry points of the group `workflow_monitor.stores`, by URL scheme."""
+"""Stores of the state. Plug-ins register a store by URL scheme as an entry point of `workflow_monitor.stores`."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ GROUP = "workflow_monitor.stores"
 
 
 def open_store(url: str, *, read_only: bool = False) -> Store:
-    """The store of a URL such as `duckdb:///path`, open, perhaps only to be read; StoreUnavailable if it cannot be had."""
+    """Open the store of a URL such as `duckdb:///path`; raise StoreUnavailable if that fails."""
     scheme = url.partition(":")[0]
-    known = entry_points(group=GROUP)
-    if scheme not in known.names:
+    registered = entry_points(group=GROUP)
+    if scheme not in registered.names:
         raise StoreUnavailable(
-            f"No store is installed for {scheme}: (store_url); there are {', '.join(sorted(known.names)) or 'none'}."
+            f"No store is installed for {scheme}: (store_url). Installed: {', '.join(sorted(registered.names)) or 'none'}."
         )
     try:
-        make = known[scheme].load()
+        make = registered[scheme].load()
     except ModuleNotFoundError as error:
-        extras = ",".join(known[scheme].extras)
+        extras = ",".join(registered[scheme].extras)
         advice = f": pip install 'workflow-monitor[{extras}]'." if extras else "."
         raise StoreUnavailable(
             f"The store {scheme}: needs the package {error.name}, which is not installed{advice}"

@@ -1,6 +1,6 @@
-"""The AOIs with their workloads as of the last commit, in memory: what nearly every request asks for first.
+"""The AOIs and their counts as of the last commit, in memory: nearly every request reads them first.
 
-The writer thread notes what a transaction changes, and has it appear at the commit; any thread reads.
+The writer thread records the changes of a transaction and publishes them at the commit; any thread reads.
 """
 
 from __future__ import annotations
@@ -14,133 +14,133 @@ from workflow_monitor.domain.models import AOI, GraphExtent
 from workflow_monitor.domain.status import Status
 from workflow_monitor.domain.working_set import CountDelta
 
-#: whose statuses are counted
+#: names of the counters per status
 COUNTERS = ("scenes", "tiles", "tiles of done scenes")
 
 
 def workload(aoi: AOI | CountDelta, of: str) -> Counter[Status]:
-    """How many of one of PARTS are in each status, or how many more."""
+    """Return the counts, or count changes, of one of COUNTERS by status."""
     return {"scenes": aoi.scenes, "tiles": aoi.tiles, "tiles of done scenes": aoi.tiles_of_done_scenes}[of]
 
 
 class AOIReader(Protocol):
-    """What readers ask of the AOIs; any thread may."""
+    """Lookup of AOIs; thread-safe."""
 
     def aois(self) -> list[AOI]:
-        """All of them by name."""
+        """Return all AOIs, by name."""
 
-    def named(self, name: str) -> AOI | None:
-        """The AOI of a name, if there is one."""
+    def by_name(self, name: str) -> AOI | None:
+        """Return the AOI of a name, None if there is none."""
 
     def names(self, numbers: Iterable[int]) -> dict[int, str]:
-        """The names of AOIs, as far as they are there."""
+        """Return the names of AOIs by id; missing ids are left out."""
 
     def roots(self, number: int, find: Callable[[], GraphExtent]) -> GraphExtent:
-        """The ends of the graph of an AOI, looked for only if it has got another shape since."""
+        """Return root count and date range of an AOI; call `find` only if the graph changed since the last call."""
 
 
 class AOIChangeListener(Protocol):
-    """What the writer tells of the AOIs, within a transaction."""
+    """Receiver of the changes of AOIs, called by the writer within a transaction."""
 
     def begin(self) -> None:
-        """A transaction begins."""
+        """Begin a transaction."""
 
     def count(self, aois: Iterable[AOI]) -> None:
-        """These, which may be new ones, have other workloads."""
+        """Record new counts of AOIs, which may be new."""
 
     def delete(self, number: int) -> None:
-        """An AOI is gone."""
+        """Record the deletion of an AOI."""
 
     def invalidate_topology(self, aois: Iterable[int]) -> None:
-        """Tiles of AOIs have come, gone, or been linked or dated anew."""
+        """Record that tiles of AOIs were added, deleted, relinked or dated again."""
 
     def names(self, numbers: Iterable[int]) -> dict[int, str]:
-        """The names of AOIs, also of those that the transaction has made."""
+        """Return the names of AOIs by id, including AOIs of the open transaction."""
 
     def commit(self) -> None:
-        """It was committed."""
+        """Publish the recorded changes after a commit."""
 
 
-class _Shape(NamedTuple):
-    """What is known of the graph of an AOI, for as long as nothing comes, goes or is linked anew."""
+class _CachedExtent(NamedTuple):
+    """Graph extent of an AOI, valid for one version of its topology."""
 
     version: int
     roots: GraphExtent
 
 
 class AOICache:
-    """The AOIs by number and by name, of a store that nobody else writes."""
+    """The AOIs by id and by name, for a store with a single writer."""
 
     def __init__(self) -> None:
         self._lock = Lock()
         self._by_id: dict[int, AOI] = {}
         self._by_name: dict[str, AOI] = {}
         self._versions: Counter[int] = Counter()
-        self._shapes: dict[int, _Shape] = {}
+        self._extents: dict[int, _CachedExtent] = {}
         self.begin()
 
     def load(self, aois: Iterable[AOI]) -> None:
-        """Begin with the AOIs that there are."""
+        """Load the AOIs of the store."""
         self._by_id = {aoi.id: aoi for aoi in aois}
         self._by_name = {aoi.name: aoi for aoi in self._by_id.values()}
 
-    # ---- what is read
+    # ---- reads
 
     def aois(self) -> list[AOI]:
-        """All of them by name."""
+        """Return all AOIs, by name."""
         with self._lock:
             return [self._by_name[name] for name in sorted(self._by_name)]
 
-    def named(self, name: str) -> AOI | None:
-        """The AOI of a name, if there is one."""
+    def by_name(self, name: str) -> AOI | None:
+        """Return the AOI of a name, None if there is none."""
         return self._by_name.get(name)
 
     def names(self, numbers: Iterable[int]) -> dict[int, str]:
-        """The names of AOIs, also of those that are about to be committed."""
-        known = ((number, self._by_id.get(number) or self._noted.get(number)) for number in numbers)
+        """Return the names of AOIs by id, including uncommitted AOIs."""
+        known = ((number, self._by_id.get(number) or self._uncommitted.get(number)) for number in numbers)
         return {number: aoi.name for number, aoi in known if aoi is not None}
 
     def roots(self, number: int, find: Callable[[], GraphExtent]) -> GraphExtent:
-        """The ends of the graph of an AOI, looked for only if it has got another shape since."""
+        """Return root count and date range of an AOI; call `find` only if the graph changed since the last call."""
         with self._lock:
-            version, known = self._versions[number], self._shapes.get(number)
+            version, known = self._versions[number], self._extents.get(number)
         if known is not None and known.version == version:
             return known.roots
         roots = find()
         with self._lock:
-            self._shapes[number] = _Shape(version, roots)
+            self._extents[number] = _CachedExtent(version, roots)
         return roots
 
-    # ---- what a transaction changes
+    # ---- changes of a transaction
 
     def begin(self) -> None:
-        """Start without notes; those of a transaction that was not committed are forgotten."""
-        self._noted: dict[int, AOI | None] = {}
-        self._reshaped: set[int] = set()
+        """Begin a transaction; drop the changes of one that was not committed."""
+        self._uncommitted: dict[int, AOI | None] = {}
+        self._changed_topology: set[int] = set()
 
     def count(self, aois: Iterable[AOI]) -> None:
-        """Note the workloads of AOIs, which may be new ones."""
+        """Record new counts of AOIs, which may be new."""
         for aoi in aois:
             parts = (aoi.scenes.copy(), aoi.tiles.copy(), aoi.tiles_of_done_scenes.copy())
-            self._noted[aoi.id] = AOI(aoi.id, aoi.name, *parts)
+            self._uncommitted[aoi.id] = AOI(aoi.id, aoi.name, *parts)
 
     def delete(self, number: int) -> None:
-        """Note that an AOI is gone."""
-        self._noted[number] = None
-        self._reshaped.add(number)
+        """Record the deletion of an AOI."""
+        self._uncommitted[number] = None
+        self._changed_topology.add(number)
 
     def invalidate_topology(self, aois: Iterable[int]) -> None:
-        """Note that tiles of AOIs have come, gone, or been linked or dated anew."""
-        self._reshaped.update(aois)
+        """Record that tiles of AOIs were added, deleted, relinked or dated again."""
+        self._changed_topology.update(aois)
 
     def commit(self) -> None:
-        """Let what was noted appear."""
+        """Publish the recorded changes."""
         with self._lock:
-            for number, aoi in self._noted.items():
+            for number, aoi in self._uncommitted.items():
                 old = self._by_id.pop(number, None)
                 if aoi is not None:
                     self._by_id[number] = aoi
                     self._by_name[aoi.name] = aoi
                 elif old is not None:
                     del self._by_name[old.name]
-            self._versions.update(self._reshaped)
+            self._versions.update(self._changed_topology)

@@ -1,8 +1,7 @@
-"""What the engine asks of a store.
+"""The interfaces between the engine and a store.
 
-A store keeps AOIs, scenes, tiles, jobs and events. It is written by one thread, in transactions, through its `writer`;
-it is read by many threads through its `reader`, which sees what was committed.
-All times are UTC; all ids are positive and grow.
+A store holds AOIs, scenes, tiles, jobs and events. One thread writes through `writer`, in transactions. Many threads
+read through `reader`, which returns committed state. Times are UTC. Ids are positive and increase.
 """
 
 from __future__ import annotations
@@ -37,36 +36,36 @@ if TYPE_CHECKING:
 
     from workflow_monitor.domain.models import Geometry, NewScene, NewTile, SceneData, TileData
 
-#: "document": as the REST interface shows it by default; "feature": a GeoJSON feature; "short": without status and links
+#: "document": the default REST representation; "feature": a GeoJSON feature; "short": without status and links
 Shape = Literal["document", "feature", "short"]
 
 
 @dataclass(frozen=True, slots=True)
 class NextIds:
-    """The next free numbers."""
+    """The next free ids."""
 
     aoi: int
     scene: int
     tile: int
-    #: of events; a job has the number of the event that published it
+    #: of events; a job has the id of the event that published it
     seq: int
 
 
 @dataclass(slots=True)
 class Payloads:
-    """What belongs to new scenes and tiles that the state machine does not know, by id."""
+    """Data and footprints of new scenes and tiles, by id; the state machine does not read them."""
 
     scenes: dict[int, NewScene]
     tiles: dict[int, NewTile]
 
 
 class SearchHit(NamedTuple):
-    """A scene or tile that was looked for."""
+    """A scene or tile that matches a search."""
 
     kind: ItemKind
     id: int
     source_id: str
-    #: of a tile
+    #: of a tile; None for a scene
     scene_source_id: str | None
     acquired: datetime | None
     status: Status
@@ -79,30 +78,29 @@ class RunningJob(NamedTuple):
     id: int
     source_id: str
     attempt: int
-    #: since when it waits for a worker, or is with one
+    #: time of publication, UTC
     since: datetime
     is_leased: bool
     worker: str | None
 
 
 class Activity(NamedTuple):
-    """What happened to the items of an AOI, and what is."""
+    """Transitions of an AOI over time, and its present counts."""
 
     span: TimeRange
-    #: how many there are in each status now
+    #: items per kind and status now
     now: dict[ItemKind, Counter[Status]]
     flows: list[TransitionCount]
-    #: of all that is PENDING
+    #: count of PENDING items
     pending: int
-    #: of these the first, those with a worker before those without
+    #: the first PENDING items: leased ones before queued ones
     running: list[RunningJob]
 
 
 class Snapshot(NamedTuple):
-    """Columns of one state of the store, and the greatest sequence number of an event in it.
+    """Columns of one committed state, and the greatest event sequence number in it.
 
-    A status is its position in `Status`; a day is that since 1970-01-01, null if there is no date; a previous is 0 if
-    there is none.
+    A status is its position in `Status`. A day counts from 1970-01-01, null without a date. A missing previous tile is 0.
     """
 
     seq: int
@@ -110,12 +108,12 @@ class Snapshot(NamedTuple):
 
 
 class JobRow(NamedTuple):
-    """A job as the queue shows it."""
+    """A job with its lease and its message."""
 
     id: int
     attempt: int
     published: datetime
-    #: when its item moved on without anybody having done it
+    #: when the item left PENDING without a result of this job
     withdrawn: datetime | None
     lease: str | None
     worker: str | None
@@ -139,83 +137,83 @@ class ItemRows(Protocol):
 
 
 class Writer(ItemRows, Protocol):
-    """What the writer thread does. All but `numbers` and `aois` is called within a transaction."""
+    """The write side of a store, used by the writer thread. All methods but `next_ids` and `aois` need a transaction."""
 
     def transaction(self) -> AbstractContextManager[bool]:
-        """Commit what is done within, on disk, or nothing of it; StoreUnavailable if that cannot be had.
+        """Commit the block durably, or roll all of it back; raise StoreUnavailable if the store fails.
 
-        One transaction after the other, also those of other servers over the same store. Answers whether others have
-        written since the last one of this writer, or may have: what was read before then has to be read anew.
+        Transactions are serial, also among servers over the same store. The value is True if another server has, or may
+        have, committed since the last transaction of this writer: cached rows are stale then.
         """
 
     def next_ids(self) -> NextIds: ...
 
     def aois(self) -> list[AOI]:
-        """All the AOIs with their workloads."""
+        """Return all AOIs with their counts."""
 
     def scenes_named(self, aoi: int, source_ids: Iterable[str]) -> dict[str, int]:
-        """The ids of the scenes of an AOI with these source ids, as far as they are there."""
+        """Return the ids of the scenes of an AOI that have one of these source ids, by source id."""
 
     def items_in(self, aois: Iterable[int], statuses: Iterable[Status]) -> tuple[list[int], list[int]]:
-        """Ids of the scenes in these statuses, by id, and of the tiles, by date and id."""
+        """Return ids of the scenes in these statuses, by id, and of the tiles, by date and id."""
 
     def create_aoi(self, number: int, name: str, at: datetime) -> None: ...
 
     def delete_aoi(self, number: int) -> None:
-        """Delete it with its scenes, tiles, jobs, and their events."""
+        """Delete an AOI with its scenes, tiles, jobs, and their events."""
 
     def save(self, changes: ChangeSet, payloads: Payloads, aois: Sequence[AOI], at: datetime) -> None:
-        """Write what has changed; `aois` are those whose workload has changed, as it is now."""
+        """Write a change set; `aois` are the AOIs whose counts changed, with the new counts."""
 
     def log_aoi(self, event: Event) -> None:
-        """Add the event of an AOI itself, which outlives it."""
+        """Store an event of the AOI itself, which outlives the AOI."""
 
     def data(self, kind: ItemKind, number: int) -> str | None:
-        """The data of an item as JSON; None if there is no such item."""
+        """Return the data of an item as JSON, None without the item."""
 
     def set_scene_data(self, number: int, data: SceneData, footprint: Geometry | None) -> None:
-        """Replace the data; the footprint too, unless it came from a catalogue and the data have none."""
+        """Replace data and footprint; keep a footprint from a catalogue if the data have none."""
 
     def set_tile_data(self, number: int, data: TileData) -> None: ...
 
     def lease(self, queue: ItemKind, offers: Sequence[LeaseGrant], aois: Sequence[int] | None) -> list[LeasedJob]:
-        """Give the oldest jobs that nobody has, in order, one for each offer as long as there are any.
+        """Lease the oldest queued jobs, in order, one per grant.
 
-        Only jobs of the AOIs with these numbers, unless `aois` is None.
+        Only jobs of the AOIs with these ids, unless `aois` is None. Return fewer jobs than grants if the queue is short.
         """
 
     def renew(self, queue: ItemKind, leases: Sequence[str], now: datetime, until: datetime) -> list[str]:
-        """Prolong those of the leases that are in force, and answer them."""
+        """Extend the leases that are in force, and return them."""
 
     def expired_jobs(self, now: datetime) -> list[Job]:
-        """The jobs whose lease has run out."""
+        """Return the jobs whose lease has expired."""
 
     def next_expiry(self) -> datetime | None:
-        """When the next lease runs out."""
+        """Return the time of the next lease expiry, UTC; None without leases."""
 
     def prune(self, withdrawn_before: datetime, events_before: datetime | None) -> None:
-        """Forget jobs that were withdrawn before a time, or done, and events before another."""
+        """Delete completed jobs, jobs withdrawn before a time, and events before another."""
 
 
 class Reader(Protocol):
-    """What readers see: each call, and each iterator that a call answers, one committed state of the store.
+    """The read side of a store. Each call, and each iterator, reads one committed state.
 
-    Iterators give chunks of some hundred kilobytes; they may be moved between threads, and closed early.
+    Iterators yield chunks of some hundred kilobytes; they may move between threads, and may be closed early.
     """
 
     def aois(self) -> list[AOI]:
-        """All the AOIs with their workloads, by name; nobody else changes them."""
+        """Return all AOIs with their counts, by name. The caller must not modify them."""
 
     def aoi(self, name: str) -> AOI | None:
-        """The AOI of a name."""
+        """Return the AOI of a name, None if there is none."""
 
     def roots(self, aoi: int) -> GraphExtent: ...
 
     def item_rows(self) -> AbstractContextManager[ItemRows]:
-        """Rows of one committed state, for as long as the context lasts."""
+        """Open rows of one committed state for the context."""
 
     def documents(self, kind: ItemKind, ids: Sequence[int]) -> dict[int, str]:
-        """Scenes, or tiles with their scenes, by id; those that are there."""
+        """Return JSON documents of scenes, or of tiles with their scenes, by id; missing ids are left out."""
 
     def feature(self, kind: ItemKind, number: int) -> str | None: ...
 
@@ -224,12 +222,12 @@ class Reader(Protocol):
     def items(
         self, kind: ItemKind, aois: Sequence[int], statuses: Iterable[Status], page: Page | None, shape: Shape
     ) -> Iterator[list[str]]:
-        """The scenes or tiles of some AOIs in some statuses, by id."""
+        """Yield the scenes or tiles of some AOIs in some statuses, by id."""
 
     def arrow(
         self, kind: ItemKind, aois: Sequence[int], statuses: Iterable[Status], page: Page | None
     ) -> Iterator[pa.RecordBatch]:
-        """The same as Arrow record batches; at least one, for the schema's sake."""
+        """Yield the same items as Arrow record batches; at least one batch, which carries the schema."""
 
     def tiles_of(self, scene: int, shape: Shape) -> Iterator[list[str]]: ...
 
@@ -238,43 +236,43 @@ class Reader(Protocol):
     def leaf_tiles(self, aoi: int, shape: Shape) -> Iterator[list[str]]: ...
 
     def graph(self, aois: Sequence[int], part: Subgraph) -> AbstractContextManager[GraphSource]:
-        """The dependency graph of some AOIs, or a part of it, as long as the context lasts."""
+        """Open the dependency graph of some AOIs, or a part of it."""
 
     def footprints(self, kind: ItemKind, aoi: int) -> Snapshot:
-        """The scenes or tiles of an AOI by id: (id, status, day, footprint as WKB); see Snapshot."""
+        """Return the scenes or tiles of an AOI by id: (id, status, day, footprint as WKB in longitude and latitude)."""
 
     def lanes(self, aoi: int) -> tuple[Snapshot, Snapshot]:
-        """The tiles (id, scene, status, previous, day) and the scenes (id, status, day) of an AOI by id; see Snapshot."""
+        """Return the tiles (id, scene, status, previous, day) and scenes (id, status, day) of an AOI, by id."""
 
     def is_in(self, aois: Sequence[int], kind: ItemKind, number: int) -> bool:
-        """Whether a scene or tile belongs to one of some AOIs."""
+        """Return True if a scene or tile belongs to one of some AOIs."""
 
     def names(self, kind: ItemKind, ids: Sequence[int]) -> dict[int, str]:
-        """The source ids of scenes or tiles, as far as they are there."""
+        """Return the source ids of scenes or tiles by id; missing ids are left out."""
 
     def find(self, aoi: int, text: str, limit: int) -> tuple[int, list[SearchHit]]:
-        """How many scenes and tiles of an AOI have a text in their names, or are named by it (`12`, `s12`, `t12`).
+        """Search an AOI for a text in source ids, or for an id (`12`, `s12`, `t12`).
 
-        And the first of them: those named by their id, then scenes, then tiles.
+        Return the total, and the first hits: matches by id, then scenes, then tiles.
         """
 
     def backlog(self, queue: ItemKind) -> tuple[int, int]:
-        """How many jobs wait, and how many are leased."""
+        """Return the counts of queued and of leased jobs."""
 
     def jobs(self, queue: ItemKind, state: str, page: Page | None, item: int | None = None) -> Iterator[list[JobRow]]:
-        """Jobs, all or of an item, by id: `queued` (with those that were withdrawn before anybody took them), `leased`, or both if ""."""
+        """Yield jobs, all or of one item, by id; `state` is `queued` (with withdrawn jobs never leased), `leased`, or "" for both."""
 
     def failures(self, aoi: int, limit: int | None) -> list[FailedItem]:
-        """What is in RETRY or FAILED in an AOI, by id; of each kind and status at most so many."""
+        """Return the RETRY and FAILED items of an AOI, by id; at most `limit` per kind and status."""
 
     def events(self, after: int, aoi: int | None, limit: int) -> list[Event]:
-        """Events with a greater sequence number, of one AOI or all, in order."""
+        """Return events with a greater sequence number, of one AOI or all, in order."""
 
     def activity(self, aoi: int, since: datetime | None, until: datetime, steps: int, limit: int) -> Activity:
-        """What happened in an AOI since a time, or its first event that is kept, in so many steps."""
+        """Return the transitions of an AOI since a time, or since its first stored event, in `steps` time steps."""
 
     def event_bounds(self) -> tuple[int, int]:
-        """The smallest and the greatest sequence number that is kept; zeros if there is none."""
+        """Return the smallest and the greatest stored sequence number; zeros without events."""
 
     def history(
         self,
@@ -286,11 +284,11 @@ class Reader(Protocol):
         status: Status | None,
         page: Page | None,
     ) -> Iterator[list[Event]]:
-        """Events of an AOI in order: from a time to before another, of scenes or tiles, of an item, to a status."""
+        """Yield events of an AOI in order, from `since` to before `until`, of a kind, of an item, to a status."""
 
 
 class Store(Protocol):
-    """A store that is open. Its maker is called with a URL and, by name, `read_only`: whether it is only to be read."""
+    """An open store. Its factory takes a URL and the keyword `read_only`."""
 
     @property
     def reader(self) -> Reader: ...
@@ -300,24 +298,24 @@ class Store(Protocol):
 
     @property
     def needs_reopen(self) -> bool:
-        """Whether it has to be opened anew."""
+        """True if the store failed and must be opened again."""
 
     def back_up(self, keep: int) -> Backup:
-        """Copy one committed state to where it can be restored from, and keep so many of such copies.
+        """Copy one committed state to the backup location, and keep the last `keep` copies.
 
-        Any thread may call it, while others read and write. Conflict if this store cannot do that, or is at it;
-        StoreUnavailable if it did not succeed, and then there is no new copy.
+        Any thread may call it during reads and writes. Raise Conflict if this store has no backups or one is being made,
+        StoreUnavailable if the copy failed; no partial copy remains.
         """
 
     def backups(self) -> list[Backup]:
-        """The copies there are, the last first."""
+        """Return the backups, the newest first."""
 
     @property
     def is_shared(self) -> bool:
-        """Whether other servers may write, too."""
+        """True if other servers may write to the same store."""
 
-    def on_foreign_commit(self, tell: Callable[[], None]) -> None:
-        """Have `tell` called after others have committed, and when that may have been missed; from a thread of its own."""
+    def on_foreign_commit(self, callback: Callable[[], None]) -> None:
+        """Call `callback` on a background thread after another server commits, and whenever a commit may have been missed."""
 
     def close(self) -> None:
-        """Put everything on disk and let others have it."""
+        """Flush everything to disk and release the store."""

@@ -1,81 +1,55 @@
-"""Reading a database: documents made by it, in chunks that can be streamed."""
+"""The read side of a store: JSON made by the database, streamed in chunks."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from workflow_monitor.domain.failures import FailedItem
 from workflow_monitor.domain.models import AOI, Event, GraphExtent, Page
 from workflow_monitor.domain.status import Cause, ItemKind, Status
 from workflow_monitor.domain.timeline import TimeRange, TransitionCount
-from workflow_monitor.graph.nodes import GraphSource, SceneNode, Subgraph, TileNode
+from workflow_monitor.graph.nodes import GraphSource, Subgraph
+from workflow_monitor.store.graph_reader import StoredGraph
 from workflow_monitor.store.interfaces import Activity, JobRow, RunningJob, SearchHit, Shape, Snapshot
 from workflow_monitor.store.item_rows import SQLItemRows
 from workflow_monitor.store.item_serializer import ItemSerializer, aware
+from workflow_monitor.store.session import CHUNK, Session, SessionFactory
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from workflow_monitor.store.aoi_cache import AOIReader
 
-#: where the statements are that a dialect completes; see `sql.py`
+#: statements shared by all dialects; see `sql.py`
 READING = ("workflow_monitor.store", "reading.sql")
-#: documents per chunk: some megabytes
-CHUNK = 5_000
-#: rows per Arrow batch: scenes have the more data; half of a row group of DuckDB, which joins a million in half the time
+#: rows per Arrow batch. Scenes have more data; half a row group of DuckDB makes its join of a million rows twice as fast.
 BATCH = {ItemKind.SCENE: 20_480, ItemKind.TILE: 61_440}
 #: https://geoarrow.org/extension-types: WKB in longitude and latitude
 _GEOARROW = {
     "ARROW:extension:name": "geoarrow.wkb",
     "ARROW:extension:metadata": '{"crs":"OGC:CRS84","crs_type":"authority_code"}',
 }
-#: what is shown of an AOI in which nothing has happened
+#: span of the activity of an AOI without events
 EMPTY_SPAN = timedelta(hours=1)
 SHORTEST_STEP = timedelta(milliseconds=1)
 _NO_LIMIT = 2**62
 _LARGEST = 2**63 - 1
 
 
-class Session(Protocol):
-    """What one reader asks; StoreUnavailable if the database or the machine fails meanwhile."""
-
-    def rows(self, name: str, *values: object) -> list[tuple[Any, ...]]:
-        """All rows of a statement."""
-
-    def chunks(self, name: str, *values: object, size: int) -> Iterator[list[tuple[Any, ...]]]:
-        """The rows of a statement, so many at once."""
-
-    def numbers(self, name: str, *values: object) -> Sequence[int]:
-        """The only column of a statement."""
-
-    def table(self, name: str, *values: object) -> pa.Table:
-        """The rows of a statement as columns."""
-
-
-class SessionFactory(Protocol):
-    """Gives readers sessions of their own; any thread may ask for one, also several at once."""
-
-    def single(self) -> AbstractContextManager[Session]:
-        """For one statement."""
-
-    def snapshot(self) -> AbstractContextManager[Session]:
-        """For several statements that see one committed state."""
-
-
 class SQLReader:
-    """The read side of a store; see `store.protocol.Reader`. Any thread may use it, also several at once.
+    """The read side of a store; see `store.interfaces.Reader`. Thread-safe.
 
-    Each call, and each iterator that a call answers, has a session of its own and sees one state of the store.
+    Each call, and each iterator, opens a session and reads one committed state.
     """
 
-    def __init__(self, source: SessionFactory, directory: AOIReader) -> None:
+    def __init__(self, source: SessionFactory, aois: AOIReader) -> None:
         self._source = source
-        self._directory = directory
+        self._aois = aois
 
     def _rows(self, name: str, *values: object) -> list[tuple[Any, ...]]:
         with self._source.single() as session:
@@ -88,13 +62,13 @@ class SQLReader:
     # ---- AOIs
 
     def aois(self) -> list[AOI]:
-        return self._directory.aois()
+        return self._aois.aois()
 
     def aoi(self, name: str) -> AOI | None:
-        return self._directory.named(name)
+        return self._aois.by_name(name)
 
     def roots(self, aoi: int) -> GraphExtent:
-        return self._directory.roots(aoi, lambda: self._find_roots(aoi))
+        return self._aois.roots(aoi, lambda: self._find_roots(aoi))
 
     def _find_roots(self, aoi: int) -> GraphExtent:
         with self._source.snapshot() as session:
@@ -102,7 +76,7 @@ class SQLReader:
             return GraphExtent(number, aware(first), aware(self._last_leaf(session, aoi)))
 
     def _last_leaf(self, session: Session, aoi: int) -> datetime | None:
-        """When the latest scene of a leaf tile was acquired: it is nearly always among the latest scenes."""
+        """Return the acquisition date of the last leaf tile; it is nearly always among the last scenes."""
         among = 100
         while True:
             last, scenes = session.rows("last_leaf", aoi, among)[0]
@@ -119,7 +93,7 @@ class SQLReader:
 
     def documents(self, kind: ItemKind, ids: Sequence[int]) -> dict[int, str]:
         with self._source.snapshot() as session:
-            return ItemSerializer(session.rows, self._directory.names).documents(kind, ids)
+            return ItemSerializer(session.rows, self._aois.names).documents(kind, ids)
 
     def feature(self, kind: ItemKind, number: int) -> str | None:
         rows = self._rows(f"{kind}_as_feature", number)
@@ -163,9 +137,9 @@ class SQLReader:
     @contextmanager
     def graph(self, aois: Sequence[int], part: Subgraph) -> Iterator[GraphSource]:
         with self._source.snapshot() as session:
-            yield _Graph(session, list(aois), part)
+            yield StoredGraph(session, list(aois), part)
 
-    # ---- what is drawn
+    # ---- columns for maps and graphs
 
     def footprints(self, kind: ItemKind, aoi: int) -> Snapshot:
         with self._source.snapshot() as session:
@@ -199,7 +173,7 @@ class SQLReader:
     def jobs(self, queue: ItemKind, state: str, page: Page | None, item: int | None = None) -> Iterator[list[JobRow]]:
         with self._source.snapshot() as session:
             ids = session.numbers("job_ids", queue, state, *_limit_offset(page), item)
-            items = ItemSerializer(session.rows, self._directory.names)
+            items = ItemSerializer(session.rows, self._aois.names)
             for start in range(0, len(ids), CHUNK):
                 yield items.jobs(queue, [int(number) for number in ids[start : start + CHUNK]])
 
@@ -219,9 +193,9 @@ class SQLReader:
             begin = since or first or until - EMPTY_SPAN
             span = TimeRange(min(begin, until - SHORTEST_STEP * steps), until, steps)
             values = aoi, _naive(span.since), span.step // timedelta(microseconds=1), steps
-            flows = session.rows("flows", *values)
+            flows = session.rows("transition_counts", *values)
             jobs = session.rows("pending_jobs", aoi, limit)
-            workload = session.rows("workload_of", aoi)
+            workload = session.rows("counters_of_aoi", aoi)
         now: dict[ItemKind, Counter[Status]] = {kind: Counter() for kind in ItemKind}
         for of, status, items in workload:
             now[ItemKind(of.removesuffix("s"))][Status(status)] += items
@@ -247,41 +221,6 @@ class SQLReader:
             yield [_event(row) for row in rows]
 
 
-class _Graph:
-    """The dependency graph; see `domain.nodes.GraphSource`."""
-
-    def __init__(self, session: Session, aois: list[int], part: Subgraph) -> None:
-        self._session = session
-        self._scenes: list[int] | None = None
-        tiles: list[int] | None = None
-        if part.around is not None:
-            self._scenes, tiles = self._around(*part.around, part.steps)
-        self._values = aois, tiles, part.folded
-
-    def scenes(self) -> Iterator[SceneNode]:
-        for rows in self._session.chunks("graph_scenes", *self._values, self._scenes, size=CHUNK):
-            yield from map(SceneNode._make, rows)
-
-    def tiles(self) -> Iterator[TileNode]:
-        for rows in self._session.chunks("graph_tiles", *self._values, size=CHUNK):
-            yield from map(TileNode._make, rows)
-
-    def _around(self, kind: ItemKind, number: int, steps: int) -> tuple[list[int], list[int]]:
-        """Ids of the scenes and of the tiles that are at most so many edges away."""
-        scenes = {number} if kind is ItemKind.SCENE else set()
-        tiles = {number} if kind is ItemKind.TILE else set()
-        new_scenes, new_tiles = set(scenes), set(tiles)
-        for _ in range(steps):
-            reached = {tile for tile, _ in self._session.rows("neighbours", list(new_scenes), list(new_tiles))} - tiles
-            beyond = {scene for (scene,) in self._session.rows("scenes_of", list(new_tiles))} - scenes
-            if not reached and not beyond:
-                break
-            tiles |= reached
-            scenes |= beyond
-            new_scenes, new_tiles = beyond, reached
-        return sorted(scenes), sorted(tiles)
-
-
 def _ranges(
     session: Session, kind: ItemKind, chosen: tuple[list[int], list[str]], page: Page | None, size: int
 ) -> Iterator[tuple[int, int]]:
@@ -297,7 +236,7 @@ def _snapshot_of(session: Session, name: str, aoi: int) -> Snapshot:
 
 
 def parse_item_reference(text: str) -> tuple[str, int]:
-    """The item that a text names by its id: `s`, `t` or neither, and the number; ("-", 0) if it is no id.
+    """Parse an item id into (`s`, `t` or empty, id); ("-", 0) if the text is no id.
 
     >>> parse_item_reference("t12"), parse_item_reference("12"), parse_item_reference("T32UNG")
     (('t', 12), ('', 12), ('-', 0))
@@ -334,12 +273,12 @@ def _event(row: tuple[Any, ...]) -> Event:
 
 
 def _georeferenced(table: pa.Table) -> pa.Table:
-    """The table with its footprints marked as GeoArrow does."""
+    """Mark the footprints of a table as GeoArrow WKB."""
     index = table.schema.get_field_index("geometry")
     return table.cast(table.schema.set(index, table.schema.field(index).with_metadata(_GEOARROW)))
 
 
 def _empty_batch(schema: pa.Schema) -> pa.RecordBatch:
-    import pyarrow as pa  # noqa: PLC0415 - 0.2 s that only Arrow answers need
+    import pyarrow as pa  # noqa: PLC0415 - imported on demand: it takes 0.2 s
 
     return pa.RecordBatch.from_pylist([], schema=schema)

@@ -188,7 +188,7 @@ SELECT min(time) FROM event WHERE aoi = $1 AND type <> 'aoi'
 
 -- Transitions by step: $2 is the start, $3 the microseconds of a step, $4 the number of steps.
 
--- name: flows
+-- name: transition_counts
 SELECT least({{step_of_event}}, $4)::INTEGER AS step, type, before, after, count(*)
 FROM event
 WHERE aoi = $1 AND type <> 'aoi' AND time >= $2 AND before IS DISTINCT FROM after
@@ -223,7 +223,7 @@ ORDER BY c.kind, c.id
 -- name: event_bounds
 SELECT coalesce(min(seq), 0), coalesce(max(seq), 0) FROM event
 
--- name: workload_of
+-- name: counters_of_aoi
 SELECT of, status, items FROM workload WHERE aoi = $1 AND items <> 0 AND of IN ('scenes', 'tiles')
 
 -- A part of the graph: $2 are the tiles and $4 the scenes to choose from, null for all; $3 folds what is DONE.

@@ -1,8 +1,8 @@
-"""Named SQL statements out of files.
+"""Named SQL statements, loaded from files.
 
-A file holds sections that start with `-- name: some_name`. `{{other_name}}` stands for the text of another section.
-What all stores ask in the same words is in `reading.sql` and `writing.sql`; what each says in its own is in a file of its
-package. Nothing else is ever put into a statement: values are bound.
+A file holds sections that start with `-- name: some_name`. `{{other_name}}` inserts the text of another section.
+`reading.sql` and `writing.sql` hold the statements shared by all stores, each package its dialect. Statements have no
+other substitution: values are bound.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _PLACE = re.compile(r"\{\{(\w+)\}\}")
 
 
 def statements(*places: tuple[str, str]) -> Mapping[str, str]:
-    """The statements of files, each in a package, by name; ValueError if two have the same name."""
+    """Load the statements of files by name; raise ValueError for a duplicate name."""
     sections: dict[str, str] = {}
     for package, file_name in places:
         text = files(package).joinpath(file_name).read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Writing to a database: set statements, by the one writer thread."""
+"""The write side of a store: set-based statements on the writer thread."""
 
 from __future__ import annotations
 
@@ -19,47 +19,47 @@ from workflow_monitor.store.item_serializer import ItemSerializer
 if TYPE_CHECKING:
     from workflow_monitor.domain.models import Geometry, NewScene, NewTile, SceneData, TileData
 
-#: where the statements are that a dialect completes; see `sql.py`
+#: statements shared by all dialects; see `sql.py`
 WRITING = ("workflow_monitor.store", "writing.sql")
 _STATUS = {str(status): status for status in Status}
 _KIND = {str(kind): kind for kind in ItemKind}
 
 
 class WriteConnection(Protocol):
-    """A connection that one thread uses. All raise StoreUnavailable if the database or the machine fails."""
+    """Connection of the writer thread; all methods raise StoreUnavailable if the database or the machine fails."""
 
     def begin(self) -> bool:
-        """Begin a transaction; answers whether others have written since the last one, or may have."""
+        """Begin a transaction; return True if another server has, or may have, written since the last one."""
 
     def commit(self) -> None:
-        """Put the transaction on disk, or leave nothing of it."""
+        """Commit the transaction durably, or roll all of it back."""
 
     def roll_back(self) -> None:
-        """Leave nothing of the transaction, if there is one."""
+        """Roll back the transaction, if one is open."""
 
     def rows(self, name: str, *values: object) -> list[tuple[Any, ...]]:
         """Run a statement and fetch all its rows."""
 
     def change(self, name: str, *values: object) -> int:
-        """Run a statement that changes rows; how many it has changed."""
+        """Run a statement that changes rows, and return their count."""
 
     def write(self, name: str, columns: Mapping[str, Sequence[object]]) -> int:
-        """Run a statement over rows, whose columns are the values of the statement in this order; how many it wrote."""
+        """Run a statement with these columns as its values, in order; return the count of written rows."""
 
-    def corruption_error(self, what: str) -> StoreUnavailable:
-        """What to raise if the store does not hold what it has to."""
+    def corruption_error(self, detail: str) -> StoreUnavailable:
+        """Return the error of a store that contradicts the engine, and log it."""
 
 
 class SQLWriter(SQLItemRows):
-    """The write side of a store; see `store.protocol.Writer`.
+    """The write side of a store; see `store.interfaces.Writer`.
 
-    The statements are those of READING, WRITING and a dialect; `notes` are told of what changes in the AOIs.
+    The statements are those of READING, WRITING and a dialect; `aoi_listener` receives the changes of AOIs.
     """
 
-    def __init__(self, connection: WriteConnection, notes: AOIChangeListener) -> None:
+    def __init__(self, connection: WriteConnection, aoi_listener: AOIChangeListener) -> None:
         super().__init__(connection.rows)
         self._connection = connection
-        self._notes = notes
+        self._aoi_listener = aoi_listener
         #: whether the transaction has changed something
         self._has_changed = False
 
@@ -71,24 +71,24 @@ class SQLWriter(SQLItemRows):
         self._has_changed = True
 
     def _update(self, name: str, ids: Sequence[object], *values: object) -> None:
-        """Change rows by their ids, all of them."""
+        """Update rows by id; raise StoreUnavailable if one is missing."""
         self._check(name, self._connection.change(name, ids, *values), len(ids))
 
     def _write(self, name: str, columns: Mapping[str, Sequence[object]]) -> None:
-        """Run a statement over rows: these columns, in the order of the values of the statement."""
+        """Run a statement with these columns as its values, in order."""
         self._check(name, self._connection.write(name, columns), len(next(iter(columns.values()))))
 
-    def _check(self, name: str, written: int, wanted: int) -> None:
-        """Rows that cannot be found have been lost, and nothing may be built on that."""
-        if written != wanted:
-            raise self._connection.corruption_error(f"{name.replace('_', ' ')} found {written} of {wanted}")
+    def _check(self, name: str, written: int, expected: int) -> None:
+        """Raise if the count differs: missing rows mean a damaged store, and no decision may build on them."""
+        if written != expected:
+            raise self._connection.corruption_error(f"{name.replace('_', ' ')} found {written} of {expected}")
         self._has_changed = True
 
     @contextmanager
     def transaction(self) -> Iterator[bool]:
-        """Commit what is done within, on disk, or nothing of it."""
+        """Commit the block durably, or roll all of it back."""
         is_outdated = self._connection.begin()
-        self._notes.begin()
+        self._aoi_listener.begin()
         self._has_changed = False
         try:
             yield is_outdated
@@ -96,16 +96,16 @@ class SQLWriter(SQLItemRows):
             self._connection.roll_back()
             raise
         self._connection.commit()
-        self._notes.commit()
+        self._aoi_listener.commit()
 
-    # ---- reading what is to be changed
+    # ---- rows to change
 
     def next_ids(self) -> NextIds:
-        return NextIds(*(used + 1 for used in self._rows("numbers")[0]))
+        return NextIds(*(used + 1 for used in self._rows("used_ids")[0]))
 
-    def _keep_numbers(self) -> None:
-        """Before something is deleted: its numbers are not given again."""
-        self._run("keep_numbers", *self._rows("numbers")[0])
+    def _save_used_ids(self) -> None:
+        """Store the greatest ids, so that no id is reused after a delete."""
+        self._run("save_used_ids", *self._rows("used_ids")[0])
 
     def aois(self) -> list[AOI]:
         aois = {number: AOI(number, name) for number, name in self._rows("aois")}
@@ -118,8 +118,8 @@ class SQLWriter(SQLItemRows):
         return dict(self._rows("scenes_named", aoi, list(source_ids)))
 
     def items_in(self, aois: Iterable[int], statuses: Iterable[Status]) -> tuple[list[int], list[int]]:
-        wanted = list(aois), [str(status) for status in statuses]
-        scenes, tiles = self._rows("scenes_in", *wanted), self._rows("tiles_in", *wanted)
+        filters = list(aois), [str(status) for status in statuses]
+        scenes, tiles = self._rows("scenes_in", *filters), self._rows("tiles_in", *filters)
         return [number for (number,) in scenes], [number for (number,) in tiles]
 
     # ---- AOIs
@@ -127,13 +127,13 @@ class SQLWriter(SQLItemRows):
     def create_aoi(self, number: int, name: str, at: datetime) -> None:
         self._run("create_aoi", number, name, at)
         self._run("create_workload", number, list(COUNTERS), list(Status))
-        self._notes.count([AOI(number, name)])
+        self._aoi_listener.count([AOI(number, name)])
 
     def delete_aoi(self, number: int) -> None:
-        self._keep_numbers()
+        self._save_used_ids()
         for part in ("aoi", "workload", "scenes", "tiles", "jobs", "events"):
             self._run(f"delete_{part}", number)
-        self._notes.delete(number)
+        self._aoi_listener.delete(number)
 
     def log_aoi(self, event: Event) -> None:
         self._run("insert_aoi_event", event.seq, event.time, event.id, event.after, event.cause, event.actor, event.aoi)
@@ -155,10 +155,10 @@ class SQLWriter(SQLItemRows):
         if changes.jobs:
             self._write("insert_jobs", _named_columns(changes.jobs, _JOB) | {"published": [time] * len(changes.jobs)})
         if changes.withdrawn:
-            # after the new ones: of these, too, some may have been withdrawn already
+            # after the inserts: of the new jobs, too, some may have been withdrawn already
             self._run("withdraw_jobs", changes.withdrawn, at)
         self._save_workloads(aois, changes.workload)
-        self._notes.invalidate_topology(changes.changed_topology)
+        self._aoi_listener.invalidate_topology(changes.changed_topology)
 
     def _insert_scenes(self, scenes: Sequence[Scene], payloads: Payloads) -> None:
         given = [payloads.scenes[scene.id] for scene in scenes]
@@ -182,7 +182,7 @@ class SQLWriter(SQLItemRows):
         ]
         if rows:
             self._run("set_workload", *(list(column) for column in zip(*rows, strict=True)))
-        self._notes.count(aois)
+        self._aoi_listener.count(aois)
 
     def data(self, kind: ItemKind, number: int) -> str | None:
         rows = self._rows(f"{kind}_data", number)
@@ -198,24 +198,24 @@ class SQLWriter(SQLItemRows):
     # ---- jobs
 
     def lease(self, queue: ItemKind, offers: Sequence[LeaseGrant], aois: Sequence[int] | None) -> list[LeasedJob]:
-        jobs = self.waiting_jobs(queue, len(offers), aois)
+        jobs = self.available_jobs(queue, len(offers), aois)
         if not jobs:
             return []
         given = offers[: len(jobs)]
         untils = [_bound(offer.until) for offer in given]
         self._update("lease_jobs", [job.id for job in jobs], *_columns(given, ("lease", "worker")), untils)
-        messages = ItemSerializer(self._connection.rows, self._notes.names).messages(queue, jobs)
+        messages = ItemSerializer(self._connection.rows, self._aoi_listener.names).messages(queue, jobs)
         self._check("messages_of_jobs", len(messages), len(jobs))
         return [
             LeasedJob(job.id, messages[job.id], job.attempt, offer.lease, offer.until)
             for job, offer in zip(jobs, given, strict=True)
         ]
 
-    def waiting_jobs(self, queue: ItemKind, number: int, aois: Sequence[int] | None) -> list[Job]:
-        """The first jobs that nobody has, by id, to be leased; only those of some AOIs, unless these are None."""
+    def available_jobs(self, queue: ItemKind, number: int, aois: Sequence[int] | None) -> list[Job]:
+        """Return the oldest queued jobs, of all AOIs if `aois` is None."""
         if aois is None:
-            return orders(self._rows("waiting_jobs", queue, number, 0))
-        return orders(self._rows("waiting_jobs_of_aois", queue, number, list(aois)))
+            return to_jobs(self._rows("available_jobs", queue, number, 0))
+        return to_jobs(self._rows("available_jobs_of_aois", queue, number, list(aois)))
 
     def renew(self, queue: ItemKind, leases: Sequence[str], now: datetime, until: datetime) -> list[str]:
         renewed = [lease for (lease,) in self._rows("renew_leases", queue, list(leases), now, until)]
@@ -223,20 +223,20 @@ class SQLWriter(SQLItemRows):
         return renewed
 
     def expired_jobs(self, now: datetime) -> list[Job]:
-        return orders(self._rows("overdue_jobs", now))
+        return to_jobs(self._rows("expired_jobs", now))
 
     def next_expiry(self) -> datetime | None:
         expiry: datetime | None = self._rows("next_expiry")[0][0]
         return None if expiry is None else expiry.replace(tzinfo=UTC)
 
     def prune(self, withdrawn_before: datetime, events_before: datetime | None) -> None:
-        self._keep_numbers()
-        self._run("trim_jobs", withdrawn_before)
+        self._save_used_ids()
+        self._run("prune_jobs", withdrawn_before)
         if events_before is not None:
-            self._run("trim_events", events_before)
+            self._run("prune_events", events_before)
 
 
-#: columns of the tables that are not named as the fields of the models
+#: columns whose name differs from the model field
 _COLUMN_OF_FIELD = {"retries_left": "countdown", "actor": "who"}
 _STATE = ("status", "message", "retries_left", "attempt", "job")
 _EVENT = (
@@ -247,7 +247,7 @@ _JOB = ("id", "kind", "item", "aoi", "attempt", "previous", "reference")
 
 
 def _bound(value: object) -> object:
-    """Times are stored in UTC and without a zone."""
+    """Convert a time to UTC without a zone, as it is stored."""
     return value.astimezone(UTC).replace(tzinfo=None) if isinstance(value, datetime) else value
 
 
@@ -270,6 +270,6 @@ def _geometries(items: Sequence[NewScene] | Sequence[NewTile]) -> dict[str, list
     return dict(zip(("geometry", "footprint", "geometry_origin"), columns, strict=True))
 
 
-def orders(rows: Iterable[tuple[Any, ...]]) -> list[Job]:
-    """The rows of `job_orders`."""
+def to_jobs(rows: Iterable[tuple[Any, ...]]) -> list[Job]:
+    """Convert rows of `job_columns`."""
     return [Job(row[0], _KIND[row[1]], *row[2:]) for row in rows]

@@ -1,14 +1,14 @@
 -- What is changed in any store, but for new rows, which each `dialect.sql` inserts.
 
--- name: numbers
--- the greatest that were given
+-- name: used_ids
+-- the greatest that were new_rows
 SELECT greatest(used.aoi, coalesce((SELECT max(id) FROM aoi), 0)),
        greatest(used.scene, coalesce((SELECT max(id) FROM scene), 0)),
        greatest(used.tile, coalesce((SELECT max(id) FROM tile), 0)),
        greatest(used.seq, coalesce((SELECT max(seq) FROM event), 0), coalesce((SELECT max(id) FROM job), 0))
 FROM used_numbers AS used
 
--- name: keep_numbers
+-- name: save_used_ids
 UPDATE used_numbers SET aoi = $1, scene = $2, tile = $3, seq = $4
 
 -- name: aois
@@ -60,25 +60,25 @@ DELETE FROM job WHERE aoi = $1
 DELETE FROM event WHERE aoi = $1 AND type <> 'aoi'
 
 -- name: update_scenes_head
-UPDATE scene SET status = given.status::{{status_type}}, message = given.message, countdown = given.countdown,
-                 attempt = given.attempt, job = given.job
+UPDATE scene SET status = new_rows.status::{{status_type}}, message = new_rows.message, countdown = new_rows.countdown,
+                 attempt = new_rows.attempt, job = new_rows.job
 
 -- name: update_scenes
 {{update_scenes_head}}
 FROM (SELECT unnest($1::BIGINT[]) AS id, unnest($2::VARCHAR[]) AS status, unnest($3::VARCHAR[]) AS message,
-             unnest($4::BIGINT[]) AS countdown, unnest($5::BIGINT[]) AS attempt, unnest($6::BIGINT[]) AS job) AS given
-WHERE scene.id = given.id
+             unnest($4::BIGINT[]) AS countdown, unnest($5::BIGINT[]) AS attempt, unnest($6::BIGINT[]) AS job) AS new_rows
+WHERE scene.id = new_rows.id
 
 -- name: update_tiles_head
-UPDATE tile SET status = given.status::{{status_type}}, message = given.message, countdown = given.countdown,
-                attempt = given.attempt, job = given.job, previous = given.previous, reference = given.reference
+UPDATE tile SET status = new_rows.status::{{status_type}}, message = new_rows.message, countdown = new_rows.countdown,
+                attempt = new_rows.attempt, job = new_rows.job, previous = new_rows.previous, reference = new_rows.reference
 
 -- name: update_tiles
 {{update_tiles_head}}
 FROM (SELECT unnest($1::BIGINT[]) AS id, unnest($2::VARCHAR[]) AS status, unnest($3::VARCHAR[]) AS message,
              unnest($4::BIGINT[]) AS countdown, unnest($5::BIGINT[]) AS attempt, unnest($6::BIGINT[]) AS job,
-             unnest($7::BIGINT[]) AS previous, unnest($8::BIGINT[]) AS reference) AS given
-WHERE tile.id = given.id
+             unnest($7::BIGINT[]) AS previous, unnest($8::BIGINT[]) AS reference) AS new_rows
+WHERE tile.id = new_rows.id
 
 -- name: insert_events_head
 INSERT INTO event
@@ -91,7 +91,7 @@ FROM (SELECT unnest($1::BIGINT[]) AS seq, unnest($2::BIGINT[]) AS aoi, unnest($3
              unnest($4::BIGINT[]) AS id, unnest($5::VARCHAR[]) AS before, unnest($6::VARCHAR[]) AS after,
              unnest($7::VARCHAR[]) AS cause, unnest($8::VARCHAR[]) AS who, unnest($9::VARCHAR[]) AS message,
              unnest($10::BIGINT[]) AS attempt, unnest($11::BIGINT[]) AS countdown, unnest($12::BIGINT[]) AS previous,
-             unnest($13::BIGINT[]) AS reference, unnest($14::TIMESTAMP[]) AS time) AS given
+             unnest($13::BIGINT[]) AS reference, unnest($14::TIMESTAMP[]) AS time) AS new_rows
 
 -- name: insert_aoi_event
 INSERT INTO event VALUES ($1, $2, $3, 'aoi', $3, NULL, $4, $5, $6, '', 0, 0, NULL, NULL, $7)
@@ -104,7 +104,7 @@ SELECT id, kind::{{kind_type}}, item, aoi, attempt, previous, reference, publish
 {{insert_jobs_head}}
 FROM (SELECT unnest($1::BIGINT[]) AS id, unnest($2::VARCHAR[]) AS kind, unnest($3::BIGINT[]) AS item,
              unnest($4::BIGINT[]) AS aoi, unnest($5::BIGINT[]) AS attempt, unnest($6::BIGINT[]) AS previous,
-             unnest($7::BIGINT[]) AS reference, unnest($8::TIMESTAMP[]) AS published) AS given
+             unnest($7::BIGINT[]) AS reference, unnest($8::TIMESTAMP[]) AS published) AS new_rows
 
 -- name: withdraw_jobs
 UPDATE job SET withdrawn = $2 WHERE id IN (SELECT unnest($1::BIGINT[])) AND withdrawn IS NULL
@@ -115,15 +115,15 @@ SELECT data FROM scene WHERE id = $1
 -- name: tile_data
 SELECT data FROM tile WHERE id = $1
 
--- name: job_orders
+-- name: job_columns
 SELECT id, kind, item, aoi, attempt, previous, reference FROM job
 
--- name: waiting_jobs
+-- name: available_jobs
 -- behind the job $3
-{{job_orders}} WHERE kind = $1 AND withdrawn IS NULL AND lease IS NULL AND id > $3 ORDER BY id LIMIT $2
+{{job_columns}} WHERE kind = $1 AND withdrawn IS NULL AND lease IS NULL AND id > $3 ORDER BY id LIMIT $2
 
--- name: waiting_jobs_of_aois
-{{job_orders}}
+-- name: available_jobs_of_aois
+{{job_columns}}
 WHERE kind = $1 AND withdrawn IS NULL AND lease IS NULL AND aoi IN (SELECT unnest($3::BIGINT[]))
 ORDER BY id LIMIT $2
 
@@ -137,14 +137,14 @@ WHERE job.id = new.id
 UPDATE job SET expires = $4
 WHERE kind = $1 AND lease IN (SELECT unnest($2::VARCHAR[])) AND withdrawn IS NULL AND expires > $3 RETURNING lease
 
--- name: overdue_jobs
-{{job_orders}} WHERE lease IS NOT NULL AND withdrawn IS NULL AND expires <= $1 ORDER BY id
+-- name: expired_jobs
+{{job_columns}} WHERE lease IS NOT NULL AND withdrawn IS NULL AND expires <= $1 ORDER BY id
 
 -- name: next_expiry
 SELECT min(expires) FROM job WHERE lease IS NOT NULL AND withdrawn IS NULL
 
--- name: trim_jobs
+-- name: prune_jobs
 DELETE FROM job WHERE withdrawn IS NOT NULL AND (lease IS NOT NULL OR withdrawn < $1)
 
--- name: trim_events
+-- name: prune_events
 DELETE FROM event WHERE time < $1

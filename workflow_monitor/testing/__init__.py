@@ -1,6 +1,13 @@
-"""What any store and any queue has to do, as tests that their makers run.
+"""Contract suites for stores and queues, as pytest classes.
 
-A subclass of StoreContract or QueueContract says how it is opened. They need pytest: `pip install workflow-monitor[test]`.
+Subclass StoreContract or QueueContract in a test module and override its fixture. For a store:
+
+    class TestMyStore(StoreContract):
+        @pytest.fixture
+        def open_store(self, tmp_path: Path) -> Callable[[], Store]:
+            return lambda: MyStore(f"mystore:///{tmp_path}/state")
+
+They need pytest: `pip install workflow-monitor[test]`.
 """
 
 import pytest
@@ -20,7 +27,7 @@ pytest.register_assert_rewrite(
     )
 )
 
-# their assertions are to be told in full
+# imported after the registration, which makes pytest show their failed assertions in full
 from workflow_monitor.testing.queue_contract import QueueContract, QueueHarness, WorkerJob  # noqa: E402
 from workflow_monitor.testing.store_contract import StoreContract  # noqa: E402
 

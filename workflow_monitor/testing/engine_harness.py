@@ -1,4 +1,4 @@
-"""An engine on a store under test, and the words in which its tests speak."""
+"""An engine on a store under test, with functions to ingest, report and read."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SQUARE = {"type": "Polygon", "coordinates": [[[9.0, 55.0], [10.0, 55.0], [10.0, 
 
 
 class Clock:
-    """The time, which stands still unless a test moves it on; `holding` keeps whoever asks for it waiting."""
+    """A clock that stands still unless a test advances `seconds`; `holding` blocks its callers."""
 
     def __init__(self) -> None:
         self.seconds = 0.0
@@ -39,7 +39,7 @@ class Clock:
 
     @contextmanager
     def holding(self) -> Iterator[None]:
-        """Nobody learns the time within."""
+        """Block all callers of the clock within the context."""
         self._open.clear()
         try:
             yield
@@ -49,33 +49,33 @@ class Clock:
 
 @dataclass
 class Running:
-    """A workflow on a store."""
+    """A command processor on a store."""
 
     store: Store
     workflow: CommandProcessor
     clock: Clock
 
     def send(self, command: Command) -> Future[Any]:
-        """Have a command carried out, without waiting for it."""
+        """Submit a command."""
         return self.workflow.submit(command, "tester")
 
     def do(self, command: Command) -> Any:
-        """The answer to a command."""
+        """Submit a command and return its result."""
         return self.send(command).result(30)
 
     def add(self, aoi: str, *scenes: dict[str, Any]) -> list[int]:
-        """The ids of scenes that are added to an AOI; see `new`."""
+        """Ingest scenes into an AOI and return their ids; see `new`."""
         ids: list[int] = self.do(Ingest(aoi, [parse_scene({"aoi": aoi, **scene}, aoi) for scene in scenes]))
         return ids
 
     def events(self) -> list[Event]:
-        """All events there are."""
+        """Return all stored events."""
         return self.store.reader.events(0, None, 1_000_000)
 
 
 @contextmanager
 def engine_on(store: Store) -> Iterator[Running]:
-    """A workflow over an open store, which is closed with it."""
+    """Run a command processor on an open store; close both at the end."""
     clock = Clock()
     try:
         workflow = CommandProcessor(store, LeaseQueue, clock=clock)
@@ -87,11 +87,11 @@ def engine_on(store: Store) -> Iterator[Running]:
         store.close()
 
 
-# ---- what is added and reported
+# ---- input
 
 
 def new(name: str, previous: str | None = None, *, date: str = DATE) -> dict[str, Any]:
-    """A scene of one tile that follows that of another scene, or none."""
+    """Return a scene document with one tile, optionally linked to the tile of the scene `previous`."""
     ends = [f"{role}_{part}_id" for role in ("previous", "reference") for part in ("scene", "tile")]
     link = {} if previous is None else {end: previous if "scene" in end else "T32UNG" for end in ends}
     data = {"date": date, "tiles": {"T32UNG": {"swath_id": "", "tile_nr": 0}}}
@@ -99,40 +99,40 @@ def new(name: str, previous: str | None = None, *, date: str = DATE) -> dict[str
 
 
 def chain(number: int) -> list[dict[str, Any]]:
-    """Scenes s1, s2 … of a tile each, one after the other."""
+    """Return `number` scene documents s1, s2 … with one tile each, linked in a chain."""
     return [new("s1"), *(new(f"s{n}", f"s{n - 1}") for n in range(2, number + 1))]
 
 
 def ingest(engine: Running, number: int, aoi: str = AOI) -> list[int]:
-    """Add so many scenes of one tile each."""
+    """Ingest `number` scenes with one tile each and return their ids."""
     return engine.add(aoi, *[new(f"S2A_{index}") for index in range(number)])
 
 
 def report(engine: Running, kind: ItemKind, status: Status, *ids: int, message: str = "") -> None:
-    """Results of workers, each of which has to be applied."""
+    """Report results and assert that each is applied."""
     results = [Result(kind=kind, id=number, status=status, message=message) for number in ids]
     assert {outcome.code for outcome in engine.do(ReportResults(results))} == {"applied"}
 
 
-# ---- what is found
+# ---- output
 
 
 def texts(chunks: Iterable[list[str]]) -> list[Any]:
-    """Documents that come in chunks."""
+    """Decode documents that arrive in chunks."""
     return [json.loads(text) for chunk in chunks for text in chunk]
 
 
 def numbers(chunks: Iterable[list[str]]) -> list[int]:
-    """The ids of documents that come in chunks."""
+    """Return the ids of documents that arrive in chunks."""
     return [document["id"] for document in texts(chunks)]
 
 
 def document(engine: Running, kind: ItemKind, number: int) -> str | None:
-    """A scene, or a tile with its scene."""
+    """Return the JSON document of a scene or tile, None if it does not exist."""
     return engine.store.reader.documents(kind, [number]).get(number)
 
 
 def items(engine: Running, kind: ItemKind = ItemKind.SCENE, *statuses: Status, page: Page | None = None) -> list[int]:
-    """The ids of scenes or tiles of all AOIs in some statuses."""
+    """Return the ids of scenes or tiles of all AOIs in some statuses."""
     aois = [aoi.id for aoi in engine.store.reader.aois()]
     return numbers(engine.store.reader.items(kind, aois, statuses or tuple(Status), page, "document"))

@@ -1,10 +1,10 @@
-"""What any queue promises: each job reaches a worker once its transition is committed, and again if that worker dies.
+"""The contract of a queue: each job reaches a worker after the commit of its transition, and again if that worker dies.
 
-A subclass of QueueContract whose name begins with Test gives a fixture `bench`, on an empty store:
+Subclass QueueContract, and override the fixture `harness` with a QueueHarness on an empty store:
 
     class TestMyQueue(QueueContract):
         @pytest.fixture
-        def bench(self) -> Iterator[QueueHarness]: ...
+        def harness(self) -> Iterator[QueueHarness]: ...
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ SECONDS = 30.0
 
 @dataclass(frozen=True, slots=True)
 class WorkerJob:
-    """A job in the hands of a worker, which `worker` stands for."""
+    """A job leased by a worker; `worker` is the harness's own handle of that worker."""
 
     kind: ItemKind
     item: int
@@ -41,47 +41,47 @@ class WorkerJob:
 
 
 class QueueHarness(ABC):
-    """A queue with the workflow that it belongs to, and workers. Time passes when these methods say so."""
+    """A queue with its command processor and simulated workers. The methods alone advance the time."""
 
     def __init__(self, store: Store, workflow: CommandProcessor) -> None:
         self.store = store
         self.workflow = workflow
 
     @abstractmethod
-    def take(self, kind: ItemKind, number: int) -> list[WorkerJob]:
-        """Have a worker take so many jobs; fewer only if there are no more."""
+    def lease(self, kind: ItemKind, number: int) -> list[WorkerJob]:
+        """Lease up to `number` jobs to a worker; fewer only if the queue has no more."""
 
     @abstractmethod
-    def answer(self, handed: WorkerJob, status: Status, message: str = "") -> None:
-        """Have its worker report of a job; what became of it is committed then."""
+    def report(self, job: WorkerJob, status: Status, message: str = "") -> None:
+        """Report a result by the job's worker; return after the commit."""
 
     @abstractmethod
     def let_leases_expire(self, living: Sequence[WorkerJob]) -> None:
-        """Let pass more time than a silent worker is given; the workers of these jobs are heard of meanwhile."""
+        """Advance the time beyond the lease of a silent worker; the workers of `living` renew meanwhile."""
 
     @abstractmethod
-    def is_withdrawn(self, handed: WorkerJob) -> bool:
-        """Whether a worker that asks, or is told in time, knows that its job is not wanted any more."""
+    def is_withdrawn(self, job: WorkerJob) -> bool:
+        """Return True if the job's worker can detect that the job was withdrawn."""
 
-    # ---- what the tests say in these words
+    # ---- actions of the tests
 
     def do(self, command: Command) -> Any:
         return self.workflow.submit(command, "tester").result(SECONDS)
 
     def ingest(self, *names: str, after: str | None = None) -> list[int]:
-        """Scenes of one tile each, which follows the tile of the scene `after`."""
+        """Ingest scenes with one tile each, linked to the tile of the scene `after`; return their ids."""
         ids: list[int] = self.do(Ingest(AOI, [parse_scene(_document(name, after), AOI) for name in names]))
         return ids
 
-    def report(self, handed: WorkerJob, status: Status) -> ResultOutcome:
-        """Report past the queue, as a worker does that comes late."""
-        result = Result(kind=handed.kind, id=handed.item, status=status, attempt=handed.attempt)
+    def report_late(self, job: WorkerJob, status: Status) -> ResultOutcome:
+        """Report directly to the engine, as a late worker does."""
+        result = Result(kind=job.kind, id=job.item, status=status, attempt=job.attempt)
         (outcome,) = self.do(ReportResults([result]))
         assert isinstance(outcome, ResultOutcome)
         return outcome
 
-    def ended(self, status: Status) -> Counter[tuple[ItemKind, int]]:
-        """How often each scene and tile has come into a status."""
+    def count_transitions(self, status: Status) -> Counter[tuple[ItemKind, int]]:
+        """Count the transitions of each scene and tile to a status."""
         events = self.store.reader.events(0, None, 1_000_000)
         return Counter(
             (ItemKind(event.type), event.id) for event in events if event.type != "aoi" and event.after is status
@@ -100,122 +100,122 @@ def _document(name: str, after: str | None) -> dict[str, Any]:
     }
 
 
-def _of(handed: Iterable[WorkerJob]) -> list[tuple[int, int]]:
-    """Items and attempts, in order of the items."""
-    return sorted((one.item, one.attempt) for one in handed)
+def _of(job: Iterable[WorkerJob]) -> list[tuple[int, int]]:
+    """Return pairs of item and attempt, by item."""
+    return sorted((one.item, one.attempt) for one in job)
 
 
 class QueueContract:
-    """The promises, one test each."""
+    """Tests of the contract of a queue."""
 
     @pytest.fixture
-    def bench(self) -> QueueHarness:
+    def harness(self) -> QueueHarness:
         raise NotImplementedError
 
     @pytest.fixture(autouse=True)
-    def _aoi(self, bench: QueueHarness) -> None:
-        bench.do(CreateAOI(AOI))
+    def _aoi(self, harness: QueueHarness) -> None:
+        harness.do(CreateAOI(AOI))
 
-    def test_a_job_is_published_with_its_transition(self, bench: QueueHarness) -> None:
-        assert bench.take(ItemKind.SCENE, 5) == []
-        first, second = bench.ingest("s1", "s2")
-        assert _of(bench.take(ItemKind.SCENE, 5)) == [(first, 1), (second, 1)]
+    def test_a_job_is_published_with_its_transition(self, harness: QueueHarness) -> None:
+        assert harness.lease(ItemKind.SCENE, 5) == []
+        first, second = harness.ingest("s1", "s2")
+        assert _of(harness.lease(ItemKind.SCENE, 5)) == [(first, 1), (second, 1)]
 
-    def test_what_is_refused_publishes_nothing(self, bench: QueueHarness) -> None:
-        (scene,) = bench.ingest("s1")
+    def test_a_refused_command_publishes_no_job(self, harness: QueueHarness) -> None:
+        (scene,) = harness.ingest("s1")
         with pytest.raises(SceneExists):
-            bench.ingest("s2", "s1")
-        assert _of(bench.take(ItemKind.SCENE, 5)) == [(scene, 1)]
+            harness.ingest("s2", "s1")
+        assert _of(harness.lease(ItemKind.SCENE, 5)) == [(scene, 1)]
 
-    def test_a_result_publishes_what_it_makes_ready(self, bench: QueueHarness) -> None:
-        bench.ingest("s1")
-        bench.ingest("s2", after="s1")
-        first, second = sorted(bench.take(ItemKind.SCENE, 2), key=lambda one: one.item)
-        bench.answer(second, Status.DONE)
-        assert bench.take(ItemKind.TILE, 5) == []
-        bench.answer(first, Status.DONE)
-        (tile,) = bench.take(ItemKind.TILE, 5)
-        bench.answer(tile, Status.DONE)
-        (follower,) = bench.take(ItemKind.TILE, 5)
+    def test_a_result_publishes_the_jobs_of_followers(self, harness: QueueHarness) -> None:
+        harness.ingest("s1")
+        harness.ingest("s2", after="s1")
+        first, second = sorted(harness.lease(ItemKind.SCENE, 2), key=lambda one: one.item)
+        harness.report(second, Status.DONE)
+        assert harness.lease(ItemKind.TILE, 5) == []
+        harness.report(first, Status.DONE)
+        (tile,) = harness.lease(ItemKind.TILE, 5)
+        harness.report(tile, Status.DONE)
+        (follower,) = harness.lease(ItemKind.TILE, 5)
         assert follower.item != tile.item
 
-    def test_no_more_is_taken_than_was_asked_for_and_nothing_twice(self, bench: QueueHarness) -> None:
-        scenes = bench.ingest(*(f"s{number}" for number in range(5)))
-        taken = [bench.take(ItemKind.SCENE, 2) for _ in range(4)]
-        assert [len(jobs) for jobs in taken] == [2, 2, 1, 0]
-        assert sorted(job.item for jobs in taken for job in jobs) == scenes
+    def test_a_lease_respects_the_limit_and_never_repeats_a_job(self, harness: QueueHarness) -> None:
+        scenes = harness.ingest(*(f"s{number}" for number in range(5)))
+        batches = [harness.lease(ItemKind.SCENE, 2) for _ in range(4)]
+        assert [len(jobs) for jobs in batches] == [2, 2, 1, 0]
+        assert sorted(job.item for jobs in batches for job in jobs) == scenes
 
-    def test_a_worker_that_lives_keeps_its_job(self, bench: QueueHarness) -> None:
-        bench.ingest("s1")
-        (job,) = bench.take(ItemKind.SCENE, 1)
-        bench.let_leases_expire([job])
-        assert bench.take(ItemKind.SCENE, 1) == []
-        assert not bench.is_withdrawn(job)
-        bench.answer(job, Status.DONE)
-        assert bench.ended(Status.DONE) == {(ItemKind.SCENE, job.item): 1}
+    def test_a_worker_that_renews_keeps_its_job(self, harness: QueueHarness) -> None:
+        harness.ingest("s1")
+        (job,) = harness.lease(ItemKind.SCENE, 1)
+        harness.let_leases_expire([job])
+        assert harness.lease(ItemKind.SCENE, 1) == []
+        assert not harness.is_withdrawn(job)
+        harness.report(job, Status.DONE)
+        assert harness.count_transitions(Status.DONE) == {(ItemKind.SCENE, job.item): 1}
 
-    def test_the_job_of_a_dead_worker_is_the_next_attempt_of_another(self, bench: QueueHarness) -> None:
-        bench.ingest("s1", "s2")
-        dead, living = bench.take(ItemKind.SCENE, 1), bench.take(ItemKind.SCENE, 1)
-        bench.let_leases_expire(living)
-        (again,) = bench.take(ItemKind.SCENE, 5)
+    def test_the_job_of_a_dead_worker_becomes_the_next_attempt(self, harness: QueueHarness) -> None:
+        harness.ingest("s1", "s2")
+        dead, living = harness.lease(ItemKind.SCENE, 1), harness.lease(ItemKind.SCENE, 1)
+        harness.let_leases_expire(living)
+        (again,) = harness.lease(ItemKind.SCENE, 5)
         assert (again.item, again.attempt) == (dead[0].item, 2)
 
-    def test_a_worker_that_comes_late_changes_nothing(self, bench: QueueHarness) -> None:
-        bench.ingest("s1")
-        (late,) = bench.take(ItemKind.SCENE, 1)
-        bench.let_leases_expire([])
-        assert bench.report(late, Status.FAILED).code == "stale"
-        (again,) = bench.take(ItemKind.SCENE, 1)
-        assert bench.report(late, Status.DONE).code == "stale"
-        bench.answer(again, Status.DONE)
-        assert bench.ended(Status.DONE) == {(ItemKind.SCENE, again.item): 1}
-        assert not bench.ended(Status.FAILED)
+    def test_a_late_result_changes_nothing(self, harness: QueueHarness) -> None:
+        harness.ingest("s1")
+        (late,) = harness.lease(ItemKind.SCENE, 1)
+        harness.let_leases_expire([])
+        assert harness.report_late(late, Status.FAILED).code == "stale"
+        (again,) = harness.lease(ItemKind.SCENE, 1)
+        assert harness.report_late(late, Status.DONE).code == "stale"
+        harness.report(again, Status.DONE)
+        assert harness.count_transitions(Status.DONE) == {(ItemKind.SCENE, again.item): 1}
+        assert not harness.count_transitions(Status.FAILED)
 
-    def test_what_fails_comes_again_as_the_next_attempt(self, bench: QueueHarness) -> None:
-        bench.ingest("s1")
-        (job,) = bench.take(ItemKind.SCENE, 1)
-        bench.answer(job, Status.RETRY, "it broke")
-        (again,) = bench.take(ItemKind.SCENE, 1)
+    def test_a_failed_job_becomes_the_next_attempt(self, harness: QueueHarness) -> None:
+        harness.ingest("s1")
+        (job,) = harness.lease(ItemKind.SCENE, 1)
+        harness.report(job, Status.RETRY, "it broke")
+        (again,) = harness.lease(ItemKind.SCENE, 1)
         assert (again.item, again.attempt) == (job.item, 2)
-        bench.answer(again, Status.FAILED, "for good")
-        assert bench.take(ItemKind.SCENE, 1) == []
-        assert bench.ended(Status.FAILED)[ItemKind.SCENE, job.item] == 1
+        harness.report(again, Status.FAILED, "for good")
+        assert harness.lease(ItemKind.SCENE, 1) == []
+        assert harness.count_transitions(Status.FAILED)[ItemKind.SCENE, job.item] == 1
 
-    def test_a_job_that_is_withdrawn_reaches_nobody(self, bench: QueueHarness) -> None:
-        given_up, kept = bench.ingest("s1", "s2")
-        bench.do(FailItem(ItemKind.SCENE, given_up, force=True))
-        assert _of(bench.take(ItemKind.SCENE, 5)) == [(kept, 1)]
+    def test_a_withdrawn_job_reaches_no_worker(self, harness: QueueHarness) -> None:
+        failed, kept = harness.ingest("s1", "s2")
+        harness.do(FailItem(ItemKind.SCENE, failed, force=True))
+        assert _of(harness.lease(ItemKind.SCENE, 5)) == [(kept, 1)]
 
-    def test_whoever_holds_a_job_that_is_withdrawn_learns_of_it(self, bench: QueueHarness) -> None:
-        bench.ingest("s1", "s2")
-        given_up, kept = bench.take(ItemKind.SCENE, 1) + bench.take(ItemKind.SCENE, 1)
-        bench.do(FailItem(ItemKind.SCENE, given_up.item, force=True))
-        assert bench.is_withdrawn(given_up)
-        assert not bench.is_withdrawn(kept)
-        assert bench.report(given_up, Status.DONE).code == "refused"
+    def test_the_holder_of_a_withdrawn_job_detects_it(self, harness: QueueHarness) -> None:
+        harness.ingest("s1", "s2")
+        failed, kept = harness.lease(ItemKind.SCENE, 1) + harness.lease(ItemKind.SCENE, 1)
+        harness.do(FailItem(ItemKind.SCENE, failed.item, force=True))
+        assert harness.is_withdrawn(failed)
+        assert not harness.is_withdrawn(kept)
+        assert harness.report_late(failed, Status.DONE).code == "refused"
 
-    def test_the_jobs_of_an_aoi_that_is_deleted_are_withdrawn(self, bench: QueueHarness) -> None:
-        bench.ingest("s1", "s2")
-        (held,) = bench.take(ItemKind.SCENE, 1)
-        bench.do(DeleteAOI(AOI))
-        assert bench.take(ItemKind.SCENE, 5) == []
-        assert bench.is_withdrawn(held)
+    def test_the_jobs_of_a_deleted_aoi_are_withdrawn(self, harness: QueueHarness) -> None:
+        harness.ingest("s1", "s2")
+        (held,) = harness.lease(ItemKind.SCENE, 1)
+        harness.do(DeleteAOI(AOI))
+        assert harness.lease(ItemKind.SCENE, 5) == []
+        assert harness.is_withdrawn(held)
 
-    def test_everything_is_done_though_workers_die(self, bench: QueueHarness) -> None:
+    def test_all_work_completes_although_workers_die(self, harness: QueueHarness) -> None:
         after = None
         for number in range(6):
-            bench.ingest(name := f"s{number}", after=after)
+            harness.ingest(name := f"s{number}", after=after)
             after = name
         deaths = 0
-        while jobs := bench.take(ItemKind.SCENE, 3) + bench.take(ItemKind.TILE, 3):
+        while jobs := harness.lease(ItemKind.SCENE, 3) + harness.lease(ItemKind.TILE, 3):
             living = [job for job in jobs if job.attempt > 1 or job.item % 2]
             if len(living) < len(jobs):
                 deaths += len(jobs) - len(living)
-                bench.let_leases_expire(living)
+                harness.let_leases_expire(living)
             for job in living:
-                bench.answer(job, Status.DONE)
-        done = bench.ended(Status.DONE)
+                harness.report(job, Status.DONE)
+        done = harness.count_transitions(Status.DONE)
         assert deaths == 6
         assert len(done) == 12
         assert set(done.values()) == {1}

@@ -63,7 +63,7 @@ def dispatcher(
 
 
 def turn_until(dispatcher: Dispatcher, is_so: Callable[[Stats], bool]) -> Stats:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 240
     while not is_so(dispatcher.stats):
         assert time.monotonic() < deadline, dispatcher.stats
         dispatcher.step()
@@ -246,7 +246,7 @@ def client_jobs(number: int) -> list[Job]:
 def test_nothing_is_leased_for_a_cluster_that_does_not_answer(engine: Running) -> None:
     grow(engine, 1)
     work = dispatcher(engine, f"tcp://127.0.0.1:{free_port()}", TaskSpec(nothing))
-    with pytest.raises(ServerUnavailable, match="does not answer"):
+    with pytest.raises(ServerUnavailable, match="does not respond"):
         work.step()
     assert engine.store.reader.backlog(ItemKind.SCENE) == (1, 0)
 
@@ -284,7 +284,7 @@ def test_results_are_kept_while_the_server_is_away(engine: Running, client: Clie
     work.step()
     source.is_away = True
     GATE.set()
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 240
     while work.stats.running:
         assert time.monotonic() < deadline
         with pytest.raises(ServerUnavailable):
@@ -310,7 +310,7 @@ def test_a_run_says_what_it_waits_for_and_goes_on(engine: Running, client: Clien
 
 
 def eventually(is_so: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 240
     while not is_so():
         assert time.monotonic() < deadline
         time.sleep(0.01)
@@ -324,7 +324,7 @@ def test_to_finish_is_to_take_no_more(engine: Running, client: Client) -> None:
     grow(engine, 3)
     work = process(engine, client)
     eventually(lambda: work.stats.running == 2)
-    with pytest.raises(TimeoutError, match="has not ended within 5e-05 seconds: <Processing on tcp"):
+    with pytest.raises(TimeoutError, match="Still running after 5e-05 seconds: <Processing on tcp"):
         work.finish(5e-5)
     GATE.set()
     work.finish(30)
@@ -380,5 +380,5 @@ def test_a_function_that_cannot_be_sent_is_refused_at_once(engine: Running, clie
 
 
 def test_there_has_to_be_something_to_do(engine: Running, client: Client) -> None:
-    with pytest.raises(ValueError, match="nothing to do"):
+    with pytest.raises(ValueError, match="No function"):
         Processing(LocalJobSource(engine.workflow.submit), client, {ItemKind.SCENE: None}, 60)

@@ -204,7 +204,7 @@ def test_leases_run_out_by_themselves() -> None:
         lease(engine, 1, seconds=3_000)
         lease(engine, 2, seconds=0.3)
         assert backlog(engine) == (0, 3)
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 240
         while backlog(engine) != (2, 1):
             assert time.monotonic() < deadline
             time.sleep(0.01)
@@ -326,7 +326,7 @@ def test_leases_that_ran_out_while_the_server_was_away_are_taken_back(tmp_path: 
     store = open_store(f"duckdb:///{path}")
     workflow = CommandProcessor(store, LeaseQueue, clock=lambda: START + timedelta(days=1))
     try:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 240
         while store.reader.backlog(ItemKind.SCENE) != (1, 0):
             assert time.monotonic() < deadline
             time.sleep(0.01)

@@ -51,7 +51,7 @@ class Service:
 
     def wait_for(self, queue: str) -> dict[str, Any]:
         """What is taken as soon as there is something to take."""
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 240
         while (message := self.take(queue)) is None:
             assert time.monotonic() < deadline
             time.sleep(0.02)
@@ -213,7 +213,7 @@ def test_results_are_applied_in_order_and_what_is_none_is_dropped(
     assert status(engine, ItemKind.SCENE, 1) == "RETRY"
     assert "twice\ufffd" in str(document(engine, ItemKind.SCENE, 1))
     assert status(engine, ItemKind.SCENE, 2) == "DONE"
-    assert caplog.text.count("is no result") == 10
+    assert caplog.text.count("pgqueue_message_invalid") == 10
     assert engine.do(DrainResults(100)) == 0
 
 
@@ -278,7 +278,7 @@ def test_workers_that_lease_get_nothing_and_what_they_had_is_awaited(postgres_ur
         assert engine.do(LeaseJobs("downloader", 1, 60, "w")) == []
         assert rows(postgres_url, DOWNLOADER) == []
         engine.clock.seconds = 61
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 240
         while not queued(postgres_url, ItemKind.SCENE):
             assert time.monotonic() < deadline
             time.sleep(0.1)
@@ -341,7 +341,7 @@ def test_services_do_an_ingestion_of_a_server_that_has_taken_the_place_of_theirs
         for thread in threads:
             thread.start()
         try:
-            deadline = time.monotonic() + 120
+            deadline = time.monotonic() + 240
             while {one["status"] for one in http.get("/aoi/Fyn/tiles").json()} != {"DONE"}:
                 assert time.monotonic() < deadline, http.get("/aoi/Fyn").text
                 time.sleep(0.2)

@@ -23,9 +23,9 @@ from workflow_monitor.domain.errors import Conflict, StoreUnavailable
 from workflow_monitor.store import open_store
 from workflow_monitor.store.duckdb import backups
 from workflow_monitor.store.duckdb import restore as restore_module
-from workflow_monitor.store.duckdb.backups import folder_of, listed
+from workflow_monitor.store.duckdb.backups import backup_folder, list_backups
+from workflow_monitor.store.duckdb.files import acquire_lock
 from workflow_monitor.store.duckdb.restore import GAP, restore
-from workflow_monitor.store.duckdb.store import acquire_lock
 
 SEED = os.environ.get("WORKFLOW_MONITOR_SEED") or str(random.randrange(10**6))
 ROUNDS = effort(4, 100)
@@ -77,7 +77,7 @@ def test_a_backup_holds_all_that_was_acknowledged_before(path: Path) -> None:
     with running_on(path) as engine:
         fill(engine)
         backup = back_up(engine)
-        assert backup.parent == folder_of(path)
+        assert backup.parent == backup_folder(path)
         assert backup.stat().st_mode & 0o777 == 0o600
         assert backup.parent.stat().st_mode & 0o777 == 0o700
         expected = engine.snapshot(), engine.events()
@@ -107,11 +107,11 @@ def test_the_oldest_backups_are_forgotten(path: Path) -> None:
         made = [back_up(engine, keep=2) for _ in range(4)]
         assert [file.exists() for file in made] == [False, False, True, True]
         assert [backup.file for backup in engine.store.backups()] == [str(made[3]), str(made[2])]
-    (folder_of(path) / "something else").write_text("stays")
+    (backup_folder(path) / "something else").write_text("stays")
     with running_on(path) as engine:
         back_up(engine, keep=1)
-    assert len(listed(path)) == 1
-    assert (folder_of(path) / "something else").exists()
+    assert len(list_backups(path)) == 1
+    assert (backup_folder(path) / "something else").exists()
 
 
 def test_two_are_not_made_at_once(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -139,7 +139,7 @@ def test_two_are_not_made_at_once(path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 def test_a_store_in_memory_has_none() -> None:
     store = open_store("duckdb:///:memory:")
-    with pytest.raises(Conflict, match="kept in memory"):
+    with pytest.raises(Conflict, match="has no backups"):
         store.back_up(1)
     assert store.backups() == []
     store.close()
@@ -149,19 +149,19 @@ def test_without_room_none_is_made_and_the_store_goes_on(path: Path, monkeypatch
     monkeypatch.setattr(backups, "RESERVE", 2**60)
     with running_on(path) as engine:
         fill(engine)
-        with pytest.raises(StoreUnavailable, match=r"too little room for a backup .* Free some space"):
+        with pytest.raises(StoreUnavailable, match=r"needs more disk space: .* Free some space"):
             back_up(engine)
         engine.ingest(AOI, *scenes(100, 1))
-        assert list(folder_of(path).iterdir()) == []
+        assert list(backup_folder(path).iterdir()) == []
 
 
 def test_a_backup_that_fails_leaves_nothing_and_the_store_goes_on(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backups, "check_integrity", lambda _: ["two jobs that are out for an item: (1,)"])
     with running_on(path) as engine:
         fill(engine)
-        with pytest.raises(StoreUnavailable, match="does not hang together, so it was not kept: two jobs"):
+        with pytest.raises(StoreUnavailable, match="is inconsistent, so it was deleted: two jobs"):
             back_up(engine)
-        assert list(folder_of(path).iterdir()) == []
+        assert list(backup_folder(path).iterdir()) == []
         engine.ingest(AOI, *scenes(100, 1))
         monkeypatch.undo()
         back_up(engine)
@@ -183,7 +183,7 @@ def test_a_restored_store_is_as_it_was_and_what_was_there_is_kept_aside(backed_u
     before = {name: text for name, text in contents(backed_up.parent).items() if name.startswith(backed_up.name)}
     found = restore(backed_up)
     assert (found.aois, found.scenes, found.tiles) == (1, 20, 20)
-    assert found.backup == Path(listed(backed_up)[0].file)
+    assert found.backup == Path(list_backups(backed_up)[0].file)
     assert found.aside is not None
     assert contents(found.aside) == before
     with running_on(backed_up) as engine:
@@ -208,7 +208,7 @@ def test_an_older_state_is_not_taken_for_the_restored_one(backed_up: Path) -> No
     found = restore(backed_up)
     assert found.aside is not None
     shutil.copy2(found.aside / backed_up.name, backed_up)
-    with pytest.raises(StoreUnavailable, match="transactions that were acknowledged are not in it"):
+    with pytest.raises(StoreUnavailable, match="acknowledged transactions are missing"):
         open_store(f"duckdb:///{backed_up}")
 
 
@@ -252,14 +252,14 @@ def test_a_server_that_only_tries_to_open_the_store_is_waited_for(backed_up: Pat
 
 
 def test_a_store_that_is_open_is_not_restored(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(restore_module, "PATIENCE", 0.1)
+    monkeypatch.setattr(restore_module, "LOCK_WAIT_SECONDS", 0.1)
     with held(path) as owner:
         assert f"belongs to another running server (process {owner.pid}" in refusal(path)
 
 
 @pytest.mark.parametrize("damage", ["garbage", "half", "missing", "a job less", "others"])
 def test_a_backup_that_is_broken_changes_nothing(backed_up: Path, tmp_path: Path, damage: str) -> None:
-    backup = Path(listed(backed_up)[0].file)
+    backup = Path(list_backups(backed_up)[0].file)
     if damage == "garbage":
         backup.write_bytes(b"garbage" * 1000)
     elif damage == "half":
@@ -278,7 +278,7 @@ def test_a_backup_that_is_broken_changes_nothing(backed_up: Path, tmp_path: Path
 def test_without_backups_it_says_where_they_would_be(path: Path) -> None:
     with running_on(path) as engine:
         fill(engine)
-    assert f"There is no backup in {folder_of(path)}" in refusal(path)
+    assert f"There is no backup in {backup_folder(path)}" in refusal(path)
 
 
 def found_in(path: Path) -> str:

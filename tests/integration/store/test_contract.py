@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from workflow_monitor.domain.status import ItemKind
+from workflow_monitor.store import graph_reader, reader
 from workflow_monitor.store import open_store as open_by_url
-from workflow_monitor.store import reader
 from workflow_monitor.store.interfaces import Store
 from workflow_monitor.testing import StoreContract
 
@@ -17,6 +17,7 @@ from workflow_monitor.testing import StoreContract
 class SQLContract(StoreContract):
     def shorten(self, monkeypatch: pytest.MonkeyPatch, length: int) -> None:
         monkeypatch.setattr(reader, "CHUNK", length)
+        monkeypatch.setattr(graph_reader, "CHUNK", length)
         monkeypatch.setattr(reader, "BATCH", dict.fromkeys(ItemKind, length))
 
 

@@ -22,7 +22,8 @@ from tests.invariants import unsound_in
 from workflow_monitor.domain.commands import CreateAOI, DeleteAOI, PruneHistory
 from workflow_monitor.domain.errors import StoreInUse, StoreUnavailable
 from workflow_monitor.store import open_store
-from workflow_monitor.store.duckdb import DuckDBStore, store, wal
+from workflow_monitor.store.duckdb import DuckDBStore, wal
+from workflow_monitor.store.duckdb import files as store_files
 from workflow_monitor.testing.engine_harness import START
 
 
@@ -91,7 +92,7 @@ def test_a_url_that_names_no_file_is_refused_with_what_is_expected(url: str) -> 
 
 
 def test_an_unknown_kind_of_store_is_refused_with_those_there_are() -> None:
-    with pytest.raises(StoreUnavailable, match=r"No store is installed for oracle: .*there are .*duckdb"):
+    with pytest.raises(StoreUnavailable, match=r"No store is installed for oracle: .*Installed: .*duckdb"):
         open_store("oracle://somewhere")
 
 
@@ -250,7 +251,7 @@ def test_a_broken_file_is_refused_and_left_as_it_is(path: Path, damage: str) -> 
     path.write_bytes(broken)
     detail = refusal(path)
     assert "damaged or no DuckDB file. It was left as it is." in detail
-    assert f"restore one from elsewhere: workflow-monitor restore {path} --backup FILE" in detail
+    assert f"restore one from another place: workflow-monitor restore {path} --backup FILE" in detail
     assert path.read_bytes() == broken
 
 
@@ -288,7 +289,7 @@ def test_the_duckdb_file_of_others_is_left_as_it_is(path: Path) -> None:
         connection.execute("CREATE TABLE harvest (year INTEGER)")
     before = hashlib.sha256(path.read_bytes()).digest()
     detail = refusal(path)
-    assert "a DuckDB file with other things in it (the table 'harvest')" in detail
+    assert "a DuckDB file of another program (with the table 'harvest')" in detail
     assert "choose another file by store_url" in detail
     assert hashlib.sha256(path.read_bytes()).digest() == before
 
@@ -308,7 +309,7 @@ def test_a_file_of_a_newer_version_is_refused_with_both_versions(path: Path) -> 
     before = path.read_bytes()
     detail = refusal(path)
     assert "has version 77, which a newer workflow-monitor wrote" in detail
-    assert f"knows versions up to {newest_version()}. Upgrade workflow-monitor" in detail
+    assert f"supports versions up to {newest_version()}. Upgrade workflow-monitor" in detail
     assert path.read_bytes() == before
 
 
@@ -524,9 +525,9 @@ def test_on_a_nearly_full_disk_the_log_is_left_alone(
         for number in range(0, 60, 10):
             engine.ingest(AOI, *scenes(number, 10))
         assert path.with_name(path.name + ".wal").stat().st_size > 20_000
-    told = [record.message for record in caplog.records if "nearly full" in record.message]
+    told = [record.message for record in caplog.records if "disk_nearly_full" in record.message]
     assert len(told) == 1
-    assert "free some space" in told[0]
+    assert "free_mb=" in told[0]
 
 
 def test_the_log_is_written_into_the_file_when_it_has_grown(path: Path) -> None:
@@ -585,14 +586,14 @@ fs.example.org:/home /home nfs4 rw 0 0
     ],
 )
 def test_the_file_system_of_a_folder_is_that_of_the_nearest_mount(folder: str, expected: str) -> None:
-    assert store._file_system(Path(folder), MOUNTS) == expected
+    assert store_files._file_system(Path(folder), MOUNTS) == expected
 
 
 @pytest.mark.parametrize(("system", "warns"), [("nfs4", True), ("cifs", True), ("ext4", False), ("", False)])
 def test_a_network_file_system_is_warned_of(
     path: Path, system: str, warns: bool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(store, "_file_system", lambda _: system)
+    monkeypatch.setattr(store_files, "_file_system", lambda _: system)
     with caplog.at_level(logging.WARNING):
         fill(path, 1)
     told = [json.dumps(record.message) for record in caplog.records if "network file system" in record.message]

@@ -82,9 +82,9 @@ def test_a_store_that_was_killed_is_whole(killed: Path) -> None:
 def test_a_log_that_was_removed_is_missed(killed: Path) -> None:
     beside(killed, ".wal").unlink()
     detail = refusal(killed)
-    assert f"the last {COMMITS} of {COMMITS + 1} transactions that were acknowledged are not in it" in detail
+    assert f"the last {COMMITS} of {COMMITS + 1} acknowledged transactions are missing" in detail
     assert "It was left as it is." in detail
-    assert f"To go on with what is there: workflow-monitor restore {killed} --as-is" in detail
+    assert f"To continue with the data in the file: workflow-monitor restore {killed} --as-is" in detail
 
 
 def test_an_older_copy_of_the_file_is_noticed(path: Path, tmp_path: Path) -> None:
@@ -94,7 +94,7 @@ def test_an_older_copy_of_the_file_is_noticed(path: Path, tmp_path: Path) -> Non
     with running_on(path) as engine:
         engine.ingest(AOI, *scenes(0, 1))
     path.write_bytes(older)
-    assert "the last 1 of 2 transactions that were acknowledged are not in it" in refusal(path)
+    assert "the last 1 of 2 acknowledged transactions are missing" in refusal(path)
 
 
 def test_another_future_of_the_same_store_is_noticed(path: Path, tmp_path: Path) -> None:
@@ -114,20 +114,20 @@ def test_another_store_in_its_place_is_noticed(path: Path, tmp_path: Path) -> No
         with running_on(each) as engine:
             engine.do(CreateAOI(AOI))
     shutil.copy2(other, path)
-    assert "another store was here before" in refusal(path)
+    assert "the high-water mark belongs to another store" in refusal(path)
 
 
 def test_a_file_that_is_gone_is_missed(killed: Path) -> None:
     killed.unlink()
     beside(killed, ".wal").unlink()
     detail = refusal(killed)
-    assert f"the file is gone, with the {COMMITS + 1} transactions that" in detail
-    assert f"To start anew, remove {beside(killed, '.mark')}." in detail
+    assert f"the file is missing, with the {COMMITS + 1} transactions that" in detail
+    assert f"To start with an empty store, remove {beside(killed, '.mark')}." in detail
 
 
 def test_a_mark_that_is_gone_is_missed_unless_the_store_was_closed(path: Path, killed: Path) -> None:
     beside(killed, ".mark").unlink()
-    assert "it was not closed, and the mark that tells how far it had come is missing" in refusal(killed)
+    assert "it was not closed properly, and its high-water mark is missing" in refusal(killed)
     beside(path, ".mark").unlink()
     assert holds_all(path)
     assert beside(path, ".mark").stat().st_size == SIZE
@@ -136,7 +136,7 @@ def test_a_mark_that_is_gone_is_missed_unless_the_store_was_closed(path: Path, k
 @pytest.mark.parametrize("garbled", [b"", b"[]", bytes(SIZE), b"x" * SIZE])
 def test_a_mark_that_is_damaged_is_told(killed: Path, garbled: bytes) -> None:
     beside(killed, ".mark").write_bytes(garbled)
-    assert f"{beside(killed, '.mark')}, which tells how far the store has come, is damaged." in refusal(killed)
+    assert f"{beside(killed, '.mark')} is damaged." in refusal(killed)
 
 
 def test_a_mark_may_be_behind_but_never_ahead(path: Path, tmp_path: Path) -> None:

@@ -110,7 +110,7 @@ def theirs(url: str) -> dict[str, list[tuple[Any, ...]]]:
 def documents(engine: Running) -> dict[Any, Any]:
     """What the lists say, with the AOIs and their workloads."""
     aois = sorted(engine.store.reader.aois(), key=lambda aoi: aoi.name)
-    listed = {
+    list_backups = {
         kind: {
             aoi.name: texts(engine.store.reader.items(kind, [aoi.id], tuple(Status), None, "document")) for aoi in aois
         }
@@ -120,8 +120,8 @@ def documents(engine: Running) -> dict[Any, Any]:
         "aois": {aoi.name: (aoi.status, +aoi.scenes, +aoi.tiles, +aoi.tiles_of_done_scenes) for aoi in aois},
         "roots": {aoi.name: engine.store.reader.roots(aoi.id) for aoi in aois},
         "ends": {aoi.name: numbers(engine.store.reader.leaf_tiles(aoi.id, "short")) for aoi in aois},
-        ItemKind.SCENE: listed[ItemKind.SCENE],
-        ItemKind.TILE: listed[ItemKind.TILE],
+        ItemKind.SCENE: list_backups[ItemKind.SCENE],
+        ItemKind.TILE: list_backups[ItemKind.TILE],
     }
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from workflow_monitor.domain.commands import CreateAOI
 from workflow_monitor.domain.status import ItemKind, Status
-from workflow_monitor.store import open_store, reader
+from workflow_monitor.store import graph_reader, open_store, reader
 from workflow_monitor.testing.engine_harness import AOI, Running, engine_on, ingest
 
 
@@ -39,6 +39,7 @@ def cursors(engine: Running, monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 def test_a_list_that_is_closed_early_lets_its_cursor_go(engine: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reader, "CHUNK", 2)
+    monkeypatch.setattr(graph_reader, "CHUNK", 2)
     ingest(engine, 10)
     number, read = cursors(engine, monkeypatch), engine.store.reader
     lists: list[Any] = [

@@ -85,7 +85,7 @@ def test_only_what_nobody_foresaw_is_logged(caplog: pytest.LogCaptureFixture) ->
     assert not caplog.records
     run_job(raising(KeyError("band")), DOWNLOAD)
     (record,) = caplog.records
-    assert record.getMessage() == "scene 3 failed in its attempt 1"
+    assert record.getMessage() == "job_failed kind=scene id=3 attempt=1"
     assert record.exc_info is not None
 
 

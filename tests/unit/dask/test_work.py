@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from workflow_monitor.dask import Job, TaskSpec
-from workflow_monitor.dask.work import ImportedFunction, as_work
+from workflow_monitor.dask.work import ImportedFunction, to_task_spec
 from workflow_monitor.domain.status import ItemKind
 
 JOB = Job(ItemKind.SCENE, 3, 1, {})
@@ -11,7 +11,7 @@ done: list[Job] = []
 
 
 def test_a_function_is_imported_when_it_is_called() -> None:
-    work = as_work("tests.unit.dask.test_work:do")
+    work = to_task_spec("tests.unit.dask.test_work:do")
     work.function(JOB)
     assert done == [JOB]
     with pytest.raises(ModuleNotFoundError):
@@ -29,10 +29,10 @@ def test_a_function_is_named_with_its_module(path: str) -> None:
 
 
 def test_a_function_and_work_are_both_understood() -> None:
-    assert as_work(do) == TaskSpec(do)
-    assert as_work(TaskSpec(do, limit=3)) == TaskSpec(do, limit=3)
+    assert to_task_spec(do) == TaskSpec(do)
+    assert to_task_spec(TaskSpec(do, limit=3)) == TaskSpec(do, limit=3)
 
 
 def test_nothing_can_be_done_without_room() -> None:
-    with pytest.raises(ValueError, match="at least one job"):
+    with pytest.raises(ValueError, match="at least 1"):
         TaskSpec(do, limit=0)

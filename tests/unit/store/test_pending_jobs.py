@@ -1,4 +1,4 @@
-"""The jobs that wait, as they are known in memory, are those that a look at all jobs would find."""
+"""The jobs that wait, as they are cache in memory, are those that a fetch at all jobs would find."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from workflow_monitor.domain.models import Job
 from workflow_monitor.domain.status import ItemKind
 from workflow_monitor.store.duckdb.pending_jobs import PendingJobCache
 
-AHEAD, MOST = 3, 5
+FETCH_SIZE, MAX_CACHED = 3, 5
 queues = st.sampled_from(ItemKind)
 steps = st.lists(
     st.one_of(
         st.tuples(st.just("publish"), queues, st.integers(1, 8)),
-        st.tuples(st.just("take"), queues, st.integers(1, 8)),
+        st.tuples(st.just("pop"), queues, st.integers(1, 8)),
         st.tuples(st.just("drop"), queues, st.integers(0, 20)),
-        st.tuples(st.just("forget"), queues, st.just(0)),
+        st.tuples(st.just("clear"), queues, st.just(0)),
     ),
     max_size=60,
 )
@@ -28,7 +28,7 @@ class Table:
     def __init__(self) -> None:
         self.waiting: list[Job] = []
         self.published = 0
-        self.looks = 0
+        self.fetches = 0
 
     def publish(self, queue: ItemKind, number: int) -> list[Job]:
         new = [Job(self.published + index, queue, 1, 1, 1) for index in range(1, number + 1)]
@@ -36,46 +36,46 @@ class Table:
         self.waiting += new
         return new
 
-    def look(self, queue: ItemKind, number: int, after: int) -> list[Job]:
-        self.looks += 1
+    def fetch(self, queue: ItemKind, number: int, after: int) -> list[Job]:
+        self.fetches += 1
         return [job for job in self.waiting if job.kind is queue and job.id > after][:number]
 
 
 @given(steps)
 def test_what_is_taken_is_what_has_waited_longest(todo: list[tuple[str, ItemKind, int]]) -> None:
     table = Table()
-    known = PendingJobCache(table.look, AHEAD, MOST)
+    cache = PendingJobCache(table.fetch, FETCH_SIZE, MAX_CACHED)
     for step, queue, number in todo:
         match step:
             case "publish":
-                known.publish(table.publish(queue, number))
-            case "take":
-                expected = table.look(queue, number, 0)
-                assert known.take(queue, number) == expected
+                cache.publish(table.publish(queue, number))
+            case "pop":
+                expected = table.fetch(queue, number, 0)
+                assert cache.pop(queue, number) == expected
                 table.waiting = [job for job in table.waiting if job not in expected]
             case "drop":
-                known.drop([number])
+                cache.drop([number])
                 table.waiting = [job for job in table.waiting if job.id != number]
             case _:
-                known.forget()
+                cache.clear()
 
 
 def test_is_looked_for_once_as_long_as_workers_keep_up() -> None:
     table = Table()
-    known = PendingJobCache(table.look, AHEAD, MOST)
-    assert known.take(ItemKind.TILE, 1) == []
+    cache = PendingJobCache(table.fetch, FETCH_SIZE, MAX_CACHED)
+    assert cache.pop(ItemKind.TILE, 1) == []
     for _ in range(100):
-        known.publish(table.publish(ItemKind.TILE, 2))
-        assert len(known.take(ItemKind.TILE, 2)) == 2
-    assert table.looks == 1
+        cache.publish(table.publish(ItemKind.TILE, 2))
+        assert len(cache.pop(ItemKind.TILE, 2)) == 2
+    assert table.fetches == 1
 
 
 def test_keeps_no_more_in_memory_than_it_has_to() -> None:
     table = Table()
-    known = PendingJobCache(table.look, AHEAD, MOST)
-    assert known.take(ItemKind.TILE, 1) == []
-    known.publish(table.publish(ItemKind.TILE, 1_000))
-    kept = known.take(ItemKind.TILE, MOST)
-    assert (len(kept), table.looks) == (MOST, 1)
-    assert [job.id for job in known.take(ItemKind.TILE, 2)] == [MOST + 1, MOST + 2]
-    assert table.looks == 2
+    cache = PendingJobCache(table.fetch, FETCH_SIZE, MAX_CACHED)
+    assert cache.pop(ItemKind.TILE, 1) == []
+    cache.publish(table.publish(ItemKind.TILE, 1_000))
+    kept = cache.pop(ItemKind.TILE, MAX_CACHED)
+    assert (len(kept), table.fetches) == (MAX_CACHED, 1)
+    assert [job.id for job in cache.pop(ItemKind.TILE, 2)] == [MAX_CACHED + 1, MAX_CACHED + 2]
+    assert table.fetches == 2

@@ -1,4 +1,4 @@
-"""Backups of a store: where they are, how one is made while the store is read and written, and how one gets back to them."""
+"""Backups of a store: location, creation during reads and writes, and the hint to restore one."""
 
 from __future__ import annotations
 
@@ -22,56 +22,56 @@ from workflow_monitor.store.sql import statements
 _SQL = statements(("workflow_monitor.store.duckdb", "backups.sql"))
 _NAME = re.compile(r"(\d{8}T\d{6}Z)\.duckdb")
 _TIME = "%Y%m%dT%H%M%SZ"
-#: what has to stay free on the disk beside a backup
+#: free disk space to keep beside a backup, bytes
 RESERVE = 32 * 2**20
 
 
-def folder_of(store: Path) -> Path:
-    """The folder with the backups of a store."""
+def backup_folder(store: Path) -> Path:
+    """Return the folder with the backups of a store."""
     return store.with_name(store.name + ".backups")
 
 
 def made_at(backup: Path) -> datetime | None:
-    """When a backup was made, as its name tells."""
-    found = _NAME.fullmatch(backup.name)
-    return datetime.strptime(found[1], _TIME).replace(tzinfo=UTC) if found else None
+    """Parse the time of a backup from its file name; None for another file."""
+    match = _NAME.fullmatch(backup.name)
+    return datetime.strptime(match[1], _TIME).replace(tzinfo=UTC) if match else None
 
 
-def listed(store: Path) -> list[Backup]:
-    """The backups of a store, the last first."""
+def list_backups(store: Path) -> list[Backup]:
+    """Return the backups of a store, the newest first."""
     try:
-        files = sorted(folder_of(store).iterdir(), reverse=True)
+        files = sorted(backup_folder(store).iterdir(), reverse=True)
     except OSError:
         return []
     return [Backup(str(file), made, file.stat().st_size) for file in files if (made := made_at(file))]
 
 
 def restore_hint(store: Path) -> str:
-    """What to do about a store that cannot be used: the command that restores its last backup."""
+    """Return the advice for an unusable store: the command that restores its last backup."""
     command = f"workflow-monitor restore {shlex.quote(str(store))}"
-    for last in listed(store):
+    for last in list_backups(store):
         return f"To keep it aside and restore the last backup, of {last.made:%Y-%m-%d %H:%M} UTC: {command}"
     return (
-        f"There is no backup in {folder_of(store)}. To keep it aside and restore one from elsewhere: "
+        f"There is no backup in {backup_folder(store)}. To keep it aside and restore one from another place: "
         f"{command} --backup FILE; or choose another file by store_url."
     )
 
 
 class Backups:
-    """Makes the backups of a store, one at a time."""
+    """Creates the backups of a store, one at a time."""
 
     def __init__(self, store: Path) -> None:
         self._store = store
-        self._folder = folder_of(store)
-        self._at_it = threading.Lock()
+        self._folder = backup_folder(store)
+        self._running = threading.Lock()
 
     def make(self, cursor: duckdb.DuckDBPyConnection, keep: int) -> Backup:
-        """Make one through a cursor of its own; Conflict if another is being made, OSError, duckdb.Error."""
-        if not self._at_it.acquire(blocking=False):
+        """Create a backup through `cursor`, and prune old ones; raise Conflict if one is being made, OSError or duckdb.Error."""
+        if not self._running.acquire(blocking=False):
             raise Conflict("A backup is being made; wait for it.")
         try:
             self._folder.mkdir(mode=0o700, exist_ok=True)
-            self._check_room()
+            self._check_free_space()
             new = self._folder / "unfinished"
             _remove(new)
             try:
@@ -79,34 +79,34 @@ class Backups:
             except BaseException:
                 _remove(new)
                 raise
-            made = self._put_in_place(new)
+            made = self._publish(new)
         finally:
-            self._at_it.release()
-        self._forget(keep)
+            self._running.release()
+        self._prune(keep)
         return made
 
-    def _check_room(self) -> None:
+    def _check_free_space(self) -> None:
         needed = sum(file.stat().st_size for file in _with_log(self._store) if file.exists()) + RESERVE
         free = shutil.disk_usage(self._folder).free
         if free < needed:
             raise StoreUnavailable(
-                f"There is too little room for a backup in {self._folder}: {free // 2**20} MB are free, "
-                f"{needed // 2**20} MB are needed. Free some space, or let the folder be a link to another disk."
+                f"A backup in {self._folder} needs more disk space: {free // 2**20} MB are free, "
+                f"{needed // 2**20} MB are needed. Free some space, or make the folder a link to another disk."
             )
 
-    def _put_in_place(self, new: Path) -> Backup:
+    def _publish(self, new: Path) -> Backup:
         with new.open("rb") as file:
             os.fsync(file.fileno())
         made = datetime.now(UTC).replace(microsecond=0)
-        for last in listed(self._store)[:1]:
+        for last in list_backups(self._store)[:1]:
             made = max(made, last.made + timedelta(seconds=1))
         backup = self._folder / f"{made.strftime(_TIME)}.duckdb"
         new.replace(backup)
         sync_folder(self._folder)
         return Backup(str(backup), made, backup.stat().st_size)
 
-    def _forget(self, keep: int) -> None:
-        for old in listed(self._store)[keep:]:
+    def _prune(self, keep: int) -> None:
+        for old in list_backups(self._store)[keep:]:
             with suppress(OSError):
                 Path(old.file).unlink()
 
@@ -121,7 +121,7 @@ def _remove(backup: Path) -> None:
 
 
 def _copy(cursor: duckdb.DuckDBPyConnection, new: Path) -> None:
-    """Copy what is committed into a new file, and read it again."""
+    """Copy one committed state into a new file, and check the copy."""
     (statement,) = cursor.execute(_SQL["copy_statement"]).fetchall()[0]
     (database,) = cursor.execute(_SQL["use_statement"]).fetchall()[0]
     cursor.execute(_SQL["attach"], (str(new),))
@@ -129,7 +129,7 @@ def _copy(cursor: duckdb.DuckDBPyConnection, new: Path) -> None:
     try:
         cursor.execute("BEGIN TRANSACTION")
         cursor.execute(statement)
-        cursor.execute(_SQL["complete"])
+        cursor.execute(_SQL["mark_complete"])
         cursor.execute("COMMIT")
         cursor.execute(_SQL["checkpoint"])
     finally:
@@ -139,9 +139,9 @@ def _copy(cursor: duckdb.DuckDBPyConnection, new: Path) -> None:
     cursor.execute(_SQL["attach_to_read"], (str(new),))
     try:
         cursor.execute(_SQL["use"])
-        wrong = check_integrity(cursor)
+        violations = check_integrity(cursor)
     finally:
         cursor.execute(database)
         cursor.execute(_SQL["detach"])
-    if wrong:
-        raise StoreUnavailable(f"The backup does not hang together, so it was not kept: {wrong[0]}")
+    if violations:
+        raise StoreUnavailable(f"The backup is inconsistent, so it was deleted: {violations[0]}")

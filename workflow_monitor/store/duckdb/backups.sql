@@ -11,7 +11,7 @@ SELECT format('COPY FROM DATABASE "{}" TO backup', replace(current_database(), '
 -- name: use_statement
 SELECT format('USE "{}"', replace(current_database(), '"', '""'))
 
--- name: complete
+-- name: mark_complete
 UPDATE backup.progress SET complete = true
 
 -- name: checkpoint
@@ -29,10 +29,10 @@ SELECT max(version) FROM schema_version
 -- name: progress
 SELECT store::VARCHAR, transactions, token FROM progress
 
--- name: restored
+-- name: set_restored_progress
 UPDATE progress SET transactions = $1, token = $2, complete = true
 
--- name: leave_a_gap
+-- name: skip_ids
 -- nothing that comes has a number of what is lost: late reports of workers must not meet others
 UPDATE used_numbers SET
     aoi = greatest(aoi, coalesce((SELECT max(id) FROM aoi), 0)) + $1,

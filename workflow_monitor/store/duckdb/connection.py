@@ -1,4 +1,4 @@
-"""The connection that writes, with DuckDB's errors turned into what the user can act on."""
+"""The writer's connection, and the translation of DuckDB errors."""
 
 from __future__ import annotations
 
@@ -17,46 +17,46 @@ from workflow_monitor.store.duckdb.wal import WriteAheadLog
 
 log = logging.getLogger(__name__)
 
-#: rows from which on columns are handed over as Arrow: DuckDB takes Python lists apart value by value
+#: rows from which columns go in as Arrow: DuckDB converts Python lists value by value
 MANY = 300
-#: after these DuckDB's whole instance is of no use any more, says its documentation
+#: errors that invalidate the DuckDB instance
 FATAL = (duckdb.FatalException, duckdb.InternalException)
-#: what the machine, and not the statement, is to blame for
+#: errors of the machine, not of the statement
 IO_ERRORS = (duckdb.IOException, duckdb.OutOfMemoryException, *FATAL)
 
 _FULL = ("no space", "disk full", "not enough space", "file too large", "quota exceeded")
 _FAILING = ("input/output error", "fsync failed")
-FAILING_DISK = "The disk does not work as it should: look into the log of the machine."
+FAILING_DISK = "The disk reports errors: check the system log."
 _DAMAGED = ("corrupt", "could not read", "checksum")
 NOTHING_STORED = "Nothing of this request was stored."
-UNCERTAIN = "It is not certain whether this request was stored: look before you send it again."
+UNCERTAIN = "It is not certain whether this request was stored: check before you send it again."
 
 
 def is_io_error(error: duckdb.Error) -> bool:
-    """Whether the machine is to blame. A block that is damaged is told as an error of no kind."""
+    """Return True for an error of the machine. DuckDB reports a damaged block as a plain Error."""
     return isinstance(error, IO_ERRORS) or type(error) is duckdb.Error
 
 
 def first_line(error: BaseException) -> str:
-    """What an error says first, as a sentence."""
+    """Return the first line of an error as a sentence."""
     lines = str(error).strip().splitlines() or [type(error).__name__]
     return lines[0].rstrip(".") + "."
 
 
 def is_full(error: BaseException) -> bool:
-    """Whether an error tells that there is no more room on the disk, or in the user's share of it."""
+    """Return True for an error of a full disk or quota."""
     text = str(error).lower()
     return any(sign in text for sign in _FULL)
 
 
 def is_failing(error: BaseException) -> bool:
-    """Whether an error tells that the disk itself does not work."""
+    """Return True for an I/O error of the disk."""
     text = str(error).lower()
     return any(sign in text for sign in _FAILING)
 
 
 def to_store_error(path: str, error: BaseException, outcome: str = NOTHING_STORED) -> StoreUnavailable:
-    """What to tell of a failure of the file system or of DuckDB itself."""
+    """Return the error to raise for a failure of the file system or of DuckDB, with the remedy."""
     advice = ""
     if is_full(error):
         advice = "The disk is full: free some space. "
@@ -70,22 +70,22 @@ def to_store_error(path: str, error: BaseException, outcome: str = NOTHING_STORE
 
 
 class Connection:
-    """A DuckDB connection that one thread uses."""
+    """Connection of the writer thread; see `store.writer.WriteConnection`."""
 
     def __init__(self, cursor: duckdb.DuckDBPyConnection, path: str, wal: WriteAheadLog | None = None) -> None:
         self._cursor = cursor
         self._path = path
         self._wal = wal
-        #: set when the instance has to be opened anew
+        #: True if the instance must be opened again
         self.is_broken = False
 
     def begin(self) -> bool:
-        """Begin a transaction; nobody else writes."""
+        """Begin a transaction; return False, since no other server writes."""
         self.execute("BEGIN TRANSACTION")
         return False
 
     def execute(self, statement: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
-        """Run a statement and fetch all its rows; StoreUnavailable if the file or the machine fails."""
+        """Run a statement and return all rows; raise StoreUnavailable if the file or the machine fails."""
         try:
             return self._cursor.execute(statement, values or None).fetchall()
         except duckdb.Error as error:
@@ -95,42 +95,42 @@ class Connection:
             raise to_store_error(self._path, error) from error
 
     def rows(self, name: str, *values: object) -> list[tuple[Any, ...]]:
-        """The rows of a statement by name."""
+        """Run a named statement and return all rows."""
         return self.execute(*bind(name, values))
 
     def change(self, name: str, *values: object) -> int:
-        """Run a statement that changes rows; how many it has changed."""
+        """Run a statement that changes rows, and return their count."""
         return int(self.rows(name, *values)[0][0])
 
     def write(self, name: str, columns: Mapping[str, Sequence[object]]) -> int:
-        """Run a statement over rows, whose columns are the values of the statement in this order; how many it wrote."""
+        """Run a statement with these columns as its values, in order; return the count of written rows."""
         rows = list(columns.values())
         if len(rows[0]) < MANY:
             return self.change(name, *rows)
-        self._cursor.register("given", pa.table(dict(columns)))
+        self._cursor.register("new_rows", pa.table(dict(columns)))
         try:
-            return self.change(f"{name}_given")
+            return self.change(f"{name}_from_arrow")
         finally:
-            self._cursor.unregister("given")
+            self._cursor.unregister("new_rows")
 
-    def corruption_error(self, what: str) -> StoreUnavailable:
-        """What to raise if the store does not hold what it has to; it is opened anew then."""
+    def corruption_error(self, detail: str) -> StoreUnavailable:
+        """Return the error of a store that contradicts the engine, and mark the instance as broken."""
         self.is_broken = True
-        log.error("The store %s does not hold what it has to: %s", self._path, what)
-        return StoreUnavailable(f"The store {self._path} does not hold what it has to: {what}. {NOTHING_STORED}")
+        log.error("store_corrupted store=%s detail=%r", self._path, detail)
+        return StoreUnavailable(f"The store {self._path} is damaged: {detail}. {NOTHING_STORED}")
 
     def commit(self) -> None:
-        """Put the transaction on disk, or leave nothing of it."""
+        """Commit the transaction durably, or roll all of it back."""
         length = self._wal.size if self._wal is not None else 0
         try:
             self._cursor.execute("COMMIT")
         except duckdb.Error as error:
             self.roll_back()
             text = str(error).lower()
-            # what was written and could not be synced may be there, or come to be there
+            # a log record that was written but not synced may survive
             is_left = self._wal is not None and self._wal.size > length
             is_uncertain = is_left or isinstance(error, FATAL) or "fsync" in text
-            # DuckDB would write on behind what it could not remove from the log, and later not read beyond it
+            # DuckDB would append behind a record that it failed to truncate, and later not read beyond that record
             self.is_broken = self.is_broken or is_uncertain or "truncate" in text
             outcome = UNCERTAIN if is_uncertain else NOTHING_STORED
             raise to_store_error(self._path, error, outcome) from error
@@ -138,18 +138,18 @@ class Connection:
             self._checkpoint(self._wal)
 
     def _checkpoint(self, wal: WriteAheadLog) -> None:
-        """Write the log into the file. What was committed stays so, whatever comes of it."""
+        """Checkpoint the log. A failure is logged only: the transactions are committed already."""
         try:
             self._cursor.execute("CHECKPOINT")
         except duckdb.TransactionException:
-            return  # somebody still reads what has been changed since: after a later commit
+            return  # a reader still uses an older state: retry after a later commit
         except duckdb.Error as error:
             self.is_broken = self.is_broken or isinstance(error, FATAL)
-            log.warning("The log of the store %s could not be written into the file: %s", self._path, first_line(error))
+            log.warning("checkpoint_failed store=%s reason=%s", self._path, first_line(error))
         wal.keep_private()
 
     def roll_back(self) -> None:
-        """Leave nothing of the transaction, if there is one."""
+        """Roll back the transaction, if one is open."""
         try:
             self._cursor.execute("ROLLBACK")
         except duckdb.TransactionException:

@@ -41,7 +41,7 @@ FROM (SELECT unnest($1::BIGINT[]) AS id, unnest($2::BIGINT[]) AS aoi, unnest($3:
              unnest($4::VARCHAR[]) AS status, unnest($5::VARCHAR[]) AS message, unnest($6::BIGINT[]) AS countdown,
              unnest($7::BIGINT[]) AS attempt, unnest($8::BIGINT[]) AS job, unnest($9::TIMESTAMP[]) AS acquired,
              unnest($10::VARCHAR[]) AS data, unnest($11::VARCHAR[]) AS geometry, unnest($12::BLOB[]) AS footprint,
-             unnest($13::VARCHAR[]) AS geometry_origin) AS given
+             unnest($13::VARCHAR[]) AS geometry_origin) AS new_rows
 
 -- name: insert_tiles_head
 INSERT INTO tile
@@ -55,25 +55,25 @@ FROM (SELECT unnest($1::BIGINT[]) AS id, unnest($2::BIGINT[]) AS aoi, unnest($3:
              unnest($7::VARCHAR[]) AS status, unnest($8::VARCHAR[]) AS message, unnest($9::BIGINT[]) AS countdown,
              unnest($10::BIGINT[]) AS attempt, unnest($11::BIGINT[]) AS job, unnest($12::VARCHAR[]) AS data,
              unnest($13::VARCHAR[]) AS geometry, unnest($14::BLOB[]) AS footprint,
-             unnest($15::VARCHAR[]) AS geometry_origin) AS given
+             unnest($15::VARCHAR[]) AS geometry_origin) AS new_rows
 
--- name: insert_scenes_given
-{{insert_scenes_head}} FROM given
+-- name: insert_scenes_from_arrow
+{{insert_scenes_head}} FROM new_rows
 
--- name: insert_tiles_given
-{{insert_tiles_head}} FROM given
+-- name: insert_tiles_from_arrow
+{{insert_tiles_head}} FROM new_rows
 
--- name: update_scenes_given
-{{update_scenes_head}} FROM given WHERE scene.id = given.id
+-- name: update_scenes_from_arrow
+{{update_scenes_head}} FROM new_rows WHERE scene.id = new_rows.id
 
--- name: update_tiles_given
-{{update_tiles_head}} FROM given WHERE tile.id = given.id
+-- name: update_tiles_from_arrow
+{{update_tiles_head}} FROM new_rows WHERE tile.id = new_rows.id
 
--- name: insert_events_given
-{{insert_events_head}} FROM given
+-- name: insert_events_from_arrow
+{{insert_events_head}} FROM new_rows
 
--- name: insert_jobs_given
-{{insert_jobs_head}} FROM given
+-- name: insert_jobs_from_arrow
+{{insert_jobs_head}} FROM new_rows
 
 -- The lists. The documents of a range of ids are found by the zone maps. Ids come in the order in which rows were added,
 -- which DuckDB keeps (`preserve_insertion_order`) and which is theirs: to sort them would read all of them for each page.
@@ -97,13 +97,13 @@ list_contains($1::BIGINT[], t.aoi) AND list_contains($2::status[], t.status) AND
 -- name: progress
 SELECT store::VARCHAR, transactions, token, complete FROM progress
 
--- name: advance
+-- name: set_progress
 UPDATE progress SET transactions = $1, token = $2, complete = false
 
--- name: complete
+-- name: mark_complete
 UPDATE progress SET complete = true
 
--- name: note_trimmed
+-- name: record_pruned_seq
 UPDATE progress SET trimmed = greatest(trimmed, coalesce((SELECT max(seq) FROM event WHERE time < $1), 0))
 
 -- name: set_scene_data

@@ -1,4 +1,4 @@
-"""What may never be found in a store, whatever happened to it."""
+"""Integrity check of a store: invariants that hold after any crash."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ EXAMPLES = 5
 
 
 def check_integrity(cursor: duckdb.DuckDBPyConnection) -> list[str]:
-    """What is wrong in a store that is open, each with a few examples; empty if all hangs together."""
-    found = []
+    """Return the violated invariants of an open store, each with a few rows; empty for a consistent store."""
+    violations = []
     for name, statement in _SQL.items():
         if name not in _PARTS and (rows := cursor.execute(statement).fetchmany(EXAMPLES)):
-            found.append(f"{name.replace('_', ' ')}: {', '.join(map(str, rows))}")
-    return found
+            violations.append(f"{name.replace('_', ' ')}: {', '.join(map(str, rows))}")
+    return violations

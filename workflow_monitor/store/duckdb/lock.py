@@ -1,9 +1,8 @@
-"""One process owns the store: a lock file of our own beside it.
+"""Lock file beside the store: one process owns the store.
 
-DuckDB's own lock goes as soon as anything in this process opens and closes the file (POSIX record locks are
-the process's, not the descriptor's), so it alone does not protect. The lock is `flock` on a separate file, that
-goes with the process however it ends; the file tells who holds it, and
-to the same user how to reach who holds it.
+DuckDB's own lock does not protect: POSIX record locks belong to the process, so they are dropped as soon as any part of the
+process opens and closes the file. `flock` on a separate file lasts until the process ends. The file names the
+owner and, for processes of the same user, its address.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from workflow_monitor.domain.errors import StoreInUse
 
 
 class OwnerLock:
-    """Held as long as the store is open; StoreInUse if another process holds it, OSError if it cannot be had."""
+    """Lock held while the store is open; raise StoreInUse if another process holds it, OSError if the file is not writable."""
 
     def __init__(self, store: Path) -> None:
         self._path = store.with_name(store.name + ".lock")
@@ -37,9 +36,9 @@ class OwnerLock:
         self.announce("")
 
     def announce(self, contact: str) -> None:
-        """Tell those of this user who want the store how to reach who has it; empty for no way."""
+        """Write the address of the owner into the file; empty for none."""
         owner = {"pid": os.getpid(), "host": socket.gethostname(), "contact": contact}
-        with suppress(OSError):  # who owns it is good to know; on a full disk it has to do without
+        with suppress(OSError):  # the owner's address is optional; a full disk must not stop the store
             os.fchmod(self._descriptor, 0o600)
             os.ftruncate(self._descriptor, os.pwrite(self._descriptor, json.dumps(owner).encode(), 0))
 
@@ -51,16 +50,16 @@ class OwnerLock:
         return owner if isinstance(owner, dict) else {}
 
     def release(self) -> None:
-        """Let others have the store."""
+        """Release the lock."""
         os.close(self._descriptor)
 
 
 def _in_use(store: Path, owner: dict[str, Any]) -> StoreInUse:
     pid, host = owner.get("pid"), owner.get("host")
-    who = f" (process {pid} on {host})" if pid and host else ""
+    owner_text = f" (process {pid} on {host})" if pid and host else ""
     return StoreInUse(
-        f"The store {store} belongs to another running server{who}. One process owns the file: use that server, or "
+        f"The store {store} belongs to another running server{owner_text}. One process owns the file: use that server, or "
         "give this one a store of its own with --WorkflowMonitor.store_url=duckdb:///path.",
-        # Elsewhere, the addresses of this machine lead to others.
+        # a loopback address is valid on the owner's machine only
         str(owner.get("contact", "")) if host == socket.gethostname() else "",
     )

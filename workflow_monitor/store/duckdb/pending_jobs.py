@@ -1,8 +1,7 @@
-"""The next jobs that nobody has, in memory: to look for them among all jobs takes the longer the more there are.
+"""The oldest queued jobs, in memory: a query for them slows down as the job table grows.
 
-Jobs are published with ever greater ids, and one that is taken or withdrawn never waits again. So what is known is a run of
-the jobs that wait, from the first on, and only the writer thread changes it. It is right as long as each transaction
-succeeds; after one that does not it has to be forgotten.
+Job ids increase, and a leased or withdrawn job is never queued again. So the cache is a window of the queued jobs from
+the oldest on. Only the writer thread changes it. A rolled-back transaction invalidates it: `clear` it then.
 """
 
 from __future__ import annotations
@@ -14,62 +13,62 @@ from itertools import islice
 from workflow_monitor.domain.models import Job
 from workflow_monitor.domain.status import ItemKind
 
-#: answers up to so many jobs of a queue that wait and have a greater id than this, by id
+#: returns up to `limit` queued jobs of a queue after an id, by id: (queue, limit, after)
 Fetch = Callable[[ItemKind, int, int], list[Job]]
-#: jobs that are looked for at once
-AHEAD = 1_000
-#: beyond so many of a queue, those that are published are left to be looked for
-MOST = 10_000
+#: jobs per fetch
+FETCH_SIZE = 1_000
+#: jobs of a queue in memory; newly published ones beyond that are fetched later
+MAX_CACHED_JOBS = 10_000
 
 
 @dataclass(slots=True)
 class _Window:
-    """The first jobs of a queue that wait, by id, which orders them."""
+    """The oldest queued jobs of a queue, by id."""
 
     jobs: dict[int, Job] = field(default_factory=dict)
-    #: the id up to which all that wait are known
+    #: all queued jobs up to this id are in the window
     last: int = 0
-    #: whether there are none behind it
+    #: True if no queued job is behind the window
     is_whole: bool = False
 
 
 class PendingJobCache:
-    """The first jobs of each queue that wait; what is not known of them is looked for."""
+    """The oldest queued jobs of each queue; fetches more on demand."""
 
-    def __init__(self, look: Fetch, ahead: int = AHEAD, most: int = MOST) -> None:
-        self._look = look
-        self._ahead = ahead
-        self._most = most
-        self.forget()
+    def __init__(self, fetch: Fetch, fetch_size: int = FETCH_SIZE, max_cached: int = MAX_CACHED_JOBS) -> None:
+        self._fetch = fetch
+        self._fetch_size = fetch_size
+        self._max_cached = max_cached
+        self.clear()
 
-    def forget(self) -> None:
-        """Know nothing of them any more."""
-        self._runs = {kind: _Window() for kind in ItemKind}
+    def clear(self) -> None:
+        """Drop all cached jobs."""
+        self._windows = {kind: _Window() for kind in ItemKind}
 
-    def take(self, queue: ItemKind, number: int) -> list[Job]:
-        """The first so many, or all if there are fewer; they wait no longer."""
-        run = self._runs[queue]
-        if len(run.jobs) < number and not run.is_whole:
-            wanted = max(self._ahead, number - len(run.jobs))
-            found = self._look(queue, wanted, run.last)
-            run.jobs |= {job.id: job for job in found}
-            run.last = found[-1].id if found else run.last
-            run.is_whole = len(found) < wanted
-        taken = list(islice(run.jobs.values(), number))
-        self.drop(job.id for job in taken)
-        return taken
+    def pop(self, queue: ItemKind, limit: int) -> list[Job]:
+        """Remove and return the oldest jobs of a queue, at most `limit`."""
+        window = self._windows[queue]
+        if len(window.jobs) < limit and not window.is_whole:
+            count = max(self._fetch_size, limit - len(window.jobs))
+            jobs = self._fetch(queue, count, window.last)
+            window.jobs |= {job.id: job for job in jobs}
+            window.last = jobs[-1].id if jobs else window.last
+            window.is_whole = len(jobs) < count
+        oldest = list(islice(window.jobs.values(), limit))
+        self.drop(job.id for job in oldest)
+        return oldest
 
     def publish(self, jobs: Iterable[Job]) -> None:
-        """These wait from now on, behind all others."""
+        """Add newly published jobs behind all others."""
         for job in jobs:
-            run = self._runs[job.kind]
-            run.is_whole = run.is_whole and len(run.jobs) < self._most
-            if run.is_whole:
-                run.jobs[job.id] = job
-                run.last = job.id
+            window = self._windows[job.kind]
+            window.is_whole = window.is_whole and len(window.jobs) < self._max_cached
+            if window.is_whole:
+                window.jobs[job.id] = job
+                window.last = job.id
 
     def drop(self, ids: Iterable[int]) -> None:
-        """These wait no longer."""
-        for number in ids:
-            for run in self._runs.values():
-                run.jobs.pop(number, None)
+        """Remove leased or withdrawn jobs."""
+        for job_id in ids:
+            for window in self._windows.values():
+                window.jobs.pop(job_id, None)

@@ -1,4 +1,4 @@
-"""Getting a store back from a backup; what was in its place is kept aside."""
+"""Restoring of a store from a backup; the old files move to a folder of their own."""
 
 from __future__ import annotations
 
@@ -15,62 +15,62 @@ from pathlib import Path
 import duckdb
 
 from workflow_monitor.domain.errors import StoreInUse, StoreUnavailable
-from workflow_monitor.store.duckdb.backups import folder_of, listed
+from workflow_monitor.store.duckdb.backups import backup_folder, list_backups
 from workflow_monitor.store.duckdb.connection import first_line
+from workflow_monitor.store.duckdb.files import acquire_lock, log_of
 from workflow_monitor.store.duckdb.high_water_mark import HighWaterMark, Progress, sync_folder
 from workflow_monitor.store.duckdb.integrity import check_integrity
 from workflow_monitor.store.duckdb.lock import OwnerLock
 from workflow_monitor.store.duckdb.schema import migrate
-from workflow_monitor.store.duckdb.store import acquire_lock, log_of
 from workflow_monitor.store.sql import statements
 
 _SQL = statements(("workflow_monitor.store.duckdb", "backups.sql"))
-#: so many numbers are left out, that what is lost may have had
+#: ids skipped after a restore, so that no new item gets the id of a lost one
 GAP = 1_000_000
-#: seconds in which a server that only tries to open the store lets go of it
-PATIENCE = 10.0
+#: seconds to wait for a server that holds the lock only while it tries to open the store
+LOCK_WAIT_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """What a restored store holds."""
+    """Contents of a restored store."""
 
     backup: Path
     aois: int
     scenes: int
     tiles: int
-    #: when the last thing happened that it knows of, UTC
+    #: time of the last event, UTC
     until: datetime | None
-    #: the folder with what was there before; None if nothing was
+    #: folder with the old files; None if there were none
     aside: Path | None
 
 
 def restore(store: Path, backup: Path | None = None, *, as_is: bool = False) -> Restored:
-    """Put a backup, by default the last, in the place of a store that no server has open.
+    """Replace a store that no server has open by a backup, by default the newest.
 
-    `as_is` takes what the file of the store itself holds, without what was acknowledged and is lost. StoreUnavailable,
-    with what to do, and nothing changed, if the store is in use, or the backup is not there or does not hang together.
+    `as_is` keeps the file of the store without its lost transactions. Raise StoreUnavailable, with the remedy and without
+    changes, if the store is in use, or the backup is missing or inconsistent.
     """
     store = Path(os.path.realpath(store))
-    lock = _own(store)
+    lock = _acquire_lock(store)
     try:
-        source = store if as_is else _chosen(store, backup)
+        source = store if as_is else _choose_backup(store, backup)
         if not source.is_file():
-            raise StoreUnavailable(f"There is no file {source}. {_others(store)}")
-        with _prepared(source, store) as new:
-            found = _made_whole(source, new, store)
+            raise StoreUnavailable(f"There is no file {source}. {_backups_hint(store)}")
+        with _working_copy(source, store) as new:
+            contents = _validate_copy(source, new, store)
             aside = _swap(store, new)
     except (OSError, duckdb.Error) as error:
         raise StoreUnavailable(f"The store {store} cannot be restored: {first_line(error)}") from error
     finally:
         lock.release()
-    aois, scenes, tiles, until = found
+    aois, scenes, tiles, until = contents
     return Restored(source, aois, scenes, tiles, until and until.replace(tzinfo=UTC), aside)
 
 
-def _own(store: Path) -> OwnerLock:
-    """The lock of a store. A server that waits for it to be restored tries to open it now and then, and has the lock meanwhile."""
-    until = time.monotonic() + PATIENCE
+def _acquire_lock(store: Path) -> OwnerLock:
+    """Lock the store; wait for a server without an open store, which holds the lock only while it retries."""
+    until = time.monotonic() + LOCK_WAIT_SECONDS
     while True:
         try:
             return acquire_lock(store)
@@ -80,17 +80,17 @@ def _own(store: Path) -> OwnerLock:
             time.sleep(0.02)
 
 
-def _chosen(store: Path, backup: Path | None) -> Path:
+def _choose_backup(store: Path, backup: Path | None) -> Path:
     if backup is not None:
         return backup
-    for last in listed(store):
+    for last in list_backups(store):
         return Path(last.file)
-    raise StoreUnavailable(f"There is no backup in {folder_of(store)}; name one that is elsewhere by --backup.")
+    raise StoreUnavailable(f"There is no backup in {backup_folder(store)}; name a file with --backup.")
 
 
 @contextmanager
-def _prepared(source: Path, store: Path) -> Iterator[Path]:
-    """A copy of the source, with its log, beside the store; gone at the end unless it was put in its place."""
+def _working_copy(source: Path, store: Path) -> Iterator[Path]:
+    """Copy the source with its log beside the store; delete the copy at the end unless it replaced the store."""
     new = store.with_name(store.name + ".restoring")
     try:
         for old, copy in ((source, new), (log_of(source), log_of(new))):
@@ -105,30 +105,34 @@ def _prepared(source: Path, store: Path) -> Iterator[Path]:
                 copy.unlink(missing_ok=True)
 
 
-def _made_whole(source: Path, new: Path, store: Path) -> tuple[int, int, int, datetime | None]:
-    """Check a copy and have it go on where nobody has been."""
+def _validate_copy(source: Path, new: Path, store: Path) -> tuple[int, int, int, datetime | None]:
+    """Check and migrate a copy, and skip ids; return counts of AOIs, scenes and tiles, and the time of the last event."""
     try:
         connection = duckdb.connect(str(new), config={"autoinstall_known_extensions": "false", "threads": "2"})
     except duckdb.Error as error:
-        raise StoreUnavailable(f"{source} cannot be restored from: {first_line(error)} {_others(store)}") from error
+        raise StoreUnavailable(
+            f"{source} cannot be restored from: {first_line(error)} {_backups_hint(store)}"
+        ) from error
     with connection:
         try:
             migrate(connection, str(source))
-            wrong = check_integrity(connection.cursor())
+            violations = check_integrity(connection.cursor())
         except duckdb.Error as error:
-            wrong = [first_line(error)]
-        if wrong:
-            raise StoreUnavailable(f"{source} does not hang together: {wrong[0]} {_others(store)}")
-        found: tuple[int, int, int, datetime | None] = connection.execute(_SQL["contents"]).fetchall()[0]
+            violations = [first_line(error)]
+        if violations:
+            raise StoreUnavailable(f"{source} is inconsistent: {violations[0]} {_backups_hint(store)}")
+        contents: tuple[int, int, int, datetime | None] = connection.execute(_SQL["contents"]).fetchall()[0]
         _, transactions, _ = connection.execute(_SQL["progress"]).fetchall()[0]
-        connection.execute(_SQL["leave_a_gap"], (GAP,))
-        connection.execute(_SQL["restored"], (max(transactions, _known(store)) + 1, secrets.randbits(63)))
+        connection.execute(_SQL["skip_ids"], (GAP,))
+        connection.execute(
+            _SQL["set_restored_progress"], (max(transactions, _marked_transactions(store)) + 1, secrets.randbits(63))
+        )
         connection.execute("CHECKPOINT")
-    return found
+    return contents
 
 
-def _known(store: Path) -> int:
-    """How far the store had come, as its mark tells."""
+def _marked_transactions(store: Path) -> int:
+    """Return the transaction count of the mark, 0 without a readable mark."""
     try:
         mark = HighWaterMark(store).read()
     except StoreUnavailable:
@@ -136,23 +140,23 @@ def _known(store: Path) -> int:
     return mark.transactions if mark else 0
 
 
-def _others(store: Path) -> str:
-    files = [backup.file for backup in listed(store)]
-    return f"Nothing was changed. There are these backups: {', '.join(files) or 'none'}."
+def _backups_hint(store: Path) -> str:
+    files = [backup.file for backup in list_backups(store)]
+    return f"Nothing was changed. Backups: {', '.join(files) or 'none'}."
 
 
 def _swap(store: Path, new: Path) -> Path | None:
-    """Put a file in the place of the store, and what is there aside; whenever this ends early, no server takes it."""
+    """Replace the store and keep the old files; a crash at any point leaves a store that no server opens."""
     with duckdb.connect(str(new), read_only=True) as connection:
         progress = Progress(*connection.execute(_SQL["progress"]).fetchall()[0])
     with new.open("rb") as file:
         os.fsync(file.fileno())
     mark = HighWaterMark(store)
     old = [file for file in (store, log_of(store)) if file.exists()]
-    aside = _aside(store) if old or mark.path.exists() else None
+    aside = _make_aside_folder(store) if old or mark.path.exists() else None
     if aside is not None and mark.path.exists():
         shutil.copy2(mark.path, aside)
-    # it is ahead of all that may be found until the new file is there
+    # this mark is ahead of any old file, so a server refuses those until the new file is in place
     mark.create(progress)
     mark.close()
     if aside is not None:
@@ -163,8 +167,8 @@ def _swap(store: Path, new: Path) -> Path | None:
     return aside
 
 
-def _aside(store: Path) -> Path:
-    """A new folder for what was there."""
+def _make_aside_folder(store: Path) -> Path:
+    """Create a folder for the old files."""
     parent = store.with_name(store.name + ".aside")
     parent.mkdir(mode=0o700, exist_ok=True)
     now = datetime.now(UTC)
@@ -173,4 +177,4 @@ def _aside(store: Path) -> Path:
         with suppress(FileExistsError):
             folder.mkdir(mode=0o700)
             return folder
-    raise FileExistsError(f"{parent} is full of what was put aside")
+    raise FileExistsError(f"{parent} has 1000 folders of this second; remove some of them")

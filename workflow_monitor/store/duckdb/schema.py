@@ -1,4 +1,4 @@
-"""The tables of the DuckDB file, and how older files become newer ones."""
+"""Schema of the DuckDB file and its migrations."""
 
 from __future__ import annotations
 
@@ -14,20 +14,22 @@ _TABLES = "SELECT table_name FROM information_schema.tables ORDER BY table_name"
 
 def _migrations() -> list[tuple[int, str]]:
     folder = files("workflow_monitor.store.duckdb").joinpath("migrations")
-    found = [(int(file.name.split("_")[0]), file.read_text("utf-8")) for file in folder.iterdir() if file.is_file()]
-    return sorted(found)
+    migrations = [
+        (int(file.name.split("_")[0]), file.read_text("utf-8")) for file in folder.iterdir() if file.is_file()
+    ]
+    return sorted(migrations)
 
 
 def migrate(connection: duckdb.DuckDBPyConnection, path: str) -> None:
-    """Bring a file, also a new one, to the present version; StoreUnavailable if a newer one, or others, wrote it.
+    """Migrate a file, also an empty one, to the present version; raise StoreUnavailable for a newer or a foreign file.
 
-    Each step is a transaction of its own and followed by a checkpoint, so that no later recovery has to
-    repeat changes of tables.
+    Each step is one transaction and one checkpoint, so that no later recovery repeats
+    schema changes.
     """
     tables = [name for (name,) in connection.execute(_TABLES).fetchall()]
     if tables and "schema_version" not in tables:
         raise StoreUnavailable(
-            f"The store {path} is a DuckDB file with other things in it (the table {shorten_for_message(tables[0])}). It was left as "
+            f"The store {path} is a DuckDB file of another program (with the table {shorten_for_message(tables[0])}). It was left as "
             "it is: choose another file by store_url."
         )
     connection.execute("CREATE TABLE IF NOT EXISTS schema_version (version BIGINT NOT NULL)")
@@ -36,7 +38,7 @@ def migrate(connection: duckdb.DuckDBPyConnection, path: str) -> None:
     newest = migrations[-1][0]
     if version > newest:
         raise StoreUnavailable(
-            f"The store {path} has version {version}, which a newer workflow-monitor wrote; this one knows "
+            f"The store {path} has version {version}, which a newer workflow-monitor wrote; this one supports "
             f"versions up to {newest}. Upgrade workflow-monitor, or choose another file by store_url."
         )
     for number, script in migrations:

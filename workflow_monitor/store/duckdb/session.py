@@ -1,4 +1,4 @@
-"""What a reader asks of a cursor of its own."""
+"""Read sessions on DuckDB cursors."""
 
 from __future__ import annotations
 
@@ -20,27 +20,27 @@ _CHOICE = re.compile(r"IN \(SELECT unnest\((\$\d+)::(\w+)\[\]\)\)")
 _COLUMN = re.compile(r"unnest\((\$\d+)::(\w+)\[\]\)")
 
 
-def single_row_variants(known: Mapping[str, str]) -> dict[str, str]:
-    """Statements over lists, for lists of one value, which they take in place of each list.
+def single_row_variants(named: Mapping[str, str]) -> dict[str, str]:
+    """Return variants of statements over lists, for lists of one value.
 
-    To plan the joins with lists takes DuckDB longer than all that there is to do for one row.
+    DuckDB needs longer to plan a join with a list than to read one row.
 
     >>> single_row_variants({"scenes": "SELECT * FROM scene WHERE id IN (SELECT unnest($1::BIGINT[]))"})
     {'scenes': 'SELECT * FROM scene WHERE id = $1::BIGINT'}
     """
-    found = {}
-    for name, statement in known.items():
+    variants = {}
+    for name, statement in named.items():
         text = _COLUMN.sub(r"\1::\2", _CHOICE.sub(r"= \1::\2", statement))
         if text != statement and "[]" not in text:
-            found[name] = text
-    return found
+            variants[name] = text
+    return variants
 
 
 _SINGLE_ROW_VARIANTS = single_row_variants(STATEMENTS)
 
 
 def bind(name: str, values: Sequence[object]) -> tuple[str, Sequence[object]]:
-    """A statement by name and what is bound to it, in the form that is the quickest for these values."""
+    """Return the fastest form of a statement for these values, and the values to bind."""
     lengths = {len(value) for value in values if isinstance(value, list)}
     if lengths == {1} and name in _SINGLE_ROW_VARIANTS:
         return _SINGLE_ROW_VARIANTS[name], [value[0] if isinstance(value, list) else value for value in values]
@@ -48,7 +48,7 @@ def bind(name: str, values: Sequence[object]) -> tuple[str, Sequence[object]]:
 
 
 class DuckDBSession:
-    """See `store.reader.Session`."""
+    """A read session on one cursor; see `store.session.Session`."""
 
     def __init__(self, cursor: duckdb.DuckDBPyConnection) -> None:
         self._cursor = cursor
@@ -70,7 +70,7 @@ class DuckDBSession:
 
 
 class DuckDBSource:
-    """Sessions over cursors; see `store.reader.Source`."""
+    """Opens sessions on cursors; see `store.session.SessionFactory`."""
 
     def __init__(self, open_cursor: Callable[[], AbstractContextManager[duckdb.DuckDBPyConnection]]) -> None:
         self._open_cursor = open_cursor

@@ -1,8 +1,8 @@
-"""The write-ahead log beside the DuckDB file: private, and written into the file when that can be done.
+"""The write-ahead log beside the DuckDB file: file mode and checkpoints.
 
-DuckDB would write it into the file by itself, as a part of a commit. Where that fails, on a full disk, the whole
-instance is lost, and whoever asked for the commit learns of a failure although it is on disk. So we do it: after a
-commit, and only if there is room. Without room commits go on into the log until they are refused one by one.
+DuckDB would checkpoint as a part of a commit. If that fails on a full disk, the whole instance is lost, and the
+committed command is reported as failed. So the store checkpoints itself, after a commit and only with enough
+disk space. Without space, commits append to the log until they fail one by one.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from pathlib import Path
 
 log = logging.getLogger(__name__)
 
-#: with less than this on the disk, beside twice the log, the log stays as it is
+#: free disk space in bytes, beside twice the log, below which no checkpoint starts
 RESERVE = 32 * 2**20
 
 
 class WriteAheadLog:
-    """The log of a store; it is due when it has more than `limit` bytes and the disk has room for them."""
+    """The log of a store; due for a checkpoint above `limit` bytes if the disk has enough space."""
 
     def __init__(self, store: Path, limit: int) -> None:
         self._path = store.with_name(store.name + ".wal")
@@ -28,24 +28,24 @@ class WriteAheadLog:
 
     @property
     def size(self) -> int:
-        """Its bytes, 0 if it is not there."""
+        """Size in bytes, 0 without a file."""
         try:
             return self._path.stat().st_size
         except FileNotFoundError:
             return 0
 
     def keep_private(self) -> None:
-        """Let nobody else read the log: DuckDB, left alone, makes it as readable as the umask says."""
+        """Restrict the log to its owner: DuckDB creates it with the umask of the process."""
         try:
             os.close(os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
         except FileExistsError:
             with suppress(OSError):
                 self._path.chmod(0o600)
         except OSError as error:
-            log.debug("No log could be made in advance: %s", error)
+            log.debug("log_create_failed reason=%s", error)
 
     def is_due(self) -> bool:
-        """Whether the log should be written into the file now."""
+        """Return True if the log should be checkpointed now."""
         try:
             size = self.size
             if size <= self._limit:
@@ -56,6 +56,6 @@ class WriteAheadLog:
         free = disk.f_bavail * disk.f_frsize
         is_short = free < 2 * size + RESERVE
         if is_short and not self._was_short:
-            log.warning("The disk of %s is nearly full (%d MB free): free some space.", self._path, free // 2**20)
+            log.warning("disk_nearly_full path=%s free_mb=%d", self._path, free // 2**20)
         self._was_short = is_short
         return not is_short

@@ -1,4 +1,4 @@
-"""The shared store: a PostgreSQL database, as a Geocube ingester has it, that several servers may work over at once."""
+"""The shared store: a PostgreSQL database with the tables of a Geocube ingester, for one or more servers."""
 
 from workflow_monitor.store.postgres.store import PostgresStore
 

@@ -1,4 +1,4 @@
-"""The AOIs as the database has them: other servers change them too, so nothing is known for longer than a request."""
+"""AOI lookups in the database; nothing is cached beyond a request, because other servers write too."""
 
 from __future__ import annotations
 
@@ -9,29 +9,29 @@ from workflow_monitor.domain.models import AOI, GraphExtent
 from workflow_monitor.domain.status import Status
 from workflow_monitor.store.aoi_cache import workload
 from workflow_monitor.store.postgres.writer_connection import WriterConnection
-from workflow_monitor.store.reader import SessionFactory
+from workflow_monitor.store.session import SessionFactory
 
 
 class StoredAOIs:
-    """What readers see of the AOIs; see `store.directory.AOIs`."""
+    """Lookup of AOIs; see `store.aoi_cache.AOIReader`."""
 
     def __init__(self, source: SessionFactory) -> None:
         self._source = source
         self._lock = Lock()
-        #: by number: for which shape of the graph they were found
+        #: by AOI id: topology version and graph extent
         self._roots: dict[int, tuple[int, GraphExtent]] = {}
 
     def aois(self) -> list[AOI]:
-        return sorted(self._found("aois_with_workloads"), key=lambda aoi: aoi.name)
+        return sorted(self._query("aois_with_workloads"), key=lambda aoi: aoi.name)
 
-    def named(self, name: str) -> AOI | None:
-        return next(iter(self._found("aoi_with_workload", name)), None)
+    def by_name(self, name: str) -> AOI | None:
+        return next(iter(self._query("aoi_with_workload", name)), None)
 
     def names(self, numbers: Iterable[int]) -> dict[int, str]:
         with self._source.single() as session:
             return dict(session.rows("aoi_names", list(numbers)))
 
-    def _found(self, statement: str, *values: object) -> list[AOI]:
+    def _query(self, statement: str, *values: object) -> list[AOI]:
         with self._source.single() as session:
             rows = session.rows(statement, *values)
         aois: dict[int, AOI] = {}
@@ -42,23 +42,23 @@ class StoredAOIs:
         return list(aois.values())
 
     def roots(self, number: int, find: Callable[[], GraphExtent]) -> GraphExtent:
-        """Found anew if the graph has got another shape, or if nobody keeps count of that."""
+        """Call `find` if the topology version changed, or if the database has none."""
         with self._source.single() as session:
-            rows = session.rows("shape_of_aoi", number)
-        shape = rows[0][0] if rows else None
+            rows = session.rows("topology_version", number)
+        version = rows[0][0] if rows else None
         with self._lock:
-            known = self._roots.get(number)
-        if shape is not None and known is not None and known[0] == shape:
-            return known[1]
+            cached = self._roots.get(number)
+        if version is not None and cached is not None and cached[0] == version:
+            return cached[1]
         roots = find()
-        if shape is not None:
+        if version is not None:
             with self._lock:
-                self._roots[number] = shape, roots
+                self._roots[number] = version, roots
         return roots
 
 
 class AOICounterWriter:
-    """Keeps in the database what the AOIs are like; see `store.directory.Notes`."""
+    """Writes AOI statuses and topology versions; see `store.aoi_cache.AOIChangeListener`."""
 
     def __init__(self, connection: WriterConnection) -> None:
         self._connection = connection
@@ -76,7 +76,7 @@ class AOICounterWriter:
 
     def invalidate_topology(self, aois: Iterable[int]) -> None:
         if numbers := list(aois):
-            self._connection.rows("reshape_aois", numbers)
+            self._connection.rows("bump_topology_versions", numbers)
 
     def names(self, numbers: Iterable[int]) -> dict[int, str]:
         return dict(self._connection.rows("aoi_names", list(numbers)))

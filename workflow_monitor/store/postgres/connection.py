@@ -1,4 +1,4 @@
-"""Connections to the database, with its errors turned into what the user can act on."""
+"""Connections to the database, and the translation of its errors."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from workflow_monitor.domain.errors import StoreUnavailable, shorten_for_message
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
-#: connections that are kept for readers while nobody needs them
-KEPT = 8
-#: seconds that a writer waits for the turn of another server
-TURN_SECONDS = 30
-#: what the machine, the network or the database's owner, and not the statement, is to blame for
+#: idle reader connections to keep
+MAX_IDLE = 8
+#: seconds that a writer waits for the lock of another server's writer
+LOCK_TIMEOUT_SECONDS = 30
+#: errors of the machine, the network or the database configuration, not of the statement
 IO_ERRORS = (
     psycopg.OperationalError,
     psycopg.InterfaceError,
@@ -28,9 +28,9 @@ IO_ERRORS = (
     psycopg.errors.InvalidSchemaName,
     psycopg.errors.ReadOnlySqlTransaction,
 )
-#: A server that hangs within its turn, or is gone without goodbye, must not keep the others for ever.
+#: A server that hangs while it holds the writer lock, or disappears, must not block the others forever.
 _SETTINGS = {
-    "lock_timeout": f"{TURN_SECONDS}s",
+    "lock_timeout": f"{LOCK_TIMEOUT_SECONDS}s",
     "idle_in_transaction_session_timeout": "120s",
     "tcp_keepalives_idle": "15",
     "tcp_keepalives_interval": "5",
@@ -38,46 +38,46 @@ _SETTINGS = {
     "timezone": "UTC",
     "client_encoding": "UTF8",
 }
-#: of connections, unless the URL says otherwise
+#: connection parameters; the URL overrides them
 _DEFAULTS = {"application_name": "workflow-monitor", "connect_timeout": "10"}
 _ADVICE: tuple[tuple[type[Exception], str], ...] = (
     (psycopg.errors.DiskFull, "The database's disk is full: free some space."),
-    (psycopg.errors.TooManyConnections, "The database takes no more connections: raise its max_connections."),
+    (psycopg.errors.TooManyConnections, "The database accepts no more connections: raise its max_connections."),
     (
         psycopg.errors.LockNotAvailable,
-        f"Another server over the same database has been writing for {TURN_SECONDS} s: try again.",
+        f"Another server over the same database has been writing for {LOCK_TIMEOUT_SECONDS} s: try again.",
     ),
     (
         psycopg.errors.InsufficientPrivilege,
-        "The role has not the rights: grant them, or open the store with read_only.",
+        "The role lacks privileges: grant them, or open the store with read_only.",
     ),
     (
         psycopg.errors.ReadOnlySqlTransaction,
-        "The database takes no changes, perhaps as a standby: connect to the primary, or open the store with read_only.",
+        "The database is read-only, perhaps a standby: connect to the primary, or open the store with read_only.",
     ),
 )
 NOTHING_STORED = "Nothing of this request was stored."
-UNCERTAIN = "It is not certain whether this request was stored: look before you send it again."
+UNCERTAIN = "It is not certain whether this request was stored: check before you send it again."
 
 
 class ConnectionInfo:
-    """Where the database is: what `store_url` says, with what libpq knows besides."""
+    """Connection parameters of `store_url`, completed by libpq's environment and files."""
 
     def __init__(self, url: str) -> None:
         try:
             parts = conninfo_to_dict(url)
-        except psycopg.ProgrammingError:  # whose text repeats the URL, and so the password
+        except psycopg.ProgrammingError:  # its text contains the URL and so the password
             raise StoreUnavailable(
-                "No store can be found by the store_url: expected postgresql://user@host:port/database; passwords are best "
+                "The store_url is invalid: expected postgresql://user@host:port/database. Keep passwords "
                 "in ~/.pgpass or PGPASSFILE."
             ) from None
         self._conninfo = make_conninfo(url, **{name: value for name, value in _DEFAULTS.items() if name not in parts})
         where = f"{parts.get('host', '')}:{parts['port']}" if parts.get("port") else parts.get("host", "")
-        #: for messages: without the password
+        #: URL for messages, without the password
         self.text = f"postgresql://{where}/{parts.get('dbname', '')}"
 
     def connect(self, *, read_only: bool = False, outcome: str = "") -> Connection:
-        """A connection of its own, each of whose statements is a transaction; StoreUnavailable."""
+        """Open an autocommit connection; raise StoreUnavailable if that fails."""
         settings = _SETTINGS | ({"default_transaction_read_only": "on"} if read_only else {})
         try:
             connection = psycopg.connect(self._conninfo, autocommit=True, cursor_factory=psycopg.RawCursor)
@@ -95,26 +95,26 @@ class ConnectionInfo:
 
 
 def first_line(error: BaseException) -> str:
-    """What an error says first, as a sentence."""
+    """Return the first line of an error as a sentence."""
     lines = str(error).strip().splitlines() or [type(error).__name__]
     return lines[0].rstrip(".") + "."
 
 
 def to_store_error(where: str, error: Exception, outcome: str = NOTHING_STORED) -> StoreUnavailable:
-    """What to tell of a failure of the database, or on the way to it."""
+    """Return the error to raise for a failure of the database or the network, with the remedy."""
     advice = [text for kind, text in _ADVICE if isinstance(error, kind)]
     return StoreUnavailable(" ".join([f"The store {where} failed: {first_line(error)}", *advice[:1], outcome]).strip())
 
 
 def set_search_path(connection: Connection) -> None:
-    """Have the names of tables mean ours first, then the Geocube ingester's."""
+    """Resolve table names in our schema first, then in the Geocube ingester's."""
     connection.execute(
         b"SELECT set_config('search_path', 'workflow_monitor, ' || current_setting('search_path'), false)"
     )
 
 
 def is_gone(connection: Connection) -> bool:
-    """Whether an idle connection cannot be used any more: the database has closed it, or is about to."""
+    """Return True if the database has closed an idle connection or is about to."""
     if connection.closed:
         return True
     waiting = select.poll()
@@ -123,7 +123,7 @@ def is_gone(connection: Connection) -> bool:
 
 
 class Connections:
-    """Connections for readers: as many as are needed at once, some of which are kept."""
+    """Pool of reader connections: opens as many as needed, keeps some idle ones."""
 
     def __init__(self, where: str, connect: Callable[[], Connection]) -> None:
         self._where = where
@@ -133,17 +133,17 @@ class Connections:
         self._is_closed = False
 
     @contextmanager
-    def one(self) -> Iterator[Connection]:
-        """A connection for whoever reads; StoreUnavailable if the database cannot be reached or fails meanwhile."""
-        connection = self._take()
+    def lease(self) -> Iterator[Connection]:
+        """Lease a connection to a reader; raise StoreUnavailable if the database fails."""
+        connection = self._acquire()
         try:
             yield connection
         except IO_ERRORS as error:
             raise to_store_error(self._where, error, "It could not be read.") from error
         finally:
-            self._give_back(connection)
+            self._release(connection)
 
-    def _take(self) -> Connection:
+    def _acquire(self) -> Connection:
         while True:
             with self._lock:
                 if self._is_closed:
@@ -156,18 +156,18 @@ class Connections:
             connection.close()
         return self._connect()
 
-    def _give_back(self, connection: Connection) -> None:
+    def _release(self, connection: Connection) -> None:
         with suppress(psycopg.Error):
             if connection.info.transaction_status is not TransactionStatus.IDLE:
                 connection.execute(b"ROLLBACK")
             with self._lock:
-                if not self._is_closed and not connection.closed and len(self._idle) < KEPT:
+                if not self._is_closed and not connection.closed and len(self._idle) < MAX_IDLE:
                     self._idle.append(connection)
                     return
         connection.close()
 
     def close(self) -> None:
-        """Close what is idle, and what is in use when it is given back."""
+        """Close idle connections now, and connections in use on their return."""
         with self._lock:
             self._is_closed = True
             idle, self._idle = self._idle, []

@@ -37,13 +37,13 @@ FROM aoi AS a LEFT JOIN workload AS w ON w.aoi = a.id AND w.items <> 0
 -- name: aoi_with_workload
 {{aoi_columns}} WHERE a.name = $1
 
--- name: shape_of_aoi
+-- name: topology_version
 SELECT shape FROM aoi WHERE id = $1
 
--- name: take_turn
+-- name: lock_writer
 SELECT changes FROM turn FOR UPDATE
 
--- name: count_change
+-- name: bump_version
 UPDATE turn SET changes = $1
 
 -- name: notify
@@ -57,22 +57,22 @@ UPDATE aoi SET status = new.status
 FROM (SELECT unnest($1::bigint[]) AS id, unnest($2::text[]) AS status) AS new
 WHERE aoi.id = new.id AND aoi.status IS DISTINCT FROM new.status
 
--- name: reshape_aois
+-- name: bump_topology_versions
 UPDATE aoi SET shape = shape + 1 WHERE id = ANY ($1::bigint[])
 
--- name: without_ours
+-- name: without_own_fields
 -- what the Geocube ingester knows of the data of a scene
 - ARRAY['uuid', 'tags', 'geometry', 'wkt']
 
 -- name: insert_scenes
 INSERT INTO scene (id, aoi, source_id, status, message, countdown, attempt, job, acquired, document, geometry,
                    footprint, geometry_origin, aoi_name, attributes)
-SELECT given.*, aoi.name, given.document::jsonb {{without_ours}}
+SELECT new_rows.*, aoi.name, new_rows.document::jsonb {{without_own_fields}}
 FROM (SELECT unnest($1::bigint[]) AS id, unnest($2::bigint[]) AS aoi, unnest($3::text[]), unnest($4::text[]),
              unnest($5::text[]), unnest($6::bigint[]), unnest($7::bigint[]), unnest($8::bigint[]),
              unnest($9::timestamp[]), unnest($10::text[]) AS document, unnest($11::text[]), unnest($12::bytea[]),
-             unnest($13::text[])) AS given
-JOIN aoi ON aoi.id = given.aoi
+             unnest($13::text[])) AS new_rows
+JOIN aoi ON aoi.id = new_rows.aoi
 
 -- name: insert_tiles
 INSERT INTO tile (id, aoi, scene, source_id, previous, reference, status, message, countdown, attempt, job,
@@ -90,7 +90,7 @@ FROM scene_nid_seq AS s, tile_nid_seq AS t
 -- name: set_scene_data
 -- the footprint that a catalogue gave stays, unless the data have one
 UPDATE scene SET
-    document = $2::text, attributes = $2::text::jsonb {{without_ours}}, acquired = $3,
+    document = $2::text, attributes = $2::text::jsonb {{without_own_fields}}, acquired = $3,
     geometry = CASE WHEN geometry_origin = 'catalogue' AND NOT $7 THEN geometry ELSE $4 END,
     footprint = CASE WHEN geometry_origin = 'catalogue' AND NOT $7 THEN footprint ELSE $5 END,
     geometry_origin = CASE WHEN geometry_origin = 'catalogue' AND NOT $7 THEN geometry_origin ELSE $6 END

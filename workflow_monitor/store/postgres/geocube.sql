@@ -57,12 +57,12 @@ WITH aoi AS NOT MATERIALIZED (
     SELECT tile.id, {{aoi_number}} AS aoi, tile.scene_id AS scene, tile.source_id, tile.prev AS previous,
            tile.ref AS reference, tile.status, coalesce(tile.message, '') AS message,
            coalesce(tile.retry_countdown, 0) AS countdown, 0 AS attempt, NULL::bigint AS job,
-           concat({{given_tile_data}}) AS data, NULL::text AS geometry, NULL::bytea AS footprint, NULL::text AS geometry_origin
+           concat({{tile_data_from_jsonb}}) AS data, NULL::text AS geometry, NULL::bytea AS footprint, NULL::text AS geometry_origin
     FROM tile JOIN scene ON scene.id = tile.scene_id
 ), scene AS NOT MATERIALIZED (
     SELECT id, {{aoi_number}} AS aoi, source_id, status, coalesce(message, '') AS message,
            coalesce(retry_countdown, 0) AS countdown, 0 AS attempt, NULL::bigint AS job, {{acquired}} AS acquired,
-           concat({{given_scene_data}}) AS data, NULL::text AS geometry, NULL::bytea AS footprint,
+           concat({{scene_data_from_jsonb}}) AS data, NULL::text AS geometry, NULL::bytea AS footprint,
            NULL::text AS geometry_origin
     FROM scene
 ), workload AS NOT MATERIALIZED (
@@ -86,7 +86,7 @@ WITH aoi AS NOT MATERIALIZED (
 
 -- The data in their columns, as JSON in the order of the documents; lists of parts for `concat`.
 
--- name: given_scene_data
+-- name: scene_data_from_jsonb
 '{"date":', coalesce(scene.data -> 'date', '"0001-01-01T00:00:00Z"'),
 CASE WHEN jsonb_typeof(scene.data -> 'tiles') = 'object' AND scene.data -> 'tiles' <> '{}'
      THEN concat(',"tiles":', scene.data -> 'tiles') END,
@@ -99,7 +99,7 @@ CASE WHEN jsonb_typeof(scene.data -> 'instances_id') = 'object' AND scene.data -
 ',"is_retriable":', coalesce(scene.data -> 'is_retriable', 'false'),
 ',"storage_uri":', coalesce(scene.data -> 'storage_uri', '""'), '}'
 
--- name: given_tile_data
+-- name: tile_data_from_jsonb
 '{"swath_id":', coalesce(tile.data -> 'swath_id', '""'), ',"tile_nr":', coalesce(tile.data -> 'tile_nr', '0'),
 ',"graph_name":', coalesce(tile.data -> 'graph_name', '""'),
 ',"is_retriable":', coalesce(tile.data -> 'is_retriable', 'false'), '}'

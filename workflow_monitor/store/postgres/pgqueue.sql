@@ -18,20 +18,20 @@ SELECT to_regclass('pgq_jobs') IS NOT NULL
 
 -- name: scene_rows_of_services
 -- without what only we know of the data
-SELECT scene.id, scene.aoi, scene.source_id, concat({{given_scene_data}}), status, message, countdown, attempt
+SELECT scene.id, scene.aoi, scene.source_id, concat({{scene_data_from_jsonb}}), status, message, countdown, attempt
 FROM (SELECT id, aoi, source_id, attributes AS data, status, message, countdown, attempt FROM scene
       WHERE id = ANY ($1::bigint[])) AS scene
 
 -- name: publish_pgq
 -- $1 queue, $2 waits, $3 jobs, $4 messages: each after the one before it
-WITH given AS MATERIALIZED (
+WITH new_rows AS MATERIALIZED (
     SELECT job, message, nextval(pg_get_serial_sequence('pgq_jobs', 'id')) AS number
-    FROM unnest($3::bigint[], $4::text[]) AS given (job, message)
+    FROM unnest($3::bigint[], $4::text[]) AS new_rows (job, message)
 ), published AS (
     INSERT INTO pgq_jobs (id, queue_name, data, run_after, retry_waits)
-    SELECT number, $1, convert_to(message, 'UTF8'), clock_timestamp(), $2::text[] FROM given
+    SELECT number, $1, convert_to(message, 'UTF8'), clock_timestamp(), $2::text[] FROM new_rows
 )
-UPDATE job SET pgq = given.number FROM given WHERE job.id = given.job
+UPDATE job SET pgq = new_rows.number FROM new_rows WHERE job.id = new_rows.job
 
 -- name: withdraw_pgq
 -- a row that a worker has locked is the worker's to delete
@@ -46,7 +46,7 @@ WITH free AS (
 )
 DELETE FROM pgq_jobs USING free WHERE pgq_jobs.id = free.id
 
--- name: take_pgq
+-- name: drain_pgq
 WITH waiting AS (
     SELECT id FROM pgq_jobs WHERE queue_name = $1 AND ran_at IS NULL AND run_after <= clock_timestamp()
     ORDER BY run_after, id LIMIT $2 FOR UPDATE SKIP LOCKED

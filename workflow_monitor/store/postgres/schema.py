@@ -1,4 +1,4 @@
-"""What is added to the tables of a Geocube ingester, and taken away again."""
+"""Tables and columns added to those of a Geocube ingester, and their removal."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 _SQL = statements(GEOCUBE, (PACKAGE, "schema.sql"))
 _STEPS = {int(name.removeprefix("step_")): text for name, text in _SQL.items() if re.fullmatch(r"step_\d+", name)}
 NEWEST = max(_STEPS)
-#: one server at a time looks at the tables, and changes them
+#: serializes servers that check and migrate the tables
 _LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('workflow_monitor schema', 0))"
 _COLUMNS = {
     "aoi": {"id", "status"},
@@ -25,7 +25,7 @@ _COLUMNS = {
 
 
 def version(connection: Connection) -> int:
-    """Which version of what we add is there; 0 if nothing is."""
+    """Return the version of the added schema, 0 without one."""
     if connection.execute(b"SELECT to_regclass('workflow_monitor.schema_version')").fetchall() == [(None,)]:
         return 0
     ((number,),) = connection.execute(b"SELECT max(version) FROM workflow_monitor.schema_version").fetchall()
@@ -33,68 +33,68 @@ def version(connection: Connection) -> int:
 
 
 def check(connection: Connection, where: str) -> int:
-    """The version of what we add, of tables that can be read; StoreUnavailable if they cannot."""
-    found = version(connection)
-    if found > NEWEST:
+    """Return the version of the added schema; raise StoreUnavailable if the tables cannot be read."""
+    installed = version(connection)
+    if installed > NEWEST:
         raise StoreUnavailable(
-            f"The store {where} has version {found}, which a newer workflow-monitor wrote; this one knows versions up to "
+            f"The store {where} has version {installed}, which a newer workflow-monitor wrote; this one supports versions up to "
             f"{NEWEST}. Upgrade workflow-monitor, or choose another database by store_url."
         )
     present = {table: set[str]() for table in _COLUMNS}
     for table, column in connection.execute(_SQL["find_columns"].encode()).fetchall():
         present[table].add(column)
-    lacking = [f"{t}.{c}" for t, columns in _COLUMNS.items() for c in sorted(columns - present[t])]
+    missing = [f"{t}.{c}" for t, columns in _COLUMNS.items() for c in sorted(columns - present[t])]
     if not any(present.values()):
-        raise NoTables(
-            f"The store {where} has no tables of an ingestion, and nothing is added to what is opened read_only."
+        raise TablesMissing(
+            f"The store {where} has no tables of an ingestion, and read_only forbids to create them. Open it once without read_only."
         )
-    if lacking:
+    if missing:
         raise StoreUnavailable(
             f"The tables aoi, scene and tile of the store {where} are not those of a Geocube ingester: there is no "
-            f"{', '.join(lacking[:3])}. They were left as they are: choose another database by store_url."
+            f"{', '.join(missing[:3])}. They were left as they are: choose another database by store_url."
         )
-    return found
+    return installed
 
 
-class NoTables(StoreUnavailable):
-    """The database is empty, or has other things in it."""
+class TablesMissing(StoreUnavailable):
+    """The database has no tables of an ingestion."""
 
 
 def migrate(connection: Connection, where: str) -> None:
-    """Add what is needed to the tables of an ingester, or to an empty database; StoreUnavailable.
+    """Add the missing tables and columns, also to an empty database; raise StoreUnavailable if that fails.
 
-    All of it is one transaction, in which nobody else does the same.
+    One transaction and an advisory lock make the migration atomic among servers.
     """
     try:
         with connection.transaction():
             connection.execute(_LOCK.encode())
-            found, is_new = _prepared(connection, where)
+            installed, is_new = _prepare(connection, where)
             for number, script in sorted(_STEPS.items()):
-                if number > found:
+                if number > installed:
                     connection.execute(script.encode())
                     connection.execute(b"INSERT INTO workflow_monitor.schema_version VALUES ($1)", (number,))
                     log.log(
                         logging.INFO if is_new else logging.WARNING,
-                        "Step %d of what Workflow Monitor needs was added to the tables of the store %s; "
-                        "`workflow-monitor undo-migration` takes it away.", number, where,
+                        "schema_step_added step=%d store=%s "
+                        "undo='workflow-monitor undo-migration'", number, where,
                     )  # fmt: skip
     except IO_ERRORS as error:
         raise to_store_error(where, error, "Its tables were left as they are.") from error
 
 
-def _prepared(connection: Connection, where: str) -> tuple[int, bool]:
-    """The version of what is there, and whether the ingester's own tables had to be made first."""
+def _prepare(connection: Connection, where: str) -> tuple[int, bool]:
+    """Return the installed version, and True if the ingester's own tables had to be created."""
     try:
         return check(connection, where), False
-    except NoTables:
+    except TablesMissing:
         connection.execute(_SQL["create_tables"].encode())
         return 0, True
 
 
 def undo(url: str) -> bool:
-    """Take away what we have added to a database; False if there is nothing. The ingester's own tables stay.
+    """Remove the added tables and columns from a database; return False if there are none.
 
-    Attempts, jobs, the log of events, footprints and tags are lost with it. Raises StoreUnavailable.
+    The ingester's own tables stay. Attempts, jobs, events, footprints and tags are lost. Raise StoreUnavailable on failure.
     """
     address = ConnectionInfo(url)
     with address.connect() as connection:
@@ -105,5 +105,5 @@ def undo(url: str) -> bool:
                     return False
                 connection.execute(_SQL["undo"].encode())
         except IO_ERRORS as error:
-            raise to_store_error(address.text, error, "Nothing was taken away.") from error
+            raise to_store_error(address.text, error, "Nothing was removed.") from error
     return True

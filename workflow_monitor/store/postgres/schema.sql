@@ -85,7 +85,7 @@ CREATE TABLE workflow_monitor.event (
     aoi_name text -- of events of type 'aoi', which outlive it
 );
 
-{{take_in}};
+{{adopt_existing_rows}};
 
 CREATE INDEX wm_scene_status ON scene (wm_aoi, status);
 CREATE INDEX wm_scene_acquired ON scene (wm_aoi, wm_acquired);
@@ -110,20 +110,20 @@ FROM aoi WHERE wm_number IS NOT NULL;
 
 CREATE VIEW workflow_monitor.scene AS
 SELECT id, wm_aoi AS aoi, source_id, status, message, retry_countdown AS countdown, wm_attempt AS attempt,
-       wm_job AS job, wm_acquired AS acquired, coalesce(wm_document, concat({{given_scene_data}})) AS data,
+       wm_job AS job, wm_acquired AS acquired, coalesce(wm_document, concat({{scene_data_from_jsonb}})) AS data,
        wm_geometry AS geometry, wm_footprint AS footprint, wm_geometry_origin AS geometry_origin,
        aoi_id AS aoi_name, wm_document AS document, data AS attributes
 FROM scene WHERE wm_aoi IS NOT NULL;
 
 CREATE VIEW workflow_monitor.tile AS
 SELECT id, wm_aoi AS aoi, scene_id AS scene, source_id, prev AS previous, ref AS reference, status, message,
-       retry_countdown AS countdown, wm_attempt AS attempt, wm_job AS job, concat({{given_tile_data}}) AS data,
+       retry_countdown AS countdown, wm_attempt AS attempt, wm_job AS job, concat({{tile_data_from_jsonb}}) AS data,
        wm_geometry AS geometry, wm_footprint AS footprint, wm_geometry_origin AS geometry_origin, data AS attributes
 FROM tile WHERE wm_aoi IS NOT NULL
 
 -- What is there already: what the columns of ours would hold, had it been added by us. What is PENDING is handed out.
 
--- name: take_in
+-- name: adopt_existing_rows
 UPDATE aoi SET wm_number = numbered.number, wm_created = timezone('UTC', now())
 FROM (SELECT id, row_number() OVER (ORDER BY id COLLATE "C") AS number FROM aoi) AS numbered
 WHERE numbered.id = aoi.id;

@@ -1,4 +1,4 @@
-"""What a reader asks of a connection that it has for itself."""
+"""Read sessions on PostgreSQL connections."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ if TYPE_CHECKING:
 PACKAGE = "workflow_monitor.store.postgres"
 GEOCUBE = (PACKAGE, "geocube.sql")
 STATEMENTS = statements(READING, WRITING, GEOCUBE, (PACKAGE, "dialect.sql"), (PACKAGE, "pgqueue.sql"))
-#: for a Geocube ingester's tables to which nothing was added; a statement may begin with WITH and end in a comment
+#: for unmigrated tables of a Geocube ingester; a statement may begin with WITH and end in a comment
 READ_ONLY_STATEMENTS = {
-    name: f"{STATEMENTS['tables']}\nSELECT * FROM ({statement}\n) AS found" for name, statement in STATEMENTS.items()
+    name: f"{STATEMENTS['tables']}\nSELECT * FROM ({statement}\n) AS result" for name, statement in STATEMENTS.items()
 }
 
 
 class PostgresSession:
-    """See `store.reader.Session`."""
+    """A read session on one connection; see `store.session.Session`."""
 
-    def __init__(self, connection: psycopg.Connection[tuple[Any, ...]], known: Mapping[str, str]) -> None:
+    def __init__(self, connection: psycopg.Connection[tuple[Any, ...]], named: Mapping[str, str]) -> None:
         self._connection = connection
-        self._statements = known
+        self._statements = named
 
     def rows(self, name: str, *values: object) -> list[tuple[Any, ...]]:
         return self._connection.execute(self._statements[name].encode(), values).fetchall()
@@ -54,18 +54,18 @@ class PostgresSession:
 class PostgresSource:
     """Sessions over connections; see `store.reader.Source`."""
 
-    def __init__(self, connections: Connections, known: Mapping[str, str]) -> None:
+    def __init__(self, connections: Connections, named: Mapping[str, str]) -> None:
         self._connections = connections
-        self._statements = known
+        self._statements = named
 
     @contextmanager
     def single(self) -> Iterator[PostgresSession]:
-        with self._connections.one() as connection:
+        with self._connections.lease() as connection:
             yield PostgresSession(connection, self._statements)
 
     @contextmanager
     def snapshot(self) -> Iterator[PostgresSession]:
-        with self._connections.one() as connection:
+        with self._connections.lease() as connection:
             connection.execute(b"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
             yield PostgresSession(connection, self._statements)
 

@@ -1,4 +1,4 @@
-"""Opening and closing the database."""
+"""Opening and closing of the database."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from workflow_monitor.store.reader import SQLReader
 
 
 class PostgresStore:
-    """A store in a database, `postgresql://user@host:port/database`, that several servers may have open at once.
+    """A store in a database, `postgresql://user@host:port/database`, shared by several servers.
 
-    The tables of a Geocube ingester that are there are used, those that are missing are made; what we need besides is
-    added. With `read_only` nothing is, and nothing is written. Raises StoreUnavailable, with what to do.
+    It uses or creates the tables of a Geocube ingester and adds its own. With `read_only` it adds and writes nothing.
+    Raise StoreUnavailable, with the remedy, if the database cannot be opened.
     """
 
     def __init__(self, url: str, *, read_only: bool = False) -> None:
@@ -46,32 +46,34 @@ class PostgresStore:
 
     @property
     def needs_reopen(self) -> bool:
-        """Never: connections that are lost are opened anew."""
+        """False: lost connections reopen on demand."""
         return False
 
     @property
     def is_shared(self) -> bool:
-        """Whether other servers may write, too."""
+        """True: other servers may write."""
         return True
 
-    def on_foreign_commit(self, tell: Callable[[], None]) -> None:
-        """Have `tell` called, on a thread of its own, after others have committed, and once at the beginning."""
+    def on_foreign_commit(self, callback: Callable[[], None]) -> None:
+        """Call `callback` on a background thread after commits of other servers, and once at the start."""
         if self._is_ours:
-            self._listener = Listener(self._address, self._writing.name, tell)
+            self._listener = Listener(self._address, self._writing.name, callback)
 
     def announce(self, contact: str) -> None:
-        """Nobody needs to be told how to reach this server: whoever wants the database opens it, too."""
+        """Do nothing: other servers open the database directly."""
 
-    def back_up(self, keep: int) -> Backup:  # noqa: ARG002 - as any store is asked
-        """Conflict: the database has backups of its own."""
-        raise Conflict("A PostgreSQL store is backed up as any database is: by pg_dump, or by who runs it.")
+    def back_up(self, keep: int) -> Backup:  # noqa: ARG002 - interface of `Store`
+        """Raise Conflict: database tools make the backups."""
+        raise Conflict(
+            "Workflow Monitor makes no backups of a PostgreSQL store: use pg_dump or the backups of the database service."
+        )
 
     def backups(self) -> list[Backup]:
-        """None that we have made."""
+        """Return an empty list."""
         return []
 
     def close(self) -> None:
-        """Let go of all connections."""
+        """Close all connections."""
         if self._listener is not None:
             self._listener.close()
         self._writing.drop()

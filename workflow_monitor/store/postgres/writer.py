@@ -1,4 +1,4 @@
-"""Writing to the database, where others write too."""
+"""The write side of the PostgreSQL store, shared with other servers."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ from workflow_monitor.store.postgres.aoi_queries import AOICounterWriter
 from workflow_monitor.store.postgres.writer_connection import WriterConnection
 from workflow_monitor.store.writer import SQLWriter
 
-#: bytes of a name that an index of PostgreSQL holds in any case
+#: largest name in bytes that fits a PostgreSQL index entry
 LONGEST_NAME = 2_600
 
 
 class PostgresWriter(SQLWriter):
-    """The write side of the store; see `store.protocol.Writer`."""
+    """The write side of the store; see `store.interfaces.Writer`."""
 
     def __init__(self, connection: WriterConnection) -> None:
         super().__init__(connection, AOICounterWriter(connection))
-        self._news = connection
-        #: whether jobs are rows of pgq_jobs, too
+        self._writer_connection = connection
+        #: True if jobs are rows of pgq_jobs, too
         self._has_pgq = False
 
     @contextmanager
     def transaction(self) -> Iterator[bool]:
-        """Commit what is done within, on disk, or nothing of it; other servers know whether it has changed something."""
+        """Commit the block durably, or roll all of it back; bump the version that other servers check."""
         with super().transaction() as is_outdated:
             yield is_outdated
             if self._has_changed:
-                self._news.bump_version()
+                self._writer_connection.bump_version()
 
     def create_aoi(self, number: int, name: str, at: datetime) -> None:
         _check_length("aoi", [name])
@@ -49,7 +49,7 @@ class PostgresWriter(SQLWriter):
 
     def log_aoi(self, event: Event) -> None:
         super().log_aoi(event)
-        self._news.has_news = True
+        self._writer_connection.should_notify = True
 
     def save(self, changes: ChangeSet, payloads: Payloads, aois: Sequence[AOI], at: datetime) -> None:
         _check_length("tiles", (tile.source_id for tile in changes.new_tiles))
@@ -59,37 +59,37 @@ class PostgresWriter(SQLWriter):
                 max((item.id for item in items), default=0) for items in (changes.new_scenes, changes.new_tiles)
             )
             self._run("advance_sequences", *greatest)
-        self._news.has_news |= bool(changes.log)
+        self._writer_connection.should_notify |= bool(changes.log)
 
     # ---- the queue of the Geocube services; see `queues.pgqueue`
 
     def open_pgq(self) -> None:
-        """Use the table pgq_jobs, which is made if it is not there."""
+        """Use the table pgq_jobs, created on demand."""
         if not self._has_pgq:
-            self._news.prepare("find_pgq_jobs", "create_pgq_jobs")
+            self._writer_connection.prepare("find_pgq_jobs", "create_pgq_jobs")
             self._has_pgq = True
 
     def publish_pgq(self, queue: ItemKind, name: str, waits: Sequence[str], jobs: Sequence[Job]) -> None:
-        """Put jobs into the table, for workers that wait so long between tries."""
-        messages = ItemSerializer(self._ask_for_services, self._notes.names).messages(queue, jobs)
+        """Insert jobs into the table; `waits` are the retry intervals of the workers."""
+        messages = ItemSerializer(self._rows_for_services, self._aoi_listener.names).messages(queue, jobs)
         self._run("publish_pgq", name, list(waits), list(messages), list(messages.values()))
 
-    def _ask_for_services(self, name: str, *values: object) -> list[tuple[Any, ...]]:
+    def _rows_for_services(self, name: str, *values: object) -> list[tuple[Any, ...]]:
         return self._rows({"scene_rows": "scene_rows_of_services"}.get(name, name), *values)
 
     def withdraw_pgq(self, ids: Sequence[int]) -> None:
-        """Take jobs out of the table, unless a worker is at them."""
+        """Delete jobs from the table, except those locked by a worker."""
         self._run("withdraw_pgq", list(ids))
 
-    def take_pgq(self, name: str, limit: int) -> list[bytes]:
-        """Take messages off a queue, first those that wait the longest."""
-        messages = [bytes(data or b"") for (data,) in self._rows("take_pgq", name, limit)]
+    def drain_pgq(self, name: str, limit: int) -> list[bytes]:
+        """Delete and return messages of a queue, the oldest first."""
+        messages = [bytes(data or b"") for (data,) in self._rows("drain_pgq", name, limit)]
         self._has_changed = self._has_changed or bool(messages)
         return messages
 
 
 def _check_length(field: str, names: Iterable[str]) -> None:
-    """Refuse, with InvalidInput, names that are too long for the indexes that the Geocube ingester's tables have."""
+    """Raise InvalidInput for names too long for the indexes of the Geocube ingester's tables."""
     for name in names:
         length = len(name.encode())
         if length > LONGEST_NAME:

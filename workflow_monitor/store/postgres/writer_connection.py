@@ -1,4 +1,4 @@
-"""The connection that writes, when it is its turn among those of all servers over the database."""
+"""The writer's connection, serialized with the writers of other servers by a row lock."""
 
 from __future__ import annotations
 
@@ -27,58 +27,56 @@ log = logging.getLogger(__name__)
 
 
 class WriterConnection:
-    """The connection that writes; see `store.writer.Connection`. It is opened anew when it is lost."""
+    """Connection of the writer thread; see `store.writer.WriteConnection`. It reopens after a loss."""
 
     def __init__(self, address: ConnectionInfo) -> None:
         self._address = address
         self._connection: Connection | None = None
-        #: tells this writer from those of other servers, and from itself after the store was opened anew
+        #: id of this writer in notifications; new each time the store is opened
         self.name = uuid4().hex
-        #: whether the transaction has something that other servers want to know
-        self.has_news = False
-        #: how many transactions have changed something, as far as this writer knows what they changed
-        self._known: int | None = None
-        self._changes = 0
+        #: True if the commit should notify other servers
+        self.should_notify = False
+        #: version after the last own commit; None if unknown
+        self._seen_version: int | None = None
+        self._version = 0
 
     def begin(self) -> bool:
-        """Begin a transaction when it is this writer's turn; whether others have changed something since its last one."""
-        self.has_news = False
+        """Begin a transaction and lock out other writers; return True if another server committed changes meanwhile."""
+        self.should_notify = False
         if self._connection is not None and is_gone(self._connection):
             self.drop()
         self._execute(b"BEGIN")
         try:
-            ((self._changes,),) = self.rows("take_turn")
+            ((self._version,),) = self.rows("lock_writer")
         except BaseException:
             self.roll_back()
             raise
-        is_outdated = self._known != self._changes
-        # until it is known how this transaction ends
-        self._known = None
+        is_outdated = self._seen_version != self._version
+        # unknown until this transaction ends
+        self._seen_version = None
         return is_outdated
 
     def bump_version(self) -> None:
-        """Tell other servers, when their turn comes, that this transaction has changed something."""
-        self._changes += 1
-        self.rows("count_change", self._changes)
+        """Mark the cached rows of other servers as stale."""
+        self._version += 1
+        self.rows("bump_version", self._version)
 
     def rows(self, name: str, *values: object) -> list[tuple[Any, ...]]:
-        """Run a statement and fetch all its rows; StoreUnavailable if the database cannot do it at the moment."""
+        """Run a named statement and return all rows; raise StoreUnavailable if the database fails."""
         return self._execute(STATEMENTS[name].encode(), values)
 
     def change(self, name: str, *values: object) -> int:
-        """Run a statement that changes rows; how many it has changed."""
+        """Run a statement that changes rows, and return their count."""
         return self._run(STATEMENTS[name].encode(), values).rowcount
 
     def write(self, name: str, columns: Mapping[str, Sequence[object]]) -> int:
-        """Run a statement over rows, whose columns are the values of the statement in this order; how many it wrote."""
+        """Run a statement with these columns as its values, in order; return the count of written rows."""
         return self.change(name, *columns.values())
 
-    def corruption_error(self, what: str) -> StoreUnavailable:
-        """What to raise if the store does not hold what it has to."""
-        log.error("The store %s does not hold what it has to: %s", self._address.text, what)
-        return StoreUnavailable(
-            f"The store {self._address.text} does not hold what it has to: {what}. {NOTHING_STORED}"
-        )
+    def corruption_error(self, detail: str) -> StoreUnavailable:
+        """Return the error of a store that contradicts the engine, and log it."""
+        log.error("store_corrupted store=%s detail=%r", self._address.text, detail)
+        return StoreUnavailable(f"The store {self._address.text} is damaged: {detail}. {NOTHING_STORED}")
 
     def _execute(self, statement: bytes, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
         cursor = self._run(statement, values)
@@ -94,7 +92,7 @@ class WriterConnection:
             raise to_store_error(self._address.text, error) from error
 
     def prepare(self, find: str, create: str) -> None:
-        """Make what a statement does not find, where the ingester's tables are, and outside of transactions."""
+        """Create a table in the ingester's schema if `find` returns False; outside of transactions."""
         with self._address.connect() as connection:
             try:
                 if connection.execute(STATEMENTS[find].encode()).fetchall() == [(False,)]:
@@ -103,9 +101,9 @@ class WriterConnection:
                 raise to_store_error(self._address.text, error) from error
 
     def commit(self) -> None:
-        """Put the transaction on disk, or leave nothing of it; others are told."""
+        """Commit the transaction durably, or roll all of it back; notify other servers."""
         try:
-            if self.has_news:
+            if self.should_notify:
                 self.rows("notify", self.name)
         except BaseException:
             self.roll_back()
@@ -116,7 +114,7 @@ class WriterConnection:
             was_lost = self._connection is None or self._connection.closed
             self.roll_back()
             raise to_store_error(self._address.text, error, UNCERTAIN if was_lost else NOTHING_STORED) from error
-        self._known = self._changes
+        self._seen_version = self._version
 
     def _commit(self) -> None:
         if self._connection is None:
@@ -124,7 +122,7 @@ class WriterConnection:
         self._connection.execute(b"COMMIT")
 
     def roll_back(self) -> None:
-        """Leave nothing of the transaction, if there is one."""
+        """Roll back the transaction, if one is open."""
         connection = self._connection
         if connection is None:
             return

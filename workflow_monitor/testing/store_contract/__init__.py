@@ -1,4 +1,4 @@
-"""All that any store has to do."""
+"""The contract of a store."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from workflow_monitor.testing.store_contract.aois import AOIContract
 from workflow_monitor.testing.store_contract.documents import DocumentContract
 from workflow_monitor.testing.store_contract.graphs import GraphContract
 from workflow_monitor.testing.store_contract.lists import ListContract
-from workflow_monitor.testing.store_contract.snapshots import StateContract
+from workflow_monitor.testing.store_contract.snapshots import SnapshotContract
 
 
-class StoreContract(AOIContract, DocumentContract, ListContract, GraphContract, StateContract):
-    """A subclass, whose name starts with Test, has a fixture `open_store`; see `Contract`."""
+class StoreContract(AOIContract, DocumentContract, ListContract, GraphContract, SnapshotContract):
+    """All tests of the contract. A subclass overrides the fixture `open_store`; see `StoreContractBase`."""

@@ -1,4 +1,4 @@
-"""What a store knows of the AOIs, and of numbers."""
+"""AOIs, their counts, and ids."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from workflow_monitor.domain.status import ItemKind, Status
 from workflow_monitor.store.interfaces import Store
 from workflow_monitor.testing.engine_harness import AOI as NAME
 from workflow_monitor.testing.engine_harness import START, Running, chain, engine_on, ingest, new
-from workflow_monitor.testing.store_contract.contract import Contract
+from workflow_monitor.testing.store_contract.contract import StoreContractBase
 
 CHANGES: list[Command] = [
     FailItem(ItemKind.TILE, 3, force=True),
@@ -39,21 +39,23 @@ CHANGES: list[Command] = [
 
 
 def seen(engine: Running) -> list[tuple[AOI, GraphExtent]]:
-    """The AOIs as any request sees them, without the statuses that nothing is in."""
+    """Return the AOIs with their graph extents, without statuses that have no items."""
     reader = engine.store.reader
-    found = [(aoi, reader.roots(aoi.id)) for aoi in reader.aois()]
-    return [(AOI(aoi.id, aoi.name, +aoi.scenes, +aoi.tiles, +aoi.tiles_of_done_scenes), roots) for aoi, roots in found]
+    extents = [(aoi, reader.roots(aoi.id)) for aoi in reader.aois()]
+    return [
+        (AOI(aoi.id, aoi.name, +aoi.scenes, +aoi.tiles, +aoi.tiles_of_done_scenes), roots) for aoi, roots in extents
+    ]
 
 
 def day(number: int) -> str:
-    """A date that is later for greater numbers."""
+    """Return a date that grows with `number`."""
     return f"{2000 + number // 12}-{1 + number % 12:02}-01T00:00:00+00:00"
 
 
-class AOIContract(Contract):
-    """What is told of the AOIs is what is stored, and no number is given twice."""
+class AOIContract(StoreContractBase):
+    """AOI counts equal the stored items, and no id is used twice."""
 
-    def test_aois_are_the_same_after_the_store_was_opened_again(self, open_store: Callable[[], Store]) -> None:
+    def test_aois_are_equal_after_a_reopen(self, open_store: Callable[[], Store]) -> None:
         with engine_on(open_store()) as engine:
             engine.do(CreateAOI(NAME))
             engine.add(NAME, *chain(4))
@@ -74,7 +76,7 @@ class AOIContract(Contract):
         assert engine.store.reader.aoi("b") == AOI(2, "b")
         assert engine.store.reader.aoi("c") is None
 
-    def test_what_is_not_committed_is_not_seen(self, engine: Running) -> None:
+    def test_uncommitted_changes_are_invisible(self, engine: Running) -> None:
         before = seen(engine)
         writer = engine.store.writer
         engine.workflow.close()
@@ -85,7 +87,7 @@ class AOIContract(Contract):
         assert seen(engine) == before
         assert engine.store.reader.aoi("Fyn") is None
 
-    def test_the_last_leaf_is_found_behind_many_that_failed(self, engine: Running) -> None:
+    def test_the_last_leaf_is_found_before_many_failed_tiles(self, engine: Running) -> None:
         scenes = engine.add(NAME, *chain(130))
         for number in scenes:
             engine.do(SetData(ItemKind.SCENE, number, {"date": day(number)}, merge=True))
@@ -95,7 +97,7 @@ class AOIContract(Contract):
         first = datetime.fromisoformat(day(1))
         assert engine.store.reader.roots(1) == GraphExtent(1, first, first)
 
-    def test_numbers_of_what_was_deleted_and_trimmed_are_not_given_again(self, open_store: Callable[[], Store]) -> None:
+    def test_ids_of_deleted_and_pruned_rows_are_not_reused(self, open_store: Callable[[], Store]) -> None:
         with engine_on(open_store()) as engine:
             engine.do(CreateAOI(NAME))
             ingest(engine, 20)

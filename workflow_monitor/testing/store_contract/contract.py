@@ -1,4 +1,4 @@
-"""What the parts of the contract have in common."""
+"""Fixtures shared by the parts of the contract."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from workflow_monitor.store.interfaces import Store
 from workflow_monitor.testing.engine_harness import AOI, Running, engine_on
 
 
-class Contract:
-    """Tests of a store, in memory or not, that a subclass opens."""
+class StoreContractBase:
+    """Base class of the parts; a subclass opens the store under test."""
 
     @pytest.fixture
     def open_store(self) -> Callable[[], Store]:
-        """Opens the store: an empty one at first, the same again when it has been closed; to be overridden."""
+        """Return a function that opens the store: empty at first, the same store again after it was closed."""
         raise NotImplementedError
 
     def shorten(self, monkeypatch: pytest.MonkeyPatch, length: int) -> None:
-        """Have lists come in chunks of so many, if that can be had."""
+        """Limit chunks of lists to `length` items; override it if the store can do that."""
 
     @pytest.fixture
     def engine(self, open_store: Callable[[], Store]) -> Iterator[Running]:

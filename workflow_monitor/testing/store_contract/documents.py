@@ -1,4 +1,4 @@
-"""The documents that a store makes."""
+"""JSON documents made by a store."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from workflow_monitor.testing.engine_harness import (
     report,
     texts,
 )
-from workflow_monitor.testing.store_contract.contract import Contract
+from workflow_monitor.testing.store_contract.contract import StoreContractBase
 
 HOSTILE = (
     'quotes " and \\" and \' and `',
@@ -37,8 +37,8 @@ HOSTILE = (
 )
 
 
-class DocumentContract(Contract):
-    """What scenes, tiles and features look like."""
+class DocumentContract(StoreContractBase):
+    """Documents of scenes, tiles and features."""
 
     def test_a_scene_has_its_fields_in_the_order_of_the_examples(self, engine: Running) -> None:
         (number,) = ingest(engine, 1)
@@ -88,7 +88,7 @@ class DocumentContract(Contract):
             texts(engine.store.reader.items(ItemKind.TILE, [1], tuple(Status), None, "document"))[1],
             texts(engine.store.reader.tiles_of(2, "document"))[0],
         ):
-            # in lists the data of the scene have its date alone, the other fields are zero
+            # in lists, the data of the scene have only their date; the other fields are empty
             assert listed["scene"].pop("data") == {
                 "date": DATE,
                 "graph_name": "",
@@ -101,7 +101,7 @@ class DocumentContract(Contract):
             assert listed == tile | {"scene": {key: tile["scene"][key] for key in ("id", "source_id", "aoi")}}
 
     @pytest.mark.parametrize("hostile", HOSTILE)
-    def test_names_and_messages_come_out_as_they_went_in(self, engine: Running, hostile: str) -> None:
+    def test_names_and_messages_survive_a_round_trip(self, engine: Running, hostile: str) -> None:
         engine.do(CreateAOI(hostile))
         given = {
             "source_id": hostile,
@@ -142,7 +142,7 @@ class DocumentContract(Contract):
         with engine.store.reader.graph([2], Subgraph()) as graph:
             assert [node.source_id for node in graph.tiles()] == [hostile]
 
-    def test_all_characters_of_a_message_are_escaped_as_json_wants(self, engine: Running) -> None:
+    def test_every_character_of_a_message_is_escaped(self, engine: Running) -> None:
         (number,) = ingest(engine, 1)
         message = "".join(chr(code) for code in [*range(1, 0xD800), *range(0xE000, 0x11000, 7), 0x1F6F0, 0x10FFFF])
         report(engine, ItemKind.SCENE, Status.FAILED, number, message=message)
@@ -150,7 +150,7 @@ class DocumentContract(Contract):
         assert json.loads(engine.store.reader.feature(ItemKind.SCENE, number) or "")["properties"]["message"] == message
 
     @pytest.mark.parametrize(
-        ("given", "told"),
+        ("date", "expected"),
         [
             ("2022-01-04T10:34:31.024Z", "2022-01-04T10:34:31.024Z"),
             ("2022-01-04T10:34:31Z", "2022-01-04T10:34:31Z"),
@@ -159,12 +159,12 @@ class DocumentContract(Contract):
             (None, "0001-01-01T00:00:00Z"),
         ],
     )
-    def test_dates_are_told_in_utc_without_idle_zeros(self, engine: Running, given: str | None, told: str) -> None:
-        data: dict[str, object] = {"tiles": {"t": {}}} | ({} if given is None else {"date": given})
+    def test_dates_are_utc_without_trailing_zeros(self, engine: Running, date: str | None, expected: str) -> None:
+        data: dict[str, object] = {"tiles": {"t": {}}} | ({} if date is None else {"date": date})
         engine.do(Ingest(AOI, [parse_scene({"source_id": "s", "aoi": AOI, "data": data, "tiles": {"t": {}}}, AOI)]))
         (listed,) = texts(engine.store.reader.items(ItemKind.TILE, [1], tuple(Status), None, "document"))
-        assert listed["scene"]["data"]["date"] == told
-        assert json.loads(engine.store.reader.feature(ItemKind.SCENE, 1) or "")["properties"]["date"] == told
+        assert listed["scene"]["data"]["date"] == expected
+        assert json.loads(engine.store.reader.feature(ItemKind.SCENE, 1) or "")["properties"]["date"] == expected
 
     def test_features_have_the_footprint_of_the_tile_or_of_its_scene(self, engine: Running) -> None:
         data = {"date": DATE, "geometry": SQUARE, "tags": {"constellation": "S2"}, "tiles": {"t": {}}}

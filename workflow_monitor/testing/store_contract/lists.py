@@ -1,4 +1,4 @@
-"""What a store lists."""
+"""Lists of scenes, tiles, jobs and events."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ from workflow_monitor.testing.engine_harness import (
     report,
     texts,
 )
-from workflow_monitor.testing.store_contract.contract import Contract
+from workflow_monitor.testing.store_contract.contract import StoreContractBase
 
 
-class ListContract(Contract):
+class ListContract(StoreContractBase):
     """Lists of scenes, tiles, jobs and events."""
 
     def test_items_are_listed_by_status_and_aoi_in_the_order_of_their_ids(self, engine: Running) -> None:
@@ -49,7 +49,7 @@ class ListContract(Contract):
         assert numbers(read(ItemKind.SCENE, [], tuple(Status), None, "document")) == []
         assert list(read(ItemKind.SCENE, [99], tuple(Status), None, "document")) == []
 
-    def test_pages_make_up_the_whole(self, engine: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_pages_add_up_to_the_list(self, engine: Running, monkeypatch: pytest.MonkeyPatch) -> None:
         self.shorten(monkeypatch, 3)
         ingest(engine, 23)
         report(engine, ItemKind.SCENE, Status.DONE, *range(1, 24, 2))
@@ -73,7 +73,7 @@ class ListContract(Contract):
         assert [len(chunk) for chunk in engine.store.reader.jobs(ItemKind.SCENE, "", None)] == [4, 4, 2]
         assert [len(chunk) for chunk in engine.store.reader.root_tiles(1, "short")] == [4, 4, 2]
 
-    def test_ids_that_are_not_there(self, engine: Running) -> None:
+    def test_missing_ids(self, engine: Running) -> None:
         for number in (0, -1, 7, 2**63 - 1):
             assert document(engine, ItemKind.SCENE, number) is None
             assert engine.store.reader.feature(ItemKind.TILE, number) is None
@@ -96,7 +96,7 @@ class ListContract(Contract):
         assert engine.store.reader.roots(99) == GraphExtent(0, None, None)
 
     @pytest.mark.parametrize("kind", list(ItemKind))
-    def test_arrow_batches_say_what_the_documents_say(
+    def test_arrow_batches_equal_the_documents(
         self, engine: Running, kind: ItemKind, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         self.shorten(monkeypatch, 3)
@@ -123,7 +123,7 @@ class ListContract(Contract):
         assert [batch.num_rows for batch in (*empty, *full)] == [0, 2]
         assert empty[0].schema.equals(full[0].schema, check_metadata=True)
 
-    def test_jobs_are_leased_in_order_and_wait_if_that_is_not_committed(self, open_store: Callable[[], Store]) -> None:
+    def test_jobs_are_leased_in_order_and_stay_queued_after_a_rollback(self, open_store: Callable[[], Store]) -> None:
         with engine_on(open_store()) as engine:
             for name in (AOI, "Norway"):
                 engine.do(CreateAOI(name))
@@ -162,14 +162,14 @@ class ListContract(Contract):
             return [json.loads(row.message)["id"] for row in rows]
 
         assert listed("leased") == [2]
-        assert listed("queued") == [3, 4, 5], "with what was withdrawn before anybody took it"
+        assert listed("queued") == [3, 4, 5], "including a withdrawn job that was never leased"
         assert listed("") == [2, 3, 5]
         assert engine.store.reader.backlog(ItemKind.SCENE) == (2, 1)
         assert listed("", Page(1, 2)) == [5]
         (row,) = [row for chunk in engine.store.reader.jobs(ItemKind.SCENE, "queued", Page(1, 1)) for row in chunk]
         assert (row.withdrawn, row.published, row.attempt) == (START, START, 1)
 
-    def test_the_job_of_a_tile_names_its_scene_and_the_tiles_before_it(self, engine: Running) -> None:
+    def test_the_job_of_a_tile_names_its_scene_previous_and_reference(self, engine: Running) -> None:
         engine.add(AOI, new("a"), new("b", "a"))
         report(engine, ItemKind.SCENE, Status.DONE, 1, 2)
         first, *_ = [row for chunk in engine.store.reader.jobs(ItemKind.TILE, "", None) for row in chunk]
@@ -185,7 +185,7 @@ class ListContract(Contract):
         assert follower["tile_previous"] == follower["tile_reference"]
         assert follower["tile_previous"] == {key: root[key] for key in ("id", "source_id", "scene", "data")}
 
-    def test_a_job_that_is_wanted_shows_the_links_of_its_tile_as_they_are_now(self, engine: Running) -> None:
+    def test_a_live_job_shows_the_present_links_of_its_tile(self, engine: Running) -> None:
         other = new("c", "b")
         other["tiles"]["T32UNG"]["reference_scene_id"] = "a"
         engine.add(AOI, new("a"), new("b"), other)
@@ -201,7 +201,7 @@ class ListContract(Contract):
         engine.do(FailItem(ItemKind.TILE, 1, force=True))
         assert links() == [(2, 0)]
         engine.do(ForceStatus(ItemKind.TILE, 3, Status.DONE))
-        assert links() == [(2, 1)], "what was withdrawn is shown as it was handed out"
+        assert links() == [(2, 1)], "a withdrawn job keeps the links of its dispatch"
 
     def test_events_are_read_after_a_number_and_by_aoi(self, engine: Running) -> None:
         assert engine.store.reader.event_bounds() == (1, 1)
@@ -217,7 +217,7 @@ class ListContract(Contract):
         assert events[0].cause is Cause.CREATE
         assert {event.actor for event in events} == {"tester"}
 
-    def test_an_aoi_that_is_deleted_leaves_its_creation_and_deletion_in_the_log(self, engine: Running) -> None:
+    def test_a_deleted_aoi_leaves_two_events(self, engine: Running) -> None:
         ingest(engine, 2)
         engine.do(DeleteAOI(AOI))
         events = engine.store.reader.events(0, None, 100)

@@ -1,4 +1,4 @@
-"""What readers of a store see while others write."""
+"""Committed states, as readers see them during writes."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from workflow_monitor.testing.engine_harness import (
     report,
     texts,
 )
-from workflow_monitor.testing.store_contract.contract import Contract
+from workflow_monitor.testing.store_contract.contract import StoreContractBase
 
 
-class StateContract(Contract):
-    """Each list is of one committed state."""
+class SnapshotContract(StoreContractBase):
+    """Each list reads one committed state."""
 
-    def test_a_list_shows_one_state_while_others_write(self, engine: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_list_reads_one_state_during_writes(self, engine: Running, monkeypatch: pytest.MonkeyPatch) -> None:
         self.shorten(monkeypatch, 10)
         ingest(engine, 100)
         listed = engine.store.reader.items(ItemKind.SCENE, [1], tuple(Status), None, "document")
@@ -45,7 +45,7 @@ class StateContract(Contract):
         assert begun[3].num_rows + sum(batch.num_rows for batch in arrow) == 100
         assert items(engine) == []
 
-    def test_two_lists_of_a_graph_show_one_state(self, engine: Running) -> None:
+    def test_the_lists_of_a_graph_read_one_state(self, engine: Running) -> None:
         ingest(engine, 3)
         with engine.store.reader.graph([1], Subgraph()) as graph:
             before = [node.id for node in graph.scenes()]
@@ -69,13 +69,13 @@ class StateContract(Contract):
             thread.join()
         assert found == list(range(1, 21))
 
-    def test_many_threads_read_while_one_writes(self, engine: Running) -> None:
+    def test_many_threads_read_during_writes(self, engine: Running) -> None:
         ingest(engine, 50)
         stop, wrong = threading.Event(), []
 
         def read() -> None:
             while not stop.is_set():
-                # all 50 scenes change in one transaction: a list has them all before, or all after
+                # all 50 scenes change in one transaction, so a list has all of them before or all after it
                 found = texts(engine.store.reader.items(ItemKind.SCENE, [1], tuple(Status), None, "document"))
                 attempts = {document["attempt"] for document in found}
                 if len(found) != 50 or len(attempts) != 1:
