@@ -113,7 +113,7 @@ def test_hostile_names_and_messages_are_shown_and_never_run(lab: Lab) -> None:
     scene_id = call(lab.server, "POST", "aoi/%3Cscript%3Ealert(0)%3C%2Fscript%3E/scene", scene)["id"]
     failed = {"type": "scene", "id": scene_id, "status": "FAILED", "message": HOSTILE}
     assert call(lab.server, "POST", "results", [failed])["applied"] == 1
-    with lab.notebook(f"aoi = m[{name!r}]\naoi.summary()", "aoi.panels.failures()") as page:
+    with lab.notebook(f"aoi = m[{name!r}]\naoi.panels.summary()", "aoi.panels.failures()") as page:
         expect(panel(page, "Summary").locator("h3")).to_have_text(name)
         failures = panel(page, "Failures")
         expect(failures.locator("summary", has_text="<img src=x onerror=")).to_have_count(1)
