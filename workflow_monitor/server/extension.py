@@ -12,8 +12,8 @@ from jupyter_server.extension.application import ExtensionApp
 from jupyter_server.serverapp import ServerApp
 from traitlets import Bool, Dict, Float, Int, TraitError, Unicode, default
 
-from workflow_monitor.client.discovery import Environment
-from workflow_monitor.client.errors import MonitorError
+from workflow_monitor.connection.environment import Environment
+from workflow_monitor.connection.errors import MonitorError
 from workflow_monitor.domain.errors import StoreUnavailable
 from workflow_monitor.domain.limits import DEFAULTS
 from workflow_monitor.domain.limits import Limits as DocumentLimits

@@ -16,7 +16,7 @@ from tornado import web
 from tornado.http1connection import HTTP1Connection
 from tornado.iostream import StreamClosedError
 
-from workflow_monitor.client.http import ACTOR_HEADER
+from workflow_monitor.documents.headers import ACTOR_HEADER
 from workflow_monitor.documents.strict_json import read_json
 from workflow_monitor.domain.commands import Command
 from workflow_monitor.domain.errors import FieldError, InvalidInput, WorkflowError, shorten_for_message

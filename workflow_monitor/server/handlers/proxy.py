@@ -14,7 +14,7 @@ from urllib.parse import unquote_plus
 
 from tornado.iostream import StreamClosedError
 
-from workflow_monitor.client.http import ACTOR_HEADER
+from workflow_monitor.documents.headers import ACTOR_HEADER
 from workflow_monitor.server import problems, representations
 from workflow_monitor.server.upstream import Upstream, UpstreamDenied, UpstreamLoop, UpstreamUnknown
 
