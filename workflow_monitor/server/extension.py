@@ -22,10 +22,12 @@ from workflow_monitor.engine.event_publisher import EventPublisher
 from workflow_monitor.engine.feed import Feed
 from workflow_monitor.engine.queries import Queries
 from workflow_monitor.queues.interfaces import Configurable, HasService, QueueService, Submit
-from workflow_monitor.server.backend import Backend, Engine, ServerLimits
+from workflow_monitor.server.backend import Backend
 from workflow_monitor.server.docs_page import docs_page
+from workflow_monitor.server.engine_manager import Engine
 from workflow_monitor.server.handlers.base import NAMESPACE
 from workflow_monitor.server.handlers.meta import NotFound
+from workflow_monitor.server.limits import ServerLimits
 from workflow_monitor.server.openapi import openapi
 from workflow_monitor.server.peer import address
 from workflow_monitor.server.representations import json_text

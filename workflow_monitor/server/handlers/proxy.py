@@ -9,19 +9,15 @@ from __future__ import annotations
 import asyncio
 import json
 from http import HTTPStatus
-from typing import TYPE_CHECKING
 from urllib.parse import unquote_plus
 
+import httpx
 from tornado.iostream import StreamClosedError
 
 from workflow_monitor.documents.headers import ACTOR_HEADER
 from workflow_monitor.server import problems, representations
+from workflow_monitor.server.handlers.base import Handler
 from workflow_monitor.server.upstream import Upstream, UpstreamDenied, UpstreamLoop, UpstreamUnknown
-
-if TYPE_CHECKING:
-    import httpx
-
-    from workflow_monitor.server.handlers.base import Handler
 
 #: headers of requests that go on, and of answers that come back
 REQUEST_HEADERS = ("Accept", "Content-Type", "Last-Event-ID")
@@ -36,7 +32,9 @@ async def forward(handler: Handler, upstream: Upstream) -> None:
     Raises UpstreamUnreachable if nothing was done there, and before anything was answered here.
     """
     method, body = str(handler.request.method), handler.body()
-    async with upstream.ask(method, _path(handler), _headers(handler, upstream), body, handler.silence) as answer:
+    async with upstream.ask(
+        method, _path(handler), _headers(handler, upstream), body, handler.upstream_read_timeout
+    ) as answer:
         _check(answer, method, upstream)
         handler.set_status(answer.status_code)
         for name in RESPONSE_HEADERS:

@@ -8,7 +8,8 @@ from workflow_monitor.documents.results import InvalidResult, parse_results
 from workflow_monitor.domain.commands import ReportResults
 from workflow_monitor.domain.models import Result
 from workflow_monitor.domain.state_machine import ResultOutcome
-from workflow_monitor.server.handlers.base import Handler, allows_worker
+from workflow_monitor.server.handlers.base import Handler
+from workflow_monitor.server.handlers.guards import allows_worker
 from workflow_monitor.server.representations import JSON, json_text
 
 
