@@ -81,7 +81,7 @@ def told_with_variables(error: BaseException) -> str:
     told = traceback.TracebackException.from_exception(error, capture_locals=True)
     told.stack = traceback.StackSummary.from_list([one for one in told.stack if "/workflow_monitor/" in one.filename])
     seen = "".join(told.format())
-    assert "around = " in seen, "the variables are looked at"
+    assert "environment = " in seen, "the variables are looked at"
     return seen
 
 
