@@ -16,7 +16,7 @@ from urllib.parse import quote, urlsplit
 
 from tests.engine_harness import document_of
 from tests.reference_model import PENDING, SCENE, TILE, Answer, Key, Link, Model, ModelResult, NewScene
-from workflow_monitor.client.http import ACTOR_HEADER
+from workflow_monitor.documents.headers import ACTOR_HEADER
 from workflow_monitor.domain.status import QUEUE_KINDS, ItemKind, Status
 from workflow_monitor.server.routes import ROUTES
 

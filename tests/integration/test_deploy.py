@@ -16,13 +16,13 @@ import yaml
 
 from tests.paths import ROOT
 from workflow_monitor.cli import app
-from workflow_monitor.client import discovery
+from workflow_monitor.connection import environment
 from workflow_monitor.server import extension
 
 DEPLOY = ROOT / "docs" / "deploy"
 PAGES = [ROOT / "docs" / "how-to" / name for name in ("scaling.md", "proxy.md")]
 VARIABLES = {
-    *(discovery.URL, discovery.TOKEN, extension.UPSTREAM_VARIABLE, extension.UPSTREAM_TOKEN_VARIABLE),
+    *(environment.URL, environment.TOKEN, extension.UPSTREAM_VARIABLE, extension.UPSTREAM_TOKEN_VARIABLE),
     *(extension.WORKER_TOKEN_VARIABLE,),
 }
 

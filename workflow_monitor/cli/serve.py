@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from workflow_monitor.client.discovery import TOKEN
+from workflow_monitor.connection.environment import TOKEN
 
 
 def serve(  # noqa: PLR0913, PLR0917 - each is an option of the command

@@ -15,7 +15,9 @@ from workflow_monitor.client.http import RetryPolicy, Transport
 from workflow_monitor.client.items import Scene, Tile
 from workflow_monitor.client.panels import load_panel
 from workflow_monitor.client.process import ProcessMixin
-from workflow_monitor.client.secret import Secret, split_address
+from workflow_monitor.connection.addresses import split_address
+from workflow_monitor.connection.environment import TOKEN, URL, Environment
+from workflow_monitor.connection.secret import Secret
 from workflow_monitor.domain.glob import is_pattern
 from workflow_monitor.domain.models import AOISummary, Backup
 from workflow_monitor.domain.status import ItemKind, Status
@@ -59,7 +61,7 @@ class Monitor(ProcessMixin):
     ) -> None:
         # Verbose tracebacks show the variables of each frame.
         secret, token = Secret(token) if token else None, None
-        environment = discovery.Environment()
+        environment = Environment()
         self.actor = environment.actor() if actor is None else actor
 
         def connect(root: str, known: Secret | None) -> Transport:
@@ -186,7 +188,7 @@ class Monitor(ProcessMixin):
         ['WORKFLOW_MONITOR_TOKEN', 'WORKFLOW_MONITOR_URL']
         """
         secret = self._api.connection.token
-        return {discovery.URL: self.url} | ({discovery.TOKEN: secret.reveal()} if secret else {})
+        return {URL: self.url} | ({TOKEN: secret.reveal()} if secret else {})
 
     def dashboard(self) -> Any:  # noqa: ANN401 - a widget
         """Return a dashboard with a list of all AOIs and the panels of the selected one.

@@ -2,115 +2,19 @@
 
 from __future__ import annotations
 
-import getpass
-import json
-import os
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit, urlunsplit
-
-from jupyter_core.paths import jupyter_runtime_dir
+from collections.abc import Callable
 
 from workflow_monitor.client.api import ROOT_ANSWER, Api
 from workflow_monitor.client.error_mapping import error_from_response
 from workflow_monitor.client.errors import MonitorError, ServerError, ServerNotFound
 from workflow_monitor.client.geocube import GeocubeApi
-from workflow_monitor.client.http import LOOPBACK, Response, Transport
-from workflow_monitor.client.secret import Secret, split_address
-
-NAMESPACE = "workflow-monitor"
-URL = "WORKFLOW_MONITOR_URL"
-TOKEN = "WORKFLOW_MONITOR_TOKEN"  # noqa: S105 - the name of a variable
-PARENT = "JPY_PARENT_PID"
-HUB_PREFIX = "JUPYTERHUB_SERVICE_PREFIX"
-HUB_URL = "JUPYTERHUB_SERVICE_URL"
-HUB_TOKEN = "JUPYTERHUB_API_TOKEN"  # noqa: S105 - the name of a variable
-HUB_USER = "JUPYTERHUB_USER"
+from workflow_monitor.client.http import Response, Transport
+from workflow_monitor.connection.addresses import candidate_roots
+from workflow_monitor.connection.environment import HUB_PREFIX, PARENT, TOKEN, URL, Candidate, Environment
+from workflow_monitor.connection.secret import Secret
 
 #: opens a transport to a URL with a token
 Connect = Callable[[str, Secret | None], Transport]
-
-
-@dataclass(frozen=True, slots=True)
-class RunningServer:
-    """A Jupyter server of this user, from its file in the runtime directory."""
-
-    pid: int
-    url: str
-    token: Secret | None
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """A possible server, with the reason for trying it."""
-
-    url: str
-    token: Secret | None
-    reason: str
-
-
-@dataclass(slots=True)
-class Environment:
-    """Environment variables and running Jupyter servers of this process."""
-
-    #: hidden from tracebacks, because it contains tokens
-    environment: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)
-    runtime: Path = field(default_factory=lambda: Path(jupyter_runtime_dir()))
-    _running: list[RunningServer] | None = None
-
-    @property
-    def running(self) -> list[RunningServer]:
-        """Jupyter servers of this user on this machine, ordered by process id."""
-        if self._running is None:
-            self._running = sorted(_running_in(self.runtime), key=lambda server: server.pid)
-        return self._running
-
-    def token_for(self, url: str) -> Secret | None:
-        """Return the token of a server. Sources that belong to another server are ignored."""
-        token, announced = self.environment.get(TOKEN), self.environment.get(URL)
-        if token and announced and _origin(announced) == _origin(url):
-            return Secret(token)
-        for server in self.running:
-            if server.token and _is_below(url, server.url):
-                return server.token
-        hub, prefix = self.environment.get(HUB_TOKEN), self.environment.get(HUB_PREFIX)
-        if hub and prefix and _is_below(url, _hub_url(self.environment.get(HUB_URL, ""), prefix)):
-            return Secret(hub)
-        # A token variable without a URL variable applies to the explicit URL.
-        return Secret(token) if token and not announced else None
-
-    def candidates(self) -> Iterator[Candidate]:
-        """Yield the candidates for `Monitor()` without a URL, the nearest first."""
-        if announced := self.environment.get(URL):
-            url, inside = split_address(announced)
-            yield Candidate(url, inside or self.token_for(url), f"the variable {URL}")
-        if parent := self._parent():
-            yield Candidate(parent.url, self.token_for(parent.url), "the Jupyter server that started this kernel")
-        if prefix := self.environment.get(HUB_PREFIX):
-            url = _hub_url(self.environment.get(HUB_URL, ""), prefix)
-            yield Candidate(url, self.token_for(url), f"JupyterHub ({HUB_PREFIX})")
-
-    def _parent(self) -> RunningServer | None:
-        pid = self.environment.get(PARENT, "")
-        return next((server for server in self.running if str(server.pid) == pid), None)
-
-    def others(self) -> list[Candidate]:
-        """Return the running servers of the user as candidates of last resort."""
-        return [
-            Candidate(server.url, self.token_for(server.url), f"a Jupyter server that runs here, process {server.pid}")
-            for server in self.running
-        ]
-
-    def actor(self) -> str:
-        """Return the user name of the hub, or else of this machine."""
-        if name := self.environment.get(HUB_USER):
-            return name
-        try:
-            return getpass.getuser()
-        except (KeyError, OSError, ImportError):
-            return ""
 
 
 def find(connect: Connect, env: Environment) -> Api:
@@ -183,21 +87,6 @@ def open_api(connect: Connect, url: str, token: Secret | None) -> Api:
     raise _none_there(url, answers)
 
 
-def candidate_roots(url: str) -> list[str]:
-    """Return the possible roots of the endpoints below a URL, the most likely first.
-
-    >>> candidate_roots("http://host/user/eva/")
-    ['http://host/user/eva/workflow-monitor/', 'http://host/user/eva/']
-    >>> candidate_roots("http://host/services/workflow-monitor/")[0]
-    'http://host/services/workflow-monitor/workflow-monitor/'
-    """
-    path = urlsplit(url).path.rstrip("/")
-    # /services/workflow-monitor/ is the prefix of a hub service, not the root of the endpoints.
-    if path.endswith(f"/{NAMESPACE}") and not path.endswith(f"/services/{NAMESPACE}"):
-        return [url]
-    return [f"{url}{NAMESPACE}/", url]
-
-
 def _kind_of(connection: Transport) -> Api:
     """Return the interface of the server type: only this project's server has openapi.json."""
     answer = connection.get("openapi.json")
@@ -222,43 +111,3 @@ def _none_there(url: str, answers: list[tuple[str, Response]]) -> MonitorError:
             tried,
         )
     return ServerNotFound(f"There is no workflow server at {url}. {_LINE}", tried)
-
-
-def _running_in(folder: Path) -> Iterator[RunningServer]:
-    for file in folder.glob("jpserver-*.json"):
-        try:
-            document: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-            pid, url = int(document["pid"]), str(document["url"])
-            token = Secret(str(document.get("token") or ""))
-            if _is_alive(pid):
-                yield RunningServer(pid, url if url.endswith("/") else f"{url}/", token or None)
-        except (OSError, ValueError, KeyError, TypeError, MonitorError):
-            # Jupyter writes these files concurrently; skip an invalid one.
-            continue
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True
-
-
-def _hub_url(service_url: str, prefix: str) -> str:
-    parts = urlsplit(service_url or "http://127.0.0.1:8888")
-    host = "127.0.0.1" if parts.hostname in {None, "0.0.0.0", "::", ""} else parts.hostname  # noqa: S104 - as told
-    netloc = f"{host}:{parts.port}" if parts.port else str(host)
-    return urlunsplit((parts.scheme or "http", netloc, f"{prefix.rstrip('/')}/", "", ""))
-
-
-def _origin(url: str) -> tuple[str, str, int]:
-    parts = urlsplit(url if "://" in url else f"http://{url}")
-    host = "localhost" if parts.hostname in LOOPBACK else parts.hostname or ""
-    return parts.scheme, host, parts.port or (443 if parts.scheme == "https" else 80)
-
-
-def _is_below(url: str, base: str) -> bool:
-    return _origin(url) == _origin(base) and urlsplit(url).path.startswith(urlsplit(base).path)

@@ -7,14 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from workflow_monitor.domain.errors import escape_control_characters
-
-
-class MonitorError(Exception):
-    """Base of all client errors. Control characters in the message are escaped."""
-
-    def __init__(self, text: str = "") -> None:
-        super().__init__("\n".join(map(escape_control_characters, text.split("\n"))))
+from workflow_monitor.connection.errors import MonitorError as MonitorError  # noqa: PLC0414 - part of this module's interface
 
 
 class ServerNotFound(MonitorError):

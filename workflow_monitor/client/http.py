@@ -24,16 +24,16 @@ from workflow_monitor.client.errors import (
     ServerUnreachable,
     UnexpectedResponse,
 )
-from workflow_monitor.client.secret import Secret
+from workflow_monitor.connection.addresses import LOOPBACK
+from workflow_monitor.connection.secret import Secret
+from workflow_monitor.documents.headers import ACTOR_HEADER
 
-ACTOR_HEADER = "X-Workflow-Monitor-Actor"
 JSON = "application/json"
 ARROW = "application/vnd.apache.arrow.stream"
 
 RETRYABLE_STATUSES = frozenset({429, 502, 503, 504})
 #: statuses that leave open whether a write was applied
 UNCERTAIN = frozenset({502, 504})
-LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 CONNECT_SECONDS = 10.0
 WRITE_SECONDS = 600.0
 LONGEST_PAUSE = 8.0

@@ -12,8 +12,8 @@ from jupyter_server.extension.application import ExtensionApp
 from jupyter_server.serverapp import ServerApp
 from traitlets import Bool, Dict, Float, Int, TraitError, Unicode, default
 
-from workflow_monitor.client.discovery import Environment
-from workflow_monitor.client.errors import MonitorError
+from workflow_monitor.connection.environment import Environment
+from workflow_monitor.connection.errors import MonitorError
 from workflow_monitor.domain.errors import StoreUnavailable
 from workflow_monitor.domain.limits import DEFAULTS
 from workflow_monitor.domain.limits import Limits as DocumentLimits
@@ -22,10 +22,12 @@ from workflow_monitor.engine.event_publisher import EventPublisher
 from workflow_monitor.engine.feed import Feed
 from workflow_monitor.engine.queries import Queries
 from workflow_monitor.queues.interfaces import Configurable, HasService, QueueService, Submit
-from workflow_monitor.server.backend import Backend, Engine, ServerLimits
+from workflow_monitor.server.backend import Backend
 from workflow_monitor.server.docs_page import docs_page
+from workflow_monitor.server.engine_manager import Engine
 from workflow_monitor.server.handlers.base import NAMESPACE
 from workflow_monitor.server.handlers.meta import NotFound
+from workflow_monitor.server.limits import ServerLimits
 from workflow_monitor.server.openapi import openapi
 from workflow_monitor.server.peer import address
 from workflow_monitor.server.representations import json_text

@@ -1,4 +1,4 @@
-"""Single scenes and tiles, looked up together for all who ask at the same time."""
+"""Batched lookups of single scenes and tiles."""
 
 from __future__ import annotations
 
@@ -8,38 +8,35 @@ from dataclasses import dataclass, field
 
 from workflow_monitor.domain.status import ItemKind
 
-#: the documents of scenes or tiles by id, those that are there
+#: returns the existing documents of scenes or tiles by id
 LoadItems = Callable[[ItemKind, list[int]], Awaitable[dict[int, str]]]
 
 
 @dataclass(slots=True)
 class _Batch:
-    """What is looked up at once."""
-
     ids: set[int] = field(default_factory=set)
-    #: gives the documents by id
-    looking: asyncio.Task[dict[int, str]] | None = None
+    task: asyncio.Task[dict[int, str]] | None = None
 
 
 class ItemLoader:
-    """Looks once for all who ask while the look before is under way: so nobody sees what was before the question."""
+    """Collects the ids requested during one lookup into the next, so that no caller reads a state before its request."""
 
-    def __init__(self, look: LoadItems) -> None:
-        self._look = look
-        self._turns = {kind: asyncio.Lock() for kind in ItemKind}
-        #: what has not begun yet
+    def __init__(self, load: LoadItems) -> None:
+        self._load = load
+        self._locks = {kind: asyncio.Lock() for kind in ItemKind}
+        #: batches whose lookup has not begun
         self._next: dict[ItemKind, _Batch] = {}
 
-    async def document(self, kind: ItemKind, number: int) -> str | None:
-        """A scene or tile as JSON text, None if it is not there; raises what the look does."""
-        shared = self._next.setdefault(kind, _Batch())
-        shared.ids.add(number)
-        if shared.looking is None:
-            shared.looking = asyncio.create_task(self._carry_out(kind, shared))
-        found = await asyncio.shield(shared.looking)
-        return found.get(number)
+    async def document(self, kind: ItemKind, item_id: int) -> str | None:
+        """Return a scene or tile as JSON text, None if it does not exist. Raises the errors of the lookup."""
+        batch = self._next.setdefault(kind, _Batch())
+        batch.ids.add(item_id)
+        if batch.task is None:
+            batch.task = asyncio.create_task(self._load_batch(kind, batch))
+        documents = await asyncio.shield(batch.task)
+        return documents.get(item_id)
 
-    async def _carry_out(self, kind: ItemKind, shared: _Batch) -> dict[int, str]:
-        async with self._turns[kind]:
+    async def _load_batch(self, kind: ItemKind, batch: _Batch) -> dict[int, str]:
+        async with self._locks[kind]:
             del self._next[kind]
-            return await self._look(kind, list(shared.ids))
+            return await self._load(kind, list(batch.ids))

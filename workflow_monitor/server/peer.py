@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Self
 
 from jupyter_server.auth.identity import IdentityProvider, User
 
-from workflow_monitor.client.http import ACTOR_HEADER
-from workflow_monitor.client.secret import Secret
+from workflow_monitor.connection.secret import Secret
+from workflow_monitor.documents.headers import ACTOR_HEADER
 from workflow_monitor.server.upstream import Upstream
 
 if TYPE_CHECKING:

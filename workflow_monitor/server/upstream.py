@@ -9,9 +9,9 @@ from urllib.parse import quote, urlsplit
 
 import httpx
 
-from workflow_monitor.client.discovery import HUB_TOKEN, Environment, candidate_roots
-from workflow_monitor.client.http import LOOPBACK
-from workflow_monitor.client.secret import Secret, split_address
+from workflow_monitor.connection.addresses import LOOPBACK, candidate_roots, split_address
+from workflow_monitor.connection.environment import HUB_TOKEN, Environment
+from workflow_monitor.connection.secret import Secret
 from workflow_monitor.domain.errors import StoreUnavailable, WorkflowError
 
 CONNECT_SECONDS = 5.0

@@ -14,8 +14,8 @@ from tests.example_servers import TOKEN
 from tests.fake_server import Scripted, answer
 from tests.server_process import LiveServer, free_port
 from workflow_monitor import Monitor
-from workflow_monitor.client.discovery import Environment
 from workflow_monitor.client.errors import AccessDenied, ServerNotFound
+from workflow_monitor.connection.environment import Environment
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from workflow_monitor.client.api import Api
 from workflow_monitor.client.arrow import SCHEMAS, scene_table
 from workflow_monitor.client.documents import SceneDocument
 from workflow_monitor.client.http import ARROW, RetryPolicy, Transport
-from workflow_monitor.client.secret import Secret
+from workflow_monitor.connection.secret import Secret
 from workflow_monitor.domain.status import ItemKind
 
 SECRET = "s3cr3t-t0k3n"
@@ -302,7 +302,7 @@ def test_nothing_shows_the_token(server: LiveServer, caplog: pytest.LogCaptureFi
 
 @pytest.mark.parametrize("token", ["two words", "line\nbreak", "ünicode", "nul\0"])
 def test_a_token_that_is_none_is_not_quoted(token: str) -> None:
-    with pytest.raises(errors.MonitorError, match="no token has") as caught:
+    with pytest.raises(errors.MonitorError, match="not allowed in a token") as caught:
         Monitor("http://127.0.0.1:1/", token=token)
     assert token not in str(caught.value)
 

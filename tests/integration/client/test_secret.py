@@ -15,9 +15,10 @@ import pytest
 from tests.fake_server import Request, Scripted, answer
 from tests.server_process import free_port
 from workflow_monitor import Monitor
-from workflow_monitor.client.discovery import Environment
 from workflow_monitor.client.errors import MonitorError, ServerNotFound
-from workflow_monitor.client.secret import HIDDEN, Secret, split_address
+from workflow_monitor.connection.addresses import split_address
+from workflow_monitor.connection.environment import Environment
+from workflow_monitor.connection.secret import HIDDEN, Secret
 
 TOKEN = "s3cr3t-t0k3n"
 HUB = {
@@ -80,7 +81,7 @@ def told_with_variables(error: BaseException) -> str:
     told = traceback.TracebackException.from_exception(error, capture_locals=True)
     told.stack = traceback.StackSummary.from_list([one for one in told.stack if "/workflow_monitor/" in one.filename])
     seen = "".join(told.format())
-    assert "around = " in seen, "the variables are looked at"
+    assert "environment = " in seen, "the variables are looked at"
     return seen
 
 

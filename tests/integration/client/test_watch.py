@@ -21,8 +21,8 @@ from workflow_monitor.client import watch
 from workflow_monitor.client.api import Api
 from workflow_monitor.client.errors import ServerError, ServerUnreachable
 from workflow_monitor.client.http import RetryPolicy, Transport
-from workflow_monitor.client.secret import Secret
 from workflow_monitor.client.watch import Watcher
+from workflow_monitor.connection.secret import Secret
 from workflow_monitor.domain.models import AOISummary
 from workflow_monitor.domain.status import Status
 

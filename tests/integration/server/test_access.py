@@ -21,7 +21,8 @@ from tests.integration.server.conftest import PREFIX, Add, Answer, Fetch
 from tests.paths import ROOT
 from workflow_monitor.server.extension import WORKER_TOKEN_VARIABLE, WorkflowMonitor
 from workflow_monitor.server.handlers.aois import AOI
-from workflow_monitor.server.handlers.base import Handler, allows_worker, requires_read, requires_write
+from workflow_monitor.server.handlers.base import Handler
+from workflow_monitor.server.handlers.guards import allows_worker, requires_read, requires_write
 from workflow_monitor.server.handlers.jobs import Jobs, LeaseJobsHandler
 from workflow_monitor.server.handlers.meta import NotFound
 from workflow_monitor.server.handlers.results import Results

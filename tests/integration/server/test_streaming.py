@@ -14,7 +14,8 @@ from tornado.simple_httpclient import HTTPStreamClosedError
 
 from tests.integration.server.conftest import PREFIX, Fetch, scene
 from tests.raw_http import raw_get
-from workflow_monitor.server.handlers.base import Handler, requires_read
+from workflow_monitor.server.handlers.base import Handler
+from workflow_monitor.server.handlers.guards import requires_read
 
 MEBIBYTE = 2**20
 

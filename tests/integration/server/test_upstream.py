@@ -17,8 +17,8 @@ from traitlets.config import Config
 from tests.integration.server.conftest import PREFIX, Fetch
 from tests.server_process import TOKEN, live_server
 from workflow_monitor.client import Monitor
-from workflow_monitor.client.discovery import Environment
 from workflow_monitor.client.errors import AccessDenied
+from workflow_monitor.connection.environment import Environment
 from workflow_monitor.server.extension import UPSTREAM_TOKEN_VARIABLE, UPSTREAM_VARIABLE, WorkflowMonitor
 from workflow_monitor.server.upstream import from_address
 

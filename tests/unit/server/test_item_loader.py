@@ -36,10 +36,10 @@ async def settle() -> None:
 
 async def test_who_asks_during_a_look_shares_the_next() -> None:
     shelf = Shelf()
-    lookups = ItemLoader(shelf.look)
-    first = asyncio.create_task(lookups.document(ItemKind.TILE, 1))
+    loader = ItemLoader(shelf.look)
+    first = asyncio.create_task(loader.document(ItemKind.TILE, 1))
     await settle()
-    later = [asyncio.create_task(lookups.document(ItemKind.TILE, number)) for number in (1, 2, -1)]
+    later = [asyncio.create_task(loader.document(ItemKind.TILE, number)) for number in (1, 2, -1)]
     await settle()
     assert shelf.asked == [(ItemKind.TILE, {1})]
     shelf.gates[0].set()
@@ -53,8 +53,8 @@ async def test_who_asks_during_a_look_shares_the_next() -> None:
 
 async def test_scenes_do_not_wait_for_tiles() -> None:
     shelf = Shelf()
-    lookups = ItemLoader(shelf.look)
-    tasks = [asyncio.create_task(lookups.document(kind, 7)) for kind in ItemKind]
+    loader = ItemLoader(shelf.look)
+    tasks = [asyncio.create_task(loader.document(kind, 7)) for kind in ItemKind]
     await settle()
     assert shelf.asked == [(kind, {7}) for kind in ItemKind]
     for gate in shelf.gates:
@@ -64,16 +64,16 @@ async def test_scenes_do_not_wait_for_tiles() -> None:
 
 async def test_trouble_reaches_all_who_asked_and_is_over_with_the_next_look() -> None:
     shelf = Shelf()
-    lookups = ItemLoader(shelf.look)
+    loader = ItemLoader(shelf.look)
     shelf.trouble = StoreUnavailable("The store has been closed.")
-    tasks = [asyncio.create_task(lookups.document(ItemKind.SCENE, number)) for number in (1, 2)]
+    tasks = [asyncio.create_task(loader.document(ItemKind.SCENE, number)) for number in (1, 2)]
     await settle()
     shelf.gates[0].set()
     for task in tasks:
         with pytest.raises(StoreUnavailable):
             await task
     shelf.trouble = None
-    again = asyncio.create_task(lookups.document(ItemKind.SCENE, 1))
+    again = asyncio.create_task(loader.document(ItemKind.SCENE, 1))
     await settle()
     shelf.gates[1].set()
     assert await again == "1 of look 2"
@@ -81,8 +81,8 @@ async def test_trouble_reaches_all_who_asked_and_is_over_with_the_next_look() ->
 
 async def test_one_who_goes_does_not_take_the_answer_from_the_others() -> None:
     shelf = Shelf()
-    lookups = ItemLoader(shelf.look)
-    tasks = [asyncio.create_task(lookups.document(ItemKind.TILE, 1)) for _ in range(2)]
+    loader = ItemLoader(shelf.look)
+    tasks = [asyncio.create_task(loader.document(ItemKind.TILE, 1)) for _ in range(2)]
     await settle()
     tasks[0].cancel()
     await settle()

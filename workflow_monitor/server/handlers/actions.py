@@ -7,7 +7,8 @@ from workflow_monitor.domain.commands import FailItem, ForceStatus, RetryItem, S
 from workflow_monitor.domain.errors import FieldError, InvalidInput
 from workflow_monitor.domain.limits import Limits
 from workflow_monitor.domain.status import ItemKind, Status
-from workflow_monitor.server.handlers.base import Handler, requires_read, requires_write
+from workflow_monitor.server.handlers.base import Handler
+from workflow_monitor.server.handlers.guards import requires_read, requires_write
 from workflow_monitor.server.handlers.params import item_id
 from workflow_monitor.server.representations import CONSEQUENCES, consequences_json
 

@@ -6,7 +6,8 @@ from workflow_monitor.documents.aoi_names import check_aoi_name
 from workflow_monitor.documents.media_types import TEXT
 from workflow_monitor.domain.commands import CreateAOI, DeleteAOI, RetryAOI
 from workflow_monitor.domain.glob import is_pattern
-from workflow_monitor.server.handlers.base import Handler, requires_read, requires_write
+from workflow_monitor.server.handlers.base import Handler
+from workflow_monitor.server.handlers.guards import requires_read, requires_write
 from workflow_monitor.server.representations import (
     AS_JSON,
     AS_TEXT,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from workflow_monitor.server.handlers.base import Handler, requires_read, requires_write
+from workflow_monitor.server.handlers.base import Handler
+from workflow_monitor.server.handlers.guards import requires_read, requires_write
 from workflow_monitor.server.representations import backup_document
 
 

@@ -14,8 +14,9 @@ from workflow_monitor.domain.models import Event
 from workflow_monitor.domain.status import ItemKind
 from workflow_monitor.engine.feed import Subscription
 from workflow_monitor.engine.queries import Queries
-from workflow_monitor.server.backend import Engine
-from workflow_monitor.server.handlers.base import Handler, requires_read
+from workflow_monitor.server.engine_manager import Engine
+from workflow_monitor.server.handlers.base import Handler
+from workflow_monitor.server.handlers.guards import requires_read
 from workflow_monitor.server.handlers.params import item_id, parse_datetime, parse_status
 from workflow_monitor.server.representations import AS_JSON, AS_NDJSON, event_json
 
@@ -31,7 +32,7 @@ GREETING = b"retry: 2000\n\n"
 class Events(Handler):
     """Transitions as server-sent events, of all AOIs or of one."""
 
-    silence = 60.0
+    upstream_read_timeout = 60.0
     _track_activity = False
 
     @requires_read

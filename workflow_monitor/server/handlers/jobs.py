@@ -11,7 +11,8 @@ from workflow_monitor.documents.validation import thread_safe_struct, validate
 from workflow_monitor.domain.commands import LeaseJobs, RenewLease, RenewLeases
 from workflow_monitor.domain.errors import FieldError, InvalidInput, NotFound, shorten_for_message
 from workflow_monitor.domain.status import QUEUE_KINDS
-from workflow_monitor.server.handlers.base import Handler, allows_worker, requires_read
+from workflow_monitor.server.handlers.base import Handler
+from workflow_monitor.server.handlers.guards import allows_worker, requires_read
 from workflow_monitor.server.handlers.params import ACTOR_LENGTH, item_id
 from workflow_monitor.server.representations import Framing, framed, job_json, json_text, time_text
 

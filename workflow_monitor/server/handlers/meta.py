@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from workflow_monitor.documents.media_types import JSON, TEXT
 from workflow_monitor.server import docs_page
-from workflow_monitor.server.handlers.base import Handler, requires_read, requires_write
+from workflow_monitor.server.handlers.base import Handler
+from workflow_monitor.server.handlers.guards import requires_read, requires_write
 from workflow_monitor.server.problems import PathNotFound
 from workflow_monitor.server.representations import AS_JSON, AS_TEXT
 

@@ -9,20 +9,15 @@ from __future__ import annotations
 import asyncio
 import json
 from http import HTTPStatus
-from typing import TYPE_CHECKING
 from urllib.parse import unquote_plus
 
+import httpx
 from tornado.iostream import StreamClosedError
 
-from workflow_monitor.client.http import ACTOR_HEADER
-from workflow_monitor.documents.media_types import EVENTS, PROBLEM
-from workflow_monitor.server import representations
+from workflow_monitor.documents.headers import ACTOR_HEADER
+from workflow_monitor.server import problems, representations
+from workflow_monitor.server.handlers.base import Handler
 from workflow_monitor.server.upstream import Upstream, UpstreamDenied, UpstreamLoop, UpstreamUnknown
-
-if TYPE_CHECKING:
-    import httpx
-
-    from workflow_monitor.server.handlers.base import Handler
 
 #: headers of requests that go on, and of answers that come back
 REQUEST_HEADERS = ("Accept", "Content-Type", "Last-Event-ID")
@@ -37,16 +32,18 @@ async def forward(handler: Handler, upstream: Upstream) -> None:
     Raises UpstreamUnreachable if nothing was done there, and before anything was answered here.
     """
     method, body = str(handler.request.method), handler.body()
-    async with upstream.ask(method, _path(handler), _headers(handler, upstream), body, handler.silence) as answer:
+    async with upstream.ask(
+        method, _path(handler), _headers(handler, upstream), body, handler.upstream_read_timeout
+    ) as answer:
         _check(answer, method, upstream)
         handler.set_status(answer.status_code)
         for name in RESPONSE_HEADERS:
             if name in answer.headers:
                 handler.set_header(name, answer.headers[name])
         media_type = _media_type(answer)
-        if media_type == PROBLEM:
+        if media_type == problems.MEDIA_TYPE:
             _answer_problem(handler, await answer.aread())
-        elif media_type == EVENTS:
+        elif media_type == representations.EVENTS:
             await _stream_events(handler, answer)
         else:
             await handler.send_parts(answer.aiter_bytes())

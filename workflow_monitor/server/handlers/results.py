@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from workflow_monitor.documents.media_types import JSON
 from workflow_monitor.documents.results import InvalidResult, parse_results
 from workflow_monitor.domain.commands import ReportResults
 from workflow_monitor.domain.models import Result
 from workflow_monitor.domain.state_machine import ResultOutcome
-from workflow_monitor.server.handlers.base import Handler, allows_worker
-from workflow_monitor.server.representations import json_text
+from workflow_monitor.server.handlers.base import Handler
+from workflow_monitor.server.handlers.guards import allows_worker
+from workflow_monitor.server.representations import JSON, json_text
 
 
 class Results(Handler):

@@ -8,7 +8,8 @@ from workflow_monitor.documents.scene_documents import parse_scene
 from workflow_monitor.domain.commands import Ingest
 from workflow_monitor.domain.models import NewScene
 from workflow_monitor.domain.status import ItemKind
-from workflow_monitor.server.handlers.base import Handler, requires_read, requires_write
+from workflow_monitor.server.handlers.base import Handler
+from workflow_monitor.server.handlers.guards import requires_read, requires_write
 from workflow_monitor.server.handlers.params import item_id, parse_status
 from workflow_monitor.server.representations import AS_ARROW, AS_GEOJSON, AS_JSON, AS_NDJSON, arrow_stream, json_text
 

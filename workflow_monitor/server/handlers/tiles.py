@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from workflow_monitor.domain.status import ItemKind
-from workflow_monitor.server.handlers.base import Handler, requires_read
+from workflow_monitor.server.handlers.base import Handler
+from workflow_monitor.server.handlers.guards import requires_read
 from workflow_monitor.server.handlers.params import item_id
 from workflow_monitor.server.representations import AS_GEOJSON, AS_JSON, AS_NDJSON
 

@@ -11,19 +11,20 @@ from workflow_monitor.domain.status import ItemKind
 from workflow_monitor.graph.nodes import Subgraph
 from workflow_monitor.graph.svg import render_svg
 from workflow_monitor.server.columnar import COLUMNS, packed
-from workflow_monitor.server.handlers.base import Handler, requires_read
+from workflow_monitor.server.handlers.base import Handler
+from workflow_monitor.server.handlers.guards import requires_read
 from workflow_monitor.server.handlers.params import parse_datetime
 from workflow_monitor.server.representations import AS_DOT, AS_SVG, found_item, timeline_json
 
 #: edges that a part of the graph reaches from where it is asked for
 DEFAULT_STEPS = 3
-MOST_STEPS = 50
+MAX_STEPS = 50
 DEFAULT_TIME_STEPS = 120
-MOST_TIME_STEPS = 1000
+MAX_TIME_STEPS = 1000
 #: of what is PENDING
 SHOWN_RUNNING = 100
-DEFAULT_FOUND = 20
-MOST_FOUND = 1000
+DEFAULT_HITS = 20
+MAX_HITS = 1000
 
 
 class Timeline(Handler):
@@ -33,7 +34,7 @@ class Timeline(Handler):
 
     @requires_read
     async def get(self, aoi: str) -> None:
-        steps = self.int_arg("steps", DEFAULT_TIME_STEPS, MOST_TIME_STEPS, least=1)
+        steps = self.int_arg("steps", default=DEFAULT_TIME_STEPS, minimum=1, maximum=MAX_TIME_STEPS)
         since, until = (
             parse_datetime("since", self.str_arg("since")),
             parse_datetime("until", self.str_arg("until")) or datetime.now(UTC),
@@ -80,7 +81,7 @@ class Find(Handler):
         text = self.str_arg("text") or ""
         if not text:
             raise InvalidInput("text is missing.", [FieldError("text", "expected a part of a name, or an id")])
-        limit = self.int_arg("limit", DEFAULT_FOUND, MOST_FOUND, least=1)
+        limit = self.int_arg("limit", default=DEFAULT_HITS, minimum=1, maximum=MAX_HITS)
         queries = await self.queries()
         total, items = await self.backend.run(queries.find, aoi, text, limit)
         self.write_json({"total": total, "items": [found_item(item) for item in items]})
@@ -122,7 +123,7 @@ class Graph(Handler):
     def _part(self) -> Subgraph:
         around = self.str_arg("around")
         item = None if around is None else _item(around)
-        steps = self.int_arg("steps", DEFAULT_STEPS, MOST_STEPS)
+        steps = self.int_arg("steps", default=DEFAULT_STEPS, maximum=MAX_STEPS)
         return Subgraph(item, steps if item else 0, folded=self.bool_arg("fold"))
 
     @requires_read

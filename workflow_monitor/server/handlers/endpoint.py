@@ -1,0 +1,38 @@
+"""State that all parts of a handler share."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from jupyter_server.base.handlers import APIHandler
+
+from workflow_monitor.connection.addresses import NAMESPACE
+from workflow_monitor.server.backend import Backend
+
+
+class Endpoint(APIHandler):
+    """A handler with its backend and its path."""
+
+    #: methods of this endpoint
+    verbs: ClassVar[tuple[str, ...]] = ()
+    backend: Backend
+    #: True if the request carries the worker token
+    by_worker = False
+    #: True once the request is admitted and its body will be read
+    is_prepared = False
+
+    def initialize(self, backend: Backend, **arguments: Any) -> None:
+        """Set the backend and the arguments of the route as attributes."""
+        self.backend = backend
+        for name, value in arguments.items():
+            setattr(self, name, value)
+
+    @property
+    def prefix(self) -> str:
+        """The path below which all endpoints are."""
+        return f"{self.base_url}{NAMESPACE}"
+
+    @property
+    def below_prefix(self) -> str:
+        """The encoded path of the request below the prefix."""
+        return self.request.path[len(self.prefix) :]
