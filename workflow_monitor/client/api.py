@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
-from datetime import date
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote
 
@@ -18,6 +17,10 @@ from workflow_monitor.client.errors import (
 )
 from workflow_monitor.client.http import ARROW, Params, Response, Transport
 from workflow_monitor.client.jobs import HttpJobSource
+from workflow_monitor.documents.aois import AOIDocument, CountsDocument, OverviewDocument, RetriedDocument
+from workflow_monitor.documents.events import EventDocument
+from workflow_monitor.documents.items import FeatureGeometry, TileDocument
+from workflow_monitor.documents.server import BackupDocument, IngestedDocument, RootDocument
 from workflow_monitor.domain.failures import FailureGroup
 from workflow_monitor.domain.models import AOISummary, Backup, Page
 from workflow_monitor.domain.status import ItemKind, Status
@@ -51,12 +54,12 @@ class Api:
 
     def instance(self) -> str:
         """Return the id of the running server process; a restart changes it."""
-        return documents.read(documents.RootDocument, self.connection.read("", params={"format": "json"}).body).instance
+        return documents.read(RootDocument, self.connection.read("", params={"format": "json"}).body).instance
 
     def back_up(self) -> Backup:
         """Back up the store on the server."""
         answer = self._write("POST", "backups", if_lost="Check the backup folder on the server.")
-        found = documents.read(documents.BackupDocument, answer.body)
+        found = documents.read(BackupDocument, answer.body)
         return Backup(found.file, found.made, found.bytes)
 
     def jobs(self, aoi: str | None = None) -> HttpJobSource:
@@ -68,15 +71,14 @@ class Api:
     def aois(self, pattern: str | None = None) -> list[tuple[str, Status]]:
         """Return names and statuses of all AOIs, or of the AOIs that match a pattern, ordered by name."""
         path = f"aoi/{quote_name(pattern)}" if pattern else "aoi/"
-        found = documents.read(list[documents.AOIDocument], self.connection.read(path).body)
-        return [(aoi.ID, Status.parse(aoi.status)) for aoi in found]
+        found = documents.read(list[AOIDocument], self.connection.read(path).body)
+        return [(aoi.ID, aoi.status) for aoi in found]
 
     def summary(self, aoi: str) -> AOISummary:
         """Return the overview of an AOI. Raises AOINotFound."""
-        document = documents.read(documents.OverviewDocument, self.connection.read(f"aoi/{quote_name(aoi)}").body)
-        first, last = (date.fromisoformat(day) if day else None for day in (document.first, document.last))
+        document = documents.read(OverviewDocument, self.connection.read(f"aoi/{quote_name(aoi)}").body)
         counts = _counts(document.scenes), _counts(document.tiles)
-        return AOISummary(aoi, Status.parse(document.status), *counts, document.root_tiles, first, last)
+        return AOISummary(aoi, document.status, *counts, document.root_tiles, document.first, document.last)
 
     def create(self, aoi: str) -> None:
         """Create an AOI. Raises AOIExists, InvalidInput."""
@@ -97,7 +99,7 @@ class Api:
         path = f"aoi/{quote_name(aoi)}/scenes"
         if_lost = f"Check m[{aoi!r}].scenes(); either all scenes were added or none."
         answer = self._write("POST", path, body=body, media_type=media_type, if_lost=if_lost)
-        return documents.read(documents.IngestedDocument, answer.body).ids
+        return documents.read(IngestedDocument, answer.body).ids
 
     def dot(self, aoi: str) -> str:
         """Return the dependency graph in DOT."""
@@ -116,7 +118,7 @@ class Api:
 
         self.item(ItemKind.SCENE, scene)
         body = self.connection.read(f"scene/{scene}/tiles").body
-        return arrow.tile_table(documents.read(list[documents.TileDocument], body))
+        return arrow.tile_table(documents.read(list[TileDocument], body))
 
     def item(self, kind: ItemKind, number: int) -> dict[str, Any]:
         """Return the document of a scene or tile. Raises ItemNotFound."""
@@ -125,7 +127,7 @@ class Api:
     def geometry(self, kind: ItemKind, number: int) -> str | None:
         """Return the footprint of a scene or tile as GeoJSON text (EPSG:4326), or None."""
         feature = self.connection.read(f"{kind}/{int(number)}", accept="application/geo+json")
-        geometry = bytes(documents.read(documents.FeatureDocument, feature.body).geometry).decode()
+        geometry = bytes(documents.read(FeatureGeometry, feature.body).geometry).decode()
         return None if geometry == "null" else geometry
 
     # ---- actions
@@ -174,11 +176,11 @@ class Api:
         body = self.connection.read(f"aoi/{quote_name(aoi)}/failures", params=params).body
         return documents.read(list[FailureGroup], body)
 
-    def history(self, aoi: str, filters: Params, page: Page | None = None) -> list[documents.EventDocument]:
+    def history(self, aoi: str, filters: Params, page: Page | None = None) -> list[EventDocument]:
         """Return the transitions of an AOI, in order."""
         path = f"aoi/{quote_name(aoi)}/history"
         body = self.connection.read(path, params={**filters, **page_params(page)}).body
-        return documents.read(list[documents.EventDocument], body)
+        return documents.read(list[EventDocument], body)
 
     def events(
         self, aoi: str, after: int | None, silence: float, is_over: Callable[[], bool] = lambda: False
@@ -224,7 +226,7 @@ def page_params(page: Page | None) -> dict[str, str | int]:
     return {} if page is None else {"page": page.index, "limit": page.limit}
 
 
-def _counts(document: documents.CountsDocument) -> Counter[Status]:
+def _counts(document: CountsDocument) -> Counter[Status]:
     return Counter({status: int(getattr(document, status.lower())) for status in Status})
 
 
@@ -232,5 +234,5 @@ def retried(answer: Response) -> Retried:
     """Parse the response to a retry; an empty body means no items."""
     if not answer.body:
         return Retried(0, 0)
-    document = documents.read(documents.RetriedDocument, answer.body)
+    document = documents.read(RetriedDocument, answer.body)
     return Retried(document.scenes, document.tiles)

@@ -10,7 +10,8 @@ import msgspec
 import pyarrow as pa
 import shapely
 
-from workflow_monitor.client.documents import SceneDocument, TileDocument, date_of
+from workflow_monitor.client.documents import date_of
+from workflow_monitor.documents.items import SceneDocument, TileDocument
 from workflow_monitor.documents.mgrs import mgrs_cell_of_product
 from workflow_monitor.domain.status import ItemKind
 

@@ -13,8 +13,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import shapely
 
-from workflow_monitor.client.documents import EventDocument
 from workflow_monitor.client.errors import MonitorError
+from workflow_monitor.documents.events import EventDocument
 from workflow_monitor.domain.status import ItemKind, Status
 
 CRS = "EPSG:4326"

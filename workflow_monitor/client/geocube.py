@@ -12,7 +12,6 @@ import msgspec
 
 from workflow_monitor.client import documents
 from workflow_monitor.client.api import Api, Retried, page_params, quote_name, retried
-from workflow_monitor.client.documents import EventDocument, SceneDocument, TileDocument
 from workflow_monitor.client.errors import (
     AOIExists,
     AOINotFound,
@@ -25,7 +24,10 @@ from workflow_monitor.client.errors import (
 )
 from workflow_monitor.client.http import JSON, Params, unsupported
 from workflow_monitor.client.jobs import HttpJobSource
+from workflow_monitor.documents.events import EventDocument
+from workflow_monitor.documents.items import SceneDocument, TileDocument
 from workflow_monitor.documents.mgrs import mgrs_cell_of_product
+from workflow_monitor.documents.server import IdDocument
 from workflow_monitor.documents.validation import thread_safe_struct
 from workflow_monitor.domain.failures import FAILURES, FailedItem, FailureGroup, group_failures
 from workflow_monitor.domain.glob import is_pattern
@@ -121,7 +123,7 @@ class GeocubeApi(Api):
         if answer.status in (400, 500):
             why = answer.text.strip()[:500] or "fields that it does not know, or of another type"
             raise InvalidInput(f"The server does not take the scene {name!r}: {why}. {done}", status=answer.status)
-        return documents.read(documents.IdDocument, self.connection.checked(answer, path).body).id
+        return documents.read(IdDocument, self.connection.checked(answer, path).body).id
 
     # ---- scenes and tiles
 

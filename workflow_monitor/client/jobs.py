@@ -6,41 +6,16 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-import msgspec
-
 from workflow_monitor.client import documents
 from workflow_monitor.client.errors import RequestRejected, ResponseLost, ServerUnreachable
 from workflow_monitor.client.http import JSON, Transport
 from workflow_monitor.dask.job import Job
 from workflow_monitor.dask.job_source import ServerUnavailable
-from workflow_monitor.documents.validation import thread_safe_struct
+from workflow_monitor.documents.jobs import LeasedJobsDocument, RenewedManyDocument
 from workflow_monitor.domain.models import Result
 from workflow_monitor.domain.status import QUEUE_KINDS, ItemKind
 
 _NAMES = {kind: name for name, kind in QUEUE_KINDS.items()}
-
-
-@thread_safe_struct
-class Leased(msgspec.Struct):
-    """A leased job."""
-
-    payload: dict[str, Any]
-    attempt: int
-    lease: str
-
-
-@thread_safe_struct
-class LeasedDocument(msgspec.Struct):
-    """Response to a lease request."""
-
-    jobs: list[Leased]
-
-
-@thread_safe_struct
-class RenewedDocument(msgspec.Struct):
-    """Response to a renewal: the expired leases."""
-
-    lost: list[str]
 
 
 class HttpJobSource:
@@ -53,12 +28,16 @@ class HttpJobSource:
 
     def lease(self, kind: ItemKind, limit: int, seconds: int, worker: str) -> list[tuple[str, Job]]:
         request = {"max": limit, "seconds": seconds, "worker": worker, "aoi": self._aoi}
-        response = documents.read(LeasedDocument, self._write("POST", f"jobs/{_NAMES[kind]}/lease", request))
-        return [(job.lease, Job(kind, job.payload["id"], job.attempt, job.payload)) for job in response.jobs]
+        response = documents.read(LeasedJobsDocument, self._write("POST", f"jobs/{_NAMES[kind]}/lease", request))
+        payloads = (documents.read(dict[str, Any], bytes(job.payload)) for job in response.jobs)
+        return [
+            (job.lease, Job(kind, payload["id"], job.attempt, payload))
+            for job, payload in zip(response.jobs, payloads, strict=True)
+        ]
 
     def renew(self, kind: ItemKind, leases: Sequence[str], seconds: int) -> list[str]:
         request = {"leases": list(leases), "seconds": seconds}
-        return documents.read(RenewedDocument, self._write("PUT", f"jobs/{_NAMES[kind]}/lease", request)).lost
+        return documents.read(RenewedManyDocument, self._write("PUT", f"jobs/{_NAMES[kind]}/lease", request)).lost
 
     def report(self, results: Sequence[Result]) -> None:
         body = [

@@ -34,7 +34,8 @@ class EventDocument(Document):
     id: Annotated[int, Meta(description="Id of the scene, of the tile, or of the AOI.")]
     before: Status | None = msgspec.field(name="from")
     to: Status | None
-    cause: Annotated[Cause, Meta(description="Reason of the transition.")]
+    #: a text, so that a client accepts the causes of later servers
+    cause: Annotated[str, Meta(description="Reason of the transition.", extra_json_schema={"enum": [*Cause]})]
     who: Annotated[str, Meta(description="Actor: the user, the worker or the server.")]
     message: Message = ""
     attempt: Attempt = 0

@@ -118,7 +118,7 @@ class OutcomeDocument(Document):
 
     type: str | None
     id: int | None
-    outcome: Literal["applied", "unchanged", "refused", "stale", "unknown"]
+    outcome: Annotated[str, Meta(extra_json_schema={"enum": ["applied", "unchanged", "refused", "stale", "unknown"]})]
     status: Annotated[Status | None, Meta(description="Status of the item after the request; null if unknown.")]
     reason: Annotated[str, Meta(description="Reason of an outcome other than `applied`.")]
 

@@ -30,13 +30,12 @@ from workflow_monitor.documents.aois import (
     TimelineDocument,
 )
 from workflow_monitor.documents.events import EventDocument
-from workflow_monitor.documents.jobs import JobDocument
+from workflow_monitor.documents.jobs import JobDocument, LeasedJobDocument, LeasedJobsDocument
 from workflow_monitor.documents.media_types import ARROW, DOT, GEOJSON, JSON, NDJSON, SVG, TEXT
-from workflow_monitor.documents.rfc3339 import format_time
 from workflow_monitor.documents.server import BackupDocument
 from workflow_monitor.domain.errors import FieldError, InvalidInput, shorten_for_message
 from workflow_monitor.domain.failures import FailureGroup
-from workflow_monitor.domain.models import AOI, AOISummary, Backup, Event
+from workflow_monitor.domain.models import AOI, AOISummary, Backup, Event, LeasedJob
 from workflow_monitor.domain.status import Cause, ItemKind, Status
 
 if TYPE_CHECKING:
@@ -228,15 +227,6 @@ def json_text(value: object) -> str:
     return msgspec.json.encode(value).decode()
 
 
-def time_text(time: datetime) -> str:
-    """Return a time as RFC 3339 text.
-
-    >>> time_text(datetime(2022, 1, 4, 10, 34, 31))
-    '2022-01-04T10:34:31Z'
-    """
-    return format_time(_aware(time))
-
-
 def _aware(time: datetime) -> datetime:
     """Return a time with its zone: stored times are in UTC and have none."""
     return time if time.tzinfo else time.replace(tzinfo=UTC)
@@ -337,6 +327,16 @@ def event_json(event: Event) -> str:
             PreviousID=event.previous,
             ReferenceID=event.reference,
         )
+    )
+
+
+def leased_jobs_document(jobs: Sequence[LeasedJob]) -> LeasedJobsDocument:
+    """Return the jobs of a lease request."""
+    return LeasedJobsDocument(
+        [
+            LeasedJobDocument(job.id, job.attempt, job.lease, _aware(job.expires), msgspec.Raw(job.payload.encode()))
+            for job in jobs
+        ]
     )
 
 

@@ -15,7 +15,8 @@ import httpx
 from tornado.iostream import StreamClosedError
 
 from workflow_monitor.documents.headers import ACTOR_HEADER
-from workflow_monitor.server import problems, representations
+from workflow_monitor.documents.media_types import EVENTS, PROBLEM
+from workflow_monitor.server import representations
 from workflow_monitor.server.handlers.base import Handler
 from workflow_monitor.server.upstream import Upstream, UpstreamDenied, UpstreamLoop, UpstreamUnknown
 
@@ -41,9 +42,9 @@ async def forward(handler: Handler, upstream: Upstream) -> None:
             if name in answer.headers:
                 handler.set_header(name, answer.headers[name])
         media_type = _media_type(answer)
-        if media_type == problems.MEDIA_TYPE:
+        if media_type == PROBLEM:
             _answer_problem(handler, await answer.aread())
-        elif media_type == representations.EVENTS:
+        elif media_type == EVENTS:
             await _stream_events(handler, answer)
         else:
             await handler.send_parts(answer.aiter_bytes())

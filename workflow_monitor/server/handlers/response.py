@@ -10,10 +10,11 @@ from jupyter_server.base.handlers import APIHandler
 from tornado.http1connection import HTTP1Connection
 from tornado.iostream import StreamClosedError
 
+from workflow_monitor.documents.media_types import JSON, PROBLEM
 from workflow_monitor.domain.errors import WorkflowError
 from workflow_monitor.server import problems, representations
 from workflow_monitor.server.handlers.endpoint import Endpoint
-from workflow_monitor.server.representations import FRAMINGS, JSON, Representation
+from workflow_monitor.server.representations import FRAMINGS, Representation
 
 #: bytes of a list that are collected before they are sent
 FLUSH_SIZE = 256 * 1024
@@ -112,7 +113,7 @@ class ErrorResponses(ResponseWriting):
         if error.status in {429, 503}:
             self.set_header("Retry-After", "5")
         self.set_status(error.status)
-        self.set_header("Content-Type", problems.MEDIA_TYPE)
+        self.set_header("Content-Type", PROBLEM)
         self.finish(representations.json_text(problems.problem(error, f"{self.prefix}/docs")))
 
     def _request_summary(self) -> str:
