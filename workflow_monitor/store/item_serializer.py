@@ -1,7 +1,7 @@
-"""Documents of single scenes and tiles, and messages of jobs, written from their rows.
+"""Documents of single scenes and tiles, and messages of jobs, encoded from rows.
 
-The rows come by a few small questions: a statement that joins all this and writes the JSON takes DuckDB several times as
-long, unless it is about many. Lists are written by the database; see `reading.sql`.
+Lookups of a few ids run short statements on one table each: a statement that joins the tables and writes the JSON takes
+DuckDB several times as long. The database itself writes lists; `document_sql` generates both from the same structs.
 """
 
 from __future__ import annotations
@@ -12,49 +12,40 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from workflow_monitor.documents.items import SceneDocument, ShortScene, ShortTile, TileDocument, TileMessage
 from workflow_monitor.domain.models import Job
 from workflow_monitor.domain.status import ItemKind
+from workflow_monitor.store.document_sql import SCENE_ROW_FIELDS, TILE_ROW_FIELDS
 from workflow_monitor.store.interfaces import JobRow
 
-#: runs the statement of a name with values and answers its rows
+#: runs a named statement with values and returns its rows
 Query = Callable[..., list[tuple[Any, ...]]]
-#: the names of AOIs by their numbers, as far as they are there
+#: returns the names of existing AOIs by id
 Names = Callable[[Iterable[int]], Mapping[int, str]]
-#: what the message says of a tile that is not there
-_NO_TILE = (
-    '{"id":0,"source_id":"","scene":{"id":0,"source_id":"","aoi":"","data":{"date":"0001-01-01T00:00:00Z",'
-    '"graph_name":"","graph_config":null,"record_id":"","metadata":null,"is_retriable":false,"storage_uri":""}},'
-    '"data":{"swath_id":"","tile_nr":0,"graph_name":"","is_retriable":false}}'
+#: stands for a missing previous or reference tile in the message of a job
+_NO_TILE = ShortTile(
+    0,
+    "",
+    ShortScene(
+        0,
+        "",
+        "",
+        msgspec.Raw(
+            b'{"date":"0001-01-01T00:00:00Z","graph_name":"","graph_config":null,"record_id":"","metadata":null,'
+            b'"is_retriable":false,"storage_uri":""}'
+        ),
+    ),
+    msgspec.Raw(b'{"swath_id":"","tile_nr":0,"graph_name":"","is_retriable":false}'),
 )
-
-
-class _Scene(NamedTuple):
-    """A row of `scene_rows`."""
-
-    id: int
-    aoi: int
-    source_id: str
-    data: str
-    status: str
-    message: str
-    countdown: int
-    attempt: int
+_encode = msgspec.json.Encoder().encode
 
 
 class _Tile(NamedTuple):
-    """A row of `tile_rows`."""
+    """Row of `tile_rows`: the ids of the scene and of the job, and the fields of the document."""
 
-    id: int
     scene: int
-    source_id: str
-    data: str
-    status: str
-    message: str
-    countdown: int
-    attempt: int
     job: int | None
-    previous: int | None
-    reference: int | None
+    fields: dict[str, Any]
 
 
 class _Job(NamedTuple):
@@ -72,102 +63,95 @@ class _Job(NamedTuple):
     reference: int | None
 
 
-#: what the message of a job is written from
+#: a job, or the row of a job, whose message is requested
 JobLike = Job | _Job
 
 
 class ItemSerializer:
-    """Looks up what is committed, or within a transaction what is so far."""
+    """Encoder of items: of the committed state, or of the present state of a transaction."""
 
     def __init__(self, ask: Query, names: Names) -> None:
         self._ask = ask
         self._names = names
 
     def documents(self, kind: ItemKind, ids: Sequence[int]) -> dict[int, str]:
-        """Scenes, or tiles with their scenes, as the REST interface shows them, by id; those that are there."""
+        """Return scenes, or tiles with their scenes, as JSON text by id; missing ids are left out."""
         if kind is ItemKind.SCENE:
-            return self._scenes(ids, _scene_document)
-        return self._tiles(self._tile_rows(ids), _tile_document)
+            return {scene.id: _encode(scene).decode() for scene in self._scenes(ids)}
+        tiles = self._tile_rows(ids)
+        scenes = self._short_scenes(tile.scene for tile in tiles.values())
+        return {
+            tile_id: _encode(TileDocument(scene=scenes[tile.scene], **tile.fields)).decode()
+            for tile_id, tile in tiles.items()
+            if tile.scene in scenes
+        }
 
     def jobs(self, queue: ItemKind, ids: Sequence[int]) -> list[JobRow]:
-        """Jobs of a queue with their messages, by id; those that are there, with their items."""
+        """Return jobs of a queue with their messages, by id; jobs of missing items are left out."""
         jobs = [_Job._make(row) for row in self._ask("jobs", queue, list(ids))]
         messages = self.messages(queue, jobs)
         return [_with_message(job, messages[job.id]) for job in jobs if job.id in messages]
 
     def messages(self, queue: ItemKind, jobs: Sequence[JobLike]) -> dict[int, str]:
-        """What workers are told of jobs of a queue, by the id of the job; of those whose items are there."""
+        """Return the messages of jobs of a queue by job id; jobs of missing items are left out."""
         if queue is ItemKind.TILE:
             return self._tile_messages(jobs)
-        scenes = self._scenes({job.item for job in jobs}, _short_scene)
-        return {job.id: scenes[job.item] for job in jobs if job.item in scenes}
+        scenes = self._short_scenes({job.item for job in jobs})
+        return {job.id: _encode(scenes[job.item]).decode() for job in jobs if job.item in scenes}
 
     def _tile_messages(self, jobs: Sequence[JobLike]) -> dict[int, str]:
-        named = {number for job in jobs for number in (job.item, job.previous, job.reference) if number is not None}
-        rows = self._tile_rows(named)
+        ids = {tile_id for job in jobs for tile_id in (job.item, job.previous, job.reference) if tile_id is not None}
+        rows = self._tile_rows(ids)
         links = {job.id: _links(job, rows[job.item]) for job in jobs if job.item in rows}
-        # a tile may have been linked anew since its job was published
-        linked = {number for pair in links.values() for number in pair if number is not None}
-        tiles = self._tiles(rows | self._tile_rows(linked - rows.keys()), _short_tile)
+        # the tile may have been relinked since the job was published
+        linked = {tile_id for pair in links.values() for tile_id in pair if tile_id is not None}
+        tiles = self._short_tiles(rows | self._tile_rows(linked - rows.keys()))
 
         def message(job: JobLike) -> str:
+            tile = tiles[job.item]
             previous, reference = (_NO_TILE if end is None else tiles.get(end, _NO_TILE) for end in links[job.id])
-            return f'{tiles[job.item][:-1]},"tile_previous":{previous},"tile_reference":{reference}}}'
+            return _encode(TileMessage(tile.id, tile.source_id, tile.scene, tile.data, previous, reference)).decode()
 
         return {job.id: message(job) for job in jobs if job.item in tiles}
 
-    def _scenes(self, ids: Iterable[int], write: Callable[[_Scene, str], str]) -> dict[int, str]:
-        scenes = [_Scene._make(row) for row in self._ask("scene_rows", list(ids))]
-        names = self._names({scene.aoi for scene in scenes})
-        return {scene.id: write(scene, names[scene.aoi]) for scene in scenes if scene.aoi in names}
+    def _scenes(self, ids: Iterable[int]) -> list[SceneDocument]:
+        rows = self._ask("scene_rows", list(ids))
+        names = self._names({aoi for aoi, *_ in rows})
+        return [
+            SceneDocument(aoi=names[aoi], **_fields(SCENE_ROW_FIELDS, values)) for aoi, *values in rows if aoi in names
+        ]
+
+    def _short_scenes(self, ids: Iterable[int]) -> dict[int, ShortScene]:
+        scene_ids = set(ids)
+        scenes = self._scenes(scene_ids) if scene_ids else []
+        return {scene.id: ShortScene(scene.id, scene.source_id, scene.aoi, scene.data) for scene in scenes}
 
     def _tile_rows(self, ids: Iterable[int]) -> dict[int, _Tile]:
-        wanted = list(ids)
-        return {row[0]: _Tile._make(row) for row in self._ask("tile_rows", wanted)} if wanted else {}
+        tile_ids = list(ids)
+        rows = self._ask("tile_rows", tile_ids) if tile_ids else []
+        tiles = (_Tile(scene, job, _fields(TILE_ROW_FIELDS, values)) for scene, job, *values in rows)
+        return {tile.fields["id"]: tile for tile in tiles}
 
-    def _tiles(self, tiles: Mapping[int, _Tile], write: Callable[[_Tile, str], str]) -> dict[int, str]:
-        scenes = self._scenes({tile.scene for tile in tiles.values()}, _short_scene) if tiles else {}
-        return {number: write(tile, scenes[tile.scene]) for number, tile in tiles.items() if tile.scene in scenes}
-
-
-def _text(value: str) -> str:
-    return msgspec.json.encode(value).decode()
-
-
-def _short_scene(scene: _Scene, aoi: str) -> str:
-    return f'{{"id":{scene.id},"source_id":{_text(scene.source_id)},"aoi":{_text(aoi)},"data":{scene.data}}}'
+    def _short_tiles(self, tiles: Mapping[int, _Tile]) -> dict[int, ShortTile]:
+        scenes = self._short_scenes(tile.scene for tile in tiles.values())
+        return {
+            tile_id: ShortTile(tile_id, tile.fields["source_id"], scenes[tile.scene], tile.fields["data"])
+            for tile_id, tile in tiles.items()
+            if tile.scene in scenes
+        }
 
 
-def _scene_document(scene: _Scene, aoi: str) -> str:
-    return f"{_short_scene(scene, aoi)[:-1]},{_state(scene)},{_counts(scene)}}}"
-
-
-def _short_tile(tile: _Tile, scene: str) -> str:
-    return f'{{"id":{tile.id},"source_id":{_text(tile.source_id)},"scene":{scene},"data":{tile.data}}}'
-
-
-def _tile_document(tile: _Tile, scene: str) -> str:
-    links = f'"PreviousID":{_number(tile.previous)},"ReferenceID":{_number(tile.reference)}'
-    return f"{_short_tile(tile, scene)[:-1]},{_state(tile)},{links},{_counts(tile)}}}"
-
-
-def _state(item: _Scene | _Tile) -> str:
-    return f'"status":"{item.status}","message":{_text(item.message)}'
-
-
-def _counts(item: _Scene | _Tile) -> str:
-    return f'"RetryCountDown":{item.countdown},"attempt":{item.attempt}'
-
-
-def _number(value: int | None) -> str:
-    return "null" if value is None else str(value)
+def _fields(names: Sequence[str], values: Sequence[Any]) -> dict[str, Any]:
+    """Return the fields of a document by name; the data, stored as JSON text, are not decoded."""
+    fields = dict(zip(names, values, strict=True))
+    return fields | {"data": msgspec.Raw(fields["data"].encode())}
 
 
 def _links(job: JobLike, tile: _Tile) -> tuple[int | None, int | None]:
-    """The tiles before and at the root of a job's tile: as they are now, if it is still wanted."""
+    """Return the previous and the reference tile of a job: the present ones while the job is the tile's current job."""
     if tile.job != job.id:
         return job.previous, job.reference
-    return tile.previous, None if job.reference is None else tile.reference
+    return tile.fields["PreviousID"], None if job.reference is None else tile.fields["ReferenceID"]
 
 
 def _with_message(job: _Job, message: str) -> JobRow:
@@ -175,6 +159,6 @@ def _with_message(job: _Job, message: str) -> JobRow:
     return JobRow(job.id, job.attempt, *times, job.lease, job.worker, aware(job.expires), message)
 
 
-def aware(moment: datetime | None) -> datetime | None:
-    """A time as it is stored, in UTC and without a zone, with its zone."""
-    return None if moment is None else moment.replace(tzinfo=UTC)
+def aware(time: datetime | None) -> datetime | None:
+    """Return a stored time, in UTC without a zone, with its zone."""
+    return None if time is None else time.replace(tzinfo=UTC)

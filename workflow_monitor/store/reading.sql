@@ -1,56 +1,9 @@
--- What is asked of any store; what each of them says in words of its own is in the `dialect.sql` of its package.
--- The documents of the REST interface, as JSON text made by the database: `data` is JSON already.
--- In all of these `a` is the AOI, `s` the scene, `t` the tile. Each is a list of parts for `concat`, which DuckDB plans
--- in half the time of a chain of `||`.
+-- Statements shared by all stores; `dialect.sql` of each package adds what depends on the database.
+-- `document_sql.py` generates scene_document, scene_feature, tile_document, tile_short, tile_feature (arguments of `concat`
+-- that write JSON text), and the columns of scene_rows and tile_rows. `a` is the AOI, `s` the scene, `t` the tile.
 
 -- name: scene_date
 coalesce({{date_of_scene}}, '0001-01-01T00:00:00Z')
-
--- name: scene_short
-'{"id":', s.id, ',"source_id":', to_json(s.source_id)::VARCHAR, ',"aoi":', to_json(a.name)::VARCHAR,
-',"data":', s.data, '}'
-
--- name: scene_document
-'{"id":', s.id, ',"source_id":', to_json(s.source_id)::VARCHAR, ',"aoi":', to_json(a.name)::VARCHAR,
-',"data":', s.data, ',"status":"', s.status, '","message":', to_json(s.message)::VARCHAR,
-',"RetryCountDown":', s.countdown, ',"attempt":', s.attempt, '}'
-
--- name: scene_feature
-'{"type":"Feature","id":', s.id, ',"geometry":', coalesce(s.geometry, 'null'),
-',"properties":{"id":', s.id, ',"source_id":', to_json(s.source_id)::VARCHAR,
-',"aoi":', to_json(a.name)::VARCHAR, ',"date":"', {{scene_date}}, '","status":"', s.status,
-'","message":', to_json(s.message)::VARCHAR, ',"RetryCountDown":', s.countdown,
-',"attempt":', s.attempt, ',"geometry_origin":', coalesce(to_json(s.geometry_origin)::VARCHAR, 'null'),
-',"tags":', coalesce({{tags_of_scene}}, '{}'), ',"data":', s.data, '}}'
-
--- name: scene_brief
-'{"id":', s.id, ',"source_id":', to_json(s.source_id)::VARCHAR, ',"aoi":', to_json(a.name)::VARCHAR,
-',"data":{"date":"', {{scene_date}}, '","graph_name":"","graph_config":null,"record_id":"","metadata":null,',
-'"is_retriable":false,"storage_uri":""}}'
-
--- name: tile_state
-',"data":', t.data, ',"status":"', t.status, '","message":', to_json(t.message)::VARCHAR,
-',"PreviousID":', coalesce(t.previous::VARCHAR, 'null'),
-',"ReferenceID":', coalesce(t.reference::VARCHAR, 'null'),
-',"RetryCountDown":', t.countdown, ',"attempt":', t.attempt, '}'
-
--- name: tile_document
-'{"id":', t.id, ',"source_id":', to_json(t.source_id)::VARCHAR, ',"scene":', {{scene_brief}}, {{tile_state}}
-
--- name: tile_short
-'{"id":', t.id, ',"source_id":', to_json(t.source_id)::VARCHAR, ',"scene":', {{scene_short}}, ',"data":', t.data, '}'
-
--- name: tile_feature
-'{"type":"Feature","id":', t.id, ',"geometry":', coalesce(t.geometry, s.geometry, 'null'),
-',"properties":{"id":', t.id, ',"source_id":', to_json(t.source_id)::VARCHAR,
-',"aoi":', to_json(a.name)::VARCHAR, ',"scene":', s.id, ',"scene_source_id":', to_json(s.source_id)::VARCHAR,
-',"date":"', {{scene_date}}, '","status":"', t.status, '","message":', to_json(t.message)::VARCHAR,
-',"PreviousID":', coalesce(t.previous::VARCHAR, 'null'),
-',"ReferenceID":', coalesce(t.reference::VARCHAR, 'null'),
-',"RetryCountDown":', t.countdown, ',"attempt":', t.attempt,
-',"geometry_origin":', CASE WHEN t.geometry IS NOT NULL THEN to_json(t.geometry_origin)::VARCHAR
-                                 WHEN s.geometry IS NOT NULL THEN '"scene"' ELSE 'null' END,
-',"data":', t.data, '}}'
 
 -- name: of_scenes
 FROM scene AS s JOIN aoi AS a ON a.id = s.aoi
@@ -139,17 +92,16 @@ own AS (SELECT t.id, l.acquired FROM tile AS t JOIN latest AS l ON l.id = t.scen
 followed AS (SELECT previous FROM tile WHERE previous IN (SELECT id FROM own))
 SELECT (SELECT max(acquired) FROM own WHERE id NOT IN (SELECT previous FROM followed)), (SELECT count(*) FROM latest)
 
--- Rows of which documents of single items and messages of jobs are written; see `items.py`.
+-- Rows of single items and of job messages; see `item_serializer.py`.
 
 -- name: aoi_names
 SELECT id, name FROM aoi WHERE id IN (SELECT unnest($1::BIGINT[]))
 
 -- name: scene_rows
-SELECT id, aoi, source_id, data, status, message, countdown, attempt FROM scene WHERE id IN (SELECT unnest($1::BIGINT[]))
+SELECT s.aoi, {{scene_row_columns}} FROM scene AS s WHERE s.id IN (SELECT unnest($1::BIGINT[]))
 
 -- name: tile_rows
-SELECT id, scene, source_id, data, status, message, countdown, attempt, job, previous, reference FROM tile
-WHERE id IN (SELECT unnest($1::BIGINT[]))
+SELECT t.scene, t.job, {{tile_row_columns}} FROM tile AS t WHERE t.id IN (SELECT unnest($1::BIGINT[]))
 
 -- name: jobs
 SELECT id, attempt, published, withdrawn, lease, worker, expires, item, previous, reference FROM job

@@ -15,9 +15,9 @@ _SECTION = re.compile(r"^-- name: (\w+)[^\n]*\n", re.MULTILINE)
 _PLACE = re.compile(r"\{\{(\w+)\}\}")
 
 
-def statements(*places: tuple[str, str]) -> Mapping[str, str]:
-    """Load the statements of files by name; raise ValueError for a duplicate name."""
-    sections: dict[str, str] = {}
+def statements(*places: tuple[str, str], generated: Mapping[str, str] | None = None) -> Mapping[str, str]:
+    """Load the statements of files by name, beside generated sections; raise ValueError for a duplicate name."""
+    sections: dict[str, str] = dict(generated or {})
     for package, file_name in places:
         text = files(package).joinpath(file_name).read_text(encoding="utf-8")
         parts = _SECTION.split(text)[1:]

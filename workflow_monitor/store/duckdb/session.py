@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any, cast
 
+from workflow_monitor.store.document_sql import sections as document_sections
 from workflow_monitor.store.reader import READING
 from workflow_monitor.store.sql import statements
 from workflow_monitor.store.writer import WRITING
@@ -15,7 +16,9 @@ if TYPE_CHECKING:
     import duckdb
     import pyarrow as pa
 
-STATEMENTS = statements(READING, WRITING, ("workflow_monitor.store.duckdb", "dialect.sql"))
+STATEMENTS = statements(
+    READING, WRITING, ("workflow_monitor.store.duckdb", "dialect.sql"), generated=document_sections()
+)
 _CHOICE = re.compile(r"IN \(SELECT unnest\((\$\d+)::(\w+)\[\]\)\)")
 _COLUMN = re.compile(r"unnest\((\$\d+)::(\w+)\[\]\)")
 

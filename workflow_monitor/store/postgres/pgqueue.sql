@@ -18,9 +18,10 @@ SELECT to_regclass('pgq_jobs') IS NOT NULL
 
 -- name: scene_rows_of_services
 -- without what only we know of the data
-SELECT scene.id, scene.aoi, scene.source_id, concat({{scene_data_from_jsonb}}), status, message, countdown, attempt
-FROM (SELECT id, aoi, source_id, attributes AS data, status, message, countdown, attempt FROM scene
-      WHERE id = ANY ($1::bigint[])) AS scene
+SELECT s.aoi, {{scene_row_columns}}
+FROM (SELECT scene.id, scene.aoi, scene.source_id, concat({{scene_data_from_jsonb}}) AS data, status, message, countdown, attempt
+      FROM (SELECT id, aoi, source_id, attributes AS data, status, message, countdown, attempt FROM scene
+            WHERE id = ANY ($1::bigint[])) AS scene) AS s
 
 -- name: publish_pgq
 -- $1 queue, $2 waits, $3 jobs, $4 messages: each after the one before it

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 
+from workflow_monitor.store.document_sql import sections as document_sections
 from workflow_monitor.store.postgres.connection import Connections
 from workflow_monitor.store.reader import READING
 from workflow_monitor.store.sql import statements
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
 
 PACKAGE = "workflow_monitor.store.postgres"
 GEOCUBE = (PACKAGE, "geocube.sql")
-STATEMENTS = statements(READING, WRITING, GEOCUBE, (PACKAGE, "dialect.sql"), (PACKAGE, "pgqueue.sql"))
+STATEMENTS = statements(
+    READING, WRITING, GEOCUBE, (PACKAGE, "dialect.sql"), (PACKAGE, "pgqueue.sql"), generated=document_sections()
+)
 #: for unmigrated tables of a Geocube ingester; a statement may begin with WITH and end in a comment
 READ_ONLY_STATEMENTS = {
     name: f"{STATEMENTS['tables']}\nSELECT * FROM ({statement}\n) AS result" for name, statement in STATEMENTS.items()
