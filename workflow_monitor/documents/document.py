@@ -8,11 +8,13 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from workflow_monitor.documents.validation import thread_safe_struct
 from workflow_monitor.domain.status import ItemKind
 
 SCHEMA_REF = "#/components/schemas/{name}"
 
 
+@thread_safe_struct
 class Document(msgspec.Struct):
     """A JSON document that the server sends.
 

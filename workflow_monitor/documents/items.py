@@ -42,6 +42,10 @@ GeometryJSON = Annotated[
 ]
 
 
+def _empty_object() -> Raw:
+    return Raw(b"{}")
+
+
 @thread_safe_struct
 class ShortScene(Document):
     """A scene without its state. A Geocube server sends only the id within a tile."""
@@ -49,7 +53,7 @@ class ShortScene(Document):
     id: Id
     source_id: SourceId = ""
     aoi: AOIName = ""
-    data: SceneDataJSON | None = None
+    data: SceneDataJSON = msgspec.field(default_factory=_empty_object)
 
 
 @thread_safe_struct

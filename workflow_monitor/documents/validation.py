@@ -163,9 +163,18 @@ def describe_value(value: object) -> str:
     return "null" if value is None else str(value).lower() if isinstance(value, bool) else shorten_for_message(value)
 
 
+def _choices(expected: inspect.Type) -> tuple[inspect.Type, ...]:
+    """Return the alternatives of a type, without their descriptions."""
+    if isinstance(expected, inspect.Metadata):
+        return _choices(expected.type)
+    if isinstance(expected, inspect.UnionType):
+        return tuple(choice for part in expected.types for choice in _choices(part))
+    return (expected,)
+
+
 def _iter_errors(value: object, expected: inspect.Type, place: str) -> Iterator[FieldError]:
     """What is wrong with a value, field by field."""
-    choices = expected.types if isinstance(expected, inspect.UnionType) else (expected,)
+    choices = _choices(expected)
     if _fits(value, choices):
         return
     inner = [
@@ -189,7 +198,7 @@ def _iter_struct_errors(value: dict[str, object], expected: inspect.StructType, 
         if key in value:
             yield from _iter_errors(value[key], field.type, join_path(place, key))
         elif field.required:
-            yield FieldError(join_path(place, key), f"is missing; expected {_described((field.type,))}")
+            yield FieldError(join_path(place, key), f"is missing; expected {_described(_choices(field.type))}")
     if expected.forbid_unknown_fields:
         for key in value:
             if key not in fields:
