@@ -37,7 +37,7 @@ def answer(
 class Scripted:
     """Server that sends the response of `script` to each request; None closes the connection without a body.
 
-    Its root and its description are those of a workflow monitor, unless `script` says otherwise.
+    If `script` returns an empty string, the root and the OpenAPI document identify a workflow monitor, and other paths return 404.
     """
 
     script: Callable[[Request], Reply | str]

@@ -1,4 +1,4 @@
-"""A Geocube workflow server played from the recorded conversations with one: read-only, and just as it answered."""
+"""Read-only Geocube workflow server that replays recorded conversations."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ EMPTY_DATA = {
     "is_retriable": False,
     "storage_uri": "",
 }
-#: the first half of a surrogate pair without the second
+#: high surrogate without its low surrogate
 _HALF = re.compile(r"\\u[dD][89aAbB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])")
 _SYMBOL = re.compile(r"\{?\$(aoi|scene|tile):((?:[^{}]|\{[^{}]*\})*)\}")
 
 
 class Trace:
-    """A conversation with ids in the place of names."""
+    """Recorded conversation with names replaced by ids."""
 
     def __init__(self, path: Path) -> None:
         self.name = path.stem
@@ -48,11 +48,13 @@ class Trace:
             for wrapper in ("$unordered", "$aois"):
                 if set(value) == {wrapper}:
                     return self._resolved(value[wrapper])
-            told = {self._resolved(key): self._resolved(inner) for key, inner in value.items()}
+            resolved = {self._resolved(key): self._resolved(inner) for key, inner in value.items()}
             if {"method", "path"} <= set(value):
-                # Names stand in a path as they are, and are encoded there.
-                told["path"] = _SYMBOL.sub(lambda found: quote(self._of(found[1], found[2]), safe=""), value["path"])
-            return told
+                # The trace has unencoded names in its paths.
+                resolved["path"] = _SYMBOL.sub(
+                    lambda match: quote(self._of(match[1], match[2]), safe=""), value["path"]
+                )
+            return resolved
         if isinstance(value, list):
             return [self._resolved(inner) for inner in value]
         if isinstance(value, str):
@@ -64,7 +66,7 @@ class Trace:
             return text[5:]
         if text.startswith(("$scene:", "$tile:")):
             return self._id(text[1:])
-        return _SYMBOL.sub(lambda found: self._of(found[1], found[2]), text)
+        return _SYMBOL.sub(lambda match: self._of(match[1], match[2]), text)
 
     def _of(self, kind: str, name: str) -> str:
         return name if kind == "aoi" else str(self._id(f"{kind}:{name}"))
@@ -89,7 +91,7 @@ class Recorded:
             def do_GET(self) -> None:
                 self._answer()
 
-            do_POST = do_PUT = do_DELETE = do_GET  # noqa: N815 - as http.server calls them
+            do_POST = do_PUT = do_DELETE = do_GET  # noqa: N815 - names of http.server
 
             def _answer(self) -> None:
                 self.rfile.read(int(self.headers.get("Content-Length") or 0))
@@ -120,7 +122,7 @@ class Recorded:
         self._server.server_close()
 
     def forget(self) -> None:
-        """Begin another conversation."""
+        """Clear the state for the next conversation."""
         self.answers: dict[tuple[str, str], tuple[int, str, bytes]] = {}
         self.aois: dict[str, str] = {}
         self.scenes: dict[int, dict[str, Any]] = {}
@@ -139,20 +141,20 @@ class Recorded:
 
     def _take_state(self, state: Mapping[str, Any]) -> None:
         self.aois = {one["ID"]: one["status"] for one in state["aois"]}
-        for kind, known in (("scenes", self.scenes), ("tiles", self.tiles)):
-            fresh = {one["id"]: {**known.get(one["id"], {}), **one} for one in state[kind]}
-            known.clear()
-            known.update(fresh)
+        for kind, items in (("scenes", self.scenes), ("tiles", self.tiles)):
+            fresh = {one["id"]: {**items.get(one["id"], {}), **one} for one in state[kind]}
+            items.clear()
+            items.update(fresh)
 
     def _take_answer(self, request: Mapping[str, Any], response: Mapping[str, Any]) -> None:
         path = unquote(urlsplit(request["path"]).path)
         key = (request["method"], path)
         self.answers[key] = (response["status"], response["content_type"] or "", _bytes(response["body"]))
-        found = re.fullmatch(r"/aoi/([^/]*)", path)
-        if request["method"] == "POST" and found and response["status"] == 204:
-            self.aois[found[1]] = "NEW"
+        match = re.fullmatch(r"/aoi/([^/]*)", path)
+        if request["method"] == "POST" and match and response["status"] == 204:
+            self.aois[match[1]] = "NEW"
         if re.fullmatch(r"/aoi/[^/]+/scene", path) and response["status"] == 200 and response["body"]["id"]:
-            # That server reads JSON leniently; so does this.
+            # The Geocube server parses JSON leniently.
             sent = request.get("body") or json.JSONDecoder().raw_decode(_HALF.sub("\ufffd", request["text"]))[0]
             sent = {name: value for name, value in sent.items() if value is not None}
             sent = {"aoi": path.split("/")[2], "source_id": "", "data": EMPTY_DATA} | sent
@@ -182,8 +184,8 @@ class Recorded:
         if parts == ["aoi"]:
             return _bytes([{"ID": name, "status": status} for name, status in sorted(self.aois.items())])
         if parts[0] in {"scene", "tile"} and len(parts) == 2 and parts[1].isdecimal():
-            known = self.scenes if parts[0] == "scene" else self.tiles
-            item = known.get(int(parts[1]))
+            items = self.scenes if parts[0] == "scene" else self.tiles
+            item = items.get(int(parts[1]))
             return None if item is None else _bytes(self._whole(parts[0], item))
         if parts[0] == "aoi" and len(parts) == 2 and parts[1] in self.aois:
             return overview_text(self._overview(parts[1])).encode()
@@ -208,7 +210,7 @@ class Recorded:
                 yield item
 
     def _whole(self, kind: str, item: dict[str, Any]) -> dict[str, Any]:
-        """A document with all its fields, in the form of that server's lists."""
+        """Return a document with all fields, in the form of the lists of the Geocube server."""
         state = {"status": "PENDING", "message": "", "RetryCountDown": item.get("retry_count", 0), **item}
         if kind == "scene":
             names = ("id", "source_id", "aoi", "data", "status", "message", "RetryCountDown")

@@ -1,4 +1,4 @@
-"""Many clients at once, at all endpoints: as if one had come after the other."""
+"""Concurrent clients at all endpoints: the result equals some sequential order of their commands."""
 
 from __future__ import annotations
 
@@ -23,9 +23,7 @@ SEED = os.environ.get("WORKFLOW_MONITOR_SEED") or str(random.randrange(10**6))
 
 @pytest.mark.torture
 @pytest.mark.timeout(effort(300, 7_200))
-def test_what_many_did_at_once_is_as_one_after_the_other(
-    tmp_path: Path, record_property: Callable[[str, object], None]
-) -> None:
+def test_concurrent_commands_are_linearizable(tmp_path: Path, record_property: Callable[[str, object], None]) -> None:
     print(f"WORKFLOW_MONITOR_SEED={SEED}")
     with live_server(tmp_path) as server:
         crowd, followers = gather([server.url], server.token, clients=CLIENTS, seconds=SECONDS, seed=SEED)

@@ -27,7 +27,7 @@ def scenes(server: Any) -> int:
     return sum(len(call(server, "GET", f"aoi/{aoi}/scenes")) for aoi in ("DenmarkS1", "DenmarkS2"))
 
 
-def test_a_broken_store_is_restored_while_its_server_waits(folder: Path, tmp_path: Path) -> None:
+def test_restore_repairs_a_broken_store_of_a_waiting_server(folder: Path, tmp_path: Path) -> None:
     """Restore a broken store with the commands in the messages."""
     store, port = folder / "workflow.duckdb", free_port()
     with live_server(folder, port=port) as server:
@@ -57,7 +57,9 @@ def test_a_broken_store_is_restored_while_its_server_waits(folder: Path, tmp_pat
     assert "The previous files are in" in said
 
 
-def test_what_cannot_be_restored_is_said_in_a_sentence(folder: Path, example_servers: Servers, tmp_path: Path) -> None:
+def test_restore_explains_missing_backups_and_conflicting_options(
+    folder: Path, example_servers: Servers, tmp_path: Path
+) -> None:
     terminal = Terminal(example_servers.untouched(), tmp_path)
     store = folder / "workflow.duckdb"
     _, wrong = terminal.type("restore", str(store), expect=1)
@@ -66,7 +68,7 @@ def test_what_cannot_be_restored_is_said_in_a_sentence(folder: Path, example_ser
     assert "exclude each other" in wrong
 
 
-def test_a_backup_is_a_document_for_programs(example_servers: Servers, tmp_path: Path) -> None:
+def test_backup_prints_a_json_document(example_servers: Servers, tmp_path: Path) -> None:
     made = Terminal(example_servers.untouched(), tmp_path).json("backup")
     assert set(made) == {"file", "made", "bytes"}
     assert Path(made["file"]).stat().st_size == made["bytes"]

@@ -68,7 +68,7 @@ def terminal(server: LiveServer, tmp_path: Path) -> Terminal:
     return terminal
 
 
-def test_aois_are_listed_with_their_numbers(terminal: Terminal) -> None:
+def test_aois_lists_counts_per_aoi(terminal: Terminal) -> None:
     said, _ = terminal.type("aois")
     head, first, second = said.splitlines()
     assert head.split() == ["AOI", "status", "progress", "scenes", "tiles", "retry", "failed", "from", "to"]
@@ -81,7 +81,7 @@ def test_aois_are_listed_with_their_numbers(terminal: Terminal) -> None:
 
 
 @pytest.mark.parametrize("width", [40, 60, 100])
-def test_tables_are_no_wider_than_the_terminal(terminal: Terminal, server: LiveServer, width: int) -> None:
+def test_tables_fit_the_terminal_width(terminal: Terminal, server: LiveServer, width: int) -> None:
     name = f"{'long ' * 60}{width}"
     call(server, "POST", f"aoi/{name}")
     for command in (["aois"], ["status", "DenmarkS1"], ["status", name], ["failures", "DenmarkS1"]):
@@ -92,7 +92,7 @@ def test_tables_are_no_wider_than_the_terminal(terminal: Terminal, server: LiveS
     assert MESSAGE in said
 
 
-def test_names_are_harmless_to_a_terminal(terminal: Terminal, server: LiveServer) -> None:
+def test_names_are_escaped_for_the_terminal(terminal: Terminal, server: LiveServer) -> None:
     from urllib.parse import quote
 
     call(server, "POST", f"aoi/{quote(HOSTILE, safe='')}")
@@ -105,21 +105,21 @@ def test_names_are_harmless_to_a_terminal(terminal: Terminal, server: LiveServer
     assert not {"\x1b", "\x07", "\u202e"} & set(wrong)
 
 
-def test_the_status_of_an_aoi(terminal: Terminal) -> None:
+def test_status_prints_an_aoi(terminal: Terminal) -> None:
     said, _ = terminal.type("status", "DenmarkS1")
     assert said.startswith("DenmarkS1  ↻ RETRY\n")
     assert "1 scenes" in said
     assert terminal.json("status", "DenmarkS1")["status"] == "RETRY"
 
 
-def test_failures_are_grouped(terminal: Terminal) -> None:
+def test_failures_prints_groups(terminal: Terminal) -> None:
     (group,) = terminal.json("failures", "DenmarkS1")
     assert (group["count"], group["kind"], group["example"], group["ids"]) == (1, "scene", MESSAGE, [3])
     assert group["since"].endswith("+00:00")
     assert terminal.json("failures", "DenmarkS2") == []
 
 
-def test_an_aoi_is_retried_under_the_name_of_who_asks(terminal: Terminal, server: LiveServer) -> None:
+def test_retry_records_the_actor(terminal: Terminal, server: LiveServer) -> None:
     said, _ = terminal.type("retry", "DenmarkS1", "--actor", "Åse")
     assert said == "1 scenes and 0 tiles were retried.\n"
     assert call(server, "GET", "scene/3")["status"] == "PENDING"
@@ -127,7 +127,7 @@ def test_an_aoi_is_retried_under_the_name_of_who_asks(terminal: Terminal, server
     assert terminal.json("retry", "DenmarkS1") == {"scenes": 0, "tiles": 0}
 
 
-def test_single_items_are_retried_and_refusals_are_told(terminal: Terminal) -> None:
+def test_retry_of_items_prints_refusals(terminal: Terminal) -> None:
     said, wrong = terminal.type("retry", "--scene", "3", "--scene", "4", "--tile", "999", expect=1)
     assert said == "1 of 3 retried.\n"
     assert "scene 4: " in wrong
@@ -137,12 +137,12 @@ def test_single_items_are_retried_and_refusals_are_told(terminal: Terminal) -> N
 
 
 @pytest.mark.parametrize("words", [["retry"], ["retry", "DenmarkS1", "--tile", "1"], ["fail"]])
-def test_what_is_meant_has_to_be_said(terminal: Terminal, words: list[str]) -> None:
+def test_retry_and_fail_require_an_aoi_or_items(terminal: Terminal, words: list[str]) -> None:
     _, wrong = terminal.type(*words, expect=2)
     assert "--scene" in wrong
 
 
-def test_giving_up_asks_first(terminal: Terminal, server: LiveServer) -> None:
+def test_fail_asks_for_confirmation(terminal: Terminal, server: LiveServer) -> None:
     _, asked = terminal.type("fail", "--scene", "3", answer="n\n", expect=1)
     assert "Fail 1 scene (3)?" in asked
     assert call(server, "GET", "scene/3")["status"] == "RETRY"
@@ -153,7 +153,7 @@ def test_giving_up_asks_first(terminal: Terminal, server: LiveServer) -> None:
     assert [(one["id"], one["outcome"]) for one in outcomes] == [(1, "done"), (2, "done")]
 
 
-def test_watching_ends_with_what_became_of_it(terminal: Terminal, server: LiveServer) -> None:
+def test_watch_prints_a_summary(terminal: Terminal, server: LiveServer) -> None:
     said, _ = terminal.type("watch", "DenmarkS2", "--timeout", "0.5", expect=1)
     assert "the time is over" in said
     for number in range(5, 11):
@@ -163,7 +163,7 @@ def test_watching_ends_with_what_became_of_it(terminal: Terminal, server: LiveSe
     assert summary["after"]["scenes"]["FAILED"] == 6
 
 
-def test_an_export_can_be_read(terminal: Terminal, tmp_path: Path) -> None:
+def test_export_writes_parquet_files(terminal: Terminal, tmp_path: Path) -> None:
     files = terminal.json("export", "DenmarkS1", "out")
     assert [Path(file).name for file in files] == ["scenes.parquet", "tiles.parquet", "history.parquet"]
     with duckdb.connect() as connection:
@@ -172,7 +172,7 @@ def test_an_export_can_be_read(terminal: Terminal, tmp_path: Path) -> None:
     assert numbers[2] > 24
 
 
-def test_what_goes_wrong_is_a_sentence(terminal: Terminal) -> None:
+def test_errors_are_printed_without_a_traceback(terminal: Terminal) -> None:
     _, wrong = terminal.type("status", "Denmark", expect=1)
     assert "Denmark" in wrong
     terminal.environment["WORKFLOW_MONITOR_URL"] = "http://127.0.0.1:9/"
@@ -180,13 +180,13 @@ def test_what_goes_wrong_is_a_sentence(terminal: Terminal) -> None:
     assert "WORKFLOW_MONITOR_URL" in wrong
 
 
-def test_a_wrong_token_is_told_and_not_shown(terminal: Terminal) -> None:
+def test_the_error_for_a_wrong_token_hides_it(terminal: Terminal) -> None:
     _, wrong = terminal.type("aois", expect=1, WORKFLOW_MONITOR_TOKEN="not-the-token")
     assert "token" in wrong
     assert "not-the-token" not in wrong
 
 
-def test_help_waits_for_no_frames(terminal: Terminal) -> None:
+def test_the_cli_does_not_import_pandas(terminal: Terminal) -> None:
     code = (
         "import sys, workflow_monitor.cli; print([n for n in ('pandas', 'geopandas', 'pyarrow') if n in sys.modules])"
     )

@@ -16,7 +16,7 @@ def run(*words: str, answer: str = "", expect: int = 0) -> str:
     return ended.output
 
 
-def test_what_was_added_is_taken_away_when_that_is_confirmed(postgresql: PostgreSQL, postgres_url: str) -> None:
+def test_undo_migration_drops_the_added_tables_after_confirmation(postgresql: PostgreSQL, postgres_url: str) -> None:
     open_store(postgres_url).close()
     run(postgres_url, answer="n\n", expect=1)
     assert "workflow_monitor" in postgresql.dump(postgres_url)

@@ -48,7 +48,7 @@ def examples() -> list[Any]:
 
 
 @pytest.mark.parametrize(("module", "name"), examples())
-def test_an_example(example_servers: Servers, module: str, name: str, tmp_path: Path) -> None:
+def test_docstring_example_runs(example_servers: Servers, module: str, name: str, tmp_path: Path) -> None:
     server = example_servers.untouched()
     kernel, is_new = example_servers.kernel()
     said: list[str] = []
@@ -63,7 +63,7 @@ def test_an_example(example_servers: Servers, module: str, name: str, tmp_path: 
     assert "".join(said).strip().startswith("TestResults(failed=0, attempted="), "".join(said)
 
 
-def test_there_are_examples_for_all_that_people_call() -> None:
+def test_the_public_api_has_examples() -> None:
     public = {"aoi.AOI", "client.Monitor", "items.Item", "items.Scene", "items.Tile"}
     told = {str(example.id) for example in examples()}
     for name in public:

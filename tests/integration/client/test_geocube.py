@@ -44,18 +44,18 @@ def api_of(m: Monitor) -> GeocubeApi:
     return m._api
 
 
-def test_such_a_server_is_recognized(m: Monitor, recorded: Recorded) -> None:
+def test_a_geocube_server_is_detected(m: Monitor, recorded: Recorded) -> None:
     assert m.kind == "Geocube workflow server"
     assert m.url == recorded.url
 
 
-def test_a_wrong_token_and_none(recorded: Recorded) -> None:
+def test_wrong_and_missing_tokens_raise(recorded: Recorded) -> None:
     for token, said in (("wrong", "invalid token"), (None, "token not found")):
         with pytest.raises(errors.AccessDenied, match=said):
             Monitor(recorded.url, token=token)
 
 
-def test_its_jobs_are_not_for_us(m: Monitor) -> None:
+def test_leasing_from_a_geocube_server_raises(m: Monitor) -> None:
     with pytest.raises(errors.NotSupported, match="message broker"):
         m.process("tcp://nowhere:8786", scene=lambda job: None)
 
@@ -63,7 +63,7 @@ def test_its_jobs_are_not_for_us(m: Monitor) -> None:
 # ---- every recorded read, answered as it was
 
 
-def test_every_recorded_read_is_understood(m: Monitor, recorded: Recorded, all_traces: list[Trace]) -> None:
+def test_recorded_reads_are_parsed(m: Monitor, recorded: Recorded, all_traces: list[Trace]) -> None:
     read: dict[str, int] = {}
     for trace in all_traces:
         recorded.forget()
@@ -137,7 +137,7 @@ def moment(text: str) -> datetime:
 # ---- every recorded state, as frames of a whole AOI
 
 
-def test_every_recorded_state_arrives_as_frames(m: Monitor, recorded: Recorded, all_traces: list[Trace]) -> None:
+def test_recorded_states_are_read_as_frames(m: Monitor, recorded: Recorded, all_traces: list[Trace]) -> None:
     seen = 0
     for trace in all_traces:
         recorded.forget()
@@ -187,7 +187,7 @@ def granules(m: Monitor, recorded: Recorded) -> Monitor:
     return m
 
 
-def test_frames_have_the_same_columns_as_ours(granules: Monitor, recorded: Recorded) -> None:
+def test_frames_have_the_columns_of_the_workflow_monitor(granules: Monitor, recorded: Recorded) -> None:
     api = api_of(granules)
     name = next(iter(recorded.aois))
     from workflow_monitor.client.frames import item_frame
@@ -200,7 +200,7 @@ def test_frames_have_the_same_columns_as_ours(granules: Monitor, recorded: Recor
     assert tiles["scene_source_id"].isin(scenes["source_id"]).all()
 
 
-def test_squares_of_the_grid_stand_for_footprints(granules: Monitor, recorded: Recorded) -> None:
+def test_footprints_come_from_grid_squares(granules: Monitor, recorded: Recorded) -> None:
     from workflow_monitor.client.frames import item_frame
 
     scenes = item_frame(api_of(granules).items(ItemKind.SCENE, next(iter(recorded.aois))), ItemKind.SCENE)
@@ -210,7 +210,7 @@ def test_squares_of_the_grid_stand_for_footprints(granules: Monitor, recorded: R
     assert set(scenes[granule]["geometry_origin"]) == {"mgrs"}
 
 
-def test_what_that_server_cannot_do_is_said(chains: Monitor, recorded: Recorded) -> None:
+def test_unsupported_operations_raise(chains: Monitor, recorded: Recorded) -> None:
     api = api_of(chains)
     name = next(iter(recorded.aois))
     for cannot in (
@@ -224,12 +224,12 @@ def test_what_that_server_cannot_do_is_said(chains: Monitor, recorded: Recorded)
             cannot()
 
 
-def test_an_unknown_aoi_is_not_an_empty_one(chains: Monitor) -> None:
+def test_an_unknown_aoi_raises(chains: Monitor) -> None:
     with pytest.raises(errors.AOINotFound, match="There are"):
         chains["Denmrak"]
 
 
-def test_refusals_without_a_word_are_explained(chains: Monitor, recorded: Recorded) -> None:
+def test_empty_refusals_have_an_explanation(chains: Monitor, recorded: Recorded) -> None:
     number = next(iter(recorded.scenes))
     recorded.answers["PUT", f"/scene/{number}/retry"] = (403, "", b"")
     with pytest.raises(errors.NotRetriable, match=f"scene {number} is DONE; only from RETRY"):
@@ -239,9 +239,7 @@ def test_refusals_without_a_word_are_explained(chains: Monitor, recorded: Record
         api_of(chains).fail(ItemKind.SCENE, 4711)
 
 
-def test_every_recorded_refusal_of_a_repair_has_its_error(
-    m: Monitor, recorded: Recorded, all_traces: list[Trace]
-) -> None:
+def test_recorded_refusals_raise_typed_errors(m: Monitor, recorded: Recorded, all_traces: list[Trace]) -> None:
     seen: dict[type[Exception] | None, int] = {}
     for trace in all_traces:
         recorded.forget()

@@ -42,7 +42,7 @@ def hostile(server: LiveServer) -> SimpleNamespace:
     return SimpleNamespace(m=m, aoi=m[NAME], number=number, server=server)
 
 
-def test_in_a_terminal(hostile: SimpleNamespace) -> None:
+def test_terminal_output_has_no_control_characters(hostile: SimpleNamespace) -> None:
     m, aoi = hostile.m, hostile.aoi
     with pytest.raises(MonitorError) as unknown:
         m[f"{NAME}?".replace("?", " not there")]
@@ -58,7 +58,7 @@ def test_in_a_terminal(hostile: SimpleNamespace) -> None:
     assert r"\x1b[2J" in str(aoi)
 
 
-def test_in_what_panels_leave_in_a_saved_notebook(hostile: SimpleNamespace) -> None:
+def test_static_panels_escape_markup(hostile: SimpleNamespace) -> None:
     for name in ("summary", "map", "graph", "failures", "timeline", "dashboard"):
         bundle = getattr(hostile.aoi.panels, name)()._repr_mimebundle_()
         assert bundle is not None
@@ -69,7 +69,7 @@ def test_in_what_panels_leave_in_a_saved_notebook(hostile: SimpleNamespace) -> N
         assert "&lt;script&gt;" in bundle[0]["text/html"]
 
 
-def test_in_tables(hostile: SimpleNamespace) -> None:
+def test_frames_keep_the_text_unchanged(hostile: SimpleNamespace) -> None:
     tables: list[pd.DataFrame] = [hostile.aoi.scenes(), hostile.aoi.tiles(), hostile.aoi.history()]
     for table in tables:
         columns = [column for column in ("source_id", "message", "name") if column in table]
@@ -80,7 +80,7 @@ def test_in_tables(hostile: SimpleNamespace) -> None:
     assert tables[0]["message"].tolist() == [MESSAGE]
 
 
-def test_in_answers(hostile: SimpleNamespace) -> None:
+def test_responses_are_never_rendered_as_html(hostile: SimpleNamespace) -> None:
     """No answer with a name in it is a page, and no browser may take it for one."""
     headers = {"Authorization": f"token {TOKEN}"}
     name = quote(NAME, safe="")
@@ -107,7 +107,7 @@ def asked_raw(server: LiveServer, path: bytes, more: bytes = b"") -> None:
             pass
 
 
-def test_in_the_log(tmp_path: Path) -> None:
+def test_log_lines_stay_single_lines(tmp_path: Path) -> None:
     hostile: dict[str, Any] = {"source_id": NAME, "aoi": NAME, NAME: NAME}
     with live_server(tmp_path, arguments=["--debug"]) as server:
         headers = {"Authorization": f"token {TOKEN}", "X-Workflow-Monitor-Actor": quote(NAME)}

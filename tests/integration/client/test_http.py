@@ -66,7 +66,7 @@ def chunked(parts: list[bytes], *, end: bool) -> bytes:
 # ---- no server
 
 
-def test_nobody_listens() -> None:
+def test_a_closed_port_is_unreachable() -> None:
     with pytest.raises(errors.ServerUnreachable, match="Is the server running"):
         Monitor(f"http://127.0.0.1:{free_port()}/", token="x", retries=0)
 
@@ -78,7 +78,7 @@ def test_a_silent_server_is_unreachable() -> None:
             Monitor(url, token="x", retries=0, timeout=0.2)
 
 
-def test_an_address_that_is_none() -> None:
+def test_invalid_urls_are_rejected() -> None:
     for url in ("ftp://host/", "http://", "http://user:pw@host/"):
         with pytest.raises(errors.MonitorError):
             Monitor(url)
@@ -88,20 +88,20 @@ def test_an_address_that_is_none() -> None:
 
 
 @pytest.mark.parametrize("away", [None, answer("", 502), answer("", 503), answer(PAGE, 504, "text/html")])
-def test_reads_are_asked_for_again(away: bytes | None) -> None:
+def test_reads_are_retried_after_503(away: bytes | None) -> None:
     replies = [away, away, answer(OVERVIEW)]
     with api_of(lambda _: replies.pop(0)) as (api, server):
         assert api.summary("A").count() == 0
     assert server.asked("GET", "/aoi/A") == 3
 
 
-def test_reads_are_not_asked_for_for_ever() -> None:
+def test_reads_stop_after_the_retry_limit() -> None:
     with api_of(lambda _: answer("", 503)) as (api, server), pytest.raises(errors.ServerError, match="503"):
         api.summary("A")
     assert server.asked("GET", "/aoi/A") == 3
 
 
-def test_what_a_503_says_is_told() -> None:
+def test_a_503_raises_with_its_detail() -> None:
     problem = '{"code":"store-unavailable","title":"x","detail":"The disk is full."}'
     with (
         api_of(lambda _: answer(problem, 503, "application/problem+json")) as (api, _),
@@ -114,7 +114,7 @@ def test_what_a_503_says_is_told() -> None:
 # ---- answers that are none
 
 
-def test_a_page_of_a_proxy() -> None:
+def test_an_html_page_of_a_proxy_raises() -> None:
     with api_of(lambda _: answer(PAGE, 200, "text/html")) as (api, _):
         with pytest.raises(errors.UnexpectedResponse, match="HTML page"):
             api.summary("A")
@@ -124,7 +124,7 @@ def test_a_page_of_a_proxy() -> None:
             api.create("A")
 
 
-def test_a_page_that_says_no() -> None:
+def test_an_html_403_raises_access_denied() -> None:
     with (
         api_of(lambda _: answer(PAGE, 403, "text/html")) as (api, _),
         pytest.raises(errors.AccessDenied, match="token"),
@@ -132,7 +132,7 @@ def test_a_page_that_says_no() -> None:
         api.items(ItemKind.SCENE, "A")
 
 
-def test_a_page_behind_a_redirect() -> None:
+def test_a_redirect_to_a_login_page_raises() -> None:
     def script(request: Request) -> bytes:
         return answer(PAGE, 200, "text/html") if request.path == "/login" else answer("", 302, "", Location="/login")
 
@@ -141,18 +141,18 @@ def test_a_page_behind_a_redirect() -> None:
 
 
 @pytest.mark.parametrize("body", ["", "nonsense", "[1, 2", "[]", "3", '{"scenes": {}}'])
-def test_json_that_is_none(body: str) -> None:
+def test_invalid_json_raises(body: str) -> None:
     with api_of(lambda _: answer(body)) as (api, _), pytest.raises(errors.UnexpectedResponse):
         api.summary("A")
 
 
 @pytest.mark.parametrize("body", ["", "{}", "[{}]", '[{"id":"x"}]', "[nonsense]"])
-def test_lists_that_are_none(body: str) -> None:
+def test_an_object_instead_of_a_list_raises(body: str) -> None:
     with api_of(lambda _: answer(body)) as (api, _), pytest.raises(errors.UnexpectedResponse):
         api.history("A", {})
 
 
-def test_another_format_than_asked_for() -> None:
+def test_an_unexpected_media_type_raises() -> None:
     with api_of(lambda _: answer("[]")) as (api, _), pytest.raises(errors.UnexpectedResponse, match="instead of Arrow"):
         api.items(ItemKind.SCENE, "A")
 
@@ -160,7 +160,7 @@ def test_another_format_than_asked_for() -> None:
 # ---- Arrow that breaks off
 
 
-def test_an_arrow_stream_is_read_whole() -> None:
+def test_an_arrow_stream_is_read_completely() -> None:
     whole = arrow_bytes()
     parts = [whole[start : start + 777] for start in range(0, len(whole), 777)]
     with api_of(lambda _: chunked(parts, end=True)) as (api, _):
@@ -170,7 +170,7 @@ def test_an_arrow_stream_is_read_whole() -> None:
 
 
 @pytest.mark.parametrize("share", [0.0, 0.01, 0.3, 0.7, 0.999])
-def test_half_an_arrow_stream_is_no_answer(share: float) -> None:
+def test_a_truncated_arrow_response_raises(share: float) -> None:
     whole = arrow_bytes()
     half = whole[: int(len(whole) * share)]
     with (
@@ -182,13 +182,13 @@ def test_half_an_arrow_stream_is_no_answer(share: float) -> None:
 
 
 @pytest.mark.parametrize("cut", [8, 16, 100, 5000])
-def test_half_an_arrow_stream_in_a_whole_answer_is_no_answer_either(cut: int) -> None:
+def test_a_truncated_arrow_stream_in_a_complete_response_raises(cut: int) -> None:
     half = arrow_bytes()[:-cut]
     with api_of(lambda _: answer(half, media_type=ARROW)) as (api, _), pytest.raises(errors.IncompleteResponse):
         api.items(ItemKind.SCENE, "A")
 
 
-def test_a_stream_that_ends_between_two_batches_is_no_answer() -> None:
+def test_an_arrow_stream_without_its_end_marker_raises() -> None:
     table = pa.ipc.open_stream(arrow_bytes()).read_all()
     sink = BytesIO()
     writer = pa.ipc.new_stream(sink, table.schema)
@@ -200,7 +200,7 @@ def test_a_stream_that_ends_between_two_batches_is_no_answer() -> None:
         api.items(ItemKind.SCENE, "A")
 
 
-def test_an_answer_that_breaks_off_once_is_asked_for_again() -> None:
+def test_a_read_is_retried_after_a_disconnect() -> None:
     whole = arrow_bytes()
     replies = [chunked([whole[:5000]], end=False), chunked([whole], end=True)]
     with api_of(lambda _: replies.pop(0)) as (api, _):
@@ -213,7 +213,7 @@ def test_an_answer_that_breaks_off_once_is_asked_for_again() -> None:
 @pytest.mark.parametrize(
     "lost", [None, answer("", 502), answer(PAGE, 504, "text/html"), answer(PAGE, 503, "text/html")]
 )
-def test_a_write_whose_answer_is_lost_is_not_repeated(lost: bytes | None) -> None:
+def test_a_write_with_a_lost_response_is_not_repeated(lost: bytes | None) -> None:
     with (
         api_of(lambda _: lost, retries=5) as (api, server),
         pytest.raises(errors.ResponseLost, match=r"may have been applied|returned 50") as caught,
@@ -223,14 +223,14 @@ def test_a_write_whose_answer_is_lost_is_not_repeated(lost: bytes | None) -> Non
     assert "m.scene(14)" in str(caught.value)
 
 
-def test_a_write_that_never_left_is_no_lost_answer() -> None:
+def test_an_unsent_write_raises_unreachable() -> None:
     connection = Transport(f"http://127.0.0.1:{free_port()}/", Secret(SECRET), patience=RetryPolicy(0))
     with pytest.raises(errors.ServerUnreachable):
         Api(connection).create("A")
     connection.close()
 
 
-def test_a_write_is_not_sent_elsewhere() -> None:
+def test_a_write_does_not_follow_redirects() -> None:
     moved = answer("", 307, "", Location="http://127.0.0.1:1/")
     with api_of(lambda _: moved) as (api, server), pytest.raises(errors.UnexpectedResponse, match="was redirected"):
         api.create("A")
@@ -240,7 +240,7 @@ def test_a_write_is_not_sent_elsewhere() -> None:
 # ---- refusals of the real server
 
 
-def test_unknown_things(m: Monitor) -> None:
+def test_404_codes_map_to_typed_errors(m: Monitor) -> None:
     with pytest.raises(errors.AOINotFound, match="Denmrak"):
         m["Denmrak"]
     for wrong in (lambda: m.scene(999), lambda: m.tile(-1), lambda: m.scene(2**40)):
@@ -253,7 +253,7 @@ def test_unknown_things(m: Monitor) -> None:
             m[name]
 
 
-def test_a_wrong_token(server: LiveServer) -> None:
+def test_a_rejected_token_raises_access_denied(server: LiveServer) -> None:
     for token in ("wrong", None):
         with pytest.raises(errors.AccessDenied, match="WORKFLOW_MONITOR_TOKEN"):
             Monitor(server.base_url, token=token)
@@ -276,7 +276,7 @@ def everything_of(error: BaseException) -> str:
     "reply",
     [None, answer("", 403), answer(PAGE, 403, "text/html"), answer(PAGE, media_type="text/html"), b"\0\xff\r\n\r\n"],
 )
-def test_no_error_shows_the_token(reply: bytes | None, caplog: pytest.LogCaptureFixture) -> None:
+def test_errors_hide_the_token(reply: bytes | None, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     with api_of(lambda _: reply, retries=0) as (api, server):
         for action in (lambda: api.summary("A"), lambda: api.create("A"), lambda: api.items(ItemKind.TILE, "A")):
@@ -289,7 +289,7 @@ def test_no_error_shows_the_token(reply: bytes | None, caplog: pytest.LogCapture
     assert SECRET not in caplog.text
 
 
-def test_nothing_shows_the_token(server: LiveServer, caplog: pytest.LogCaptureFixture) -> None:
+def test_representations_hide_the_token(server: LiveServer, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     with Monitor(f"{server.base_url}lab?token={server.token}", actor="eva") as m:
         aoi = m["DenmarkS1"]
@@ -301,7 +301,7 @@ def test_nothing_shows_the_token(server: LiveServer, caplog: pytest.LogCaptureFi
 
 
 @pytest.mark.parametrize("token", ["two words", "line\nbreak", "ünicode", "nul\0"])
-def test_a_token_that_is_none_is_not_quoted(token: str) -> None:
+def test_the_error_for_an_invalid_token_hides_it(token: str) -> None:
     with pytest.raises(errors.MonitorError, match="not allowed in a token") as caught:
         Monitor("http://127.0.0.1:1/", token=token)
     assert token not in str(caught.value)
@@ -323,5 +323,5 @@ def test_the_actor_is_in_the_history(m: Monitor) -> None:
     assert m["DenmarkS1"].history(kind="scene", id=3)["who"].iloc[-1] == "Åse Ørsted"
 
 
-def test_unclosed_connections_leave_nothing_open(server: LiveServer) -> None:
+def test_garbage_collection_closes_connections(server: LiveServer) -> None:
     Monitor(server.base_url, token=server.token)

@@ -19,7 +19,7 @@ from workflow_monitor.domain.models import Result
 from workflow_monitor.domain.status import ItemKind, Status
 
 
-def test_a_job_is_taken_prolonged_and_answered_for(m: Monitor, server: LiveServer) -> None:
+def test_a_job_is_leased_renewed_and_reported(m: Monitor, server: LiveServer) -> None:
     jobs = m._api.jobs()
     (lease, job), (other, _) = jobs.lease(ItemKind.TILE, 2, 60, "w")
     assert (job.kind, job.attempt, job.aoi, job.previous) == (ItemKind.TILE, 1, "DenmarkS1", None)
@@ -48,7 +48,7 @@ def jobs_of(reply: Reply) -> Iterator[HttpJobSource]:
 
 
 @pytest.mark.parametrize("why", AWAY)
-def test_a_server_that_may_answer_later_is_away(why: str) -> None:
+def test_temporary_errors_raise_service_unavailable(why: str) -> None:
     with jobs_of(AWAY[why]) as jobs:
         for ask in (
             lambda: jobs.lease(ItemKind.SCENE, 1, 60, "w"),
@@ -59,14 +59,14 @@ def test_a_server_that_may_answer_later_is_away(why: str) -> None:
                 ask()
 
 
-def test_a_server_that_has_gone_is_away() -> None:
+def test_a_closed_port_raises_service_unavailable() -> None:
     connection = Transport(f"http://127.0.0.1:{free_port()}/", None, timeout=5)
     with pytest.raises(ServerUnavailable, match="No response from"):
         HttpJobSource(connection).lease(ItemKind.SCENE, 1, 60, "w")
     connection.close()
 
 
-def test_what_will_not_be_better_later_is_an_error(m: Monitor) -> None:
+def test_permanent_errors_raise(m: Monitor) -> None:
     with pytest.raises(errors.InvalidInput, match="max"):
         m._api.jobs().lease(ItemKind.SCENE, 0, 60, "w")
     with jobs_of(answer("", 403)) as jobs, pytest.raises(errors.AccessDenied):

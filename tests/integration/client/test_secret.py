@@ -28,7 +28,7 @@ HUB = {
 }
 
 
-def test_a_token_shows_itself_when_it_is_asked_to_only() -> None:
+def test_only_reveal_returns_the_token() -> None:
     secret = Secret(f" {TOKEN}\n")
     assert secret.reveal() == TOKEN
     shown = [repr(secret), str(secret), f"{secret}", f"{[secret]}", str({"token": secret})]
@@ -36,13 +36,13 @@ def test_a_token_shows_itself_when_it_is_asked_to_only() -> None:
     assert all(HIDDEN in one for one in shown)
 
 
-def test_a_token_is_hidden_in_texts_of_others() -> None:
+def test_hide_masks_the_token_in_text() -> None:
     assert Secret(TOKEN).hide(f"Bearer {TOKEN} and {TOKEN}") == f"Bearer {HIDDEN} and {HIDDEN}"
     assert Secret("").hide("as it was") == "as it was"
     assert not Secret("  ")
 
 
-def test_tokens_are_not_taken_along(m: Monitor) -> None:
+def test_objects_with_a_token_cannot_be_pickled_or_copied(m: Monitor) -> None:
     for thing in (Secret(TOKEN), m, m["DenmarkS1"], m.scene(1)):
         for take in (pickle.dumps, copy.deepcopy):
             with pytest.raises(TypeError):
@@ -60,14 +60,14 @@ def test_tokens_are_not_taken_along(m: Monitor) -> None:
         ("http://h/?other=1", "http://h/", None),
     ],
 )
-def test_what_a_browser_shows_is_an_address_and_a_token(pasted: str, url: str, token: str | None) -> None:
+def test_split_address_extracts_the_token(pasted: str, url: str, token: str | None) -> None:
     base, secret = split_address(pasted)
     assert base == url
     assert (secret.reveal() if secret else None) == token
 
 
 @pytest.mark.parametrize("pasted", [f"http://eva:{TOKEN}@h/", f"ftp://h/?token={TOKEN}", f"http:///?token={TOKEN}"])
-def test_an_address_that_is_none_is_not_quoted(pasted: str) -> None:
+def test_the_error_for_an_invalid_address_hides_the_token(pasted: str) -> None:
     with pytest.raises(MonitorError) as caught:
         split_address(pasted)
     assert TOKEN not in str(caught.value)
@@ -76,7 +76,7 @@ def test_an_address_that_is_none_is_not_quoted(pasted: str) -> None:
 # ---- errors of discovery
 
 
-def told_with_variables(error: BaseException) -> str:
+def verbose_traceback(error: BaseException) -> str:
     """An exception as a verbose traceback has it: with the variables of our frames."""
     told = traceback.TracebackException.from_exception(error, capture_locals=True)
     told.stack = traceback.StackSummary.from_list([one for one in told.stack if "/workflow_monitor/" in one.filename])
@@ -86,7 +86,7 @@ def told_with_variables(error: BaseException) -> str:
 
 
 @pytest.mark.parametrize("where", ["the variable", "the address", "the hub", "a file"])
-def test_no_token_is_in_what_was_looked_at(where: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_discovery_errors_hide_the_token(where: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(tmp_path))
     url = f"http://127.0.0.1:{free_port()}/"
     told = {"pid": os.getpid(), "url": url, "token": TOKEN}
@@ -102,7 +102,7 @@ def test_no_token_is_in_what_was_looked_at(where: str, monkeypatch: pytest.Monke
         (tmp_path / f"jpserver-{os.getpid()}.json").write_text(json.dumps(told))
     with pytest.raises(ServerNotFound, match=url) as caught:
         Monitor(retries=0)
-    assert TOKEN not in told_with_variables(caught.value)
+    assert TOKEN not in verbose_traceback(caught.value)
 
 
 # ---- choice of the token
@@ -113,19 +113,19 @@ def token_for(url: str, environment: Mapping[str, str], runtime: Path = Path("/n
     return secret.reveal() if secret else None
 
 
-def test_a_token_without_an_address_is_for_whom_a_person_names() -> None:
+def test_a_token_without_a_url_applies_to_an_explicit_address() -> None:
     assert token_for("https://host.example.org/", {"WORKFLOW_MONITOR_TOKEN": "told"}) == "told"
 
 
 @pytest.mark.parametrize("announced", ["http://h:8888/", "http://h:8888/user/eva/lab", "h:8888"])
-def test_a_token_with_an_address_is_for_that_server(announced: str) -> None:
+def test_a_token_with_a_url_applies_only_to_that_server(announced: str) -> None:
     told = {"WORKFLOW_MONITOR_URL": announced, "WORKFLOW_MONITOR_TOKEN": "told"}
     assert token_for("http://h:8888/user/eva/", told) == "told"
     for other in ("http://h:8889/", "https://h:8888/", "http://h.example.org:8888/"):
         assert token_for(other, told) is None
 
 
-def test_a_running_server_has_its_own_token(tmp_path: Path) -> None:
+def test_a_running_server_uses_the_token_of_its_runtime_file(tmp_path: Path) -> None:
     url = "http://127.0.0.1:8888/user/eva/"
     file = tmp_path / f"jpserver-{os.getpid()}.json"
     file.write_text(json.dumps({"pid": os.getpid(), "url": url, "token": "own"}))
@@ -139,14 +139,14 @@ def test_a_running_server_has_its_own_token(tmp_path: Path) -> None:
         assert token_for(other, {}, tmp_path) is None
 
 
-def test_the_token_of_a_hub_is_for_the_server_of_its_user() -> None:
+def test_a_hub_token_applies_only_to_the_server_of_its_user() -> None:
     assert token_for("http://127.0.0.1:8888/user/eva/", HUB) == "of-the-hub"
     for other in ("http://127.0.0.1:9999/user/eva/", "http://127.0.0.1:8888/user/evan/", "http://h/user/eva/"):
         assert token_for(other, HUB) is None
         assert token_for(other, {**HUB, "JUPYTERHUB_SERVICE_PREFIX": "/user/eva"}) is None
 
 
-def test_a_token_does_not_follow_to_another_server() -> None:
+def test_a_redirect_to_another_server_drops_the_token() -> None:
     with Scripted(lambda _: "") as other:
 
         def elsewhere(request: Request) -> bytes | str:

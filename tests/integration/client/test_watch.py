@@ -138,7 +138,7 @@ def test_watch_continues_after_a_restart_of_the_server(
 
 
 @pytest.mark.parametrize("patience", [300.0, 0.0])
-def test_watch_tolerates_503_for_its_patience(patience: float) -> None:
+def test_watch_tolerates_503_within_its_patience(patience: float) -> None:
     problem = '{"code":"store-unavailable","detail":"The server is shutting down."}'
     away = answer(problem, 503, "application/problem+json")
     replies = [answer(WORKING), away, away, answer(IDLE)]

@@ -72,7 +72,7 @@ def ask(curl: str) -> httpx.Response:
     return httpx.request(method, words[-1], headers={name: value}, timeout=30, trust_env=False)
 
 
-def test_it_ends_when_idle_and_goes_on_from_where_it_was(start: Start, tmp_path: Path) -> None:
+def test_the_demo_exits_when_idle_and_resumes(start: Start, tmp_path: Path) -> None:
     first = start(tmp_path, "--headless", "--until-idle", *QUICK)
     text, _ = first.communicate(timeout=120)
     assert first.returncode == 0, text
@@ -88,7 +88,7 @@ def test_it_ends_when_idle_and_goes_on_from_where_it_was(start: Start, tmp_path:
     assert text_again.splitlines()[-1] == text.splitlines()[-1]
 
 
-def test_the_commands_that_it_prints_work_and_ctrl_c_stops_it_all(start: Start, tmp_path: Path) -> None:
+def test_printed_commands_work_and_an_interrupt_stops_the_demo(start: Start, tmp_path: Path) -> None:
     process = start(tmp_path, "--headless", *QUICK)
     greeting = said(process, "Ctrl-C stops the demo")
     overview, listed, retry = [line.strip() for line in greeting.splitlines() if line.startswith("  curl ")]
@@ -108,7 +108,7 @@ def test_the_commands_that_it_prints_work_and_ctrl_c_stops_it_all(start: Start, 
         ask(overview)
 
 
-def test_jupyterlab_opens_on_the_notebook(start: Start, tmp_path: Path) -> None:
+def test_jupyterlab_opens_the_dashboard_notebook(start: Start, tmp_path: Path) -> None:
     process = start(tmp_path, "--no-browser", "--token=lab-test", *QUICK)
     greeting = said(process, "Ctrl-C stops the demo")
     (page,) = (line.split()[1] for line in greeting.splitlines() if line.startswith("  Open "))
@@ -121,14 +121,14 @@ def test_jupyterlab_opens_on_the_notebook(start: Start, tmp_path: Path) -> None:
     assert process.returncode == 0
 
 
-def test_a_time_that_is_too_short_is_an_error_if_it_was_to_be_idle(start: Start, tmp_path: Path) -> None:
+def test_a_time_limit_before_idle_is_an_error(start: Start, tmp_path: Path) -> None:
     process = start(tmp_path, "--headless", "--until-idle", "--seconds=1", "--scenes=0", "--port=9500")
     text, _ = process.communicate(timeout=60)
     assert process.returncode == 1
     assert text.endswith("Not done after 1 seconds.\n")
 
 
-def test_a_second_demo_in_the_same_folder_leaves_the_first_alone(start: Start, tmp_path: Path) -> None:
+def test_a_second_demo_in_the_same_folder_is_refused(start: Start, tmp_path: Path) -> None:
     greeting = said(start(tmp_path, "--headless", *QUICK), "Ctrl-C stops the demo")
     second = start(tmp_path, "--headless", "--fresh", *QUICK)
     text, _ = second.communicate(timeout=60)
@@ -138,7 +138,7 @@ def test_a_second_demo_in_the_same_folder_leaves_the_first_alone(start: Start, t
     assert ask(overview).status_code == 200
 
 
-def test_a_store_that_cannot_be_opened_is_told(start: Start, tmp_path: Path) -> None:
+def test_the_demo_reports_a_store_that_cannot_be_opened(start: Start, tmp_path: Path) -> None:
     (prepare(tmp_path, fresh=False) / ".workflow" / "workflow.duckdb").write_bytes(b"no store" * 4096)
     process = start(tmp_path, "--headless", *QUICK)
     text, _ = process.communicate(timeout=60)
@@ -147,7 +147,7 @@ def test_a_store_that_cannot_be_opened_is_told(start: Start, tmp_path: Path) -> 
     assert "--fresh starts from scratch" in text
 
 
-def test_the_next_free_port_is_taken() -> None:
+def test_the_demo_uses_the_next_free_port() -> None:
     with socket.create_server((HOST, 0)) as taken:
         port = taken.getsockname()[1]
         assert free_port(port) > port
@@ -155,7 +155,7 @@ def test_the_next_free_port_is_taken() -> None:
             free_port(port, tries=1)
 
 
-def test_fresh_forgets_the_state_and_leaves_notebooks_alone(tmp_path: Path) -> None:
+def test_fresh_deletes_the_state_and_keeps_notebooks(tmp_path: Path) -> None:
     folder = prepare(tmp_path / "demo", fresh=False)
     store = folder / ".workflow" / "workflow.duckdb"
     store.touch()
@@ -167,14 +167,16 @@ def test_fresh_forgets_the_state_and_leaves_notebooks_alone(tmp_path: Path) -> N
     assert (folder / NOTEBOOK).read_text() == "mine"
 
 
-def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+def test_the_demo_reports_a_folder_that_cannot_be_created(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     lines: list[str] = []
     assert run(Options(folder=tmp_path / "file" / "demo", headless=True), lines.append) == 1
     assert "--dir DIR" in lines[-1]
 
 
-def test_it_says_what_to_install_for_jupyterlab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_jupyterlab_is_reported_with_the_install_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
     lines: list[str] = []
     assert run(Options(folder=tmp_path), lines.append) == 1
@@ -182,14 +184,14 @@ def test_it_says_what_to_install_for_jupyterlab(tmp_path: Path, monkeypatch: pyt
     assert "--headless" in lines[-1]
 
 
-def test_the_notebooks_are_found() -> None:
+def test_the_dashboard_notebook_is_packaged() -> None:
     assert (notebooks() / NOTEBOOK).is_file()
 
 
-def test_nothing_waits_when_all_is_done() -> None:
+def test_a_finished_ingestion_is_idle() -> None:
     assert waiting({"A": {"scenes": {"done": 1, "retry": 0}, "tiles": {}}}) == "All items are done or failed."
 
 
-def test_the_command_tells_its_version_and_options() -> None:
+def test_the_command_prints_version_and_options() -> None:
     assert CliRunner().invoke(app, ["--version"]).stdout.strip() == __version__
     assert "--until-idle" in CliRunner(env={"COLUMNS": "200", "TERM": "dumb"}).invoke(app, ["demo", "--help"]).stdout

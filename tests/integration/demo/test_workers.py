@@ -67,7 +67,7 @@ async def check_that_the_rest_waits(connection: Connection) -> None:
             assert scenes[tile["scene"]["id"]] == "RETRY" or previous in {"NEW", "RETRY"}
 
 
-def test_all_is_done_or_waits_and_goes_on_when_a_person_retries(tmp_path: Path) -> None:
+def test_workers_finish_the_ingestion_and_resume_after_a_retry(tmp_path: Path) -> None:
     async def scenario() -> None:
         jupyter = jupyter_in(tmp_path)
         async with jupyter.running(), Connection(jupyter.url, jupyter.token) as connection:
@@ -93,7 +93,7 @@ def test_all_is_done_or_waits_and_goes_on_when_a_person_retries(tmp_path: Path) 
     asyncio.run(scenario())
 
 
-def test_jobs_of_dead_workers_come_back_and_late_answers_do_no_harm(tmp_path: Path) -> None:
+def test_jobs_of_dead_workers_expire_and_late_results_are_ignored(tmp_path: Path) -> None:
     async def scenario() -> None:
         jupyter = jupyter_in(tmp_path)
         async with jupyter.running(), Connection(jupyter.url, jupyter.token) as connection:
@@ -128,7 +128,7 @@ def test_workers_wait_for_a_server_that_restarts(tmp_path: Path) -> None:
     asyncio.run(scenario())
 
 
-def test_workers_end_when_the_token_is_wrong(tmp_path: Path) -> None:
+def test_workers_stop_on_a_wrong_token(tmp_path: Path) -> None:
     async def scenario() -> None:
         jupyter = jupyter_in(tmp_path)
         async with jupyter.running(), Connection(jupyter.url, "wrong") as connection:
@@ -138,7 +138,7 @@ def test_workers_end_when_the_token_is_wrong(tmp_path: Path) -> None:
     asyncio.run(scenario())
 
 
-def test_the_fates_of_batches_are_as_frequent_as_asked_for() -> None:
+def test_batch_fates_have_the_configured_rates() -> None:
     fates = [fate_of("downloader-1", batch, SimulationSpeed(deaths=0.2, late=0.1)) for batch in range(2000)]
     assert fates.count(WorkerFate.DIES) / 2000 == pytest.approx(0.2, abs=0.03)
     assert fates.count(WorkerFate.COMES_LATE) / 2000 == pytest.approx(0.1, abs=0.03)

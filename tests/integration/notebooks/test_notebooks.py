@@ -116,13 +116,13 @@ def run(kernel: BlockingKernelClient, notebook: Path, aoi: str = EXAMPLE) -> Out
 
 
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.name)
-def test_a_notebook_is_kept_without_outputs_and_with_named_cells(notebook: Path) -> None:
+def test_notebooks_have_named_cells_and_no_outputs(notebook: Path) -> None:
     cells = cells_of(notebook)
     assert [cell.id for cell in cells if cell.cell_type == "code" and (cell.outputs or cell.execution_count)] == []
     assert len({cell.id for cell in cells}) == len(cells)
 
 
-def test_the_quickstart_tours_the_client_and_can_be_run_again(
+def test_the_quickstart_runs_repeatedly(
     demo: Demo, kernel: BlockingKernelClient
 ) -> None:
     for _ in range(2):
@@ -174,7 +174,7 @@ def rgb(colour: str) -> tuple[int, ...]:
     return tuple(bytes.fromhex(colour.removeprefix("#")))
 
 
-def test_the_analysis_runs_on_what_the_demo_does_just_now(demo: Demo, kernel: BlockingKernelClient) -> None:
+def test_the_analysis_runs_on_a_running_ingestion(demo: Demo, kernel: BlockingKernelClient) -> None:
     outputs = run(kernel, ROOT / "notebooks" / "02_analysis.ipynb")
     said = outputs.texts
     assert EXAMPLE in said["connect"]
@@ -205,7 +205,7 @@ def test_the_analysis_runs_on_an_ingestion_without_scenes(demo: Demo, kernel: Bl
 # --- Dask
 
 
-def test_a_series_is_processed_on_a_cluster_while_the_panels_look_on(demo: Demo, kernel: BlockingKernelClient) -> None:
+def test_the_dask_notebook_processes_a_series(demo: Demo, kernel: BlockingKernelClient) -> None:
     outputs = run(kernel, ROOT / "notebooks" / "04_process_with_dask.ipynb")
     said = outputs.texts
     assert said["images"].strip() == "23 products of 24"
