@@ -37,7 +37,7 @@ def test_serve_uses_the_store_and_the_traits_of_its_arguments(server: LiveServer
         assert list(m) == ["Fyn"]
     assert (server.log.parent / "workflow.duckdb").exists()
     answer = httpx.get(f"{server.url}/events", headers=ADDRESS | {"Host": "127.0.0.1"}, trust_env=False)
-    assert answer.status_code == 429, "traits are passed on"
+    assert answer.status_code == 429, "max_streams=0 was ignored"
 
 
 @pytest.mark.parametrize("path", ["lab", "voila", "api/contents", "api/kernels", "api/terminals", "files/x", "tree"])
@@ -54,9 +54,9 @@ def test_a_browser_is_redirected_to_login_and_docs(server: LiveServer) -> None:
 
 
 def test_the_log_hides_the_token(server: LiveServer) -> None:
-    told = server.log.read_text()
-    assert "/a/" in told
-    assert TOKEN not in told
+    log = server.log.read_text()
+    assert "/a/" in log
+    assert TOKEN not in log
 
 
 def test_foreign_host_names_require_trusted_proxy_headers(server: LiveServer, tmp_path: Path) -> None:
@@ -92,16 +92,16 @@ def test_workers_keep_access_while_the_hub_is_down(tmp_path: Path) -> None:
 
 
 def configured(**options: object) -> Config:
-    usual = {"host": None, "port": None, "base_url": None, "store": None, "token": ""}
-    return build_config(**{**usual, "behind_proxy": False, "hub": False, **options})  # type: ignore[arg-type]
+    defaults = {"host": None, "port": None, "base_url": None, "store": None, "token": ""}
+    return build_config(**{**defaults, "behind_proxy": False, "hub": False, **options})  # type: ignore[arg-type]
 
 
 def test_a_hub_service_listens_on_the_address_of_the_hub(monkeypatch: pytest.MonkeyPatch) -> None:
-    told = dict.fromkeys(HUB_VARIABLES, "x") | {
+    variables = dict.fromkeys(HUB_VARIABLES, "x") | {
         "JUPYTERHUB_SERVICE_URL": "http://127.0.0.5:9000",
         "JUPYTERHUB_SERVICE_PREFIX": "/hubs/services/ingestion/",
     }
-    for name, value in told.items():
+    for name, value in variables.items():
         monkeypatch.setenv(name, value)
     server = configured(hub=True, token="ours").ServerApp
     assert (server.ip, server.port, server.base_url) == ("127.0.0.5", 9000, "/hubs/services/ingestion/")

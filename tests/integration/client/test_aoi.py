@@ -15,10 +15,10 @@ from workflow_monitor.client.errors import AOIExists, AOINotFound, ConfirmationR
 def test_aois_returns_a_frame_with_counts(m: Monitor) -> None:
     table = m.aois().set_index("name")
     assert table.index.tolist() == ["DenmarkS1", "DenmarkS2"]
-    one = table.loc["DenmarkS1"]
-    assert (one["status"], one["scenes"], one["tiles"]) == ("RETRY", 4, 20)
-    assert (one["scenes_done"], one["scenes_retry"], one["tiles_new"]) == (2, 1, 10)
-    assert one["first"].isoformat() == "2022-01-11T00:00:00+00:00"
+    row = table.loc["DenmarkS1"]
+    assert (row["status"], row["scenes"], row["tiles"]) == ("RETRY", 4, 20)
+    assert (row["scenes_done"], row["scenes_retry"], row["tiles_new"]) == (2, 1, 10)
+    assert row["first"].isoformat() == "2022-01-11T00:00:00+00:00"
     assert m.aois("*S2")["name"].tolist() == ["DenmarkS2"]
     assert m.aois("Sweden*").empty
     assert list(m.aois("Sweden*").columns) == list(m.aois().columns)
@@ -93,10 +93,10 @@ def test_retry_and_fail_accept_rows_of_frames(m: Monitor) -> None:
 
 def test_failures_are_grouped_by_message_template(m: Monitor, server: LiveServer) -> None:
     ids = m["DenmarkS1"].tiles("PENDING")["id"].tolist()
-    messages = [f"open /tmp/{number}-a/{number}.dim: no such file or directory" for number in ids]
+    messages = [f"open /tmp/{item_id}-a/{item_id}.dim: no such file or directory" for item_id in ids]
     results = [
-        {"type": "tile", "id": number, "status": "RETRY", "message": message}
-        for number, message in zip(ids, messages, strict=True)
+        {"type": "tile", "id": item_id, "status": "RETRY", "message": message}
+        for item_id, message in zip(ids, messages, strict=True)
     ]
     call(server, "POST", "results", results)
     groups = m["DenmarkS1"].failures()
@@ -108,13 +108,13 @@ def test_failures_are_grouped_by_message_template(m: Monitor, server: LiveServer
     assert "no such file or directory" in str(m["DenmarkS1"])
 
 
-# --- looks
+# --- displays
 
 HOSTILE = '<img src=x onerror="alert(1)">\n</div><script>alert(2)</script>\u202e&amp;'
 
 
 class Tags(HTMLParser):
-    """The tags and attributes of a piece of HTML."""
+    """Parser that collects the tags and attributes of HTML."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -129,9 +129,9 @@ class Tags(HTMLParser):
 def test_html_displays_escape_markup(m: Monitor, server: LiveServer) -> None:
     aoi = m.create("<script>alert(0)</script>")
     ids = aoi.add_scenes({"source_id": HOSTILE, "data": {"tiles": {"T": {}}}, "tiles": {"T": {"data": {}}}})
-    (number,) = ids.values()
-    call(server, "POST", "results", [{"type": "scene", "id": number, "status": "RETRY", "message": HOSTILE}])
-    for shown in (aoi, m, m.scene(number)):
+    (scene_id,) = ids.values()
+    call(server, "POST", "results", [{"type": "scene", "id": scene_id, "status": "RETRY", "message": HOSTILE}])
+    for shown in (aoi, m, m.scene(scene_id)):
         html = shown._repr_html_()
         parser = Tags()
         parser.feed(html)

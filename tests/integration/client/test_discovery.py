@@ -91,12 +91,12 @@ def test_the_error_lists_the_candidates_and_the_fix(runtime: Path) -> None:
     add_runtime_file(runtime, os.getpid(), url)
     with pytest.raises(ServerNotFound) as caught:
         Monitor(retries=0)
-    said = str(caught.value)
-    assert 'Monitor("https://host/…/", token="…")' in said
-    assert "WORKFLOW_MONITOR_URL" in said
-    assert "JPY_PARENT_PID" in said
-    assert url in said
-    assert TOKEN not in said
+    message = str(caught.value)
+    assert 'Monitor("https://host/…/", token="…")' in message
+    assert "WORKFLOW_MONITOR_URL" in message
+    assert "JPY_PARENT_PID" in message
+    assert url in message
+    assert TOKEN not in message
 
 
 def test_the_error_without_servers_names_the_runtime_directory(runtime: Path) -> None:
@@ -146,10 +146,10 @@ def sent_to(other: Scripted) -> str:
 
 def test_tokens_are_sent_only_to_their_server(monkeypatch: pytest.MonkeyPatch, runtime: Path) -> None:
     monkeypatch.setenv("WORKFLOW_MONITOR_URL", f"http://127.0.0.1:{free_port()}/")
-    monkeypatch.setenv("WORKFLOW_MONITOR_TOKEN", "of-the-announced-one")
+    monkeypatch.setenv("WORKFLOW_MONITOR_TOKEN", "of-the-configured-server")
     monkeypatch.setenv("JUPYTERHUB_SERVICE_PREFIX", "/user/eva/")
     monkeypatch.setenv("JUPYTERHUB_API_TOKEN", "of-the-hub")
-    add_runtime_file(runtime, os.getpid(), f"http://127.0.0.1:{free_port()}/", "of-a-running-one")
+    add_runtime_file(runtime, os.getpid(), f"http://127.0.0.1:{free_port()}/", "of-a-running-server")
     with Scripted(lambda _: "") as other, Monitor(other.url) as m:
         assert m.url.startswith(other.url)
         assert other.requests

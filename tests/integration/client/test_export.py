@@ -33,8 +33,8 @@ def test_duckdb_reads_the_export(m: Monitor, tmp_path: Path) -> None:
     with duckdb.connect() as connection:
         scenes, tiles = (connection.read_parquet(str(tmp_path / name)) for name in FILES[:2])
         joined = tiles.set_alias("t").join(scenes.set_alias("s"), "t.scene = s.id")
-        found = joined.aggregate("s.status::VARCHAR AS status, count(*)").order("status").fetchall()
-    assert found == [("DONE", 10), ("PENDING", 5), ("RETRY", 5)]
+        counts = joined.aggregate("s.status::VARCHAR AS status, count(*)").order("status").fetchall()
+    assert counts == [("DONE", 10), ("PENDING", 5), ("RETRY", 5)]
 
 
 def columns(path: Path) -> list[object]:

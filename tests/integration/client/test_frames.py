@@ -57,12 +57,12 @@ def test_frames_filter_by_status_and_page(m: Monitor) -> None:
 
 def test_an_empty_aoi_has_the_same_columns_and_types(m: Monitor) -> None:
     full, empty = m["DenmarkS1"], m.create("Empty")
-    for of in ("scenes", "tiles", "history"):
-        expected, found = types(getattr(full, of)()), types(getattr(empty, of)())
-        assert {name: kind for name, kind in found.items() if kind != "category"} == {
-            name: kind for name, kind in expected.items() if kind != "category"
+    for name in ("scenes", "tiles", "history"):
+        expected, actual = types(getattr(full, name)()), types(getattr(empty, name)())
+        assert {column: kind for column, kind in actual.items() if kind != "category"} == {
+            column: kind for column, kind in expected.items() if kind != "category"
         }
-        assert list(found) == list(expected)
+        assert list(actual) == list(expected)
     assert types(empty.failures()) == types(full.failures())
     assert empty.scenes().crs == empty.tiles().crs == "EPSG:4326"
     assert empty.scenes()["status"].cat.categories.tolist() == STATUSES
@@ -71,7 +71,7 @@ def test_an_empty_aoi_has_the_same_columns_and_types(m: Monitor) -> None:
 def test_arrow_and_json_yield_equal_frames(m: Monitor) -> None:
     aoi = m["DenmarkS1"]
     by_arrow = aoi.scenes(), aoi.tiles()
-    # The interface of a Geocube server is that of ours in JSON.
+    # The Geocube API reads the JSON responses of the same endpoints.
     plain = AOI(GeocubeApi(m._api.connection), aoi.overview)
     by_json = plain.scenes(), plain.tiles()
     for one, other in zip(by_arrow, by_json, strict=True):

@@ -1,4 +1,4 @@
-"""Bad answers and none: each has its typed error, reads are patient, writes are sent once, tokens stay hidden."""
+"""Typed errors for missing and invalid responses; reads are retried, writes are sent once, tokens stay hidden."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ Script = Callable[[Request], Any]
 
 @contextmanager
 def api_of(script: Script, retries: int = 2) -> Iterator[tuple[Api, Scripted]]:
-    """Open the interface of a scripted server, with short retry pauses."""
+    """Open the API of a scripted server, with short retry pauses."""
     with Scripted(script) as server:
         url = f"{server.url}workflow-monitor/"
-        connection = Transport(url, Secret(SECRET), timeout=5, patience=RetryPolicy(retries, 0.001))
+        connection = Transport(url, Secret(SECRET), timeout=60, patience=RetryPolicy(retries, 0.001))
         yield Api(connection), server
         connection.close()
 
@@ -84,11 +84,11 @@ def test_invalid_urls_are_rejected() -> None:
             Monitor(url)
 
 
-# ---- reads are patient
+# ---- retries of reads
 
 
 @pytest.mark.parametrize("away", [None, answer("", 502), answer("", 503), answer(PAGE, 504, "text/html")])
-def test_reads_are_retried_after_503(away: bytes | None) -> None:
+def test_reads_are_retried_after_temporary_errors(away: bytes | None) -> None:
     replies = [away, away, answer(OVERVIEW)]
     with api_of(lambda _: replies.pop(0)) as (api, server):
         assert api.summary("A").count() == 0
@@ -111,7 +111,7 @@ def test_a_503_raises_with_its_detail() -> None:
     assert caught.value.code == "store-unavailable"
 
 
-# ---- answers that are none
+# ---- invalid responses
 
 
 def test_an_html_page_of_a_proxy_raises() -> None:
@@ -147,7 +147,7 @@ def test_invalid_json_raises(body: str) -> None:
 
 
 @pytest.mark.parametrize("body", ["", "{}", "[{}]", '[{"id":"x"}]', "[nonsense]"])
-def test_an_object_instead_of_a_list_raises(body: str) -> None:
+def test_invalid_lists_raise(body: str) -> None:
     with api_of(lambda _: answer(body)) as (api, _), pytest.raises(errors.UnexpectedResponse):
         api.history("A", {})
 
@@ -157,7 +157,7 @@ def test_an_unexpected_media_type_raises() -> None:
         api.items(ItemKind.SCENE, "A")
 
 
-# ---- Arrow that breaks off
+# ---- truncated Arrow streams
 
 
 def test_an_arrow_stream_is_read_completely() -> None:
@@ -195,7 +195,7 @@ def test_an_arrow_stream_without_its_end_marker_raises() -> None:
     writer.write_table(table.slice(0, 500))
     half = sink.getvalue()
     writer.close()
-    assert pa.ipc.open_stream(half).read_all().num_rows == 500, "what pyarrow alone makes of it"
+    assert pa.ipc.open_stream(half).read_all().num_rows == 500, "pyarrow accepts the stream"
     with api_of(lambda _: answer(half, media_type=ARROW)) as (api, _), pytest.raises(errors.IncompleteResponse):
         api.items(ItemKind.SCENE, "A")
 
@@ -207,7 +207,7 @@ def test_a_read_is_retried_after_a_disconnect() -> None:
         assert api.items(ItemKind.SCENE, "A").num_rows == 2000
 
 
-# ---- writes are sent once
+# ---- single writes
 
 
 @pytest.mark.parametrize(
@@ -237,7 +237,7 @@ def test_a_write_does_not_follow_redirects() -> None:
     assert len(server.requests) == 1
 
 
-# ---- refusals of the real server
+# ---- errors of a Jupyter server
 
 
 def test_404_codes_map_to_typed_errors(m: Monitor) -> None:
@@ -262,14 +262,16 @@ def test_a_rejected_token_raises_access_denied(server: LiveServer) -> None:
 # ---- tokens
 
 
-def everything_of(error: BaseException) -> str:
-    """All that a person may see of an exception: its text, its causes, its traceback with the variables of our frames."""
-    told = traceback.TracebackException.from_exception(error, capture_locals=True)
-    told.stack = traceback.StackSummary.from_list([one for one in told.stack if "/workflow_monitor/" in one.filename])
-    seen = "".join(told.format())
-    assert "self = " in seen, "the variables are looked at"
+def full_text(error: BaseException) -> str:
+    """Return the text, causes and traceback of an exception, with the local variables of the package's frames."""
+    report = traceback.TracebackException.from_exception(error, capture_locals=True)
+    report.stack = traceback.StackSummary.from_list(
+        [frame for frame in report.stack if "/workflow_monitor/" in frame.filename]
+    )
+    text = "".join(report.format())
+    assert "self = " in text, "the traceback has no local variables"
     linked = [error.__cause__, error.__context__]
-    return seen + repr(vars(error)) + "".join(everything_of(one) for one in linked if one is not None)
+    return text + repr(vars(error)) + "".join(full_text(one) for one in linked if one is not None)
 
 
 @pytest.mark.parametrize(
@@ -282,7 +284,7 @@ def test_errors_hide_the_token(reply: bytes | None, caplog: pytest.LogCaptureFix
         for action in (lambda: api.summary("A"), lambda: api.create("A"), lambda: api.items(ItemKind.TILE, "A")):
             with pytest.raises(errors.MonitorError) as caught:
                 action()
-            assert SECRET not in everything_of(caught.value)
+            assert SECRET not in full_text(caught.value)
             assert caught.value.__cause__ is None
             assert caught.value.__context__ is None
     assert server.requests[0].headers["authorization"] == f"Bearer {SECRET}"

@@ -29,11 +29,11 @@ def test_tile_properties(m: Monitor) -> None:
 
 
 @pytest.mark.parametrize("number", [0, 999, 2**63 - 1])
-def test_unknown_ids_raise(m: Monitor, number: int) -> None:
+def test_unknown_ids_raise(m: Monitor, item_id: int) -> None:
     with pytest.raises(ItemNotFound):
-        m.scene(number)
+        m.scene(item_id)
     with pytest.raises(ItemNotFound):
-        m.tile(number)
+        m.tile(item_id)
 
 
 def test_retry_fail_and_force_change_the_status(m: Monitor) -> None:
@@ -49,7 +49,7 @@ def test_retry_fail_and_force_change_the_status(m: Monitor) -> None:
     assert [event for event in scene.history()["cause"].tolist() if event != "ingest"][-1] != "result"
 
 
-def test_failing_a_tile_dispatches_its_successor(m: Monitor) -> None:
+def test_failing_a_tile_unlinks_its_successor(m: Monitor) -> None:
     tile = m.tile(11)
     assert tile.previous is not None
     before = m.tile(tile.previous)

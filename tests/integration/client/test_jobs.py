@@ -1,4 +1,4 @@
-"""Jobs over HTTP: taken, prolonged and answered for as a dispatcher does it."""
+"""Jobs over HTTP, leased, renewed and reported as by a dispatcher."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ def test_a_job_is_leased_renewed_and_reported(m: Monitor, server: LiveServer) ->
     assert jobs.renew(ItemKind.TILE, [lease, other], 600) == [lease]
 
 
-AWAY = {
-    "nobody answers": None,
+TEMPORARY = {
+    "no response": None,
     "restarting": answer("Bad gateway", 502, "text/plain"),
     "the store is in use": answer('{"detail": "in use", "status": 503}', 503, "application/problem+json"),
     "too many requests": answer("", 429),
@@ -40,27 +40,27 @@ AWAY = {
 
 @contextmanager
 def jobs_of(reply: Reply) -> Iterator[HttpJobSource]:
-    """The queues of a server that answers all with the same."""
+    """Open the queues of a server that returns `reply` to each request."""
     with Scripted(lambda _: reply) as server:
-        connection = Transport(f"{server.url}workflow-monitor/", None, timeout=5)
+        connection = Transport(f"{server.url}workflow-monitor/", None, timeout=60)
         yield Api(connection).jobs()
         connection.close()
 
 
-@pytest.mark.parametrize("why", AWAY)
-def test_temporary_errors_raise_service_unavailable(why: str) -> None:
-    with jobs_of(AWAY[why]) as jobs:
-        for ask in (
+@pytest.mark.parametrize("reply", TEMPORARY)
+def test_temporary_errors_raise_service_unavailable(reply: str) -> None:
+    with jobs_of(TEMPORARY[reply]) as jobs:
+        for call in (
             lambda: jobs.lease(ItemKind.SCENE, 1, 60, "w"),
             lambda: jobs.renew(ItemKind.SCENE, ["x"], 60),
             lambda: jobs.report([]),
         ):
             with pytest.raises(ServerUnavailable):
-                ask()
+                call()
 
 
 def test_a_closed_port_raises_service_unavailable() -> None:
-    connection = Transport(f"http://127.0.0.1:{free_port()}/", None, timeout=5)
+    connection = Transport(f"http://127.0.0.1:{free_port()}/", None, timeout=60)
     with pytest.raises(ServerUnavailable, match="No response from"):
         HttpJobSource(connection).lease(ItemKind.SCENE, 1, 60, "w")
     connection.close()

@@ -97,7 +97,7 @@ def test_scene_frames_are_copied_to_another_aoi(m: Monitor, aoi: AOI) -> None:
     assert copied.geometry.geom_equals(scenes.geometry).all()
 
 
-BAD: dict[str, Callable[[Path], Any]] = {
+INVALID: dict[str, Callable[[Path], Any]] = {
     "no such file": lambda folder: folder / "nothing.json",
     "a folder": lambda folder: folder,
     "nothing": lambda _: [],
@@ -112,10 +112,10 @@ BAD: dict[str, Callable[[Path], Any]] = {
 }
 
 
-@pytest.mark.parametrize("what", BAD)
-def test_invalid_scenes_are_rejected(aoi: AOI, tmp_path: Path, what: str) -> None:
+@pytest.mark.parametrize("case", INVALID)
+def test_invalid_scenes_are_rejected(aoi: AOI, tmp_path: Path, case: str) -> None:
     with pytest.raises(InvalidInput):
-        aoi.add_scenes(BAD[what](tmp_path))
+        aoi.add_scenes(INVALID[case](tmp_path))
     assert aoi.refresh().overview.scenes.total() == 0
 
 

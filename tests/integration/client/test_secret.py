@@ -15,10 +15,9 @@ import pytest
 from tests.fake_server import Request, Scripted, answer
 from tests.server_process import free_port
 from workflow_monitor import Monitor
+from workflow_monitor.client.discovery import Environment
 from workflow_monitor.client.errors import MonitorError, ServerNotFound
-from workflow_monitor.connection.addresses import split_address
-from workflow_monitor.connection.environment import Environment
-from workflow_monitor.connection.secret import HIDDEN, Secret
+from workflow_monitor.client.secret import HIDDEN, Secret, split_address
 
 TOKEN = "s3cr3t-t0k3n"
 HUB = {
@@ -43,10 +42,10 @@ def test_hide_masks_the_token_in_text() -> None:
 
 
 def test_objects_with_a_token_cannot_be_pickled_or_copied(m: Monitor) -> None:
-    for thing in (Secret(TOKEN), m, m["DenmarkS1"], m.scene(1)):
-        for take in (pickle.dumps, copy.deepcopy):
+    for value in (Secret(TOKEN), m, m["DenmarkS1"], m.scene(1)):
+        for copier in (pickle.dumps, copy.deepcopy):
             with pytest.raises(TypeError):
-                take(thing)
+                copier(value)
 
 
 @pytest.mark.parametrize(
@@ -77,19 +76,21 @@ def test_the_error_for_an_invalid_address_hides_the_token(pasted: str) -> None:
 
 
 def verbose_traceback(error: BaseException) -> str:
-    """An exception as a verbose traceback has it: with the variables of our frames."""
-    told = traceback.TracebackException.from_exception(error, capture_locals=True)
-    told.stack = traceback.StackSummary.from_list([one for one in told.stack if "/workflow_monitor/" in one.filename])
-    seen = "".join(told.format())
-    assert "environment = " in seen, "the variables are looked at"
-    return seen
+    """Return a traceback with the local variables of the package's frames."""
+    report = traceback.TracebackException.from_exception(error, capture_locals=True)
+    report.stack = traceback.StackSummary.from_list(
+        [frame for frame in report.stack if "/workflow_monitor/" in frame.filename]
+    )
+    text = "".join(report.format())
+    assert "environment = " in text, "the traceback has no local variables"
+    return text
 
 
 @pytest.mark.parametrize("where", ["the variable", "the address", "the hub", "a file"])
 def test_discovery_errors_hide_the_token(where: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(tmp_path))
     url = f"http://127.0.0.1:{free_port()}/"
-    told = {"pid": os.getpid(), "url": url, "token": TOKEN}
+    server = {"pid": os.getpid(), "url": url, "token": TOKEN}
     variables = {
         "the variable": {"WORKFLOW_MONITOR_URL": url, "WORKFLOW_MONITOR_TOKEN": TOKEN},
         "the address": {"WORKFLOW_MONITOR_URL": f"{url}lab?token={TOKEN}"},
@@ -99,7 +100,7 @@ def test_discovery_errors_hide_the_token(where: str, monkeypatch: pytest.MonkeyP
     for name, value in variables[where].items():
         monkeypatch.setenv(name, value)
     if where == "a file":
-        (tmp_path / f"jpserver-{os.getpid()}.json").write_text(json.dumps(told))
+        (tmp_path / f"jpserver-{os.getpid()}.json").write_text(json.dumps(server))
     with pytest.raises(ServerNotFound, match=url) as caught:
         Monitor(retries=0)
     assert TOKEN not in verbose_traceback(caught.value)
@@ -114,27 +115,27 @@ def token_for(url: str, environment: Mapping[str, str], runtime: Path = Path("/n
 
 
 def test_a_token_without_a_url_applies_to_an_explicit_address() -> None:
-    assert token_for("https://host.example.org/", {"WORKFLOW_MONITOR_TOKEN": "told"}) == "told"
+    assert token_for("https://host.example.org/", {"WORKFLOW_MONITOR_TOKEN": "configured"}) == "configured"
 
 
 @pytest.mark.parametrize("announced", ["http://h:8888/", "http://h:8888/user/eva/lab", "h:8888"])
 def test_a_token_with_a_url_applies_only_to_that_server(announced: str) -> None:
-    told = {"WORKFLOW_MONITOR_URL": announced, "WORKFLOW_MONITOR_TOKEN": "told"}
-    assert token_for("http://h:8888/user/eva/", told) == "told"
+    variables = {"WORKFLOW_MONITOR_URL": announced, "WORKFLOW_MONITOR_TOKEN": "configured"}
+    assert token_for("http://h:8888/user/eva/", variables) == "configured"
     for other in ("http://h:8889/", "https://h:8888/", "http://h.example.org:8888/"):
-        assert token_for(other, told) is None
+        assert token_for(other, variables) is None
 
 
 def test_a_running_server_uses_the_token_of_its_runtime_file(tmp_path: Path) -> None:
     url = "http://127.0.0.1:8888/user/eva/"
     file = tmp_path / f"jpserver-{os.getpid()}.json"
     file.write_text(json.dumps({"pid": os.getpid(), "url": url, "token": "own"}))
-    told = {"WORKFLOW_MONITOR_TOKEN": "told"}
-    assert token_for(url, told, tmp_path) == "own"
-    assert token_for(f"{url}workflow-monitor/", told, tmp_path) == "own"
+    variables = {"WORKFLOW_MONITOR_TOKEN": "configured"}
+    assert token_for(url, variables, tmp_path) == "own"
+    assert token_for(f"{url}workflow-monitor/", variables, tmp_path) == "own"
     # Explicit URL and token variables belong together.
-    assert token_for(url, {**told, "WORKFLOW_MONITOR_URL": url}, tmp_path) == "told"
-    assert token_for(url, {**told, "WORKFLOW_MONITOR_URL": "http://127.0.0.1:9999/"}, tmp_path) == "own"
+    assert token_for(url, {**variables, "WORKFLOW_MONITOR_URL": url}, tmp_path) == "configured"
+    assert token_for(url, {**variables, "WORKFLOW_MONITOR_URL": "http://127.0.0.1:9999/"}, tmp_path) == "own"
     for other in ("http://127.0.0.1:8889/user/eva/", "http://127.0.0.1:8888/user/evan/", "https://127.0.0.1:8888/"):
         assert token_for(other, {}, tmp_path) is None
 
@@ -150,11 +151,11 @@ def test_a_redirect_to_another_server_drops_the_token() -> None:
     with Scripted(lambda _: "") as other:
 
         def elsewhere(request: Request) -> bytes | str:
-            return answer("", 302, "", Location=f"{other.url}taken") if "/aoi/" in request.path else ""
+            return answer("", 302, "", Location=f"{other.url}redirected") if "/aoi/" in request.path else ""
 
         with Scripted(elsewhere) as first, Monitor(first.url, token=TOKEN, retries=0) as m:
             with pytest.raises(MonitorError):
                 m["DenmarkS1"]
             assert first.requests[-1].headers["authorization"] == f"Bearer {TOKEN}"
-        assert [request.path for request in other.requests] == ["/taken"]
+        assert [request.path for request in other.requests] == ["/redirected"]
         assert TOKEN not in str(other.requests)

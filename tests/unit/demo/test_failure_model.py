@@ -12,19 +12,19 @@ from workflow_monitor.demo.ingestions import RETRY_COUNT
 SEED = 1
 
 
-def works(kind: str, attempt: int = 1) -> list[Work]:
+def sample_works(kind: str, attempt: int = 1) -> list[Work]:
     return [Work(kind, number, f"scene-{number}", "burst" if kind == "tile" else "", attempt) for number in range(5000)]
 
 
 def works_in_mode(kind: str, mode: FailureMode, attempt: int = 1) -> list[Work]:
-    return [work for work in works(kind, attempt) if failure_mode_of(work, SEED) is mode]
+    return [work for work in sample_works(kind, attempt) if failure_mode_of(work, SEED) is mode]
 
 
 @pytest.mark.parametrize("kind", ["scene", "tile"])
 def test_failure_modes_have_the_configured_rates(kind: str) -> None:
-    found = Counter(failure_mode_of(work, SEED) for work in works(kind))
+    counts = Counter(failure_mode_of(work, SEED) for work in sample_works(kind))
     for mode, rate in RATES[kind].items():
-        assert found[mode] / 5000 == pytest.approx(rate, rel=0.35)
+        assert counts[mode] / 5000 == pytest.approx(rate, rel=0.35)
 
 
 @pytest.mark.parametrize("kind", ["scene", "tile"])
@@ -45,20 +45,24 @@ def test_outcomes_follow_the_failure_mode(kind: str, mode: FailureMode, statuses
 def test_most_persistent_failures_succeed_after_a_manual_retry(kind: str) -> None:
     for attempt in range(1, RETRY_COUNT + 2):
         assert {outcome(work, SEED)[0] for work in works_in_mode(kind, FailureMode.PERSISTENT, attempt)} == {"RETRY"}
-    by_hand = [outcome(work, SEED)[0] for work in works_in_mode(kind, FailureMode.PERSISTENT, RETRY_COUNT + 2)]
-    assert by_hand.count("DONE") / len(by_hand) == pytest.approx(0.7, abs=0.2)
+    after_manual_retry = [
+        outcome(work, SEED)[0] for work in works_in_mode(kind, FailureMode.PERSISTENT, RETRY_COUNT + 2)
+    ]
+    assert after_manual_retry.count("DONE") / len(after_manual_retry) == pytest.approx(0.7, abs=0.2)
 
 
 def test_messages_contain_names_and_paths() -> None:
-    said = {message for kind in ("scene", "tile") for work in works(kind) if (message := outcome(work, SEED)[1])}
-    assert not any("{" in message for message in said)
-    assert any("scene-" in message for message in said)
+    messages = {
+        message for kind in ("scene", "tile") for work in sample_works(kind) if (message := outcome(work, SEED)[1])
+    }
+    assert not any("{" in message for message in messages)
+    assert any("scene-" in message for message in messages)
     beginnings = {text.partition("{")[0] for texts in MESSAGES.values() for text in texts}
-    assert all(any(message.startswith(beginning) for message in said) for beginning in beginnings)
+    assert all(any(message.startswith(beginning) for message in messages) for beginning in beginnings)
 
 
 def test_outcomes_and_durations_are_reproducible() -> None:
-    for work in works("scene")[:100]:
+    for work in sample_works("scene")[:100]:
         assert outcome(work, SEED) == outcome(work, SEED)
         assert seconds_of(work, SEED) == seconds_of(work, SEED)
         assert 0.2 < seconds_of(work, SEED) < 300

@@ -1,4 +1,4 @@
-"""The example scenes are valid, consistent and accepted by the server."""
+"""The example scenes are valid, consistent and accepted by the parser of the server."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ def moment(text: str) -> datetime:
     return datetime.strptime(text, "%Y%m%dT%H%M%S").replace(tzinfo=UTC)
 
 
-def named(pattern: re.Pattern[str], name: Any) -> dict[str, str]:
-    found = pattern.fullmatch(name)
-    assert found, name
-    return found.groupdict()
+def parse_name(pattern: re.Pattern[str], name: Any) -> dict[str, str]:
+    match = pattern.fullmatch(name)
+    assert match, name
+    return match.groupdict()
 
 
 def test_examples_have_the_configured_sizes() -> None:
@@ -74,7 +74,7 @@ def test_a_sentinel_1_scene_agrees_with_its_name() -> None:
 
 
 def check_s1(scene: Any) -> None:
-    name = named(S1_NAME, scene["source_id"])
+    name = parse_name(S1_NAME, scene["source_id"])
     tags = scene["data"]["tags"]
     assert moment(name["start"]) == datetime.fromisoformat(scene["data"]["date"]).replace(microsecond=0)
     assert timedelta(seconds=25) <= moment(name["stop"]) - moment(name["start"]) <= timedelta(seconds=30)
@@ -83,13 +83,13 @@ def check_s1(scene: Any) -> None:
     assert tags["satellite"] == f"SENTINEL{name['mission'][1:]}"
     assert tags["sourceID"] == scene["source_id"]
     for tile in scene["tiles"]:
-        assert named(BURST, tile)["orbit"] == tags["relativeOrbit"]
+        assert parse_name(BURST, tile)["orbit"] == tags["relativeOrbit"]
         assert tile[0] == tags["orbitDirection"][0]
 
 
 def test_data_take_ids_increase_with_the_orbit() -> None:
     for mission in ("S1A", "S1B"):
-        names = [named(S1_NAME, scene["source_id"]) for scene in S1]
+        names = [parse_name(S1_NAME, scene["source_id"]) for scene in S1]
         takes = sorted((int(name["orbit"]), int(name["take"], 16)) for name in names if name["mission"] == mission)
         assert takes
         assert [take for _, take in takes] == sorted(take for _, take in takes)
@@ -122,7 +122,7 @@ def test_a_sentinel_2_scene_agrees_with_its_name() -> None:
 
 
 def check_s2(scene: Any) -> None:
-    name = named(S2_NAME, scene["source_id"])
+    name = parse_name(S2_NAME, scene["source_id"])
     tags = scene["data"]["tags"]
     assert moment(name["start"]) == datetime.fromisoformat(scene["data"]["date"]).replace(microsecond=0)
     assert (tags["relativeOrbit"], tags["tile"]) == (str(int(name["orbit"])), name["square"])
@@ -133,7 +133,7 @@ def check_s2(scene: Any) -> None:
 def test_sentinel_2_revisits_a_granule_every_five_days() -> None:
     dates: dict[tuple[str, str], list[datetime]] = {}
     for scene in S2:
-        name = named(S2_NAME, scene["source_id"])
+        name = parse_name(S2_NAME, scene["source_id"])
         dates.setdefault((name["orbit"], name["square"]), []).append(moment(name["start"]))
     assert len(dates) == 8
     for seen in dates.values():

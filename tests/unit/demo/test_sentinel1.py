@@ -1,4 +1,4 @@
-"""The facts of the orbit agree with products that were really taken."""
+"""Orbits, acquisition times and footprints match catalogue entries of real products."""
 
 from __future__ import annotations
 
