@@ -62,7 +62,7 @@ class Crowd:
     statuses: Counter[tuple[str, str, int]] = field(default_factory=Counter)
     failures: list[str] = field(default_factory=list)
 
-    def asked(self) -> set[tuple[str, str]]:
+    def requested(self) -> set[tuple[str, str]]:
         return {(verb, path) for verb, path, _ in self.statuses}
 
     def succeeded(self) -> set[tuple[str, str]]:
@@ -161,22 +161,22 @@ class Client:
 
     # ---- requests
 
-    def _who(self) -> str:
+    def _actor(self) -> str:
         return f"{self.number}-{self.done}"
 
     def _ask(self, verb: str, path: str, body: object = None, /, **values: object) -> tuple[int, Any]:
         filled = path.format(**{name: quote(str(value), safe="") for name, value in values.items()})
         filled += QUERIES.get(path, "") if verb == "GET" else ""
-        status, answer = self.connection.ask(verb, filled, body, who=self._who())
+        status, answer = self.connection.ask(verb, filled, body, who=self._actor())
         self.crowd.statuses[verb, path, status] += 1
         if status >= 300 and status not in REFUSALS:
             self.crowd.failures.append(f"{verb} {filled}: {status} {answer!r}")
         return status, answer
 
-    def _note(
+    def _record(
         self, text: str, carry_out: Callable[[Model], object], answer: object = None, *, leaves_event: bool = True
     ) -> None:
-        self.crowd.acknowledged.append(Acknowledged(self._who(), text, carry_out, answer, leaves_event))
+        self.crowd.acknowledged.append(Acknowledged(self._actor(), text, carry_out, answer, leaves_event))
 
     def _aoi(self) -> str:
         return self.chance.choice(AOIS)
@@ -214,13 +214,13 @@ class Client:
         aoi = self._aoi()
         status, _ = self._ask("POST", "/aoi/{aoi}", aoi=aoi)
         if status == 204:
-            self._note(f"create {aoi}", partial(Model.create, aoi=aoi))
+            self._record(f"create {aoi}", partial(Model.create, aoi=aoi))
 
     def _delete(self) -> None:
         aoi = self.chance.choice(AOIS[LASTING:])
         status, _ = self._ask("DELETE", "/aoi/{aoi}", aoi=aoi)
         if status == 204:
-            self._note(f"delete {aoi}", partial(Model.delete, aoi=aoi))
+            self._record(f"delete {aoi}", partial(Model.delete, aoi=aoi))
 
     def _new_scene(self, aoi: str, name: str, before: str | None) -> NewScene:
         places = PLACES[: self.chance.randint(1, len(PLACES))]
@@ -233,14 +233,14 @@ class Client:
 
     def _name(self) -> str:
         """Return a source id; three of ten may collide with another client."""
-        return f"s{self.chance.randint(1, 500)}" if self.chance.random() < 0.3 else f"S2A_{self._who()}"
+        return f"s{self.chance.randint(1, 500)}" if self.chance.random() < 0.3 else f"S2A_{self._actor()}"
 
     def _ingest(self) -> None:
         aoi = self._aoi()
         scene = self._new_scene(aoi, self._name(), self._before(aoi))
         status, answer = self._ask("POST", "/aoi/{aoi}/scene", document_of(aoi, scene), aoi=aoi)
         if status == 200:
-            self._note(f"ingest {scene}", partial(Model.ingest, aoi=aoi, scenes=[scene]), [answer["id"]])
+            self._record(f"ingest {scene}", partial(Model.ingest, aoi=aoi, scenes=[scene]), [answer["id"]])
             self._record_scenes(aoi, [scene], [answer["id"]])
 
     def _ingest_many(self) -> None:
@@ -248,17 +248,17 @@ class Client:
         aoi, before = self._aoi(), self._before(self._aoi())
         scenes: list[NewScene] = []
         for index in range(self.chance.randint(2, 5)):
-            scenes.append(self._new_scene(aoi, f"S2B_{self._who()}_{index}", before))
+            scenes.append(self._new_scene(aoi, f"S2B_{self._actor()}_{index}", before))
             before = scenes[-1].name if len(scenes[-1].tiles) == len(PLACES) else None
         status, answer = self._ask("POST", "/aoi/{aoi}/scenes", [document_of(aoi, s) for s in scenes], aoi=aoi)
         if status == 200:
             ids = [answer["ids"][scene.name] for scene in scenes]
-            self._note(f"ingest {scenes}", partial(Model.ingest, aoi=aoi, scenes=scenes), ids)
+            self._record(f"ingest {scenes}", partial(Model.ingest, aoi=aoi, scenes=scenes), ids)
             self._record_scenes(aoi, scenes, ids)
 
     def _record_scenes(self, aoi: str, scenes: Sequence[NewScene], ids: Sequence[int]) -> None:
-        for scene, number in zip(scenes, ids, strict=True):
-            self.crowd.items.append(Key(SCENE, number))
+        for scene, scene_id in zip(scenes, ids, strict=True):
+            self.crowd.items.append(Key(SCENE, scene_id))
             if len(scene.tiles) == len(PLACES):
                 self.crowd.scenes[aoi].append(scene.name)
 
@@ -269,7 +269,7 @@ class Client:
         request = {
             "max": self.chance.randint(1, 5),
             "seconds": self.chance.choice([1, SHORT, 36_000]),
-            "worker": self._who(),
+            "worker": self._actor(),
         }
         status, answer = self._ask("POST", "/jobs/{queue}/lease", request, queue=queue)
         for job in answer["jobs"] if status == 200 else ():
@@ -297,7 +297,7 @@ class Client:
             key, attempt = Key(QUEUE_KINDS[queue], job["payload"]["id"]), job["attempt"]
         else:
             key, attempt = self._item(), None
-        result = {"type": key.kind, "id": key.id, "status": status, "message": f'{status} by "{self._who()}"\n'}
+        result = {"type": key.kind, "id": key.id, "status": status, "message": f'{status} by "{self._actor()}"\n'}
         return result if attempt is None else result | {"attempt": attempt}
 
     def _report(self) -> None:
@@ -318,46 +318,48 @@ class Client:
             ]
             outcomes = [Answer(r["outcome"], Status(r["status"]) if r["status"] else None) for r in answer["results"]]
             changes = any(one.outcome == "applied" for one in outcomes)
-            self._note(f"report {reported}", partial(Model.report, results=reported), outcomes, leaves_event=changes)
+            self._record(f"report {reported}", partial(Model.report, results=reported), outcomes, leaves_event=changes)
 
     # ---- repairs
 
     def _repair(self) -> None:
-        kind, number = self._item()
+        kind, item_id = self._item()
         verb = self.chance.choice(["retry", "retry", "fail", "fail/force", "force/{status}", "force/{status}"])
         target = self.chance.choice([s for s in Status if s is not PENDING or self.chance.random() < 0.5])
         values: dict[str, object] = {"status": target} if "{" in verb else {}
-        status, _ = self._ask("PUT", f"/{kind}/{{id}}/{verb}", id=number, **values)
+        status, _ = self._ask("PUT", f"/{kind}/{{id}}/{verb}", id=item_id, **values)
         carry_out: Callable[[Model], object]
         if verb == "retry":
-            carry_out = partial(Model.retry, kind=kind, number=number)
+            carry_out = partial(Model.retry, kind=kind, number=item_id)
         elif values:
-            carry_out = partial(Model.force, kind=kind, number=number, status=target)
+            carry_out = partial(Model.force, kind=kind, number=item_id, status=target)
         else:
-            carry_out = partial(Model.fail, kind=kind, number=number, force=verb == "fail/force")
+            carry_out = partial(Model.fail, kind=kind, number=item_id, force=verb == "fail/force")
         if status < 300:
             # Forcing the current status leaves no event.
-            self._note(f"{verb} {values} {kind} {number}", carry_out, leaves_event=verb in {"retry", "fail"})
+            self._record(f"{verb} {values} {kind} {item_id}", carry_out, leaves_event=verb in {"retry", "fail"})
 
     def _set_data(self) -> None:
-        kind, number = self._item(self.chance.choice(list(ItemKind)))
-        verb, body = self.chance.choice(["PUT", "PATCH"]), {"graph_name": self._who()}
+        kind, item_id = self._item(self.chance.choice(list(ItemKind)))
+        verb, body = self.chance.choice(["PUT", "PATCH"]), {"graph_name": self._actor()}
         if kind is SCENE and verb == "PUT":
-            status, scene = self._ask("GET", "/scene/{id}", id=number)
+            status, scene = self._ask("GET", "/scene/{id}", id=item_id)
             body = scene["data"] if status == 200 else body
-        status, _ = self._ask(verb, f"/{kind}/{{id}}/data", body, id=number)
+        status, _ = self._ask(verb, f"/{kind}/{{id}}/data", body, id=item_id)
         if status < 300:
-            self._note(f"data of {kind} {number}", lambda _: None)
+            self._record(f"data of {kind} {item_id}", lambda _: None)
 
     def _retry_all(self) -> None:
         aoi, force = self.chance.choice([*AOIS, "*o*"]), self.chance.random() < 0.2
         status, answer = self._ask("PUT", f"/aoi/{{aoi}}/retry{'/force' if force else ''}", aoi=aoi)
         if status == 200:
             counts = answer["Scenes"], answer["Tiles"]
-            self._note(f"retry all of {aoi}", partial(Model.retry_aoi, pattern=aoi, force=force), counts)
+            self._record(f"retry all of {aoi}", partial(Model.retry_aoi, pattern=aoi, force=force), counts)
 
 
-def gather(urls: Sequence[str], token: str, *, clients: int, seconds: float, seed: str) -> tuple[Crowd, list[Follower]]:
+def run_clients(
+    urls: Sequence[str], token: str, *, clients: int, seconds: float, seed: str
+) -> tuple[Crowd, list[Follower]]:
     """Run `clients` clients for `seconds` seconds, spread over the servers, and one follower of the events of each server.
 
     Return the record of the clients, and the followers with all events.

@@ -164,14 +164,14 @@ class FailingDisk:
             fcntl.ioctl(listener, _RECEIVE, notification)
         except OSError:
             return  # the process was killed
-        number, process, _, call, _, _, descriptor, *_ = _NOTIFICATION.unpack(notification)
+        notification_id, process, _, call, _, _, descriptor, *_ = _NOTIFICATION.unpack(notification)
         path = _path_of(process, descriptor)
         if path is None or self._folder not in path.parents:
-            _respond(listener, number, 0)
+            _respond(listener, notification_id, 0)
             return
         write = Write(CALLS[platform.machine()][call], path)
         self.seen[write.call] += 1
-        threading.Thread(target=lambda: _respond(listener, number, self.policy(write)), daemon=True).start()
+        threading.Thread(target=lambda: _respond(listener, notification_id, self.policy(write)), daemon=True).start()
 
 
 def _path_of(process: int, descriptor: int) -> Path | None:
@@ -181,8 +181,8 @@ def _path_of(process: int, descriptor: int) -> Path | None:
         return None
 
 
-def _respond(listener: int, number: int, error: int) -> None:
-    response = _RESPONSE.pack(number, 0, -error, 0 if error else _CONTINUE)
+def _respond(listener: int, notification_id: int, error: int) -> None:
+    response = _RESPONSE.pack(notification_id, 0, -error, 0 if error else _CONTINUE)
     with suppress(OSError):  # the process was killed
         fcntl.ioctl(listener, _SEND, bytearray(response))
 
@@ -203,7 +203,7 @@ def _filter() -> _Program:
     machine, calls = MACHINES[platform.machine()][0], list(CALLS[platform.machine()])
     load, equal, verdict, allow, notify = 0x20, 0x15, 0x06, 0x7FFF0000, 0x7FC00000
     steps = [(load, 0, 0, 4), (equal, 0, len(calls) + 1, machine), (load, 0, 0, 0)]
-    steps += [(equal, len(calls) - index, 0, number) for index, number in enumerate(calls)]
+    steps += [(equal, len(calls) - index, 0, call) for index, call in enumerate(calls)]
     steps += [(verdict, 0, 0, allow), (verdict, 0, 0, notify)]
     return _Program(len(steps), (_Instruction * len(steps))(*[_Instruction(*step) for step in steps]))
 

@@ -135,14 +135,14 @@ def running_hub(folder: Path, store: Path, **environment: str) -> Iterator[Hub]:
         )
     hub = Hub(f"http://127.0.0.1:{port}", process, log, f"http://127.0.0.1:{service_port}{SERVICE}workflow-monitor/")
     try:
-        _await(hub)
+        _wait_until_ready(hub)
         yield hub
     finally:
         process.terminate()
         process.wait(60)
 
 
-def _await(hub: Hub) -> None:
+def _wait_until_ready(hub: Hub) -> None:
     deadline = time.monotonic() + START_SECONDS
     while not _responds(f"{hub.url}{SERVICE}api"):
         assert hub.process.poll() is None, hub.log.read_text()[-5000:]

@@ -33,10 +33,10 @@ class RawAnswer:
         async with asyncio.timeout(120):
             return (await self.reader.readuntil(b"\n\n")).decode()
 
-    async def events(self, number: int) -> list[ServerSentEvent]:
-        """Read the next `number` events; comments and messages without data are skipped."""
+    async def events(self, count: int) -> list[ServerSentEvent]:
+        """Read the next `count` events; comments and messages without data are skipped."""
         events: list[ServerSentEvent] = []
-        while len(events) < number:
+        while len(events) < count:
             lines = (line.partition(": ") for line in (await self.block()).splitlines())
             fields = {name: value for name, _, value in lines}
             if "data" in fields:

@@ -37,7 +37,7 @@ class LiveServer:
         """Base URL of the endpoints, without a trailing slash."""
         return f"{self.base_url}workflow-monitor"
 
-    def answers(self) -> bool:
+    def is_ready(self) -> bool:
         """Return True if the server responds with 200; if `ready` is set, with 200 or 503."""
         request = urllib.request.Request(f"{self.url}/{self.ready}", headers={"Authorization": f"token {self.token}"})
         try:
@@ -141,16 +141,16 @@ def _started(
         process = subprocess.Popen(command, env=environment, stdout=output, stderr=output, stdin=subprocess.DEVNULL)
     server = LiveServer(base_url, TOKEN, process, log, ready)
     try:
-        _await(server)
+        _wait_until_ready(server)
         yield server
     finally:
         process.terminate()
         process.wait(120)
 
 
-def _await(server: LiveServer) -> None:
+def _wait_until_ready(server: LiveServer) -> None:
     deadline = time.monotonic() + START_SECONDS
-    while not server.answers():
+    while not server.is_ready():
         assert server.process.poll() is None, server.log.read_text()[-3000:]
         assert time.monotonic() < deadline, server.log.read_text()[-3000:]
         time.sleep(0.05)

@@ -77,26 +77,26 @@ class Trace:
         return self._ids[symbol]
 
 
-class Recorded:
+class ReplayServer:
     """Server that replays the recorded responses of a trace and derives other responses from the state."""
 
     def __init__(self) -> None:
-        self.forget()
-        played = self
+        self.reset()
+        replay = self
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
             disable_nagle_algorithm = True
 
             def do_GET(self) -> None:
-                self._answer()
+                self._respond()
 
             do_POST = do_PUT = do_DELETE = do_GET  # noqa: N815 - names of http.server
 
-            def _answer(self) -> None:
+            def _respond(self) -> None:
                 self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 token = self.headers.get("Authorization", "").removeprefix("Bearer ")
-                status, kind, body = played.answer(self.command, unquote(urlsplit(self.path).path), token)
+                status, kind, body = replay.response(self.command, unquote(urlsplit(self.path).path), token)
                 self.send_response(status)
                 if kind:
                     self.send_header("Content-Type", kind)
@@ -121,9 +121,9 @@ class Recorded:
         self._server.shutdown()
         self._server.server_close()
 
-    def forget(self) -> None:
+    def reset(self) -> None:
         """Clear the state for the next conversation."""
-        self.answers: dict[tuple[str, str], tuple[int, str, bytes]] = {}
+        self.responses: dict[tuple[str, str], tuple[int, str, bytes]] = {}
         self.aois: dict[str, str] = {}
         self.scenes: dict[int, dict[str, Any]] = {}
         self.tiles: dict[int, dict[str, Any]] = {}
@@ -134,22 +134,22 @@ class Recorded:
         """Apply a step of the trace."""
         if "state" in step:
             # Later responses derive from the state; earlier recordings are stale.
-            self.answers.clear()
-            self._take_state(step["state"])
+            self.responses.clear()
+            self._record_state(step["state"])
         elif "response" in step:
-            self._take_answer(step["request"], step["response"])
+            self._record_response(step["request"], step["response"])
 
-    def _take_state(self, state: Mapping[str, Any]) -> None:
+    def _record_state(self, state: Mapping[str, Any]) -> None:
         self.aois = {one["ID"]: one["status"] for one in state["aois"]}
         for kind, items in (("scenes", self.scenes), ("tiles", self.tiles)):
             fresh = {one["id"]: {**items.get(one["id"], {}), **one} for one in state[kind]}
             items.clear()
             items.update(fresh)
 
-    def _take_answer(self, request: Mapping[str, Any], response: Mapping[str, Any]) -> None:
+    def _record_response(self, request: Mapping[str, Any], response: Mapping[str, Any]) -> None:
         path = unquote(urlsplit(request["path"]).path)
         key = (request["method"], path)
-        self.answers[key] = (response["status"], response["content_type"] or "", _bytes(response["body"]))
+        self.responses[key] = (response["status"], response["content_type"] or "", _bytes(response["body"]))
         match = re.fullmatch(r"/aoi/([^/]*)", path)
         if request["method"] == "POST" and match and response["status"] == 204:
             self.aois[match[1]] = "NEW"
@@ -167,13 +167,13 @@ class Recorded:
 
     # ---- responses
 
-    def answer(self, method: str, path: str, token: str) -> tuple[int, str, bytes]:
+    def response(self, method: str, path: str, token: str) -> tuple[int, str, bytes]:
         if path == "/":
             return 200, TEXT, b"ingester ok"
         if token != TOKEN:
             return 403, TEXT, b'"invalid token"' if token else b'"token not found"'
-        if (method, path) in self.answers:
-            return self.answers[method, path]
+        if (method, path) in self.responses:
+            return self.responses[method, path]
         body = self._derived(path) if method == "GET" else None
         if body is None:
             return (404, TEXT, b"404 page not found\n") if method == "GET" else (405, "", b"")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests import linearizability
-from tests.concurrent_clients import ENDPOINTS, Connection, gather
+from tests.concurrent_clients import ENDPOINTS, Connection, run_clients
 from tests.disk_harness import running_on
 from tests.invariants import found_wrong
 from tests.scale import FACTOR, effort
@@ -26,7 +26,7 @@ SEED = os.environ.get("WORKFLOW_MONITOR_SEED") or str(random.randrange(10**6))
 def test_concurrent_commands_are_linearizable(tmp_path: Path, record_property: Callable[[str, object], None]) -> None:
     print(f"WORKFLOW_MONITOR_SEED={SEED}")
     with live_server(tmp_path) as server:
-        crowd, followers = gather([server.url], server.token, clients=CLIENTS, seconds=SECONDS, seed=SEED)
+        crowd, followers = run_clients([server.url], server.token, clients=CLIENTS, seconds=SECONDS, seed=SEED)
         assert crowd.failures == []
         connection = Connection(server.url, server.token)
         events = [linearizability.event_of(document) for document in followers[0].events]
@@ -42,6 +42,6 @@ def test_concurrent_commands_are_linearizable(tmp_path: Path, record_property: C
     record_property("requests", crowd.statuses.total())
     record_property("acknowledged commands", len(crowd.acknowledged))
     record_property("events", len(events))
-    record_property("jobs taken", len(crowd.jobs))
-    assert set(ENDPOINTS) - crowd.asked() == set()
+    record_property("leased jobs", len(crowd.jobs))
+    assert set(ENDPOINTS) - crowd.requested() == set()
     assert not FACTOR or set(ENDPOINTS) - crowd.succeeded() == set()

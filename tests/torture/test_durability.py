@@ -87,12 +87,12 @@ class Diaries:
         return lost
 
 
-def write_again(engine: Running, number: int) -> None:
-    if number == 0:
+def write_again(engine: Running, cycle: int) -> None:
+    if cycle == 0:
         engine.do(CreateAOI(SURVIVOR))
-    engine.ingest(SURVIVOR, NewScene(f"S2A_{number}", 0, {"T32UNG": None}))
+    engine.ingest(SURVIVOR, NewScene(f"S2A_{cycle}", 0, {"T32UNG": None}))
     survivors = "SELECT s.source_id FROM scene AS s JOIN aoi AS a ON a.id = s.aoi WHERE a.name = 'Survivor'"
-    assert len(rows(engine, survivors)) == number + 1
+    assert len(rows(engine, survivors)) == cycle + 1
 
 
 def wait_for_responses(diary: Path, count: int) -> None:

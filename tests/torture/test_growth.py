@@ -33,7 +33,7 @@ def work(engine: Running, scenes: list[int]) -> None:
         engine.do(LeaseJobs("downloader", len(scenes), DAY, "worker"))
         engine.do(
             ReportResults(
-                [Result(kind=ItemKind.SCENE, id=number, status=Status.RETRY, message="x" * 50) for number in scenes]
+                [Result(kind=ItemKind.SCENE, id=scene_id, status=Status.RETRY, message="x" * 50) for scene_id in scenes]
             )
         )
         engine.do(RetryAOI("*"))
@@ -53,7 +53,7 @@ def days(engine: Running) -> Iterator[None]:
 
 
 def scenes() -> list[NewScene]:
-    return [NewScene(f"S2A_{number}", 0, {"T32UNG": None, "T33VUC": None}) for number in range(SCENES)]
+    return [NewScene(f"S2A_{index}", 0, {"T32UNG": None, "T33VUC": None}) for index in range(SCENES)]
 
 
 def rows_in(path: Path) -> dict[str, tuple[int, int]]:

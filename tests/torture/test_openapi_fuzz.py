@@ -29,7 +29,7 @@ from workflow_monitor.server.routes import ROUTES
 
 DOCUMENT = openapi(ROUTES, "/")
 SCHEMA = schemathesis.openapi.from_dict(DOCUMENT)
-OPERATIONS = {one.label: one for one in (found.ok() for found in SCHEMA.get_all_operations())}  # type: ignore[union-attr]
+OPERATIONS = {operation.label: operation for operation in (result.ok() for result in SCHEMA.get_all_operations())}  # type: ignore[union-attr]
 PARAMETERS = {f"{verb.upper()} {route.path}": route.parameters for route in ROUTES for verb in route.operations}
 EXAMPLES = effort(short=6, long=450)
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]

@@ -20,11 +20,11 @@ def test_undo_migration_drops_the_added_tables_after_confirmation(postgresql: Po
     open_store(postgres_url).close()
     run(postgres_url, stdin="n\n", expect=1)
     assert "workflow_monitor" in postgresql.dump(postgres_url)
-    assert "taken away" in run(postgres_url, stdin="y\n")
+    assert "were removed" in run(postgres_url, stdin="y\n")
     dump = postgresql.dump(postgres_url)
     assert "workflow_monitor" not in dump
     assert "wm_" not in dump
-    assert run(postgres_url, "--yes") == "There was nothing of it.\n"
+    assert run(postgres_url, "--yes") == "The database has no tables or columns of this project.\n"
     output = run("postgresql://postgres:secret@127.0.0.1:1/none", "--yes", expect=1)
     assert "secret" not in output
     assert "failed" in output

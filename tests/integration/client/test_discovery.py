@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.example_servers import TOKEN
-from tests.fake_server import Scripted, answer
+from tests.fake_server import ScriptedServer, response
 from tests.server_process import LiveServer, free_port
 from workflow_monitor import Monitor
 from workflow_monitor.client.errors import AccessDenied, ServerNotFound
@@ -129,7 +129,7 @@ def test_a_browser_address_with_a_token_is_accepted(server: LiveServer) -> None:
 
 
 def test_a_jupyter_server_without_the_extension_raises() -> None:
-    with Scripted(lambda _: answer("<title>Jupyter Server</title>", 404, "text/html")) as plain:
+    with ScriptedServer(lambda _: response("<title>Jupyter Server</title>", 404, "text/html")) as plain:
         with pytest.raises(ServerNotFound, match="but without the workflow monitor") as caught:
             Monitor(plain.url)
         assert "pip install workflow-monitor" in str(caught.value)
@@ -140,7 +140,7 @@ def test_a_wrong_token_raises_access_denied(server: LiveServer) -> None:
         Monitor(server.base_url, token="wrong")
 
 
-def sent_to(other: Scripted) -> str:
+def sent_to(other: ScriptedServer) -> str:
     return "\n".join(f"{request.path} {dict(request.headers)}" for request in other.requests)
 
 
@@ -150,7 +150,7 @@ def test_tokens_are_sent_only_to_their_server(monkeypatch: pytest.MonkeyPatch, r
     monkeypatch.setenv("JUPYTERHUB_SERVICE_PREFIX", "/user/eva/")
     monkeypatch.setenv("JUPYTERHUB_API_TOKEN", "of-the-hub")
     add_runtime_file(runtime, os.getpid(), f"http://127.0.0.1:{free_port()}/", "of-a-running-server")
-    with Scripted(lambda _: "") as other, Monitor(other.url) as m:
+    with ScriptedServer(lambda _: "") as other, Monitor(other.url) as m:
         assert m.url.startswith(other.url)
         assert other.requests
         assert "of-" not in sent_to(other)

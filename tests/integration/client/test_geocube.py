@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from tests.conformance.material import trace_folder, trace_paths
-from tests.trace_server import TOKEN, Recorded, Trace
+from tests.trace_server import TOKEN, ReplayServer, Trace
 from workflow_monitor import Monitor
 from workflow_monitor.client import errors
 from workflow_monitor.client.geocube import GeocubeApi, read_overview
@@ -20,14 +20,14 @@ from workflow_monitor.domain.status import ItemKind, Status
 
 
 @pytest.fixture(scope="module")
-def recorded() -> Iterator[Recorded]:
-    with Recorded() as server:
+def recorded() -> Iterator[ReplayServer]:
+    with ReplayServer() as server:
         yield server
 
 
 @pytest.fixture(scope="module")
-def m(recorded: Recorded) -> Iterator[Monitor]:
-    recorded.forget()
+def m(recorded: ReplayServer) -> Iterator[Monitor]:
+    recorded.reset()
     with Monitor(recorded.url, token=TOKEN) as monitor:
         yield monitor
 
@@ -44,12 +44,12 @@ def api_of(m: Monitor) -> GeocubeApi:
     return m._api
 
 
-def test_a_geocube_server_is_detected(m: Monitor, recorded: Recorded) -> None:
+def test_a_geocube_server_is_detected(m: Monitor, recorded: ReplayServer) -> None:
     assert m.kind == "Geocube workflow server"
     assert m.url == recorded.url
 
 
-def test_wrong_and_missing_tokens_raise(recorded: Recorded) -> None:
+def test_wrong_and_missing_tokens_raise(recorded: ReplayServer) -> None:
     for token, message in (("wrong", "invalid token"), (None, "token not found")):
         with pytest.raises(errors.AccessDenied, match=message):
             Monitor(recorded.url, token=token)
@@ -63,14 +63,14 @@ def test_leasing_from_a_geocube_server_raises(m: Monitor) -> None:
 # ---- recorded reads
 
 
-def test_recorded_reads_are_parsed(m: Monitor, recorded: Recorded, all_traces: list[Trace]) -> None:
+def test_recorded_reads_are_parsed(m: Monitor, recorded: ReplayServer, all_traces: list[Trace]) -> None:
     read: dict[str, int] = {}
     for trace in all_traces:
-        recorded.forget()
-        for number, step in enumerate(trace.steps):
+        recorded.reset()
+        for index, step in enumerate(trace.steps):
             recorded.play(step)
             if step.get("request", {}).get("method") == "GET" and step["response"]["status"] == 200:
-                kind = compare(m, unquote(step["request"]["path"]), step["response"]["body"], f"{trace.name} {number}")
+                kind = compare(m, unquote(step["request"]["path"]), step["response"]["body"], f"{trace.name} {index}")
                 read[kind] = read.get(kind, 0) + 1
     assert read["/scene/N/tiles"] > 1000
     assert read["/tile/N"] > 600
@@ -137,10 +137,10 @@ def moment(text: str) -> datetime:
 # ---- recorded states as frames
 
 
-def test_recorded_states_are_read_as_frames(m: Monitor, recorded: Recorded, all_traces: list[Trace]) -> None:
+def test_recorded_states_are_read_as_frames(m: Monitor, recorded: ReplayServer, all_traces: list[Trace]) -> None:
     seen = 0
     for trace in all_traces:
-        recorded.forget()
+        recorded.reset()
         for step in trace.steps:
             recorded.play(step)
         states = [step["state"] for step in trace.steps if "state" in step]
@@ -172,22 +172,22 @@ def assert_state(m: Monitor, name: str, state: dict[str, Any], where: str) -> in
 
 
 @pytest.fixture
-def chains(m: Monitor, recorded: Recorded) -> Monitor:
-    recorded.forget()
+def chains(m: Monitor, recorded: ReplayServer) -> Monitor:
+    recorded.reset()
     for step in Trace(trace_folder() / "chain-fail-root-of-six.json").steps:
         recorded.play(step)
     return m
 
 
 @pytest.fixture
-def granules(m: Monitor, recorded: Recorded) -> Monitor:
-    recorded.forget()
+def granules(m: Monitor, recorded: ReplayServer) -> Monitor:
+    recorded.reset()
     for step in Trace(trace_folder() / "aoi-retry-tiles.json").steps:
         recorded.play(step)
     return m
 
 
-def test_frames_have_the_columns_of_the_workflow_monitor(granules: Monitor, recorded: Recorded) -> None:
+def test_frames_have_the_columns_of_the_workflow_monitor(granules: Monitor, recorded: ReplayServer) -> None:
     api = api_of(granules)
     name = next(iter(recorded.aois))
     from workflow_monitor.client.frames import item_frame
@@ -200,7 +200,7 @@ def test_frames_have_the_columns_of_the_workflow_monitor(granules: Monitor, reco
     assert tiles["scene_source_id"].isin(scenes["source_id"]).all()
 
 
-def test_footprints_come_from_grid_squares(granules: Monitor, recorded: Recorded) -> None:
+def test_footprints_come_from_grid_squares(granules: Monitor, recorded: ReplayServer) -> None:
     from workflow_monitor.client.frames import item_frame
 
     scenes = item_frame(api_of(granules).items(ItemKind.SCENE, next(iter(recorded.aois))), ItemKind.SCENE)
@@ -210,7 +210,7 @@ def test_footprints_come_from_grid_squares(granules: Monitor, recorded: Recorded
     assert set(scenes[granule]["geometry_origin"]) == {"mgrs"}
 
 
-def test_unsupported_operations_raise(chains: Monitor, recorded: Recorded) -> None:
+def test_unsupported_operations_raise(chains: Monitor, recorded: ReplayServer) -> None:
     api = api_of(chains)
     name = next(iter(recorded.aois))
     for call in (
@@ -229,20 +229,20 @@ def test_an_unknown_aoi_raises(chains: Monitor) -> None:
         chains["Denmrak"]
 
 
-def test_empty_refusals_have_an_explanation(chains: Monitor, recorded: Recorded) -> None:
+def test_empty_refusals_have_an_explanation(chains: Monitor, recorded: ReplayServer) -> None:
     scene_id = next(iter(recorded.scenes))
-    recorded.answers["PUT", f"/scene/{scene_id}/retry"] = (403, "", b"")
+    recorded.responses["PUT", f"/scene/{scene_id}/retry"] = (403, "", b"")
     with pytest.raises(errors.NotRetriable, match=f"scene {scene_id} is DONE; only from RETRY"):
         api_of(chains).retry(ItemKind.SCENE, scene_id)
-    recorded.answers["PUT", "/scene/4711/fail"] = (403, "", b"")
+    recorded.responses["PUT", "/scene/4711/fail"] = (403, "", b"")
     with pytest.raises(errors.ItemNotFound):
         api_of(chains).fail(ItemKind.SCENE, 4711)
 
 
-def test_recorded_refusals_raise_typed_errors(m: Monitor, recorded: Recorded, all_traces: list[Trace]) -> None:
+def test_recorded_refusals_raise_typed_errors(m: Monitor, recorded: ReplayServer, all_traces: list[Trace]) -> None:
     seen: dict[type[Exception] | None, int] = {}
     for trace in all_traces:
-        recorded.forget()
+        recorded.reset()
         for step in trace.steps:
             recorded.play(step)
             path = step.get("request", {}).get("path", "")

@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from tests.fake_server import Request, Scripted, answer
+from tests.fake_server import Request, ScriptedServer, response
 from tests.server_process import LiveServer, free_port
 from workflow_monitor import Monitor
 from workflow_monitor.client import errors
@@ -35,9 +35,9 @@ Script = Callable[[Request], Any]
 
 
 @contextmanager
-def api_of(script: Script, retries: int = 2) -> Iterator[tuple[Api, Scripted]]:
+def api_of(script: Script, retries: int = 2) -> Iterator[tuple[Api, ScriptedServer]]:
     """Open the API of a scripted server, with short retry pauses."""
-    with Scripted(script) as server:
+    with ScriptedServer(script) as server:
         url = f"{server.url}workflow-monitor/"
         connection = Transport(url, Secret(SECRET), timeout=60, patience=RetryPolicy(retries, 0.001))
         yield Api(connection), server
@@ -87,24 +87,24 @@ def test_invalid_urls_are_rejected() -> None:
 # ---- retries of reads
 
 
-@pytest.mark.parametrize("away", [None, answer("", 502), answer("", 503), answer(PAGE, 504, "text/html")])
+@pytest.mark.parametrize("away", [None, response("", 502), response("", 503), response(PAGE, 504, "text/html")])
 def test_reads_are_retried_after_temporary_errors(away: bytes | None) -> None:
-    replies = [away, away, answer(OVERVIEW)]
+    replies = [away, away, response(OVERVIEW)]
     with api_of(lambda _: replies.pop(0)) as (api, server):
         assert api.summary("A").count() == 0
-    assert server.asked("GET", "/aoi/A") == 3
+    assert server.count_of("GET", "/aoi/A") == 3
 
 
 def test_reads_stop_after_the_retry_limit() -> None:
-    with api_of(lambda _: answer("", 503)) as (api, server), pytest.raises(errors.ServerError, match="503"):
+    with api_of(lambda _: response("", 503)) as (api, server), pytest.raises(errors.ServerError, match="503"):
         api.summary("A")
-    assert server.asked("GET", "/aoi/A") == 3
+    assert server.count_of("GET", "/aoi/A") == 3
 
 
 def test_a_503_raises_with_its_detail() -> None:
     problem = '{"code":"store-unavailable","title":"x","detail":"The disk is full."}'
     with (
-        api_of(lambda _: answer(problem, 503, "application/problem+json")) as (api, _),
+        api_of(lambda _: response(problem, 503, "application/problem+json")) as (api, _),
         pytest.raises(errors.ServerError, match="The disk is full") as caught,
     ):
         api.summary("A")
@@ -115,7 +115,7 @@ def test_a_503_raises_with_its_detail() -> None:
 
 
 def test_an_html_page_of_a_proxy_raises() -> None:
-    with api_of(lambda _: answer(PAGE, 200, "text/html")) as (api, _):
+    with api_of(lambda _: response(PAGE, 200, "text/html")) as (api, _):
         with pytest.raises(errors.UnexpectedResponse, match="HTML page"):
             api.summary("A")
         with pytest.raises(errors.UnexpectedResponse, match="HTML page"):
@@ -126,7 +126,7 @@ def test_an_html_page_of_a_proxy_raises() -> None:
 
 def test_an_html_403_raises_access_denied() -> None:
     with (
-        api_of(lambda _: answer(PAGE, 403, "text/html")) as (api, _),
+        api_of(lambda _: response(PAGE, 403, "text/html")) as (api, _),
         pytest.raises(errors.AccessDenied, match="token"),
     ):
         api.items(ItemKind.SCENE, "A")
@@ -134,7 +134,9 @@ def test_an_html_403_raises_access_denied() -> None:
 
 def test_a_redirect_to_a_login_page_raises() -> None:
     def script(request: Request) -> bytes:
-        return answer(PAGE, 200, "text/html") if request.path == "/login" else answer("", 302, "", Location="/login")
+        return (
+            response(PAGE, 200, "text/html") if request.path == "/login" else response("", 302, "", Location="/login")
+        )
 
     with api_of(script) as (api, _), pytest.raises(errors.UnexpectedResponse):
         api.items(ItemKind.SCENE, "A")
@@ -142,18 +144,21 @@ def test_a_redirect_to_a_login_page_raises() -> None:
 
 @pytest.mark.parametrize("body", ["", "nonsense", "[1, 2", "[]", "3", '{"scenes": {}}'])
 def test_invalid_json_raises(body: str) -> None:
-    with api_of(lambda _: answer(body)) as (api, _), pytest.raises(errors.UnexpectedResponse):
+    with api_of(lambda _: response(body)) as (api, _), pytest.raises(errors.UnexpectedResponse):
         api.summary("A")
 
 
 @pytest.mark.parametrize("body", ["", "{}", "[{}]", '[{"id":"x"}]', "[nonsense]"])
 def test_invalid_lists_raise(body: str) -> None:
-    with api_of(lambda _: answer(body)) as (api, _), pytest.raises(errors.UnexpectedResponse):
+    with api_of(lambda _: response(body)) as (api, _), pytest.raises(errors.UnexpectedResponse):
         api.history("A", {})
 
 
 def test_an_unexpected_media_type_raises() -> None:
-    with api_of(lambda _: answer("[]")) as (api, _), pytest.raises(errors.UnexpectedResponse, match="instead of Arrow"):
+    with (
+        api_of(lambda _: response("[]")) as (api, _),
+        pytest.raises(errors.UnexpectedResponse, match="instead of Arrow"),
+    ):
         api.items(ItemKind.SCENE, "A")
 
 
@@ -178,13 +183,13 @@ def test_a_truncated_arrow_response_raises(share: float) -> None:
         pytest.raises(errors.IncompleteResponse, match="ended early"),
     ):
         api.items(ItemKind.SCENE, "A")
-    assert server.asked("GET", "/scenes") == 3
+    assert server.count_of("GET", "/scenes") == 3
 
 
 @pytest.mark.parametrize("cut", [8, 16, 100, 5000])
 def test_a_truncated_arrow_stream_in_a_complete_response_raises(cut: int) -> None:
     half = arrow_bytes()[:-cut]
-    with api_of(lambda _: answer(half, media_type=ARROW)) as (api, _), pytest.raises(errors.IncompleteResponse):
+    with api_of(lambda _: response(half, media_type=ARROW)) as (api, _), pytest.raises(errors.IncompleteResponse):
         api.items(ItemKind.SCENE, "A")
 
 
@@ -196,7 +201,7 @@ def test_an_arrow_stream_without_its_end_marker_raises() -> None:
     half = sink.getvalue()
     writer.close()
     assert pa.ipc.open_stream(half).read_all().num_rows == 500, "pyarrow accepts the stream"
-    with api_of(lambda _: answer(half, media_type=ARROW)) as (api, _), pytest.raises(errors.IncompleteResponse):
+    with api_of(lambda _: response(half, media_type=ARROW)) as (api, _), pytest.raises(errors.IncompleteResponse):
         api.items(ItemKind.SCENE, "A")
 
 
@@ -211,7 +216,7 @@ def test_a_read_is_retried_after_a_disconnect() -> None:
 
 
 @pytest.mark.parametrize(
-    "lost", [None, answer("", 502), answer(PAGE, 504, "text/html"), answer(PAGE, 503, "text/html")]
+    "lost", [None, response("", 502), response(PAGE, 504, "text/html"), response(PAGE, 503, "text/html")]
 )
 def test_a_write_with_a_lost_response_is_not_repeated(lost: bytes | None) -> None:
     with (
@@ -219,7 +224,7 @@ def test_a_write_with_a_lost_response_is_not_repeated(lost: bytes | None) -> Non
         pytest.raises(errors.ResponseLost, match=r"may have been applied|returned 50") as caught,
     ):
         api.retry(ItemKind.SCENE, 14)
-    assert server.asked("PUT", "/scene/14/retry") == 1
+    assert server.count_of("PUT", "/scene/14/retry") == 1
     assert "m.scene(14)" in str(caught.value)
 
 
@@ -231,7 +236,7 @@ def test_an_unsent_write_raises_unreachable() -> None:
 
 
 def test_a_write_does_not_follow_redirects() -> None:
-    moved = answer("", 307, "", Location="http://127.0.0.1:1/")
+    moved = response("", 307, "", Location="http://127.0.0.1:1/")
     with api_of(lambda _: moved) as (api, server), pytest.raises(errors.UnexpectedResponse, match="was redirected"):
         api.create("A")
     assert len(server.requests) == 1
@@ -276,7 +281,13 @@ def full_text(error: BaseException) -> str:
 
 @pytest.mark.parametrize(
     "reply",
-    [None, answer("", 403), answer(PAGE, 403, "text/html"), answer(PAGE, media_type="text/html"), b"\0\xff\r\n\r\n"],
+    [
+        None,
+        response("", 403),
+        response(PAGE, 403, "text/html"),
+        response(PAGE, media_type="text/html"),
+        b"\0\xff\r\n\r\n",
+    ],
 )
 def test_errors_hide_the_token(reply: bytes | None, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
@@ -314,7 +325,7 @@ def test_the_error_for_an_invalid_token_hides_it(token: str) -> None:
 
 @pytest.mark.parametrize("actor", ["eva", "Åse Ørsted", "名前", "a\nb: c"])
 def test_the_actor_is_sent_in_one_line(actor: str) -> None:
-    with Scripted(lambda request: answer(OVERVIEW) if "/aoi/" in request.path else "") as server:
+    with ScriptedServer(lambda request: response(OVERVIEW) if "/aoi/" in request.path else "") as server:
         Monitor(server.url, token="x", actor=actor)["A"]
     sent = server.requests[-1].headers["x-workflow-monitor-actor"].encode("latin-1").decode()
     assert sent == actor.replace("\n", "")

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.fake_server import Reply, Scripted, answer
+from tests.fake_server import Reply, ScriptedServer, response
 from tests.server_process import LiveServer, free_port
 from workflow_monitor import Monitor
 from workflow_monitor.client import errors
@@ -32,16 +32,16 @@ def test_a_job_is_leased_renewed_and_reported(m: Monitor, server: LiveServer) ->
 
 TEMPORARY = {
     "no response": None,
-    "restarting": answer("Bad gateway", 502, "text/plain"),
-    "the store is in use": answer('{"detail": "in use", "status": 503}', 503, "application/problem+json"),
-    "too many requests": answer("", 429),
+    "restarting": response("Bad gateway", 502, "text/plain"),
+    "the store is in use": response('{"detail": "in use", "status": 503}', 503, "application/problem+json"),
+    "too many requests": response("", 429),
 }
 
 
 @contextmanager
 def jobs_of(reply: Reply) -> Iterator[HttpJobSource]:
     """Open the queues of a server that returns `reply` to each request."""
-    with Scripted(lambda _: reply) as server:
+    with ScriptedServer(lambda _: reply) as server:
         connection = Transport(f"{server.url}workflow-monitor/", None, timeout=60)
         yield Api(connection).jobs()
         connection.close()
@@ -69,5 +69,5 @@ def test_a_closed_port_raises_service_unavailable() -> None:
 def test_permanent_errors_raise(m: Monitor) -> None:
     with pytest.raises(errors.InvalidInput, match="max"):
         m._api.jobs().lease(ItemKind.SCENE, 0, 60, "w")
-    with jobs_of(answer("", 403)) as jobs, pytest.raises(errors.AccessDenied):
+    with jobs_of(response("", 403)) as jobs, pytest.raises(errors.AccessDenied):
         jobs.lease(ItemKind.SCENE, 1, 60, "w")

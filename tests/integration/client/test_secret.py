@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fake_server import Request, Scripted, answer
+from tests.fake_server import Request, ScriptedServer, response
 from tests.server_process import free_port
 from workflow_monitor import Monitor
 from workflow_monitor.client.discovery import Environment
@@ -148,12 +148,12 @@ def test_a_hub_token_applies_only_to_the_server_of_its_user() -> None:
 
 
 def test_a_redirect_to_another_server_drops_the_token() -> None:
-    with Scripted(lambda _: "") as other:
+    with ScriptedServer(lambda _: "") as other:
 
         def elsewhere(request: Request) -> bytes | str:
-            return answer("", 302, "", Location=f"{other.url}redirected") if "/aoi/" in request.path else ""
+            return response("", 302, "", Location=f"{other.url}redirected") if "/aoi/" in request.path else ""
 
-        with Scripted(elsewhere) as first, Monitor(first.url, token=TOKEN, retries=0) as m:
+        with ScriptedServer(elsewhere) as first, Monitor(first.url, token=TOKEN, retries=0) as m:
             with pytest.raises(MonitorError):
                 m["DenmarkS1"]
             assert first.requests[-1].headers["authorization"] == f"Bearer {TOKEN}"

@@ -145,8 +145,8 @@ def test_the_demo_reports_a_store_that_cannot_be_opened(start: Start, tmp_path: 
 
 
 def test_the_demo_uses_the_next_free_port() -> None:
-    with socket.create_server((HOST, 0)) as taken:
-        port = taken.getsockname()[1]
+    with socket.create_server((HOST, 0)) as listener:
+        port = listener.getsockname()[1]
         assert free_port(port) > port
         with pytest.raises(CannotStart, match="--port"):
             free_port(port, tries=1)

@@ -13,7 +13,9 @@ SEED = 1
 
 
 def sample_works(kind: str, attempt: int = 1) -> list[Work]:
-    return [Work(kind, number, f"scene-{number}", "burst" if kind == "tile" else "", attempt) for number in range(5000)]
+    return [
+        Work(kind, item_id, f"scene-{item_id}", "burst" if kind == "tile" else "", attempt) for item_id in range(5000)
+    ]
 
 
 def works_in_mode(kind: str, mode: FailureMode, attempt: int = 1) -> list[Work]:
