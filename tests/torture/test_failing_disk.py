@@ -282,6 +282,14 @@ def lost(path: Path, writers: list[Writer]) -> list[str]:
     return sorted(acknowledged - set(stored)) + sorted(set(stored) - acknowledged - uncertain)
 
 
+def wait_for(count: Callable[[], int], more: int) -> None:
+    """Wait until a count has grown by `more`."""
+    target, deadline = count() + more, time.monotonic() + 240
+    while count() < target:
+        assert time.monotonic() < deadline, "the writers make no progress"
+        time.sleep(0.005)
+
+
 def fail_at_random(
     disk: FailingDisk, server: LiveServer, writers: list[Writer], chance: random.Random, faults: int
 ) -> None:
@@ -294,9 +302,9 @@ def fail_at_random(
         for thread in threads:
             thread.start()
         for fault in range(faults):
-            time.sleep(chance.uniform(0.05, 0.4))
+            wait_for(lambda: sum(len(writer.acknowledged) for writer in writers), chance.randint(8, 100))
             disk.policy = _partly(chance, chance.choice(KINDS))
-            time.sleep(chance.uniform(0.05, 0.4))
+            wait_for(lambda: sum(writer.sent for writer in writers), chance.randint(8, 100))
             if fault < faults - 1 or chance.random() < 0.5:
                 disk.policy = fault_injection.healthy
                 create_until_there(c, f"healed {chance.random()}")
