@@ -284,7 +284,7 @@ class Client:
         self._ask("PUT", "/jobs/{queue}/lease/{lease}", {"seconds": 1}, queue=queue, lease=lease)
 
     def _renew_many(self) -> None:
-        """Renew all leases of a queue."""
+        """Renew all own leases of a queue."""
         queue = self.chance.choice(list(QUEUE_KINDS))
         leases = [job["lease"] for of, job in self.leased if of == queue]
         self._ask("PUT", "/jobs/{queue}/lease", {"leases": leases, "seconds": 1}, queue=queue)

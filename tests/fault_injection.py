@@ -81,7 +81,7 @@ def full(write: Write) -> int:
 
 
 def read_only(_: Write) -> int:
-    """File system that was remounted read-only after a disk error."""
+    """Read-only file system."""
     return errno.EROFS
 
 

@@ -52,7 +52,7 @@ class Trace:
             if {"method", "path"} <= set(value):
                 # The trace has unencoded names in its paths.
                 resolved["path"] = _SYMBOL.sub(
-                    lambda match: quote(self._of(match[1], match[2]), safe=""), value["path"]
+                    lambda match: quote(self._substitute(match[1], match[2]), safe=""), value["path"]
                 )
             return resolved
         if isinstance(value, list):
@@ -66,9 +66,9 @@ class Trace:
             return text[5:]
         if text.startswith(("$scene:", "$tile:")):
             return self._id(text[1:])
-        return _SYMBOL.sub(lambda match: self._of(match[1], match[2]), text)
+        return _SYMBOL.sub(lambda match: self._substitute(match[1], match[2]), text)
 
-    def _of(self, kind: str, name: str) -> str:
+    def _substitute(self, kind: str, name: str) -> str:
         return name if kind == "aoi" else str(self._id(f"{kind}:{name}"))
 
     def _id(self, symbol: str) -> int:
@@ -186,30 +186,31 @@ class ReplayServer:
         if parts[0] in {"scene", "tile"} and len(parts) == 2 and parts[1].isdecimal():
             items = self.scenes if parts[0] == "scene" else self.tiles
             item = items.get(int(parts[1]))
-            return None if item is None else _bytes(self._whole(parts[0], item))
+            return None if item is None else _bytes(self._complete(parts[0], item))
         if parts[0] == "aoi" and len(parts) == 2 and parts[1] in self.aois:
             return overview_text(self._overview(parts[1])).encode()
         if parts[0] == "aoi" and len(parts) in (3, 4) and parts[2] in {"scenes", "tiles"}:
             kind = parts[2][:-1]
             if kind == "tile" and len(parts) == 3:
                 return None
-            items = [self._whole(kind, item) for item in self._of_aoi(kind, parts[1])]
+            items = [self._complete(kind, item) for item in self._items_of(kind, parts[1])]
             return _bytes([item for item in items if len(parts) == 3 or item["status"] == parts[3]])
         return None
 
     def _overview(self, aoi: str) -> AOISummary:
         scenes, tiles = (
-            Counter(Status(self._whole(kind, item)["status"]) for item in self._of_aoi(kind, aoi)) for kind in ItemKind
+            Counter(Status(self._complete(kind, item)["status"]) for item in self._items_of(kind, aoi))
+            for kind in ItemKind
         )
         return AOISummary(aoi, Status.NEW, scenes, tiles)
 
-    def _of_aoi(self, kind: str, aoi: str) -> Iterator[dict[str, Any]]:
+    def _items_of(self, kind: str, aoi: str) -> Iterator[dict[str, Any]]:
         for item in (self.scenes if kind == "scene" else self.tiles).values():
             scene = item if kind == "scene" else self.scenes.get(item["scene"]["id"], {})
             if scene.get("aoi") == aoi:
                 yield item
 
-    def _whole(self, kind: str, item: dict[str, Any]) -> dict[str, Any]:
+    def _complete(self, kind: str, item: dict[str, Any]) -> dict[str, Any]:
         """Return a document with all fields, in the form of the lists of the Geocube server."""
         state = {"status": "PENDING", "message": "", "RetryCountDown": item.get("retry_count", 0), **item}
         if kind == "scene":

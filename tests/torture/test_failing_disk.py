@@ -56,7 +56,7 @@ def disk_in(folder: Path) -> Iterator[FailingDisk]:
         yield disk
 
 
-class Place(NamedTuple):
+class ServerOnDisk(NamedTuple):
     """Server and the disk of its store."""
 
     server: LiveServer
@@ -64,24 +64,24 @@ class Place(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def shared_place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+def shared_target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerOnDisk]:
     folder = tmp_path_factory.mktemp("failing")
     with disk_in(folder) as disk:
-        with on(disk, folder) as server:
-            yield Place(server, disk)
+        with server_on(disk, folder) as server:
+            yield ServerOnDisk(server, disk)
         with running_on(folder / "disk" / "workflow.duckdb") as engine:
             assert found_wrong(engine) == []
 
 
 @pytest.fixture
-def place(shared_place: Place) -> Iterator[Place]:
+def target(shared_target: ServerOnDisk) -> Iterator[ServerOnDisk]:
     """Server on a healthy disk; the disk is healthy again after the test."""
-    yield shared_place
-    shared_place.disk.policy = fault_injection.healthy
+    yield shared_target
+    shared_target.disk.policy = fault_injection.healthy
 
 
 @contextmanager
-def on(disk: FailingDisk, tmp_path: Path) -> Iterator[LiveServer]:
+def server_on(disk: FailingDisk, tmp_path: Path) -> Iterator[LiveServer]:
     """Run a server with its store on the disk."""
     with live_server(
         tmp_path,
@@ -143,16 +143,18 @@ def create_until_there(c: httpx.Client, name: str) -> None:
     ],
     ids=["full", "read-only", "remounted", "broken"],
 )
-def test_a_failing_disk_refuses_writes_serves_reads_and_recovers(place: Place, policy: Policy, reason: str) -> None:
+def test_a_failing_disk_refuses_writes_serves_reads_and_recovers(
+    target: ServerOnDisk, policy: Policy, reason: str
+) -> None:
     kind, is_uncertain = policy.__name__, "not certain" in reason
-    with client(place.server) as c:
+    with client(target.server) as c:
         create_until_there(c, f"before {kind}")
         before = set(names(c))
-        place.disk.policy = policy
+        target.disk.policy = policy
         for number in range(3):
             assert reason in refusal(c.post(f"/aoi/during {kind} {number}")), number
             assert before <= set(names(c, patience=240 if is_uncertain else 0))
-        place.disk.policy = fault_injection.healthy
+        target.disk.policy = fault_injection.healthy
         create_until_there(c, f"after {kind}")
         stored = set(names(c))
         assert before | {f"after {kind}"} <= stored
@@ -160,7 +162,7 @@ def test_a_failing_disk_refuses_writes_serves_reads_and_recovers(place: Place, p
         assert stored == before | {f"after {kind}"} or is_uncertain
 
 
-def test_reads_do_not_wait_for_a_sync_and_writes_do(place: Place) -> None:
+def test_reads_do_not_wait_for_a_sync_and_writes_do(target: ServerOnDisk) -> None:
     reached, may_go_on = threading.Event(), threading.Event()
 
     def held(write: Write) -> int:
@@ -169,10 +171,10 @@ def test_reads_do_not_wait_for_a_sync_and_writes_do(place: Place) -> None:
             may_go_on.wait(300)
         return 0
 
-    with client(place.server) as c, ThreadPoolExecutor(1) as pool:
+    with client(target.server) as c, ThreadPoolExecutor(1) as pool:
         create_until_there(c, "before slow")
         before = names(c)
-        place.disk.policy = held
+        target.disk.policy = held
         writing = pool.submit(c.post, "/aoi/during slow")
         assert reached.wait(300)
         for _ in range(20):
@@ -183,15 +185,15 @@ def test_reads_do_not_wait_for_a_sync_and_writes_do(place: Place) -> None:
         assert set(names(c)) == {*before, "during slow"}
 
 
-def test_each_acknowledgement_follows_a_sync_of_the_journal(place: Place) -> None:
+def test_each_acknowledgement_follows_a_sync_of_the_journal(target: ServerOnDisk) -> None:
     synced = [0]
 
     def counted(write: Write) -> int:
         synced[0] += write.is_sync and write.path.suffix == ".wal"
         return 0
 
-    with client(place.server) as c:
-        place.disk.policy = counted
+    with client(target.server) as c:
+        target.disk.policy = counted
         for number in range(20):
             before = synced[0]
             assert c.post(f"/aoi/a{number}").status_code == 204
@@ -209,7 +211,7 @@ def test_commits_after_a_partial_transaction_in_the_log_survive(tmp_path: Path, 
         written[write.call] += 1
         return 0 if write.call.startswith(("write", "pwrite")) and written[write.call] == 1 else errno.ENOSPC
 
-    with disk_in(tmp_path) as disk, on(disk, tmp_path) as server, client(server) as c:
+    with disk_in(tmp_path) as disk, server_on(disk, tmp_path) as server, client(server) as c:
         create_until_there(c, "Fyn")
         disk.policy = partly
         for _ in range(tries):
@@ -259,15 +261,15 @@ class Writer:
                 self.write(c, f"s{self.number}-{self.sent}")
 
 
-def _partly(chance: random.Random, policy: Policy) -> Policy:
+def _after_some_calls(chance: random.Random, policy: Policy) -> Policy:
     """Return a policy that starts to fail after 0 to 7 calls, possibly within a transaction."""
     left = [chance.randrange(8)]
 
-    def late(write: Write) -> int:
+    def delayed(write: Write) -> int:
         left[0] -= 1
         return policy(write) if left[0] < 0 else 0
 
-    return late
+    return delayed
 
 
 def lost(path: Path, writers: list[Writer]) -> list[str]:
@@ -303,7 +305,7 @@ def fail_at_random(
             thread.start()
         for fault in range(faults):
             wait_for(lambda: sum(len(writer.acknowledged) for writer in writers), chance.randint(8, 100))
-            disk.policy = _partly(chance, chance.choice(KINDS))
+            disk.policy = _after_some_calls(chance, chance.choice(KINDS))
             wait_for(lambda: sum(writer.sent for writer in writers), chance.randint(8, 100))
             if fault < faults - 1 or chance.random() < 0.5:
                 disk.policy = fault_injection.healthy
@@ -328,7 +330,7 @@ def test_random_disk_faults_lose_no_acknowledged_write(
     restarts = 0
     while left > 0:
         burst = min(left, 6)
-        with disk_in(tmp_path) as disk, on(disk, tmp_path) as server:
+        with disk_in(tmp_path) as disk, server_on(disk, tmp_path) as server:
             fail_at_random(disk, server, writers, chance, burst)
         assert lost(path, writers) == []
         left -= burst
