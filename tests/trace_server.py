@@ -184,8 +184,8 @@ class ReplayServer:
         if parts == ["aoi"]:
             return _bytes([{"ID": name, "status": status} for name, status in sorted(self.aois.items())])
         if parts[0] in {"scene", "tile"} and len(parts) == 2 and parts[1].isdecimal():
-            items = self.scenes if parts[0] == "scene" else self.tiles
-            item = items.get(int(parts[1]))
+            by_id = self.scenes if parts[0] == "scene" else self.tiles
+            item = by_id.get(int(parts[1]))
             return None if item is None else _bytes(self._complete(parts[0], item))
         if parts[0] == "aoi" and len(parts) == 2 and parts[1] in self.aois:
             return overview_text(self._overview(parts[1])).encode()

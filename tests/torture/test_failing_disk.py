@@ -185,7 +185,7 @@ def test_reads_do_not_wait_for_a_sync_and_writes_do(target: ServerOnDisk) -> Non
         assert set(names(c)) == {*before, "during slow"}
 
 
-def test_each_acknowledgement_follows_a_sync_of_the_journal(target: ServerOnDisk) -> None:
+def test_each_acknowledgement_follows_a_sync_of_the_wal(target: ServerOnDisk) -> None:
     synced = [0]
 
     def counted(write: Write) -> int:

@@ -28,7 +28,7 @@ def test_tile_properties(m: Monitor) -> None:
     assert tile.date == tile.scene.date
 
 
-@pytest.mark.parametrize("number", [0, 999, 2**63 - 1])
+@pytest.mark.parametrize("item_id", [0, 999, 2**63 - 1])
 def test_unknown_ids_raise(m: Monitor, item_id: int) -> None:
     with pytest.raises(ItemNotFound):
         m.scene(item_id)
