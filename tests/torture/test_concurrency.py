@@ -22,7 +22,7 @@ SEED = os.environ.get("WORKFLOW_MONITOR_SEED") or str(random.randrange(10**6))
 
 
 @pytest.mark.torture
-@pytest.mark.timeout(effort(300, 7_200))
+@pytest.mark.timeout(effort(3_600, 14_400))
 def test_concurrent_commands_are_linearizable(tmp_path: Path, record_property: Callable[[str, object], None]) -> None:
     print(f"WORKFLOW_MONITOR_SEED={SEED}")
     with live_server(tmp_path) as server:

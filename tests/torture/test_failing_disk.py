@@ -319,7 +319,7 @@ def fail_at_random(
 
 
 @pytest.mark.torture
-@pytest.mark.timeout(effort(300, 7_200))
+@pytest.mark.timeout(effort(3_600, 14_400))
 def test_random_disk_faults_lose_no_acknowledged_write(
     tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:

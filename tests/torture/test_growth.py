@@ -70,7 +70,7 @@ def rows_in(path: Path) -> dict[str, tuple[int, int]]:
 
 
 @pytest.mark.torture
-@pytest.mark.timeout(effort(300, 7_200))
+@pytest.mark.timeout(effort(3_600, 14_400))
 def test_the_file_of_a_steady_store_does_not_grow(
     tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
