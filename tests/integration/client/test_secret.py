@@ -15,9 +15,10 @@ import pytest
 from tests.fake_server import Request, ScriptedServer, response
 from tests.server_process import free_port
 from workflow_monitor import Monitor
-from workflow_monitor.client.discovery import Environment
 from workflow_monitor.client.errors import MonitorError, ServerNotFound
-from workflow_monitor.client.secret import HIDDEN, Secret, split_address
+from workflow_monitor.connection.addresses import split_address
+from workflow_monitor.connection.environment import Environment
+from workflow_monitor.connection.secret import HIDDEN, Secret
 
 TOKEN = "s3cr3t-t0k3n"
 HUB = {
