@@ -47,10 +47,8 @@ def read_item(kind: ItemKind, body: bytes) -> dict[str, Any]:
     return read(dict[str, Any], body)
 
 
-def date_of(data: msgspec.Raw | None) -> datetime | None:
+def date_of(data: msgspec.Raw) -> datetime | None:
     """Return the acquisition time in the data of a scene, in UTC without a zone; None if it is unknown (the year 1)."""
-    if data is None:
-        return None
     text = read(_Dated, bytes(data)).date
     if not text or text.startswith("0001-"):
         return None

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 import msgspec
-from msgspec import Meta, Raw
+from msgspec import Meta, Raw, field
 
 from workflow_monitor.documents.document import (
     AOIName,
@@ -49,7 +49,8 @@ class ShortScene(Document):
     id: Id
     source_id: SourceId = ""
     aoi: AOIName = ""
-    data: SceneDataJSON | None = None
+    # msgspec cannot decode `Raw | None`, and a default of type Raw has no schema.
+    data: SceneDataJSON = field(default_factory=lambda: Raw(b"{}"))
 
 
 @thread_safe_struct
