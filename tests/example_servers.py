@@ -1,7 +1,7 @@
-"""Jupyter servers with a small ingestion that tests know by heart.
+"""Jupyter servers with a small, fixed ingestion.
 
-DenmarkS1: four scenes of two frames at two dates, five tiles each; scenes 1 and 2 are DONE and their tiles wait for
-a worker, scene 3 waits for a person, scene 4 for a worker. DenmarkS2: six scenes of one tile.
+DenmarkS1: four scenes of two frames at two dates, five tiles each; scenes 1 and 2 are DONE and their root
+tiles PENDING, scene 3 is in RETRY, scene 4 PENDING. DenmarkS2: six scenes of one tile.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ MESSAGE = "ProcessScene.NewStorage: badly formatted storage uri"
 
 def call(server: LiveServer, method: str, path: str, body: object = None) -> Any:
     headers = {"Authorization": f"token {TOKEN}", "X-Workflow-Monitor-Actor": "tests"}
-    answer = httpx.request(method, f"{server.url}/{path}", json=body, headers=headers, timeout=60, trust_env=False)
+    answer = httpx.request(method, f"{server.url}/{path}", json=body, headers=headers, timeout=300, trust_env=False)
     answer.raise_for_status()
     return answer.json() if answer.content else None
 
 
 def seed(folder: Path) -> Path:
-    """The file of a store with the ingestion."""
+    """Create a store with the ingestion and return the path of its file."""
     chains = denmark_s1(dates=2)
     half = len(chains.scenes) // 2
     scenes = [{**chains.scenes[index], "retry_count": 0} for index in (0, 1, half, half + 1)]
@@ -54,7 +54,7 @@ def seed(folder: Path) -> Path:
 
 
 class Servers:
-    """Servers over copies of the seeded store; a new one when the last has been changed."""
+    """Server over a copy of the seeded store, replaced after a test has changed it."""
 
     def __init__(self, store: Path, folders: pytest.TempPathFactory) -> None:
         self._store = store
@@ -73,7 +73,7 @@ class Servers:
         self._running.close()
 
     def untouched(self) -> LiveServer:
-        """A server that holds the ingestion as it was seeded."""
+        """Return a server with the seeded ingestion in its initial state."""
         if self._server is None or self._events() != self._state:
             self._running.close()
             self._kernel = None

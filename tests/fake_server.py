@@ -22,7 +22,7 @@ class Request:
     body: bytes
 
 
-def answer(
+def response(
     body: bytes | str = b"", status: int = 200, media_type: str = "application/json", **headers: object
 ) -> bytes:
     """Return a complete response that closes the connection."""
@@ -34,10 +34,10 @@ def answer(
 
 
 @dataclass
-class Scripted:
+class ScriptedServer:
     """Server that sends the response of `script` to each request; None closes the connection without a body.
 
-    Its root and its description are those of a workflow monitor, unless `script` says otherwise.
+    If `script` returns an empty string, the root and the OpenAPI document identify a workflow monitor, and other paths return 404.
     """
 
     script: Callable[[Request], Reply | str]
@@ -64,9 +64,9 @@ class Scripted:
                 connection, _ = self._socket.accept()
             except OSError:
                 return
-            threading.Thread(target=self._converse, args=(connection,), daemon=True).start()
+            threading.Thread(target=self._handle, args=(connection,), daemon=True).start()
 
-    def _converse(self, connection: socket.socket) -> None:
+    def _handle(self, connection: socket.socket) -> None:
         with connection, connection.makefile("rb") as lines:
             first = lines.readline().decode().split()
             if len(first) < 2:
@@ -80,20 +80,20 @@ class Scripted:
             self.requests.append(request)
             reply = self.script(request)
             if reply == "":
-                reply = self._usual(request)
+                reply = self._default(request)
             if isinstance(reply, str):
-                reply = answer(reply)
+                reply = response(reply)
             if reply:
                 connection.sendall(reply)
 
     @staticmethod
-    def _usual(request: Request) -> bytes:
+    def _default(request: Request) -> bytes:
         if request.path == "/workflow-monitor/":
-            return answer("ingester ok", media_type="text/plain")
+            return response("ingester ok", media_type="text/plain")
         if request.path == "/workflow-monitor/openapi.json":
-            return answer('{"openapi": "3.1.0"}')
-        return answer("{}", 404)
+            return response('{"openapi": "3.1.0"}')
+        return response("{}", 404)
 
-    def asked(self, method: str, end: str) -> int:
-        """Return the count of requests."""
+    def count_of(self, method: str, end: str) -> int:
+        """Return the count of requests with this method to paths with this end."""
         return sum(1 for one in self.requests if one.method == method and one.path.partition("?")[0].endswith(end))

@@ -1,10 +1,11 @@
-"""A disk that does as a test says: full, read-only, broken or slow, for the files below a folder.
+"""Disk faults for the files below a folder: full, read-only, broken or slow, as set by a test.
 
-The kernel asks us about every call by which a program, or what it starts, writes to a file (seccomp with a listener,
-Linux 5.5 or newer; no rights are needed): it is let through, refused with an error, or kept waiting. So the program and all of
-DuckDB in it are as they are.
+A seccomp filter with a listener (Linux 5.5 or newer, without privileges) intercepts each write call of a program and its
+child processes. The policy of the test allows the call, delays it, or fails it with an error number. The program runs
+unmodified, including DuckDB.
 
-`python tests/failing_disk.py SOCKET PROGRAM …` becomes the program, watched by who listens at the socket.
+`python tests/fault_injection.py SOCKET PROGRAM …` installs the filter, sends its listener over the socket, and executes the
+program.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
 
-#: numbers of the calls that are watched
+#: numbers of the intercepted system calls
 CALLS = {
     "x86_64": {
         1: "write",
@@ -48,14 +49,14 @@ CALLS = {
         47: "fallocate",
     },
 }
-#: as `AUDIT_ARCH_…` and the number of seccomp(2)
+#: `AUDIT_ARCH_…` and the number of seccomp(2)
 MACHINES = {"x86_64": (0xC000003E, 317), "aarch64": (0xC00000B7, 277)}
 _RECEIVE, _SEND = 0xC0502100, 0xC0182101
 _NOTIFICATION, _RESPONSE, _CONTINUE = struct.Struct("<QIIiIQ6Q"), struct.Struct("<QqiI"), 1
 
 
 class Write(NamedTuple):
-    """A call that is about to write."""
+    """Intercepted write or sync."""
 
     call: str
     path: Path
@@ -65,44 +66,44 @@ class Write(NamedTuple):
         return self.call in {"fsync", "fdatasync"}
 
 
-#: what becomes of a call: 0, or the number of the error that it ends with; it may take its time
+#: returns 0 or the error number for a call, and may block
 Policy = Callable[[Write], int]
 
 
 def healthy(_: Write) -> int:
-    """A disk with which all is well."""
+    """Disk without faults."""
     return 0
 
 
 def full(write: Write) -> int:
-    """Nothing can be added; what is written over in place, as the mark is, can."""
+    """Disk without free space; the mark is overwritten in place and needs none."""
     return 0 if write.is_sync or write.path.suffix == ".mark" else errno.ENOSPC
 
 
 def read_only(_: Write) -> int:
-    """As a file system is after an error of its disk."""
+    """Read-only file system."""
     return errno.EROFS
 
 
 def remounted(write: Write) -> int:
-    """A file system that becomes read-only after something was written, and before it is on disk."""
+    """File system that becomes read-only between a write and its sync."""
     return errno.EROFS if write.is_sync else 0
 
 
 def broken(write: Write) -> int:
-    """What is written is lost before it reaches the disk."""
+    """Disk that loses written data before the sync."""
     return errno.EIO if write.is_sync else 0
 
 
 def slow(write: Write) -> int:
-    """A disk that takes a while each time."""
+    """Disk that needs 50 ms for a sync."""
     if write.is_sync:
         time.sleep(0.05)
     return 0
 
 
 class FailingDisk:
-    """The disk of programs that are started by `command`; only what they write below `folder` is its matter."""
+    """Disk for programs started with `command`; its policy applies to writes below `folder`."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -117,7 +118,7 @@ class FailingDisk:
         self._threads[0].start()
 
     def command(self, program: Sequence[str]) -> list[str]:
-        """How to start a program on this disk."""
+        """Return the command line that starts a program on this disk."""
         return [sys.executable, __file__, str(self._path), *program]
 
     def __enter__(self) -> Self:
@@ -153,24 +154,24 @@ class FailingDisk:
                 if any(event & select.POLLHUP for _, event in events):
                     return
                 if events:
-                    self._answer_one(listener)
+                    self._handle_one(listener)
         finally:
             os.close(listener)
 
-    def _answer_one(self, listener: int) -> None:
-        asked = bytearray(_NOTIFICATION.size)
+    def _handle_one(self, listener: int) -> None:
+        notification = bytearray(_NOTIFICATION.size)
         try:
-            fcntl.ioctl(listener, _RECEIVE, asked)
+            fcntl.ioctl(listener, _RECEIVE, notification)
         except OSError:
-            return  # it was killed in the meantime
-        number, process, _, call, _, _, descriptor, *_ = _NOTIFICATION.unpack(asked)
+            return  # the process was killed
+        notification_id, process, _, call, _, _, descriptor, *_ = _NOTIFICATION.unpack(notification)
         path = _path_of(process, descriptor)
         if path is None or self._folder not in path.parents:
-            _respond(listener, number, 0)
+            _respond(listener, notification_id, 0)
             return
         write = Write(CALLS[platform.machine()][call], path)
         self.seen[write.call] += 1
-        threading.Thread(target=lambda: _respond(listener, number, self.policy(write)), daemon=True).start()
+        threading.Thread(target=lambda: _respond(listener, notification_id, self.policy(write)), daemon=True).start()
 
 
 def _path_of(process: int, descriptor: int) -> Path | None:
@@ -180,13 +181,13 @@ def _path_of(process: int, descriptor: int) -> Path | None:
         return None
 
 
-def _respond(listener: int, number: int, error: int) -> None:
-    answer = _RESPONSE.pack(number, 0, -error, 0 if error else _CONTINUE)
-    with suppress(OSError):  # it was killed in the meantime
-        fcntl.ioctl(listener, _SEND, bytearray(answer))
+def _respond(listener: int, notification_id: int, error: int) -> None:
+    response = _RESPONSE.pack(notification_id, 0, -error, 0 if error else _CONTINUE)
+    with suppress(OSError):  # the process was killed
+        fcntl.ioctl(listener, _SEND, bytearray(response))
 
 
-# ---- in the process that is watched
+# ---- in the intercepted process
 
 
 class _Instruction(ctypes.Structure):
@@ -198,12 +199,12 @@ class _Program(ctypes.Structure):
 
 
 def _filter() -> _Program:
-    """Ask about these calls, let all others through."""
+    """Return a filter that notifies the listener of these calls and allows all others."""
     machine, calls = MACHINES[platform.machine()][0], list(CALLS[platform.machine()])
-    load, equal, answer, allow, ask = 0x20, 0x15, 0x06, 0x7FFF0000, 0x7FC00000
+    load, equal, verdict, allow, notify = 0x20, 0x15, 0x06, 0x7FFF0000, 0x7FC00000
     steps = [(load, 0, 0, 4), (equal, 0, len(calls) + 1, machine), (load, 0, 0, 0)]
-    steps += [(equal, len(calls) - index, 0, number) for index, number in enumerate(calls)]
-    steps += [(answer, 0, 0, allow), (answer, 0, 0, ask)]
+    steps += [(equal, len(calls) - index, 0, call) for index, call in enumerate(calls)]
+    steps += [(verdict, 0, 0, allow), (verdict, 0, 0, notify)]
     return _Program(len(steps), (_Instruction * len(steps))(*[_Instruction(*step) for step in steps]))
 
 
@@ -218,7 +219,7 @@ def _become(path: str, program: Sequence[str]) -> None:
         socket.send_fds(connection, [b"."], [listener])
         os.close(listener)
         assert connection.recv(1)
-    os.execvp(program[0], list(program))  # noqa: S606 - the program that is watched
+    os.execvp(program[0], list(program))  # noqa: S606 - the test chooses the program
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""JupyterHub's proxy, in Python: what JupyterHub asks of one, over aiohttp, so that tests need no Node."""
+"""Proxy for JupyterHub in Python, on aiohttp, so that tests need no Node."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Any
 from aiohttp import ClientSession, ClientTimeout, DummyCookieJar, web
 from jupyterhub.proxy import Proxy
 
-#: headers that are of one connection
+#: hop-by-hop headers
 HOP = {"connection", "keep-alive", "transfer-encoding", "upgrade", "host"}
 
 
 class PythonProxy(Proxy):  # type: ignore[misc]
-    """Passes each request on to the longest route that fits, and the answer back as it comes."""
+    """Forwards each request to the longest matching route, and streams the response."""
 
     def __init__(self, **arguments: Any) -> None:
         super().__init__(**arguments)
@@ -20,7 +20,7 @@ class PythonProxy(Proxy):  # type: ignore[misc]
 
     async def start(self) -> None:
         application = web.Application(client_max_size=2**30)
-        application.router.add_route("*", "/{rest:.*}", self.passed_on)
+        application.router.add_route("*", "/{rest:.*}", self.forward)
         self._runner = web.AppRunner(application)
         await self._runner.setup()
         host, _, port = self.app.bind_url.split("//")[1].partition("/")[0].partition(":")
@@ -42,7 +42,7 @@ class PythonProxy(Proxy):  # type: ignore[misc]
     async def get_all_routes(self) -> dict[str, dict[str, Any]]:
         return dict(self.routes)
 
-    async def passed_on(self, request: web.Request) -> web.StreamResponse:
+    async def forward(self, request: web.Request) -> web.StreamResponse:
         routespec = max((route for route in self.routes if request.raw_path.startswith(route)), key=len)
         headers = {name: value for name, value in request.headers.items() if name.lower() not in HOP}
         headers |= {"Host": request.host, "X-Forwarded-For": request.remote or "", "X-Forwarded-Proto": "http"}
@@ -50,13 +50,13 @@ class PythonProxy(Proxy):  # type: ignore[misc]
         body = await request.read()
         async with self._session.request(
             request.method, url, headers=headers, data=body, allow_redirects=False
-        ) as answer:
-            passed = web.StreamResponse(status=answer.status)
-            for name, value in answer.headers.items():
+        ) as upstream:
+            response = web.StreamResponse(status=upstream.status)
+            for name, value in upstream.headers.items():
                 if name.lower() not in HOP:
-                    passed.headers.add(name, value)
-            await passed.prepare(request)
-            async for chunk in answer.content.iter_any():
-                await passed.write(chunk)
-            await passed.write_eof()
-            return passed
+                    response.headers.add(name, value)
+            await response.prepare(request)
+            async for chunk in upstream.content.iter_any():
+                await response.write(chunk)
+            await response.write_eof()
+            return response

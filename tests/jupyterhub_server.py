@@ -1,4 +1,4 @@
-"""A real JupyterHub, with a workflow server as its service and Jupyter servers of its users."""
+"""JupyterHub with a workflow server as its service and Jupyter servers for its users."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.server_process import free_port
 
 ADMIN = "0123456789abcdef-of-the-admin"
 PASSWORD = "pass-of-all-users"
-START_SECONDS = 120
+START_SECONDS = 300
 SERVICE = "/services/ingestion/"
 
 CONFIG = """
@@ -27,7 +27,7 @@ import sys
 sys.path.insert(0, {root!r})
 from tests.jupyterhub_proxy import PythonProxy
 
-# What docs/deploy tells its readers, and then what a test has otherwise.
+# The configuration of docs/deploy, then the overrides of the tests.
 load_subconfig({deploy!r})
 c.JupyterHub.bind_url = "http://127.0.0.1:{port}/"
 c.JupyterHub.hub_port = {hub_port}
@@ -58,38 +58,38 @@ c.Spawner.environment |= {{
 
 @dataclass(frozen=True)
 class Hub:
-    """Where it is, and its process."""
+    """URL and process of a running hub."""
 
     url: str
     process: subprocess.Popen[bytes]
     log: Path
-    #: where the service is without the hub's proxy
+    #: URL of the service, bypassing the proxy of the hub
     service: str
 
     def admin(self, method: str, path: str, body: object = None) -> Any:
-        """The answer of the hub's own interface to its administrator."""
+        """Send a request to the REST API of the hub as its administrator, and return the document."""
         answer = httpx.request(
             method,
             f"{self.url}/hub/api/{path}",
             json=body,
             headers={"Authorization": f"token {ADMIN}"},
-            timeout=60,
+            timeout=300,
             trust_env=False,
         )
         answer.raise_for_status()
         return answer.json() if answer.content else None
 
     def token(self, user: str) -> str:
-        """A new token of a user, that may do what the user may."""
+        """Create a token with all scopes of a user."""
         return str(self.admin("POST", f"users/{user}/tokens", {})["token"])
 
     def client(self, base: str, token: str, **headers: str) -> httpx.Client:
-        """A client for what is below a path of the hub, with a token."""
-        told = {"Authorization": f"token {token}", **headers} if token else headers
-        return httpx.Client(base_url=f"{self.url}{base}", headers=told, timeout=60, trust_env=False)
+        """Return a client with a token for a path of the hub; without authorization if the token is empty."""
+        all_headers = {"Authorization": f"token {token}", **headers} if token else headers
+        return httpx.Client(base_url=f"{self.url}{base}", headers=all_headers, timeout=300, trust_env=False)
 
     def start_server(self, user: str) -> str:
-        """Start the Jupyter server of a user, and answer the path that it is at."""
+        """Start the Jupyter server of a user and return its path."""
         self.admin("POST", f"users/{user}/server")
         deadline = time.monotonic() + START_SECONDS
         while not self.admin("GET", f"users/{user}")["servers"].get("", {}).get("ready"):
@@ -100,7 +100,7 @@ class Hub:
 
 @contextmanager
 def running_hub(folder: Path, store: Path, **environment: str) -> Iterator[Hub]:
-    """A hub with a service `ingestion` over a store; it ends with the context. `environment` is the service's."""
+    """Run a hub with the service `ingestion` over a store; `environment` applies to the service."""
     config = folder / "config" / "jupyter_server_config.d"
     config.mkdir(parents=True)
     (config / "workflow_monitor.json").write_text(
@@ -135,22 +135,22 @@ def running_hub(folder: Path, store: Path, **environment: str) -> Iterator[Hub]:
         )
     hub = Hub(f"http://127.0.0.1:{port}", process, log, f"http://127.0.0.1:{service_port}{SERVICE}workflow-monitor/")
     try:
-        _await(hub)
+        _wait_until_ready(hub)
         yield hub
     finally:
         process.terminate()
         process.wait(60)
 
 
-def _await(hub: Hub) -> None:
+def _wait_until_ready(hub: Hub) -> None:
     deadline = time.monotonic() + START_SECONDS
-    while not _answers(f"{hub.url}{SERVICE}api"):
+    while not _responds(f"{hub.url}{SERVICE}api"):
         assert hub.process.poll() is None, hub.log.read_text()[-5000:]
         assert time.monotonic() < deadline, hub.log.read_text()[-5000:]
         time.sleep(0.1)
 
 
-def _answers(url: str) -> bool:
+def _responds(url: str) -> bool:
     try:
         return httpx.get(url, timeout=5, trust_env=False).status_code == 200
     except httpx.HTTPError:

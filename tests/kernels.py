@@ -1,4 +1,4 @@
-"""Kernels that a Jupyter server has started, as a notebook has one."""
+"""Kernels started by a Jupyter server, as for a notebook."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from jupyter_client.blocking.client import BlockingKernelClient
 def kernel_of(url: str, token: str, runtime: Path) -> Iterator[BlockingKernelClient]:
     """Start a kernel on the server at this base URL with the runtime directory `runtime`."""
     headers = {"Authorization": f"token {token}"}
-    with httpx.Client(base_url=f"{url}api/", headers=headers, timeout=60, trust_env=False) as api:
-        number = api.post("kernels", json={"name": "python3"}).raise_for_status().json()["id"]
-        client = BlockingKernelClient(connection_file=str(runtime / f"kernel-{number}.json"))
+    with httpx.Client(base_url=f"{url}api/", headers=headers, timeout=300, trust_env=False) as api:
+        kernel_id = api.post("kernels", json={"name": "python3"}).raise_for_status().json()["id"]
+        client = BlockingKernelClient(connection_file=str(runtime / f"kernel-{kernel_id}.json"))
         client.load_connection_file()
         client.start_channels()
         try:
@@ -28,15 +28,15 @@ def kernel_of(url: str, token: str, runtime: Path) -> Iterator[BlockingKernelCli
             yield client
         finally:
             client.stop_channels()
-            api.delete(f"kernels/{number}").raise_for_status()
+            api.delete(f"kernels/{kernel_id}").raise_for_status()
 
 
 def _wait_until_ready(client: BlockingKernelClient) -> None:
-    """Wait for a kernel that may not even listen yet; jupyter_client takes that for death."""
-    deadline = time.monotonic() + 60
+    """Wait for a kernel; jupyter_client reports one that does not listen yet as dead."""
+    deadline = time.monotonic() + 300
     while True:
         try:
-            return client.wait_for_ready(timeout=20)
+            return client.wait_for_ready(timeout=60)
         except RuntimeError:
             if time.monotonic() > deadline:
                 raise
@@ -44,10 +44,10 @@ def _wait_until_ready(client: BlockingKernelClient) -> None:
 
 
 def execute(kernel: BlockingKernelClient, code: str, hook: Callable[[Any], None], what: str) -> None:
-    """Execute code and give its outputs to `hook`; an error in it fails the test."""
+    """Execute code and pass its outputs to `hook`; an error of the code fails the test."""
     try:
-        reply = kernel.execute_interactive(code, timeout=60, output_hook=hook)
+        reply = kernel.execute_interactive(code, timeout=300, output_hook=hook)
     except Empty:
-        pytest.fail(f"{what}: no answer within 60 seconds")
+        pytest.fail(f"{what}: no reply within 300 seconds")
     content = reply["content"]
     assert content["status"] == "ok", "\n".join([f"{what}:", *content["traceback"]])

@@ -1,4 +1,4 @@
-"""A connection to a server that is read as it comes, or not at all."""
+"""HTTP connections with control over reading the response."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class ServerSentEvent:
-    """An event; `data` is its JSON value."""
+    """Server-sent event; `data` is its JSON value."""
 
     id: int | None
     event: str
@@ -21,7 +21,7 @@ class ServerSentEvent:
 
 @dataclass(slots=True)
 class RawAnswer:
-    """An answer of which only the head has been read."""
+    """Response with an unread body."""
 
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
@@ -29,34 +29,32 @@ class RawAnswer:
     headers: dict[str, str]
 
     async def block(self) -> str:
-        """What comes up to the next empty line."""
-        async with asyncio.timeout(20):
+        """Read up to the next empty line."""
+        async with asyncio.timeout(120):
             return (await self.reader.readuntil(b"\n\n")).decode()
 
-    async def events(self, number: int) -> list[ServerSentEvent]:
-        """The next so many events; comments and greetings are left out."""
-        found: list[ServerSentEvent] = []
-        while len(found) < number:
+    async def events(self, count: int) -> list[ServerSentEvent]:
+        """Read the next `count` events; comments and messages without data are skipped."""
+        events: list[ServerSentEvent] = []
+        while len(events) < count:
             lines = (line.partition(": ") for line in (await self.block()).splitlines())
             fields = {name: value for name, _, value in lines}
             if "data" in fields:
-                number_of_event = int(fields["id"]) if "id" in fields else None
-                found.append(
-                    ServerSentEvent(number_of_event, fields.get("event", "message"), json.loads(fields["data"]))
-                )
-        return found
+                event_id = int(fields["id"]) if "id" in fields else None
+                events.append(ServerSentEvent(event_id, fields.get("event", "message"), json.loads(fields["data"])))
+        return events
 
 
 @asynccontextmanager
 async def raw_get(port: int, path: str, headers: Mapping[str, str]) -> AsyncIterator[RawAnswer]:
-    """Send a GET in HTTP/1.0, so that the answer comes as it is, and close the connection afterwards."""
+    """Send a GET in HTTP/1.0, which avoids a chunked response; close the connection at the end."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=2**24)
     try:
         lines = [f"GET {path} HTTP/1.0", "Host: 127.0.0.1", *(f"{name}: {value}" for name, value in headers.items())]
         writer.write("\r\n".join([*lines, "", ""]).encode())
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(120):
             first, *rest = (await reader.readuntil(b"\r\n\r\n")).decode().splitlines()
-        named = (line.partition(": ") for line in rest if line)
-        yield RawAnswer(reader, writer, int(first.split()[1]), {name.lower(): value for name, _, value in named})
+        pairs = (line.partition(": ") for line in rest if line)
+        yield RawAnswer(reader, writer, int(first.split()[1]), {name.lower(): value for name, _, value in pairs})
     finally:
         writer.close()

@@ -1,4 +1,4 @@
-"""A real Jupyter server with the extension, in a process of its own."""
+"""Jupyter servers with the extension, each in its own process."""
 
 from __future__ import annotations
 
@@ -18,31 +18,31 @@ from pathlib import Path
 from tests.fault_injection import FailingDisk
 
 TOKEN = "tests-token"
-START_SECONDS = 180
+START_SECONDS = 300
 
 
 @dataclass(frozen=True)
 class LiveServer:
-    """Where it is, and the process that runs it."""
+    """URLs and process of a running server."""
 
     base_url: str
     token: str
     process: subprocess.Popen[bytes]
     log: Path
-    #: what answers 200 as soon as it is there
+    #: path that is polled until the server has started; empty for the root
     ready: str = ""
 
     @property
     def url(self) -> str:
-        """Where the endpoints start, without a slash at the end."""
+        """Base URL of the endpoints, without a trailing slash."""
         return f"{self.base_url}workflow-monitor"
 
-    def answers(self) -> bool:
-        """Whether it answers what it is asked to be ready, even if that is 503."""
+    def is_ready(self) -> bool:
+        """Return True if the server responds with 200; if `ready` is set, with 200 or 503."""
         request = urllib.request.Request(f"{self.url}/{self.ready}", headers={"Authorization": f"token {self.token}"})
         try:
-            with urllib.request.urlopen(request, timeout=5) as answer:
-                return bool(answer.status == 200)
+            with urllib.request.urlopen(request, timeout=5) as response:
+                return bool(response.status == 200)
         except urllib.error.HTTPError as error:
             return bool(self.ready) and error.code == 503
         except OSError:
@@ -69,10 +69,10 @@ def live_server(
     arguments: Sequence[str] = (),
     **options: object,
 ) -> Iterator[LiveServer]:
-    """Start a server whose state is in a folder, with JupyterLab if it is asked for. It ends with the context.
+    """Run a Jupyter server with its state in a folder, optionally with JupyterLab or on a failing disk.
 
-    `options` are traits of WorkflowMonitor, `variables` more of its environment, and `arguments` of its command; it is
-    there when it answers, be it that the store is not, at `ready`. It may be started on a disk that fails.
+    `options` are traits of WorkflowMonitor, `variables` environment variables, and `arguments` command-line arguments.
+    If `ready` is set, a 503 at that path counts as started, because the store may be unavailable.
     """
     port = port or free_port()
     config = folder / "config"
@@ -112,9 +112,9 @@ def live_server(
 def served(
     folder: Path, *arguments: str, base_url: str = "/", ready: str = "", **environment: str
 ) -> Iterator[LiveServer]:
-    """`workflow-monitor serve` over a store in a folder, with further arguments. It ends with the context.
+    """Run `workflow-monitor serve` over a store in a folder, with additional arguments.
 
-    It is there when it answers, be it 503, at `ready` below the prefix.
+    If `ready` is set, a 503 at that path counts as started.
     """
     port = free_port()
     folder.mkdir(parents=True, exist_ok=True)
@@ -123,13 +123,13 @@ def served(
         *(sys.executable, "-m", "workflow_monitor.cli", "serve", f"--port={port}", f"--base-url={base_url}"),
         *(f"--store={store}", *arguments),
     ]
-    told = {
+    variables = {
         **os.environ,
         "JUPYTER_RUNTIME_DIR": str(folder / "runtime"),
         "WORKFLOW_MONITOR_TOKEN": TOKEN,
         **environment,
     }
-    with _started(command, told, folder / "serve.log", f"http://127.0.0.1:{port}{base_url}", ready) as server:
+    with _started(command, variables, folder / "serve.log", f"http://127.0.0.1:{port}{base_url}", ready) as server:
         yield server
 
 
@@ -141,16 +141,16 @@ def _started(
         process = subprocess.Popen(command, env=environment, stdout=output, stderr=output, stdin=subprocess.DEVNULL)
     server = LiveServer(base_url, TOKEN, process, log, ready)
     try:
-        _await(server)
+        _wait_until_ready(server)
         yield server
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait(120)
 
 
-def _await(server: LiveServer) -> None:
+def _wait_until_ready(server: LiveServer) -> None:
     deadline = time.monotonic() + START_SECONDS
-    while not server.answers():
+    while not server.is_ready():
         assert server.process.poll() is None, server.log.read_text()[-3000:]
         assert time.monotonic() < deadline, server.log.read_text()[-3000:]
         time.sleep(0.05)

@@ -1,4 +1,4 @@
-"""A Geocube workflow server played from the recorded conversations with one: read-only, and just as it answered."""
+"""Read-only Geocube workflow server that replays recorded conversations."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ EMPTY_DATA = {
     "is_retriable": False,
     "storage_uri": "",
 }
-#: the first half of a surrogate pair without the second
+#: high surrogate without its low surrogate
 _HALF = re.compile(r"\\u[dD][89aAbB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])")
 _SYMBOL = re.compile(r"\{?\$(aoi|scene|tile):((?:[^{}]|\{[^{}]*\})*)\}")
 
 
 class Trace:
-    """A conversation with ids in the place of names."""
+    """Recorded conversation with names replaced by ids."""
 
     def __init__(self, path: Path) -> None:
         self.name = path.stem
@@ -48,11 +48,13 @@ class Trace:
             for wrapper in ("$unordered", "$aois"):
                 if set(value) == {wrapper}:
                     return self._resolved(value[wrapper])
-            told = {self._resolved(key): self._resolved(inner) for key, inner in value.items()}
+            resolved = {self._resolved(key): self._resolved(inner) for key, inner in value.items()}
             if {"method", "path"} <= set(value):
-                # Names stand in a path as they are, and are encoded there.
-                told["path"] = _SYMBOL.sub(lambda found: quote(self._of(found[1], found[2]), safe=""), value["path"])
-            return told
+                # The trace has unencoded names in its paths.
+                resolved["path"] = _SYMBOL.sub(
+                    lambda match: quote(self._substitute(match[1], match[2]), safe=""), value["path"]
+                )
+            return resolved
         if isinstance(value, list):
             return [self._resolved(inner) for inner in value]
         if isinstance(value, str):
@@ -64,9 +66,9 @@ class Trace:
             return text[5:]
         if text.startswith(("$scene:", "$tile:")):
             return self._id(text[1:])
-        return _SYMBOL.sub(lambda found: self._of(found[1], found[2]), text)
+        return _SYMBOL.sub(lambda match: self._substitute(match[1], match[2]), text)
 
-    def _of(self, kind: str, name: str) -> str:
+    def _substitute(self, kind: str, name: str) -> str:
         return name if kind == "aoi" else str(self._id(f"{kind}:{name}"))
 
     def _id(self, symbol: str) -> int:
@@ -75,26 +77,26 @@ class Trace:
         return self._ids[symbol]
 
 
-class Recorded:
+class ReplayServer:
     """Server that replays the recorded responses of a trace and derives other responses from the state."""
 
     def __init__(self) -> None:
-        self.forget()
-        played = self
+        self.reset()
+        replay = self
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
             disable_nagle_algorithm = True
 
             def do_GET(self) -> None:
-                self._answer()
+                self._respond()
 
-            do_POST = do_PUT = do_DELETE = do_GET  # noqa: N815 - as http.server calls them
+            do_POST = do_PUT = do_DELETE = do_GET  # noqa: N815 - names of http.server
 
-            def _answer(self) -> None:
+            def _respond(self) -> None:
                 self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 token = self.headers.get("Authorization", "").removeprefix("Bearer ")
-                status, kind, body = played.answer(self.command, unquote(urlsplit(self.path).path), token)
+                status, kind, body = replay.response(self.command, unquote(urlsplit(self.path).path), token)
                 self.send_response(status)
                 if kind:
                     self.send_header("Content-Type", kind)
@@ -119,9 +121,9 @@ class Recorded:
         self._server.shutdown()
         self._server.server_close()
 
-    def forget(self) -> None:
-        """Begin another conversation."""
-        self.answers: dict[tuple[str, str], tuple[int, str, bytes]] = {}
+    def reset(self) -> None:
+        """Clear the state for the next conversation."""
+        self.responses: dict[tuple[str, str], tuple[int, str, bytes]] = {}
         self.aois: dict[str, str] = {}
         self.scenes: dict[int, dict[str, Any]] = {}
         self.tiles: dict[int, dict[str, Any]] = {}
@@ -132,27 +134,27 @@ class Recorded:
         """Apply a step of the trace."""
         if "state" in step:
             # Later responses derive from the state; earlier recordings are stale.
-            self.answers.clear()
-            self._take_state(step["state"])
+            self.responses.clear()
+            self._record_state(step["state"])
         elif "response" in step:
-            self._take_answer(step["request"], step["response"])
+            self._record_response(step["request"], step["response"])
 
-    def _take_state(self, state: Mapping[str, Any]) -> None:
+    def _record_state(self, state: Mapping[str, Any]) -> None:
         self.aois = {one["ID"]: one["status"] for one in state["aois"]}
-        for kind, known in (("scenes", self.scenes), ("tiles", self.tiles)):
-            fresh = {one["id"]: {**known.get(one["id"], {}), **one} for one in state[kind]}
-            known.clear()
-            known.update(fresh)
+        for kind, items in (("scenes", self.scenes), ("tiles", self.tiles)):
+            fresh = {one["id"]: {**items.get(one["id"], {}), **one} for one in state[kind]}
+            items.clear()
+            items.update(fresh)
 
-    def _take_answer(self, request: Mapping[str, Any], response: Mapping[str, Any]) -> None:
+    def _record_response(self, request: Mapping[str, Any], response: Mapping[str, Any]) -> None:
         path = unquote(urlsplit(request["path"]).path)
         key = (request["method"], path)
-        self.answers[key] = (response["status"], response["content_type"] or "", _bytes(response["body"]))
-        found = re.fullmatch(r"/aoi/([^/]*)", path)
-        if request["method"] == "POST" and found and response["status"] == 204:
-            self.aois[found[1]] = "NEW"
+        self.responses[key] = (response["status"], response["content_type"] or "", _bytes(response["body"]))
+        match = re.fullmatch(r"/aoi/([^/]*)", path)
+        if request["method"] == "POST" and match and response["status"] == 204:
+            self.aois[match[1]] = "NEW"
         if re.fullmatch(r"/aoi/[^/]+/scene", path) and response["status"] == 200 and response["body"]["id"]:
-            # That server reads JSON leniently; so does this.
+            # The Geocube server parses JSON leniently.
             sent = request.get("body") or json.JSONDecoder().raw_decode(_HALF.sub("\ufffd", request["text"]))[0]
             sent = {name: value for name, value in sent.items() if value is not None}
             sent = {"aoi": path.split("/")[2], "source_id": "", "data": EMPTY_DATA} | sent
@@ -165,13 +167,13 @@ class Recorded:
 
     # ---- responses
 
-    def answer(self, method: str, path: str, token: str) -> tuple[int, str, bytes]:
+    def response(self, method: str, path: str, token: str) -> tuple[int, str, bytes]:
         if path == "/":
             return 200, TEXT, b"ingester ok"
         if token != TOKEN:
             return 403, TEXT, b'"invalid token"' if token else b'"token not found"'
-        if (method, path) in self.answers:
-            return self.answers[method, path]
+        if (method, path) in self.responses:
+            return self.responses[method, path]
         body = self._derived(path) if method == "GET" else None
         if body is None:
             return (404, TEXT, b"404 page not found\n") if method == "GET" else (405, "", b"")
@@ -182,33 +184,34 @@ class Recorded:
         if parts == ["aoi"]:
             return _bytes([{"ID": name, "status": status} for name, status in sorted(self.aois.items())])
         if parts[0] in {"scene", "tile"} and len(parts) == 2 and parts[1].isdecimal():
-            known = self.scenes if parts[0] == "scene" else self.tiles
-            item = known.get(int(parts[1]))
-            return None if item is None else _bytes(self._whole(parts[0], item))
+            by_id = self.scenes if parts[0] == "scene" else self.tiles
+            item = by_id.get(int(parts[1]))
+            return None if item is None else _bytes(self._complete(parts[0], item))
         if parts[0] == "aoi" and len(parts) == 2 and parts[1] in self.aois:
             return overview_text(self._overview(parts[1])).encode()
         if parts[0] == "aoi" and len(parts) in (3, 4) and parts[2] in {"scenes", "tiles"}:
             kind = parts[2][:-1]
             if kind == "tile" and len(parts) == 3:
                 return None
-            items = [self._whole(kind, item) for item in self._of_aoi(kind, parts[1])]
+            items = [self._complete(kind, item) for item in self._items_of(kind, parts[1])]
             return _bytes([item for item in items if len(parts) == 3 or item["status"] == parts[3]])
         return None
 
     def _overview(self, aoi: str) -> AOISummary:
         scenes, tiles = (
-            Counter(Status(self._whole(kind, item)["status"]) for item in self._of_aoi(kind, aoi)) for kind in ItemKind
+            Counter(Status(self._complete(kind, item)["status"]) for item in self._items_of(kind, aoi))
+            for kind in ItemKind
         )
         return AOISummary(aoi, Status.NEW, scenes, tiles)
 
-    def _of_aoi(self, kind: str, aoi: str) -> Iterator[dict[str, Any]]:
+    def _items_of(self, kind: str, aoi: str) -> Iterator[dict[str, Any]]:
         for item in (self.scenes if kind == "scene" else self.tiles).values():
             scene = item if kind == "scene" else self.scenes.get(item["scene"]["id"], {})
             if scene.get("aoi") == aoi:
                 yield item
 
-    def _whole(self, kind: str, item: dict[str, Any]) -> dict[str, Any]:
-        """A document with all its fields, in the form of that server's lists."""
+    def _complete(self, kind: str, item: dict[str, Any]) -> dict[str, Any]:
+        """Return a document with all fields, in the form of the lists of the Geocube server."""
         state = {"status": "PENDING", "message": "", "RetryCountDown": item.get("retry_count", 0), **item}
         if kind == "scene":
             names = ("id", "source_id", "aoi", "data", "status", "message", "RetryCountDown")

@@ -1,4 +1,4 @@
-"""A server whose disk is full, read-only, broken or slow: what it acknowledges is there, and it comes back by itself."""
+"""Servers on a full, read-only, broken or slow disk keep each acknowledged write and recover without a restart."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> None:
     with FailingDisk(tmp_path_factory.mktemp("probe")) as disk:
         command = disk.command([sys.executable, "-c", ""])
         if subprocess.run(command, capture_output=True, check=False).returncode:
-            pytest.skip("this kernel lets nobody watch what programs write: seccomp with a listener is needed")
+            pytest.skip("this kernel does not support seccomp with a listener, which intercepts write calls")
 
 
 @contextmanager
@@ -56,33 +56,33 @@ def disk_in(folder: Path) -> Iterator[FailingDisk]:
         yield disk
 
 
-class Place(NamedTuple):
-    """A server, and the disk that its store is on."""
+class ServerOnDisk(NamedTuple):
+    """Server and the disk of its store."""
 
     server: LiveServer
     disk: FailingDisk
 
 
 @pytest.fixture(scope="module")
-def shared_place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+def shared_target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerOnDisk]:
     folder = tmp_path_factory.mktemp("failing")
     with disk_in(folder) as disk:
-        with on(disk, folder) as server:
-            yield Place(server, disk)
+        with server_on(disk, folder) as server:
+            yield ServerOnDisk(server, disk)
         with running_on(folder / "disk" / "workflow.duckdb") as engine:
             assert found_wrong(engine) == []
 
 
 @pytest.fixture
-def place(shared_place: Place) -> Iterator[Place]:
-    """One whose disk works."""
-    yield shared_place
-    shared_place.disk.policy = fault_injection.healthy
+def target(shared_target: ServerOnDisk) -> Iterator[ServerOnDisk]:
+    """Server on a healthy disk; the disk is healthy again after the test."""
+    yield shared_target
+    shared_target.disk.policy = fault_injection.healthy
 
 
 @contextmanager
-def on(disk: FailingDisk, tmp_path: Path) -> Iterator[LiveServer]:
-    """A server whose store is on the disk."""
+def server_on(disk: FailingDisk, tmp_path: Path) -> Iterator[LiveServer]:
+    """Run a server with its store on the disk."""
     with live_server(
         tmp_path,
         disk=disk,
@@ -95,33 +95,33 @@ def on(disk: FailingDisk, tmp_path: Path) -> Iterator[LiveServer]:
 
 def client(server: LiveServer) -> httpx.Client:
     headers = {"Authorization": f"token {TOKEN}"}
-    return httpx.Client(base_url=server.url, headers=headers, trust_env=False, timeout=60)
+    return httpx.Client(base_url=server.url, headers=headers, trust_env=False, timeout=300)
 
 
 def names(c: httpx.Client, *, patience: float = 0) -> list[str]:
-    """What can be read, at once or, where DuckDB has to be opened anew, soon."""
+    """Return the names of all AOIs; poll for `patience` seconds while the server reopens its store."""
     deadline = time.monotonic() + patience
-    while (answer := c.get("/aoi/")).status_code == 503 and time.monotonic() < deadline:
+    while (response := c.get("/aoi/")).status_code == 503 and time.monotonic() < deadline:
         time.sleep(0.05)
-    assert answer.status_code == 200, answer.text
-    return [aoi["ID"] for aoi in answer.json()]
+    assert response.status_code == 200, response.text
+    return [aoi["ID"] for aoi in response.json()]
 
 
-def refusal(answer: httpx.Response) -> str:
-    assert answer.status_code == 503, answer.text
-    assert answer.headers["Content-Type"] == "application/problem+json"
-    assert answer.headers["Retry-After"]
-    document = answer.json()
+def refusal(response: httpx.Response) -> str:
+    assert response.status_code == 503, response.text
+    assert response.headers["Content-Type"] == "application/problem+json"
+    assert response.headers["Retry-After"]
+    document = response.json()
     assert document["code"] == "store-unavailable"
     return str(document["detail"])
 
 
 def create_until_there(c: httpx.Client, name: str) -> None:
-    deadline = time.monotonic() + 30
-    while (answer := c.post(f"/aoi/{name}")).status_code == 503:
-        assert time.monotonic() < deadline, answer.text
+    deadline = time.monotonic() + 240
+    while (response := c.post(f"/aoi/{name}")).status_code == 503:
+        assert time.monotonic() < deadline, response.text
         time.sleep(0.05)
-    assert answer.status_code == 204
+    assert response.status_code == 204
 
 
 @pytest.mark.parametrize(
@@ -143,66 +143,66 @@ def create_until_there(c: httpx.Client, name: str) -> None:
     ],
     ids=["full", "read-only", "remounted", "broken"],
 )
-def test_writes_are_refused_with_the_reason_reads_go_on_and_it_recovers(
-    place: Place, policy: Policy, reason: str
+def test_a_failing_disk_refuses_writes_serves_reads_and_recovers(
+    target: ServerOnDisk, policy: Policy, reason: str
 ) -> None:
     kind, is_uncertain = policy.__name__, "not certain" in reason
-    with client(place.server) as c:
+    with client(target.server) as c:
         create_until_there(c, f"before {kind}")
         before = set(names(c))
-        place.disk.policy = policy
+        target.disk.policy = policy
         for number in range(3):
             assert reason in refusal(c.post(f"/aoi/during {kind} {number}")), number
-            assert before <= set(names(c, patience=30 if is_uncertain else 0))
-        place.disk.policy = fault_injection.healthy
+            assert before <= set(names(c, patience=240 if is_uncertain else 0))
+        target.disk.policy = fault_injection.healthy
         create_until_there(c, f"after {kind}")
-        found = set(names(c))
-        assert before | {f"after {kind}"} <= found
-        # what was told to be stored in no way is not; after an error at the sync that is not certain
-        assert found == before | {f"after {kind}"} or is_uncertain
+        stored = set(names(c))
+        assert before | {f"after {kind}"} <= stored
+        # Refused writes are not stored. After a failed sync the outcome is uncertain.
+        assert stored == before | {f"after {kind}"} or is_uncertain
 
 
-def test_readers_do_not_wait_for_a_slow_disk_and_nothing_is_acknowledged_before_it_is_on_it(place: Place) -> None:
+def test_reads_do_not_wait_for_a_sync_and_writes_do(target: ServerOnDisk) -> None:
     reached, may_go_on = threading.Event(), threading.Event()
 
     def held(write: Write) -> int:
         if write.is_sync and write.path.suffix == ".wal":
             reached.set()
-            may_go_on.wait(60)
+            may_go_on.wait(300)
         return 0
 
-    with client(place.server) as c, ThreadPoolExecutor(1) as pool:
+    with client(target.server) as c, ThreadPoolExecutor(1) as pool:
         create_until_there(c, "before slow")
         before = names(c)
-        place.disk.policy = held
+        target.disk.policy = held
         writing = pool.submit(c.post, "/aoi/during slow")
-        assert reached.wait(30)
+        assert reached.wait(300)
         for _ in range(20):
             assert names(c) == before
         assert not writing.done()
         may_go_on.set()
-        assert writing.result(30).status_code == 204
+        assert writing.result(300).status_code == 204
         assert set(names(c)) == {*before, "during slow"}
 
 
-def test_every_acknowledgement_follows_a_sync_of_the_log(place: Place) -> None:
+def test_each_acknowledgement_follows_a_sync_of_the_wal(target: ServerOnDisk) -> None:
     synced = [0]
 
     def counted(write: Write) -> int:
         synced[0] += write.is_sync and write.path.suffix == ".wal"
         return 0
 
-    with client(place.server) as c:
-        place.disk.policy = counted
+    with client(target.server) as c:
+        target.disk.policy = counted
         for number in range(20):
             before = synced[0]
             assert c.post(f"/aoi/a{number}").status_code == 204
             assert synced[0] > before
 
 
-@pytest.mark.parametrize("tries", [1, 3], ids=["once", "again, when it has been opened anew"])
-def test_nothing_follows_what_a_refused_commit_has_left_in_the_log(tmp_path: Path, tries: int) -> None:
-    """DuckDB writes the beginning of a transaction, not its end, and cannot remove it again."""
+@pytest.mark.parametrize("tries", [1, 3], ids=["once", "again-after-reopening"])
+def test_commits_after_a_partial_transaction_in_the_log_survive(tmp_path: Path, tries: int) -> None:
+    """DuckDB writes the first part of a transaction and can neither write the rest nor truncate the log."""
     written = Counter[str]()
 
     def partly(write: Write) -> int:
@@ -211,28 +211,28 @@ def test_nothing_follows_what_a_refused_commit_has_left_in_the_log(tmp_path: Pat
         written[write.call] += 1
         return 0 if write.call.startswith(("write", "pwrite")) and written[write.call] == 1 else errno.ENOSPC
 
-    with disk_in(tmp_path) as disk, on(disk, tmp_path) as server, client(server) as c:
+    with disk_in(tmp_path) as disk, server_on(disk, tmp_path) as server, client(server) as c:
         create_until_there(c, "Fyn")
         disk.policy = partly
         for _ in range(tries):
             refusal(c.post("/aoi/Fyn/scenes", json=[scene(f"s{number}") for number in range(300)]))
-            names(c, patience=30)
+            names(c, patience=240)
         assert written["ftruncate"]
         disk.policy = fault_injection.healthy
         create_until_there(c, "after")
         server.process.kill()
-        server.process.wait(60)
+        server.process.wait(300)
     with running_on(tmp_path / "disk" / "workflow.duckdb") as engine:
         assert found_wrong(engine) == []
         assert {aoi.name for aoi in engine.store.reader.aois()} == {"Fyn", "after"}
 
 
-# ---- at random, under load
+# ---- random faults under load
 
 
 @dataclass
 class Writer:
-    """A client that ingests and reports, and notes what was acknowledged and what it does not know of."""
+    """Client that ingests scenes and records the acknowledged, uncertain and refused ones."""
 
     number: int
     acknowledged: list[str] = field(default_factory=list)
@@ -242,16 +242,16 @@ class Writer:
 
     def write(self, c: httpx.Client, name: str) -> None:
         try:
-            answer = c.post(f"/aoi/W{self.number}/scene", json=scene(name, aoi=f"W{self.number}"))
+            response = c.post(f"/aoi/W{self.number}/scene", json=scene(name, aoi=f"W{self.number}"))
         except httpx.TransportError:
             self.uncertain.add(name)
             return
-        if answer.status_code == 200 or (answer.status_code == 409 and name in self.uncertain):
+        if response.status_code == 200 or (response.status_code == 409 and name in self.uncertain):
             self.acknowledged.append(name)
         else:
-            assert answer.status_code == 503, answer.text
+            assert response.status_code == 503, response.text
             self.refused += 1
-            if "not certain" in answer.text:
+            if "not certain" in response.text:
                 self.uncertain.add(name)
 
     def run(self, server: LiveServer, stop: threading.Event) -> None:
@@ -261,33 +261,41 @@ class Writer:
                 self.write(c, f"s{self.number}-{self.sent}")
 
 
-def _partly(chance: random.Random, policy: Policy) -> Policy:
-    """A fault that begins in the middle of something: after so many calls."""
+def _after_some_calls(chance: random.Random, policy: Policy) -> Policy:
+    """Return a policy that starts to fail after 0 to 7 calls, possibly within a transaction."""
     left = [chance.randrange(8)]
 
-    def late(write: Write) -> int:
+    def delayed(write: Write) -> int:
         left[0] -= 1
         return policy(write) if left[0] < 0 else 0
 
-    return late
+    return delayed
 
 
 def lost(path: Path, writers: list[Writer]) -> list[str]:
-    """What was acknowledged and is not there, or is there though it was refused."""
+    """Return the acknowledged scenes that the store lacks and the refused scenes that it holds."""
     with running_on(path) as engine:
         assert found_wrong(engine) == []
         texts = engine.snapshot().items.values()
-        found: Counter[str] = Counter(item.name for item in texts if item.scene is None)
-    assert max(found.values(), default=1) == 1
-    wanted = {name for writer in writers for name in writer.acknowledged}
-    unsure = {name for writer in writers for name in writer.uncertain}
-    return sorted(wanted - set(found)) + sorted(set(found) - wanted - unsure)
+        stored: Counter[str] = Counter(item.name for item in texts if item.scene is None)
+    assert max(stored.values(), default=1) == 1
+    acknowledged = {name for writer in writers for name in writer.acknowledged}
+    uncertain = {name for writer in writers for name in writer.uncertain}
+    return sorted(acknowledged - set(stored)) + sorted(set(stored) - acknowledged - uncertain)
+
+
+def wait_for(count: Callable[[], int], more: int) -> None:
+    """Wait until a count has grown by `more`."""
+    target, deadline = count() + more, time.monotonic() + 240
+    while count() < target:
+        assert time.monotonic() < deadline, "the writers make no progress"
+        time.sleep(0.005)
 
 
 def fail_at_random(
     disk: FailingDisk, server: LiveServer, writers: list[Writer], chance: random.Random, faults: int
 ) -> None:
-    """Let the disk fail so many times under the writers' load, and the server end at last, perhaps while it does."""
+    """Inject `faults` faults under the load of the writers, then stop or kill the server, possibly during the last one."""
     with client(server) as c:
         for writer in writers:
             c.post(f"/aoi/W{writer.number}")
@@ -296,23 +304,23 @@ def fail_at_random(
         for thread in threads:
             thread.start()
         for fault in range(faults):
-            time.sleep(chance.uniform(0.05, 0.4))
-            disk.policy = _partly(chance, chance.choice(KINDS))
-            time.sleep(chance.uniform(0.05, 0.4))
+            wait_for(lambda: sum(len(writer.acknowledged) for writer in writers), chance.randint(8, 100))
+            disk.policy = _after_some_calls(chance, chance.choice(KINDS))
+            wait_for(lambda: sum(writer.sent for writer in writers), chance.randint(8, 100))
             if fault < faults - 1 or chance.random() < 0.5:
                 disk.policy = fault_injection.healthy
                 create_until_there(c, f"healed {chance.random()}")
     server.process.send_signal(chance.choice([signal.SIGKILL, signal.SIGTERM]))
-    server.process.wait(60)
+    server.process.wait(300)
     stop.set()
     for thread in threads:
-        thread.join(60)
+        thread.join(300)
     disk.policy = fault_injection.healthy
 
 
 @pytest.mark.torture
-@pytest.mark.timeout(effort(300, 7_200))
-def test_faults_at_random_moments_lose_nothing_and_heal(
+@pytest.mark.timeout(effort(3_600, 14_400))
+def test_random_disk_faults_lose_no_acknowledged_write(
     tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
     print(f"WORKFLOW_MONITOR_SEED={SEED}")
@@ -321,11 +329,11 @@ def test_faults_at_random_moments_lose_nothing_and_heal(
     left = FAULTS
     restarts = 0
     while left > 0:
-        some = min(left, 6)
-        with disk_in(tmp_path) as disk, on(disk, tmp_path) as server:
-            fail_at_random(disk, server, writers, chance, some)
+        burst = min(left, 6)
+        with disk_in(tmp_path) as disk, server_on(disk, tmp_path) as server:
+            fail_at_random(disk, server, writers, chance, burst)
         assert lost(path, writers) == []
-        left -= some
+        left -= burst
         restarts += 1
     acknowledged = sum(len(writer.acknowledged) for writer in writers)
     for name, value in (

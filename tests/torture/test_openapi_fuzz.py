@@ -1,6 +1,4 @@
-"""Requests that are made up from the description of the endpoints, valid and not: none breaks the server, and those that are
-refused change nothing.
-"""
+"""Valid and invalid requests generated from the OpenAPI document: no server errors, and refused requests change nothing."""
 
 from __future__ import annotations
 
@@ -31,51 +29,51 @@ from workflow_monitor.server.routes import ROUTES
 
 DOCUMENT = openapi(ROUTES, "/")
 SCHEMA = schemathesis.openapi.from_dict(DOCUMENT)
-OPERATIONS = {one.label: one for one in (found.ok() for found in SCHEMA.get_all_operations())}  # type: ignore[union-attr]
+OPERATIONS = {operation.label: operation for operation in (result.ok() for result in SCHEMA.get_all_operations())}  # type: ignore[union-attr]
 PARAMETERS = {f"{verb.upper()} {route.path}": route.parameters for route in ROUTES for verb in route.operations}
 EXAMPLES = effort(short=6, long=450)
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 HEADERS = {"Authorization": f"token {TOKEN}"}
-#: what is there, so that not every request is about nothing
-THERE = {"aoi": "Fyn", "id": 1, "queue": "processor", "status": "DONE", "lease": "none"}
+#: path parameters of existing items
+EXISTING = {"aoi": "Fyn", "id": 1, "queue": "processor", "status": "DONE", "lease": "none"}
 
 
 class Store:
-    """A server with an AOI, and all that it holds."""
+    """Server with one AOI, and its contents."""
 
     def __init__(self, url: str, http: httpx.Client, session: requests.Session) -> None:
         self._url = url
         self._http = http
         self._session = session
 
-    def answer(self, case: Any) -> Response:
-        """What a request that was made up is answered."""
-        found: Response = case.call(
-            base_url=self._url, session=self._session, headers=HEADERS, allow_redirects=False, timeout=60
+    def send(self, case: Any) -> Response:
+        """Send a generated request."""
+        response: Response = case.call(
+            base_url=self._url, session=self._session, headers=HEADERS, allow_redirects=False, timeout=300
         )
-        return found
+        return response
 
     def changed(self) -> Contents:
-        """What there is after something was allowed to change, once it is filled again."""
+        """Restore the AOI after an allowed change and return the new contents."""
         fill(self._http)
         return contents(self._http)
 
-    def unchanged(self, known: Contents) -> Contents:
-        """What there is now: the same as before, but that leases may have run out."""
-        found = contents(self._http)
-        if found != known:
+    def unchanged(self, before: Contents) -> Contents:
+        """Return the contents; fail if they differ from the previous ones by more than expired leases."""
+        after = contents(self._http)
+        if after != before:
             events = self._http.get("/aoi/Fyn/history").raise_for_status().json()
-            causes = {event["cause"] for event in events if known[0] < event["seq"] <= found[0]}
-            assert causes == {"lease expired"}, "what was refused, or only reads, has changed something"
-        return found
+            causes = {event["cause"] for event in events if before[0] < event["seq"] <= after[0]}
+            assert causes == {"lease expired"}, "a refused request or a read has changed the store"
+        return after
 
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
-    # Without streams: they would not end. What is asked of them is read all the same.
+    # Streams would not end, so the server refuses them after it has parsed the request.
     with (
         live_server(tmp_path_factory.mktemp("generated"), max_streams=0) as server,
-        httpx.Client(base_url=server.url, headers=HEADERS, timeout=60, trust_env=False) as http,
+        httpx.Client(base_url=server.url, headers=HEADERS, timeout=300, trust_env=False) as http,
         requests.Session() as session,
     ):
         session.trust_env = False
@@ -85,15 +83,15 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
 @pytest.mark.torture
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("label", OPERATIONS)
-def test_what_is_made_up_is_answered_well(label: str, store: Store, record_property: Any) -> None:
+def test_generated_requests_get_documented_responses(label: str, store: Store, record_property: Any) -> None:
     operation = OPERATIONS[label]
-    there = {name: THERE[name] for name in PARAMETERS[label]}
+    existing = {name: EXISTING[name] for name in PARAMETERS[label]}
     strategies = [
         operation.as_strategy(generation_mode=mode, path_parameters=path)
         for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE)
-        for path in ([there, None] if there else [None])
+        for path in ([existing, None] if existing else [None])
     ]
-    known = store.changed()
+    contents_before = store.changed()
     sent = 0
 
     @settings(
@@ -105,27 +103,27 @@ def test_what_is_made_up_is_answered_well(label: str, store: Store, record_prope
         suppress_health_check=list(HealthCheck),
     )
     @given(case=st.one_of(strategies))
-    def ask(case: Any) -> None:
-        nonlocal sent, known
+    def check(case: Any) -> None:
+        nonlocal sent, contents_before
         sent += 1
-        answer = store.answer(case)
-        if answer.status_code != 301:
-            case.validate_response(answer, checks=CHECKS)
-        if answer.status_code >= 400:
-            check_problem(answer)
+        response = store.send(case)
+        if response.status_code != 301:
+            case.validate_response(response, checks=CHECKS)
+        if response.status_code >= 400:
+            check_problem(response)
         if operation.method != "get":
-            known = store.changed() if answer.status_code < 300 else store.unchanged(known)
+            contents_before = store.changed() if response.status_code < 300 else store.unchanged(contents_before)
 
-    ask()
+    check()
     if operation.method == "get":
-        store.unchanged(known)
+        store.unchanged(contents_before)
     record_property("requests", sent)
 
 
-def check_problem(answer: Response) -> None:
-    """What must be true of every error."""
-    assert answer.headers["content-type"] == ["application/problem+json"]
-    document = answer.json()
+def check_problem(response: Response) -> None:
+    """Check that an error is a valid problem document and exposes no internals."""
+    assert response.headers["content-type"] == ["application/problem+json"]
+    document = response.json()
     jsonschema.validate(document, {"$ref": "#/components/schemas/Problem", "components": DOCUMENT["components"]})
-    assert document["status"] == answer.status_code
-    assert not [sign for sign in INSIDE if sign in answer.text]
+    assert document["status"] == response.status_code
+    assert not [sign for sign in INSIDE if sign in response.text]

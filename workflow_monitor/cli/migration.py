@@ -23,10 +23,14 @@ def undo_migration(
         typer.echo(f"This needs {error.name}: pip install 'workflow-monitor[postgres]'", err=True)
         raise typer.Exit(1) from None
     if not is_confirmed:
-        typer.confirm("The history, attempts, jobs that are out, footprints and tags will be lost. Go on?", abort=True)
+        typer.confirm("The history, attempts, leased jobs, footprints and tags will be lost. Continue?", abort=True)
     try:
         was_there = undo(store)
     except StoreUnavailable as error:
         typer.echo(escape_control_characters(error.detail), err=True)
         raise typer.Exit(1) from None
-    typer.echo("It was taken away; aoi, scene and tile are as they were." if was_there else "There was nothing of it.")
+    typer.echo(
+        "The tables and columns were removed. The tables aoi, scene and tile are unchanged."
+        if was_there
+        else "The database has no tables or columns of this project."
+    )

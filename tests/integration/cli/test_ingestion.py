@@ -1,4 +1,4 @@
-"""The commands of a terminal, each in a process of its own, against a real server."""
+"""Commands in a terminal, each in its own process, against a Jupyter server."""
 
 from __future__ import annotations
 
@@ -37,160 +37,159 @@ class Terminal:
             "COLUMNS": "100",
         }
 
-    def type(self, *words: str, answer: str = "", expect: int = 0, **variables: str) -> tuple[str, str]:
+    def run(self, *words: str, stdin: str = "", expect: int = 0, **variables: str) -> tuple[str, str]:
         """Run the command and return its stdout and stderr."""
-        ended = subprocess.run(
+        result = subprocess.run(
             [sys.executable, "-m", "workflow_monitor.cli", *words],
-            input=answer,
+            input=stdin,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=300,
             check=False,
             env=self.environment | variables,
             cwd=self._folder,
         )
-        assert ended.returncode == expect, (ended.returncode, ended.stdout, ended.stderr)
-        assert "Traceback" not in ended.stderr
-        assert TOKEN not in ended.stdout + ended.stderr
-        return ended.stdout, ended.stderr
+        assert result.returncode == expect, (result.returncode, result.stdout, result.stderr)
+        assert "Traceback" not in result.stderr
+        assert TOKEN not in result.stdout + result.stderr
+        return result.stdout, result.stderr
 
     def json(self, *words: str, expect: int = 0) -> Any:
-        """The document that the command prints, and nothing else."""
-        said, _ = self.type(*words, "--json", expect=expect)
-        return json.loads(said)
+        """Run the command with `--json` and return the document on stdout."""
+        output, _ = self.run(*words, "--json", expect=expect)
+        return json.loads(output)
 
 
 @pytest.fixture
 def terminal(server: LiveServer, tmp_path: Path) -> Terminal:
-    root = ROOT
     terminal = Terminal(server, tmp_path)
-    terminal.environment["PYTHONPATH"] = os.pathsep.join([str(root), os.environ.get("PYTHONPATH", "")])
+    terminal.environment["PYTHONPATH"] = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
     return terminal
 
 
-def test_aois_are_listed_with_their_numbers(terminal: Terminal) -> None:
-    said, _ = terminal.type("aois")
-    head, first, second = said.splitlines()
+def test_aois_lists_counts_per_aoi(terminal: Terminal) -> None:
+    output, _ = terminal.run("aois")
+    head, first, second = output.splitlines()
     assert head.split() == ["AOI", "status", "progress", "scenes", "tiles", "retry", "failed", "from", "to"]
     assert first.split()[:8] == ["DenmarkS1", "↻", "RETRY", "8%", "4", "20", "1", "0"]
     assert second.split()[:6] == ["DenmarkS2", "◔", "PENDING", "0%", "6", "6"]
-    assert len(terminal.type("aois", "*S2")[0].splitlines()) == 2
+    assert len(terminal.run("aois", "*S2")[0].splitlines()) == 2
     documents = terminal.json("aois")
     assert [one["name"] for one in documents] == ["DenmarkS1", "DenmarkS2"]
     assert documents[0]["scenes"] == {"NEW": 0, "PENDING": 1, "DONE": 2, "RETRY": 1, "FAILED": 0}
 
 
 @pytest.mark.parametrize("width", [40, 60, 100])
-def test_tables_are_no_wider_than_the_terminal(terminal: Terminal, server: LiveServer, width: int) -> None:
+def test_tables_fit_the_terminal_width(terminal: Terminal, server: LiveServer, width: int) -> None:
     name = f"{'long ' * 60}{width}"
     call(server, "POST", f"aoi/{name}")
     for command in (["aois"], ["status", "DenmarkS1"], ["status", name], ["failures", "DenmarkS1"]):
-        said, _ = terminal.type(*command, COLUMNS=str(width))
-        assert said
-        assert max(map(len, said.splitlines())) <= width, said
-    said, _ = terminal.type("failures", "DenmarkS1", COLUMNS=str(200))
-    assert MESSAGE in said
+        output, _ = terminal.run(*command, COLUMNS=str(width))
+        assert output
+        assert max(map(len, output.splitlines())) <= width, output
+    output, _ = terminal.run("failures", "DenmarkS1", COLUMNS=str(200))
+    assert MESSAGE in output
 
 
-def test_names_are_harmless_to_a_terminal(terminal: Terminal, server: LiveServer) -> None:
+def test_names_are_escaped_for_the_terminal(terminal: Terminal, server: LiveServer) -> None:
     from urllib.parse import quote
 
     call(server, "POST", f"aoi/{quote(HOSTILE, safe='')}")
     for command in (["aois"], ["status", HOSTILE]):
-        said, _ = terminal.type(*command, COLUMNS="200")
-        assert not {"\x1b", "\x07", "\u202e"} & set(said)
-        assert r"A\x1b[2J" in said
+        output, _ = terminal.run(*command, COLUMNS="200")
+        assert not {"\x1b", "\x07", "\u202e"} & set(output)
+        assert r"A\x1b[2J" in output
     assert HOSTILE in [one["name"] for one in terminal.json("aois")]
-    _, wrong = terminal.type("status", f"{HOSTILE} not", expect=1)
-    assert not {"\x1b", "\x07", "\u202e"} & set(wrong)
+    _, errors = terminal.run("status", f"{HOSTILE} not", expect=1)
+    assert not {"\x1b", "\x07", "\u202e"} & set(errors)
 
 
-def test_the_status_of_an_aoi(terminal: Terminal) -> None:
-    said, _ = terminal.type("status", "DenmarkS1")
-    assert said.startswith("DenmarkS1  ↻ RETRY\n")
-    assert "1 scenes" in said
+def test_status_prints_an_aoi(terminal: Terminal) -> None:
+    output, _ = terminal.run("status", "DenmarkS1")
+    assert output.startswith("DenmarkS1  ↻ RETRY\n")
+    assert "1 scenes" in output
     assert terminal.json("status", "DenmarkS1")["status"] == "RETRY"
 
 
-def test_failures_are_grouped(terminal: Terminal) -> None:
+def test_failures_prints_groups(terminal: Terminal) -> None:
     (group,) = terminal.json("failures", "DenmarkS1")
     assert (group["count"], group["kind"], group["example"], group["ids"]) == (1, "scene", MESSAGE, [3])
     assert group["since"].endswith("+00:00")
     assert terminal.json("failures", "DenmarkS2") == []
 
 
-def test_an_aoi_is_retried_under_the_name_of_who_asks(terminal: Terminal, server: LiveServer) -> None:
-    said, _ = terminal.type("retry", "DenmarkS1", "--actor", "Åse")
-    assert said == "1 scenes and 0 tiles were retried.\n"
+def test_retry_records_the_actor(terminal: Terminal, server: LiveServer) -> None:
+    output, _ = terminal.run("retry", "DenmarkS1", "--actor", "Åse")
+    assert output == "1 scenes and 0 tiles were retried.\n"
     assert call(server, "GET", "scene/3")["status"] == "PENDING"
     assert call(server, "GET", "aoi/DenmarkS1/history")[-1]["who"] == "Åse"
     assert terminal.json("retry", "DenmarkS1") == {"scenes": 0, "tiles": 0}
 
 
-def test_single_items_are_retried_and_refusals_are_told(terminal: Terminal) -> None:
-    said, wrong = terminal.type("retry", "--scene", "3", "--scene", "4", "--tile", "999", expect=1)
-    assert said == "1 of 3 retried.\n"
-    assert "scene 4: " in wrong
-    assert "tile 999: " in wrong
+def test_retry_of_items_prints_refusals(terminal: Terminal) -> None:
+    output, errors = terminal.run("retry", "--scene", "3", "--scene", "4", "--tile", "999", expect=1)
+    assert output == "1 of 3 retried.\n"
+    assert "scene 4: " in errors
+    assert "tile 999: " in errors
     outcomes = terminal.json("retry", "--scene", "3", "--force")
     assert [one["outcome"] for one in outcomes] == ["done"]
 
 
 @pytest.mark.parametrize("words", [["retry"], ["retry", "DenmarkS1", "--tile", "1"], ["fail"]])
-def test_what_is_meant_has_to_be_said(terminal: Terminal, words: list[str]) -> None:
-    _, wrong = terminal.type(*words, expect=2)
-    assert "--scene" in wrong
+def test_retry_and_fail_require_an_aoi_or_items(terminal: Terminal, words: list[str]) -> None:
+    _, errors = terminal.run(*words, expect=2)
+    assert "--scene" in errors
 
 
-def test_giving_up_asks_first(terminal: Terminal, server: LiveServer) -> None:
-    _, asked = terminal.type("fail", "--scene", "3", answer="n\n", expect=1)
-    assert "Fail 1 scene (3)?" in asked
+def test_fail_asks_for_confirmation(terminal: Terminal, server: LiveServer) -> None:
+    _, prompt = terminal.run("fail", "--scene", "3", stdin="n\n", expect=1)
+    assert "Fail 1 scene (3)?" in prompt
     assert call(server, "GET", "scene/3")["status"] == "RETRY"
-    said, _ = terminal.type("fail", "--scene", "3", answer="y\n")
-    assert said.strip() == "1 of 1 failed."
+    output, _ = terminal.run("fail", "--scene", "3", stdin="y\n")
+    assert output.strip() == "1 of 1 failed."
     assert call(server, "GET", "scene/3")["status"] == "FAILED"
     outcomes = terminal.json("fail", "--tile", "1", "--tile", "2", "--force", "--yes")
     assert [(one["id"], one["outcome"]) for one in outcomes] == [(1, "done"), (2, "done")]
 
 
-def test_watching_ends_with_what_became_of_it(terminal: Terminal, server: LiveServer) -> None:
-    said, _ = terminal.type("watch", "DenmarkS2", "--timeout", "0.5", expect=1)
-    assert "the time is over" in said
-    for number in range(5, 11):
-        call(server, "PUT", f"scene/{number}/fail/force")
+def test_watch_prints_a_summary(terminal: Terminal, server: LiveServer) -> None:
+    output, _ = terminal.run("watch", "DenmarkS2", "--timeout", "0.5", expect=1)
+    assert "timed out after" in output
+    for scene_id in range(5, 11):
+        call(server, "PUT", f"scene/{scene_id}/fail/force")
     summary = terminal.json("watch", "DenmarkS2")
     assert summary["ended"] == "idle"
     assert summary["after"]["scenes"]["FAILED"] == 6
 
 
-def test_an_export_can_be_read(terminal: Terminal, tmp_path: Path) -> None:
+def test_export_writes_parquet_files(terminal: Terminal, tmp_path: Path) -> None:
     files = terminal.json("export", "DenmarkS1", "out")
     assert [Path(file).name for file in files] == ["scenes.parquet", "tiles.parquet", "history.parquet"]
     with duckdb.connect() as connection:
-        numbers = [connection.read_parquet(str(tmp_path / file)).shape[0] for file in files]
-    assert numbers[:2] == [4, 20]
-    assert numbers[2] > 24
+        counts = [connection.read_parquet(str(tmp_path / file)).shape[0] for file in files]
+    assert counts[:2] == [4, 20]
+    assert counts[2] > 24
 
 
-def test_what_goes_wrong_is_a_sentence(terminal: Terminal) -> None:
-    _, wrong = terminal.type("status", "Denmark", expect=1)
-    assert "Denmark" in wrong
+def test_errors_are_printed_without_a_traceback(terminal: Terminal) -> None:
+    _, errors = terminal.run("status", "Denmark", expect=1)
+    assert "Denmark" in errors
     terminal.environment["WORKFLOW_MONITOR_URL"] = "http://127.0.0.1:9/"
-    _, wrong = terminal.type("aois", expect=1)
-    assert "WORKFLOW_MONITOR_URL" in wrong
+    _, errors = terminal.run("aois", expect=1)
+    assert "WORKFLOW_MONITOR_URL" in errors
 
 
-def test_a_wrong_token_is_told_and_not_shown(terminal: Terminal) -> None:
-    _, wrong = terminal.type("aois", expect=1, WORKFLOW_MONITOR_TOKEN="not-the-token")
-    assert "token" in wrong
-    assert "not-the-token" not in wrong
+def test_the_error_for_a_wrong_token_hides_it(terminal: Terminal) -> None:
+    _, errors = terminal.run("aois", expect=1, WORKFLOW_MONITOR_TOKEN="not-the-token")
+    assert "token" in errors
+    assert "not-the-token" not in errors
 
 
-def test_help_waits_for_no_frames(terminal: Terminal) -> None:
+def test_the_cli_does_not_import_pandas(terminal: Terminal) -> None:
     code = (
         "import sys, workflow_monitor.cli; print([n for n in ('pandas', 'geopandas', 'pyarrow') if n in sys.modules])"
     )
-    ended = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=terminal.environment
     )
-    assert ended.stdout == "[]\n"
+    assert result.stdout == "[]\n"

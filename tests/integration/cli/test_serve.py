@@ -31,35 +31,35 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
         yield running
 
 
-def test_it_keeps_ingestions_where_it_is_told(server: LiveServer) -> None:
+def test_serve_uses_the_store_and_the_traits_of_its_arguments(server: LiveServer) -> None:
     with Monitor(server.base_url, token=TOKEN, actor="eva") as m:
         m.create("Fyn")
         assert list(m) == ["Fyn"]
     assert (server.log.parent / "workflow.duckdb").exists()
     answer = httpx.get(f"{server.url}/events", headers=ADDRESS | {"Host": "127.0.0.1"}, trust_env=False)
-    assert answer.status_code == 429, "traits are passed on"
+    assert answer.status_code == 429, "max_streams=0 was ignored"
 
 
 @pytest.mark.parametrize("path", ["lab", "voila", "api/contents", "api/kernels", "api/terminals", "files/x", "tree"])
-def test_nothing_else_is_served(server: LiveServer, path: str) -> None:
+def test_other_extensions_are_not_served(server: LiveServer, path: str) -> None:
     answer = httpx.get(f"{server.base_url}{path}", headers={"Authorization": f"token {TOKEN}"}, trust_env=False)
     assert answer.status_code == 404
 
 
-def test_a_person_is_led_to_the_login_and_from_there_to_the_page(server: LiveServer) -> None:
+def test_a_browser_is_redirected_to_login_and_docs(server: LiveServer) -> None:
     with httpx.Client(trust_env=False, follow_redirects=True) as browser:
         assert browser.get(server.base_url).url.path == "/a/login"
         page = browser.get(server.base_url, params={"token": TOKEN})
         assert (page.status_code, page.url.path) == (200, "/a/workflow-monitor/docs")
 
 
-def test_the_token_is_not_told(server: LiveServer) -> None:
-    told = server.log.read_text()
-    assert "/a/" in told
-    assert TOKEN not in told
+def test_the_log_hides_the_token(server: LiveServer) -> None:
+    log = server.log.read_text()
+    assert "/a/" in log
+    assert TOKEN not in log
 
 
-def test_names_of_other_hosts_are_refused_but_behind_a_proxy(server: LiveServer, tmp_path: Path) -> None:
+def test_foreign_host_names_require_trusted_proxy_headers(server: LiveServer, tmp_path: Path) -> None:
     file = tmp_path / "token"
     file.write_text(f"{TOKEN}\n")
     assert httpx.get(f"{server.url}/", headers=ADDRESS, trust_env=False).status_code == 403
@@ -68,7 +68,7 @@ def test_names_of_other_hosts_are_refused_but_behind_a_proxy(server: LiveServer,
         assert httpx.get(f"{proxied.url}/", headers=ADDRESS, trust_env=False).text == "ingester ok"
 
 
-def test_what_is_missing_for_a_service_of_a_hub_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_incomplete_hub_variables_are_rejected(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in HUB_VARIABLES:
         monkeypatch.delenv(name, raising=False)
     result = CliRunner().invoke(app, ["serve", "--hub"])
@@ -76,7 +76,7 @@ def test_what_is_missing_for_a_service_of_a_hub_is_said(monkeypatch: pytest.Monk
     assert all(name in result.stderr for name in HUB_VARIABLES)
 
 
-def test_when_the_hub_does_not_answer_workers_go_on_and_others_are_told(tmp_path: Path) -> None:
+def test_workers_keep_access_while_the_hub_is_down(tmp_path: Path) -> None:
     hub = {
         "JUPYTERHUB_SERVICE_NAME": "ingestion",
         "JUPYTERHUB_API_TOKEN": "of-the-service-0123456789",
@@ -92,16 +92,16 @@ def test_when_the_hub_does_not_answer_workers_go_on_and_others_are_told(tmp_path
 
 
 def configured(**options: object) -> Config:
-    usual = {"host": None, "port": None, "base_url": None, "store": None, "token": ""}
-    return build_config(**{**usual, "behind_proxy": False, "hub": False, **options})  # type: ignore[arg-type]
+    defaults = {"host": None, "port": None, "base_url": None, "store": None, "token": ""}
+    return build_config(**{**defaults, "behind_proxy": False, "hub": False, **options})  # type: ignore[arg-type]
 
 
-def test_a_service_of_a_hub_is_where_the_hub_says(monkeypatch: pytest.MonkeyPatch) -> None:
-    told = dict.fromkeys(HUB_VARIABLES, "x") | {
+def test_a_hub_service_listens_on_the_address_of_the_hub(monkeypatch: pytest.MonkeyPatch) -> None:
+    variables = dict.fromkeys(HUB_VARIABLES, "x") | {
         "JUPYTERHUB_SERVICE_URL": "http://127.0.0.5:9000",
         "JUPYTERHUB_SERVICE_PREFIX": "/hubs/services/ingestion/",
     }
-    for name, value in told.items():
+    for name, value in variables.items():
         monkeypatch.setenv(name, value)
     server = configured(hub=True, token="ours").ServerApp
     assert (server.ip, server.port, server.base_url) == ("127.0.0.5", 9000, "/hubs/services/ingestion/")

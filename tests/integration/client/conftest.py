@@ -1,4 +1,4 @@
-"""A Monitor over a server with a small ingestion; see `serving`."""
+"""Monitor connected to a server with a small ingestion; see `tests.example_servers`."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def m(server: LiveServer) -> Iterator[Monitor]:
 
 
 @pytest.fixture(autouse=True)
-def _no_surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+def _isolated_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Hide the Jupyter server or hub that runs the tests."""
     for name in ("WORKFLOW_MONITOR_URL", "WORKFLOW_MONITOR_TOKEN", "JPY_PARENT_PID"):
         monkeypatch.delenv(name, raising=False)

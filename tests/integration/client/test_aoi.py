@@ -12,19 +12,19 @@ from workflow_monitor import Monitor
 from workflow_monitor.client.errors import AOIExists, AOINotFound, ConfirmationRequired, InvalidInput, MonitorError
 
 
-def test_the_aois_as_a_table(m: Monitor) -> None:
+def test_aois_returns_a_frame_with_counts(m: Monitor) -> None:
     table = m.aois().set_index("name")
     assert table.index.tolist() == ["DenmarkS1", "DenmarkS2"]
-    one = table.loc["DenmarkS1"]
-    assert (one["status"], one["scenes"], one["tiles"]) == ("RETRY", 4, 20)
-    assert (one["scenes_done"], one["scenes_retry"], one["tiles_new"]) == (2, 1, 10)
-    assert one["first"].isoformat() == "2022-01-11T00:00:00+00:00"
+    row = table.loc["DenmarkS1"]
+    assert (row["status"], row["scenes"], row["tiles"]) == ("RETRY", 4, 20)
+    assert (row["scenes_done"], row["scenes_retry"], row["tiles_new"]) == (2, 1, 10)
+    assert row["first"].isoformat() == "2022-01-11T00:00:00+00:00"
     assert m.aois("*S2")["name"].tolist() == ["DenmarkS2"]
     assert m.aois("Sweden*").empty
     assert list(m.aois("Sweden*").columns) == list(m.aois().columns)
 
 
-def test_names(m: Monitor) -> None:
+def test_lookup_by_name_is_exact(m: Monitor) -> None:
     assert "DenmarkS1" in m
     assert "denmarks1" not in m
     assert m["DenmarkS2"].name == "DenmarkS2"
@@ -37,7 +37,7 @@ def test_names(m: Monitor) -> None:
 
 
 @pytest.mark.parametrize("name", ["a/b", "ø ü", "100%", "a b?c=d&e#f", "'\"<>"])
-def test_names_of_all_sorts(m: Monitor, name: str) -> None:
+def test_names_with_special_characters_round_trip(m: Monitor, name: str) -> None:
     try:
         aoi = m.create(name)
     except InvalidInput:
@@ -49,13 +49,13 @@ def test_names_of_all_sorts(m: Monitor, name: str) -> None:
     assert name not in m
 
 
-def test_an_aoi_is_created_once(m: Monitor) -> None:
+def test_creating_an_existing_aoi_raises(m: Monitor) -> None:
     m.create("Bornholm")
     with pytest.raises(AOIExists):
         m.create("Bornholm")
 
 
-def test_what_is_not_empty_is_deleted_by_its_name_only(m: Monitor) -> None:
+def test_deleting_a_non_empty_aoi_requires_its_name(m: Monitor) -> None:
     for confirm in ("", "yes", "DenmarkS"):
         with pytest.raises(ConfirmationRequired, match="6 scenes and 6 tiles"):
             m["DenmarkS2"].delete(confirm=confirm)
@@ -65,7 +65,7 @@ def test_what_is_not_empty_is_deleted_by_its_name_only(m: Monitor) -> None:
         aoi.refresh()
 
 
-def test_retry(m: Monitor) -> None:
+def test_retry_returns_the_counts_of_scenes_and_tiles(m: Monitor) -> None:
     aoi = m["DenmarkS1"]
     assert aoi.retry() == (1, 0)
     assert aoi.retry() == (0, 0)
@@ -74,7 +74,7 @@ def test_retry(m: Monitor) -> None:
     assert aoi.scenes()["status"].tolist() == ["DONE", "DONE", "PENDING", "PENDING"]
 
 
-def test_rows_of_frames_are_repaired(m: Monitor) -> None:
+def test_retry_and_fail_accept_rows_of_frames(m: Monitor) -> None:
     aoi = m["DenmarkS1"]
     tiles = aoi.tiles()
     outcome = tiles[tiles["scene"].eq(1)].pipe(m.fail, force=True)
@@ -91,12 +91,12 @@ def test_rows_of_frames_are_repaired(m: Monitor) -> None:
         m.retry(tiles[["status"]])
 
 
-def test_failures_are_grouped(m: Monitor, server: LiveServer) -> None:
+def test_failures_are_grouped_by_message_template(m: Monitor, server: LiveServer) -> None:
     ids = m["DenmarkS1"].tiles("PENDING")["id"].tolist()
-    messages = [f"open /tmp/{number}-a/{number}.dim: no such file or directory" for number in ids]
+    messages = [f"open /tmp/{item_id}-a/{item_id}.dim: no such file or directory" for item_id in ids]
     results = [
-        {"type": "tile", "id": number, "status": "RETRY", "message": message}
-        for number, message in zip(ids, messages, strict=True)
+        {"type": "tile", "id": item_id, "status": "RETRY", "message": message}
+        for item_id, message in zip(ids, messages, strict=True)
     ]
     call(server, "POST", "results", results)
     groups = m["DenmarkS1"].failures()
@@ -108,13 +108,13 @@ def test_failures_are_grouped(m: Monitor, server: LiveServer) -> None:
     assert "no such file or directory" in str(m["DenmarkS1"])
 
 
-# --- looks
+# --- displays
 
 HOSTILE = '<img src=x onerror="alert(1)">\n</div><script>alert(2)</script>\u202e&amp;'
 
 
 class Tags(HTMLParser):
-    """The tags and attributes of a piece of HTML."""
+    """Parser that collects the tags and attributes of HTML."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -126,12 +126,12 @@ class Tags(HTMLParser):
         self.attributes |= {name for name, _ in attrs}
 
 
-def test_what_others_wrote_is_shown_and_never_run(m: Monitor, server: LiveServer) -> None:
+def test_html_displays_escape_markup(m: Monitor, server: LiveServer) -> None:
     aoi = m.create("<script>alert(0)</script>")
     ids = aoi.add_scenes({"source_id": HOSTILE, "data": {"tiles": {"T": {}}}, "tiles": {"T": {"data": {}}}})
-    (number,) = ids.values()
-    call(server, "POST", "results", [{"type": "scene", "id": number, "status": "RETRY", "message": HOSTILE}])
-    for shown in (aoi, m, m.scene(number)):
+    (scene_id,) = ids.values()
+    call(server, "POST", "results", [{"type": "scene", "id": scene_id, "status": "RETRY", "message": HOSTILE}])
+    for shown in (aoi, m, m.scene(scene_id)):
         html = shown._repr_html_()
         parser = Tags()
         parser.feed(html)
@@ -141,7 +141,7 @@ def test_what_others_wrote_is_shown_and_never_run(m: Monitor, server: LiveServer
     assert "<script>alert(0)</script>" in str(aoi)
 
 
-def test_plain_text(m: Monitor) -> None:
+def test_text_displays_show_status_and_failures(m: Monitor) -> None:
     lines = str(m["DenmarkS1"]).splitlines()
     assert lines[0].startswith("DenmarkS1")
     assert "RETRY" in lines[0]

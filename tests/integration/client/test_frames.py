@@ -20,7 +20,7 @@ def types(frame: pd.DataFrame) -> dict[str, str]:
     return {str(name): str(kind) for name, kind in frame.dtypes.items()}
 
 
-def test_scenes_are_typed(m: Monitor) -> None:
+def test_scene_frames_have_typed_columns(m: Monitor) -> None:
     scenes = m["DenmarkS1"].scenes()
     assert isinstance(scenes, gpd.GeoDataFrame)
     assert scenes.crs == "EPSG:4326"
@@ -34,7 +34,7 @@ def test_scenes_are_typed(m: Monitor) -> None:
     assert 50 < south < north < 60
 
 
-def test_tiles_know_their_scene_and_the_tile_before(m: Monitor) -> None:
+def test_tile_frames_link_the_scene_and_the_previous_tile(m: Monitor) -> None:
     tiles = m["DenmarkS1"].tiles().set_index("id")
     assert tiles.loc[1, ["scene", "scene_status"]].tolist() == [1, "DONE"]
     assert pd.isna(tiles.loc[1, "previous"])
@@ -44,7 +44,7 @@ def test_tiles_know_their_scene_and_the_tile_before(m: Monitor) -> None:
     assert tiles["status"].cat.categories.tolist() == STATUSES
 
 
-def test_a_status_several_or_a_page(m: Monitor) -> None:
+def test_frames_filter_by_status_and_page(m: Monitor) -> None:
     aoi = m["DenmarkS1"]
     assert aoi.scenes("RETRY")["id"].tolist() == [3]
     assert aoi.scenes(["RETRY", "DONE"])["id"].tolist() == [1, 2, 3]
@@ -57,21 +57,21 @@ def test_a_status_several_or_a_page(m: Monitor) -> None:
 
 def test_an_empty_aoi_has_the_same_columns_and_types(m: Monitor) -> None:
     full, empty = m["DenmarkS1"], m.create("Empty")
-    for of in ("scenes", "tiles", "history"):
-        expected, found = types(getattr(full, of)()), types(getattr(empty, of)())
-        assert {name: kind for name, kind in found.items() if kind != "category"} == {
-            name: kind for name, kind in expected.items() if kind != "category"
+    for name in ("scenes", "tiles", "history"):
+        expected, actual = types(getattr(full, name)()), types(getattr(empty, name)())
+        assert {column: kind for column, kind in actual.items() if kind != "category"} == {
+            column: kind for column, kind in expected.items() if kind != "category"
         }
-        assert list(found) == list(expected)
+        assert list(actual) == list(expected)
     assert types(empty.failures()) == types(full.failures())
     assert empty.scenes().crs == empty.tiles().crs == "EPSG:4326"
     assert empty.scenes()["status"].cat.categories.tolist() == STATUSES
 
 
-def test_arrow_and_json_make_the_same_frames(m: Monitor) -> None:
+def test_arrow_and_json_yield_equal_frames(m: Monitor) -> None:
     aoi = m["DenmarkS1"]
     by_arrow = aoi.scenes(), aoi.tiles()
-    # The interface of a Geocube server is that of ours in JSON.
+    # The Geocube API reads the JSON responses of the same endpoints.
     plain = AOI(GeocubeApi(m._api.connection), aoi.overview)
     by_json = plain.scenes(), plain.tiles()
     for one, other in zip(by_arrow, by_json, strict=True):
@@ -85,7 +85,7 @@ def test_arrow_and_json_make_the_same_frames(m: Monitor) -> None:
         pd.testing.assert_frame_equal(pd.DataFrame(one[shared]), pd.DataFrame(other[shared]))
 
 
-def test_scenes_without_a_footprint_or_a_date_are_there(m: Monitor) -> None:
+def test_frames_include_scenes_without_footprint_or_date(m: Monitor) -> None:
     aoi = m.create("Bare")
     tiles: dict[str, dict[str, object]] = {"T": {"data": {}}}
     bare = {"source_id": "bare", "data": {"tiles": {"T": {}}}, "tiles": tiles}
@@ -98,7 +98,7 @@ def test_scenes_without_a_footprint_or_a_date_are_there(m: Monitor) -> None:
     assert aoi.tiles().geometry.isna().tolist() == scenes.geometry.isna().tolist()
 
 
-def test_tags_and_payload_become_columns_when_they_are_asked_for(m: Monitor) -> None:
+def test_tags_and_payload_become_columns_on_request(m: Monitor) -> None:
     aoi = m["DenmarkS1"]
     scenes = aoi.scenes(tags=["relativeOrbit", "nowhere"], data="graph_name")
     assert scenes["tags.relativeOrbit"].tolist() == ["44"] * 4
@@ -112,7 +112,7 @@ def test_tags_and_payload_become_columns_when_they_are_asked_for(m: Monitor) -> 
         expand(scenes[["id"]], tags=True)
 
 
-def test_the_history_can_be_narrowed(m: Monitor) -> None:
+def test_history_filters_by_item_and_time(m: Monitor) -> None:
     aoi = m["DenmarkS1"]
     events = aoi.history()
     assert events["seq"].is_monotonic_increasing

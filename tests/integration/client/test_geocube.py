@@ -1,4 +1,4 @@
-"""The client speaks with a Geocube workflow server: the recorded conversations, played by a server of the tests."""
+"""Client of a Geocube workflow server, against a server that replays recorded conversations."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from tests.conformance.material import trace_folder, trace_paths
-from tests.trace_server import TOKEN, Recorded, Trace
+from tests.trace_server import TOKEN, ReplayServer, Trace
 from workflow_monitor import Monitor
 from workflow_monitor.client import errors
 from workflow_monitor.client.geocube import GeocubeApi, read_overview
@@ -20,23 +20,23 @@ from workflow_monitor.domain.status import ItemKind, Status
 
 
 @pytest.fixture(scope="module")
-def recorded() -> Iterator[Recorded]:
-    with Recorded() as server:
+def recorded() -> Iterator[ReplayServer]:
+    with ReplayServer() as server:
         yield server
 
 
 @pytest.fixture(scope="module")
-def m(recorded: Recorded) -> Iterator[Monitor]:
-    recorded.forget()
+def m(recorded: ReplayServer) -> Iterator[Monitor]:
+    recorded.reset()
     with Monitor(recorded.url, token=TOKEN) as monitor:
         yield monitor
 
 
 @pytest.fixture(scope="module")
 def all_traces() -> list[Trace]:
-    found = [Trace(path) for path in trace_paths()]
-    assert len(found) == 150
-    return found
+    traces = [Trace(path) for path in trace_paths()]
+    assert len(traces) == 150
+    return traces
 
 
 def api_of(m: Monitor) -> GeocubeApi:
@@ -44,33 +44,33 @@ def api_of(m: Monitor) -> GeocubeApi:
     return m._api
 
 
-def test_such_a_server_is_recognized(m: Monitor, recorded: Recorded) -> None:
+def test_a_geocube_server_is_detected(m: Monitor, recorded: ReplayServer) -> None:
     assert m.kind == "Geocube workflow server"
     assert m.url == recorded.url
 
 
-def test_a_wrong_token_and_none(recorded: Recorded) -> None:
-    for token, said in (("wrong", "invalid token"), (None, "token not found")):
-        with pytest.raises(errors.AccessDenied, match=said):
+def test_wrong_and_missing_tokens_raise(recorded: ReplayServer) -> None:
+    for token, message in (("wrong", "invalid token"), (None, "token not found")):
+        with pytest.raises(errors.AccessDenied, match=message):
             Monitor(recorded.url, token=token)
 
 
-def test_its_jobs_are_not_for_us(m: Monitor) -> None:
+def test_leasing_from_a_geocube_server_raises(m: Monitor) -> None:
     with pytest.raises(errors.NotSupported, match="message broker"):
         m.process("tcp://nowhere:8786", scene=lambda job: None)
 
 
-# ---- every recorded read, answered as it was
+# ---- recorded reads
 
 
-def test_every_recorded_read_is_understood(m: Monitor, recorded: Recorded, all_traces: list[Trace]) -> None:
+def test_recorded_reads_are_parsed(m: Monitor, recorded: ReplayServer, all_traces: list[Trace]) -> None:
     read: dict[str, int] = {}
     for trace in all_traces:
-        recorded.forget()
-        for number, step in enumerate(trace.steps):
+        recorded.reset()
+        for index, step in enumerate(trace.steps):
             recorded.play(step)
             if step.get("request", {}).get("method") == "GET" and step["response"]["status"] == 200:
-                kind = compare(m, unquote(step["request"]["path"]), step["response"]["body"], f"{trace.name} {number}")
+                kind = compare(m, unquote(step["request"]["path"]), step["response"]["body"], f"{trace.name} {index}")
                 read[kind] = read.get(kind, 0) + 1
     assert read["/scene/N/tiles"] > 1000
     assert read["/tile/N"] > 600
@@ -79,34 +79,34 @@ def test_every_recorded_read_is_understood(m: Monitor, recorded: Recorded, all_t
 
 
 def compare(m: Monitor, path: str, body: Any, where: str) -> str:
-    """Return a recorded response, its decoding by the client, and the pattern of its path."""
+    """Compare the client's reading of a path with the recorded response, and return the pattern of the path."""
     api = api_of(m)
-    if found := re.fullmatch(r"/(scene|tile)/(\d+)", path):
-        item = m.scene(int(found[2])) if found[1] == "scene" else m.tile(int(found[2]))
+    if match := re.fullmatch(r"/(scene|tile)/(\d+)", path):
+        item = m.scene(int(match[2])) if match[1] == "scene" else m.tile(int(match[2]))
         assert (item.id, item.source_id, item.status) == (body["id"], body["source_id"], body["status"]), where
         assert (item.message, item.retry_countdown) == (body["message"], body["RetryCountDown"]), where
         assert item.data == body["data"], where
         assert item.attempt is None
-        return f"/{found[1]}/N"
-    if found := re.fullmatch(r"/scene/(\d+)/tiles", path):
-        if found[1] != "0" and body:
-            assert_tiles(m.scene(int(found[1])).tiles(), body, where)
+        return f"/{match[1]}/N"
+    if match := re.fullmatch(r"/scene/(\d+)/tiles", path):
+        if match[1] != "0" and body:
+            assert_tiles(m.scene(int(match[1])).tiles(), body, where)
         return "/scene/N/tiles"
     if path == "/aoi/":
         assert m.names() == [aoi["ID"] for aoi in body], where
         return path
-    if (found := re.fullmatch(r"/aoi/([^/*?]+)", path)) and found[1] in m:
-        overview = m[found[1]].overview
+    if (match := re.fullmatch(r"/aoi/([^/*?]+)", path)) and match[1] in m:
+        overview = m[match[1]].overview
         assert body.startswith(f"Scenes:\n  new:     {overview.scenes[Status.NEW]}\n"), where
         assert f"\nRoot tiles : {overview.root_tiles}\n" in body, where
         assert sum(map(int, re.findall(r"Total: +(\d+)", body))) == overview.scenes.total() + overview.tiles.total()
         return "/aoi/X"
-    if (found := re.fullmatch(r"/aoi/([^/*?]+)/scenes(?:/([A-Z]+))?", path)) and found[1] in m:
-        if found[2] is None or found[2] in set(Status):
-            assert_scenes(m[found[1]].scenes(found[2]), body, where)
+    if (match := re.fullmatch(r"/aoi/([^/*?]+)/scenes(?:/([A-Z]+))?", path)) and match[1] in m:
+        if match[2] is None or match[2] in set(Status):
+            assert_scenes(m[match[1]].scenes(match[2]), body, where)
         return "/aoi/X/scenes"
-    if (found := re.fullmatch(r"/aoi/([^/*?]+)/tiles/([A-Z]+)", path)) and found[1] in m and found[2] in set(Status):
-        table = api.items(ItemKind.TILE, found[1], Status(found[2]))
+    if (match := re.fullmatch(r"/aoi/([^/*?]+)/tiles/([A-Z]+)", path)) and match[1] in m and match[2] in set(Status):
+        table = api.items(ItemKind.TILE, match[1], Status(match[2]))
         assert table["id"].to_pylist() == sorted(tile["id"] for tile in body), where
         return "/aoi/X/tiles/S"
     return "other"
@@ -126,21 +126,21 @@ def assert_tiles(frame: pd.DataFrame, body: list[dict[str, Any]], where: str) ->
     for column, field in (("id", "id"), ("source_id", "source_id"), ("status", "status"), ("message", "message")):
         assert frame[column].tolist() == [tile[field] for tile in expected], where
     for column, field in (("previous", "PreviousID"), ("reference", "ReferenceID")):
-        found = [None if pd.isna(number) else number for number in frame[column]]
-        assert found == [tile[field] for tile in expected], where
+        ids = [None if pd.isna(item_id) else item_id for item_id in frame[column]]
+        assert ids == [tile[field] for tile in expected], where
 
 
 def moment(text: str) -> datetime:
     return datetime.fromisoformat(text).astimezone(UTC)
 
 
-# ---- every recorded state, as frames of a whole AOI
+# ---- recorded states as frames
 
 
-def test_every_recorded_state_arrives_as_frames(m: Monitor, recorded: Recorded, all_traces: list[Trace]) -> None:
+def test_recorded_states_are_read_as_frames(m: Monitor, recorded: ReplayServer, all_traces: list[Trace]) -> None:
     seen = 0
     for trace in all_traces:
-        recorded.forget()
+        recorded.reset()
         for step in trace.steps:
             recorded.play(step)
         states = [step["state"] for step in trace.steps if "state" in step]
@@ -168,26 +168,26 @@ def assert_state(m: Monitor, name: str, state: dict[str, Any], where: str) -> in
     return 1
 
 
-# ---- one ingestion
+# ---- single ingestions
 
 
 @pytest.fixture
-def chains(m: Monitor, recorded: Recorded) -> Monitor:
-    recorded.forget()
+def chains(m: Monitor, recorded: ReplayServer) -> Monitor:
+    recorded.reset()
     for step in Trace(trace_folder() / "chain-fail-root-of-six.json").steps:
         recorded.play(step)
     return m
 
 
 @pytest.fixture
-def granules(m: Monitor, recorded: Recorded) -> Monitor:
-    recorded.forget()
+def granules(m: Monitor, recorded: ReplayServer) -> Monitor:
+    recorded.reset()
     for step in Trace(trace_folder() / "aoi-retry-tiles.json").steps:
         recorded.play(step)
     return m
 
 
-def test_frames_have_the_same_columns_as_ours(granules: Monitor, recorded: Recorded) -> None:
+def test_frames_have_the_columns_of_the_workflow_monitor(granules: Monitor, recorded: ReplayServer) -> None:
     api = api_of(granules)
     name = next(iter(recorded.aois))
     from workflow_monitor.client.frames import item_frame
@@ -200,7 +200,7 @@ def test_frames_have_the_same_columns_as_ours(granules: Monitor, recorded: Recor
     assert tiles["scene_source_id"].isin(scenes["source_id"]).all()
 
 
-def test_squares_of_the_grid_stand_for_footprints(granules: Monitor, recorded: Recorded) -> None:
+def test_footprints_come_from_grid_squares(granules: Monitor, recorded: ReplayServer) -> None:
     from workflow_monitor.client.frames import item_frame
 
     scenes = item_frame(api_of(granules).items(ItemKind.SCENE, next(iter(recorded.aois))), ItemKind.SCENE)
@@ -210,10 +210,10 @@ def test_squares_of_the_grid_stand_for_footprints(granules: Monitor, recorded: R
     assert set(scenes[granule]["geometry_origin"]) == {"mgrs"}
 
 
-def test_what_that_server_cannot_do_is_said(chains: Monitor, recorded: Recorded) -> None:
+def test_unsupported_operations_raise(chains: Monitor, recorded: ReplayServer) -> None:
     api = api_of(chains)
     name = next(iter(recorded.aois))
-    for cannot in (
+    for call in (
         lambda: api.history(name, {}),
         lambda: api.events(name, None, 1),
         lambda: api.retry_aoi(name, force=True),
@@ -221,48 +221,46 @@ def test_what_that_server_cannot_do_is_said(chains: Monitor, recorded: Recorded)
         lambda: api.ingest(name, b"{}", "application/geo+json"),
     ):
         with pytest.raises(errors.NotSupported, match="Geocube workflow server"):
-            cannot()
+            call()
 
 
-def test_an_unknown_aoi_is_not_an_empty_one(chains: Monitor) -> None:
+def test_an_unknown_aoi_raises(chains: Monitor) -> None:
     with pytest.raises(errors.AOINotFound, match="There are"):
         chains["Denmrak"]
 
 
-def test_refusals_without_a_word_are_explained(chains: Monitor, recorded: Recorded) -> None:
-    number = next(iter(recorded.scenes))
-    recorded.answers["PUT", f"/scene/{number}/retry"] = (403, "", b"")
-    with pytest.raises(errors.NotRetriable, match=f"scene {number} is DONE; only from RETRY"):
-        api_of(chains).retry(ItemKind.SCENE, number)
-    recorded.answers["PUT", "/scene/4711/fail"] = (403, "", b"")
+def test_empty_refusals_have_an_explanation(chains: Monitor, recorded: ReplayServer) -> None:
+    scene_id = next(iter(recorded.scenes))
+    recorded.responses["PUT", f"/scene/{scene_id}/retry"] = (403, "", b"")
+    with pytest.raises(errors.NotRetriable, match=f"scene {scene_id} is DONE; only from RETRY"):
+        api_of(chains).retry(ItemKind.SCENE, scene_id)
+    recorded.responses["PUT", "/scene/4711/fail"] = (403, "", b"")
     with pytest.raises(errors.ItemNotFound):
         api_of(chains).fail(ItemKind.SCENE, 4711)
 
 
-def test_every_recorded_refusal_of_a_repair_has_its_error(
-    m: Monitor, recorded: Recorded, all_traces: list[Trace]
-) -> None:
+def test_recorded_refusals_raise_typed_errors(m: Monitor, recorded: ReplayServer, all_traces: list[Trace]) -> None:
     seen: dict[type[Exception] | None, int] = {}
     for trace in all_traces:
-        recorded.forget()
+        recorded.reset()
         for step in trace.steps:
             recorded.play(step)
             path = step.get("request", {}).get("path", "")
-            found = re.fullmatch(r"/(scene|tile)/(\d{1,9})/(retry|fail|force/[A-Z]+)", path)
-            if found is None or step["request"]["method"] != "PUT" or "auth" in step["request"]:
+            match = re.fullmatch(r"/(scene|tile)/(\d{1,9})/(retry|fail|force/[A-Z]+)", path)
+            if match is None or step["request"]["method"] != "PUT" or "auth" in step["request"]:
                 continue
-            raised = repair(m, ItemKind(found[1]), int(found[2]), found[3])
+            raised = repair(m, ItemKind(match[1]), int(match[2]), match[3])
             assert (raised is None) == (step["response"]["status"] == 200), f"{trace.name}: {path}"
             seen[raised] = seen.get(raised, 0) + 1
     assert {None, errors.NotRetriable, errors.InvalidTransition} <= set(seen)
 
 
-def repair(m: Monitor, kind: ItemKind, number: int, action: str) -> type[Exception] | None:
+def repair(m: Monitor, kind: ItemKind, item_id: int, action: str) -> type[Exception] | None:
     try:
         if action in {"retry", "fail"}:
-            getattr(api_of(m), action)(kind, number)
+            getattr(api_of(m), action)(kind, item_id)
         elif action.removeprefix("force/") in set(Status):
-            api_of(m).force(kind, number, Status(action.removeprefix("force/")))
+            api_of(m).force(kind, item_id, Status(action.removeprefix("force/")))
         else:
             return errors.InvalidInput
     except errors.RequestRejected as error:
@@ -271,8 +269,8 @@ def repair(m: Monitor, kind: ItemKind, number: int, action: str) -> type[Excepti
 
 
 def test_an_overview_without_leaves_has_no_dates() -> None:
-    numbers = "".join(f"  {name}:  0\n" for name in ("new", "pending", "done", "retry", "failed", "Total"))
-    text = f"Scenes:\n{numbers}Tiles:\n{numbers}\nRoot tiles : 0\n  From: 2026-11-24\n  To:   0001-01-01\n"
+    counts = "".join(f"  {name}:  0\n" for name in ("new", "pending", "done", "retry", "failed", "Total"))
+    text = f"Scenes:\n{counts}Tiles:\n{counts}\nRoot tiles : 0\n  From: 2026-11-24\n  To:   0001-01-01\n"
     overview = read_overview("Fyn", Status.NEW, text)
     assert (overview.root_tiles, overview.first, overview.last) == (0, None, None)
     with pytest.raises(errors.UnexpectedResponse):

@@ -20,7 +20,7 @@ from tests.server_process import TOKEN, LiveServer, live_server
 from workflow_monitor.client import Monitor
 from workflow_monitor.client.errors import MonitorError
 
-#: clears a terminal, sets its title, turns text round; a formula; markup
+#: formula, markup, and sequences that clear a terminal, set its title and reverse text
 NAME = "=1+1\x1b[2J\x1b]0;owned\x07\u202e\r\n<script>alert(0)</script>\"',;"
 MESSAGE = "@SUM(A1)\x9b2J\n<img src=x onerror=alert(1)>\x00".replace("\x00", "\x7f")
 CONTROLS = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
@@ -33,32 +33,32 @@ def server(example_servers: Servers) -> LiveServer:
 
 @pytest.fixture
 def hostile(server: LiveServer) -> SimpleNamespace:
-    """An AOI with a scene and a tile of hostile names, of which the scene has failed with a hostile message."""
+    """AOI, scene and tile with hostile names; the scene has FAILED with a hostile message."""
     m = Monitor(server.base_url, token=TOKEN)
     aoi = m.create(NAME)
     data = {"date": "2022-01-04T00:00:00Z", "tiles": {NAME: {}}, "tags": {NAME: NAME}}
-    (number,) = aoi.add_scenes({"source_id": NAME, "data": data, "tiles": {NAME: {"data": {}}}}).values()
-    call(server, "POST", "results", [{"type": "scene", "id": number, "status": "FAILED", "message": MESSAGE}])
-    return SimpleNamespace(m=m, aoi=m[NAME], number=number, server=server)
+    (scene_id,) = aoi.add_scenes({"source_id": NAME, "data": data, "tiles": {NAME: {"data": {}}}}).values()
+    call(server, "POST", "results", [{"type": "scene", "id": scene_id, "status": "FAILED", "message": MESSAGE}])
+    return SimpleNamespace(m=m, aoi=m[NAME], scene_id=scene_id, server=server)
 
 
-def test_in_a_terminal(hostile: SimpleNamespace) -> None:
+def test_terminal_output_has_no_control_characters(hostile: SimpleNamespace) -> None:
     m, aoi = hostile.m, hostile.aoi
     with pytest.raises(MonitorError) as unknown:
-        m[f"{NAME}?".replace("?", " not there")]
-    with pytest.raises(MonitorError) as misfit:
+        m[f"{NAME} not there"]
+    with pytest.raises(MonitorError) as rejected:
         aoi.add_scenes({"source_id": NAME, NAME: NAME, "tiles": {NAME: {NAME: 1}}})
-    item = m.scene(hostile.number)
+    item = m.scene(hostile.scene_id)
     panel = aoi.panels.summary()
     texts = [str(aoi), repr(aoi), str(m), repr(m), str(item), repr(item), repr(panel)]
-    texts += [str(unknown.value), str(misfit.value), panel._repr_mimebundle_()[0]["text/plain"]]
+    texts += [str(unknown.value), str(rejected.value), panel._repr_mimebundle_()[0]["text/plain"]]
     texts += [str(aoi.watch(timeout=0, progress=False))]
     for text in texts:
         assert not CONTROLS.search(text), text
     assert r"\x1b[2J" in str(aoi)
 
 
-def test_in_what_panels_leave_in_a_saved_notebook(hostile: SimpleNamespace) -> None:
+def test_static_panels_escape_markup(hostile: SimpleNamespace) -> None:
     for name in ("summary", "map", "graph", "failures", "timeline", "dashboard"):
         bundle = getattr(hostile.aoi.panels, name)()._repr_mimebundle_()
         assert bundle is not None
@@ -69,7 +69,7 @@ def test_in_what_panels_leave_in_a_saved_notebook(hostile: SimpleNamespace) -> N
         assert "&lt;script&gt;" in bundle[0]["text/html"]
 
 
-def test_in_tables(hostile: SimpleNamespace) -> None:
+def test_frames_keep_the_text_unchanged(hostile: SimpleNamespace) -> None:
     tables: list[pd.DataFrame] = [hostile.aoi.scenes(), hostile.aoi.tiles(), hostile.aoi.history()]
     for table in tables:
         columns = [column for column in ("source_id", "message", "name") if column in table]
@@ -80,11 +80,10 @@ def test_in_tables(hostile: SimpleNamespace) -> None:
     assert tables[0]["message"].tolist() == [MESSAGE]
 
 
-def test_in_answers(hostile: SimpleNamespace) -> None:
-    """No answer with a name in it is a page, and no browser may take it for one."""
+def test_responses_are_never_rendered_as_html(hostile: SimpleNamespace) -> None:
     headers = {"Authorization": f"token {TOKEN}"}
     name = quote(NAME, safe="")
-    with httpx.Client(base_url=hostile.server.url, headers=headers, timeout=60, trust_env=False) as http:
+    with httpx.Client(base_url=hostile.server.url, headers=headers, timeout=300, trust_env=False) as http:
         for path in ("", "/scenes", "/tiles?format=geojson", "/dot", "/dot?format=svg", "/history", "/failures", "/x"):
             for accept in ("*/*", "text/html"):
                 answer = http.get(f"/aoi/{name}{path}", headers={"Accept": accept})
@@ -98,20 +97,20 @@ def test_in_answers(hostile: SimpleNamespace) -> None:
         assert "alert(0)" not in http.get("/docs").text
 
 
-def asked_raw(server: LiveServer, path: bytes, more: bytes = b"") -> None:
+def send_raw(server: LiveServer, path: bytes, more: bytes = b"") -> None:
     address = ("127.0.0.1", httpx.URL(server.base_url).port or 80)
-    with socket.create_connection(address, timeout=30) as connection:
+    with socket.create_connection(address, timeout=300) as connection:
         head = b"Host: 127.0.0.1\r\nConnection: close\r\nAuthorization: token " + TOKEN.encode()
         connection.sendall(b"GET " + path + b" HTTP/1.1\r\n" + head + b"\r\n" + more + b"\r\n")
         while connection.recv(65536):
             pass
 
 
-def test_in_the_log(tmp_path: Path) -> None:
+def test_log_lines_stay_single_lines(tmp_path: Path) -> None:
     hostile: dict[str, Any] = {"source_id": NAME, "aoi": NAME, NAME: NAME}
     with live_server(tmp_path, arguments=["--debug"]) as server:
         headers = {"Authorization": f"token {TOKEN}", "X-Workflow-Monitor-Actor": quote(NAME)}
-        with httpx.Client(base_url=server.url, headers=headers, timeout=60, trust_env=False) as http:
+        with httpx.Client(base_url=server.url, headers=headers, timeout=300, trust_env=False) as http:
             name = quote(NAME, safe="")
             http.post(f"/aoi/{name}")
             for method, path in (("GET", f"/aoi/{name}/x"), ("POST", f"/aoi/{name}/scene"), ("GET", f"/{name}")):
@@ -123,7 +122,7 @@ def test_in_the_log(tmp_path: Path) -> None:
             b"/workflow-monitor/aoi/\x1b]0;owned\x07",
             b"/workflow-monitor/aoi/a",
         ):
-            asked_raw(server, raw, agent)
+            send_raw(server, raw, agent)
     log = server.log.read_bytes()
     assert b"/workflow-monitor/" in log
     assert b"\x07" not in log

@@ -9,7 +9,7 @@ from workflow_monitor.client import Scene, Tile
 from workflow_monitor.client.errors import InvalidTransition, ItemNotFound, MonitorError, NotRetriable
 
 
-def test_a_scene(m: Monitor) -> None:
+def test_scene_properties(m: Monitor) -> None:
     scene = m.scene(3)
     assert (scene.id, scene.aoi, scene.status) == (3, "DenmarkS1", "RETRY")
     assert scene.message.startswith("ProcessScene")
@@ -20,7 +20,7 @@ def test_a_scene(m: Monitor) -> None:
     assert scene.tiles()["scene"].tolist() == [3] * 5
 
 
-def test_a_tile(m: Monitor) -> None:
+def test_tile_properties(m: Monitor) -> None:
     tile = m.tile(11)
     assert tile.previous is not None
     assert m.tile(tile.previous).previous is None
@@ -28,15 +28,15 @@ def test_a_tile(m: Monitor) -> None:
     assert tile.date == tile.scene.date
 
 
-@pytest.mark.parametrize("number", [0, 999, 2**63 - 1])
-def test_ids_that_are_not_there(m: Monitor, number: int) -> None:
+@pytest.mark.parametrize("item_id", [0, 999, 2**63 - 1])
+def test_unknown_ids_raise(m: Monitor, item_id: int) -> None:
     with pytest.raises(ItemNotFound):
-        m.scene(number)
+        m.scene(item_id)
     with pytest.raises(ItemNotFound):
-        m.tile(number)
+        m.tile(item_id)
 
 
-def test_retry_fail_and_force(m: Monitor) -> None:
+def test_retry_fail_and_force_change_the_status(m: Monitor) -> None:
     scene = m.scene(3)
     assert scene.retry().status == "PENDING"
     with pytest.raises(NotRetriable, match="force"):
@@ -49,7 +49,7 @@ def test_retry_fail_and_force(m: Monitor) -> None:
     assert [event for event in scene.history()["cause"].tolist() if event != "ingest"][-1] != "result"
 
 
-def test_a_tile_that_is_given_up_lets_the_next_one_go(m: Monitor) -> None:
+def test_failing_a_tile_unlinks_its_successor(m: Monitor) -> None:
     tile = m.tile(11)
     assert tile.previous is not None
     before = m.tile(tile.previous)
@@ -58,18 +58,18 @@ def test_a_tile_that_is_given_up_lets_the_next_one_go(m: Monitor) -> None:
     assert tile.refresh().previous is None
 
 
-def test_an_unknown_status_is_said_before_anything_is_sent(m: Monitor) -> None:
+def test_an_unknown_status_raises_before_a_request(m: Monitor) -> None:
     with pytest.raises(Exception, match="'LOST' is not a status"):
         m.scene(3).force("LOST")
     assert m.scene(3).status == "RETRY"
 
 
-def test_the_person_is_in_the_events(m: Monitor) -> None:
+def test_events_record_the_actor(m: Monitor) -> None:
     m.scene(3).retry()
     assert m.scene(3).history()["who"].tolist()[-1] == "Åse Ørsted"
 
 
-def test_items_name_themselves(m: Monitor) -> None:
+def test_items_have_descriptive_representations(m: Monitor) -> None:
     scene, tile = m.scene(3), m.tile(1)
     assert m.retry([scene])["outcome"].tolist() == ["done"]
     assert repr(tile) == "<Tile 1 PENDING A44_IW1_8951>"
@@ -79,6 +79,6 @@ def test_items_name_themselves(m: Monitor) -> None:
     assert "RETRY" in m.scene(3).__class__(m._api, {**scene._document, "status": "RETRY"})._repr_html_()
 
 
-def test_numbers_only(m: Monitor) -> None:
+def test_ids_must_be_integers(m: Monitor) -> None:
     with pytest.raises((MonitorError, ValueError)):
         m.scene("../aoi")  # type: ignore[arg-type]

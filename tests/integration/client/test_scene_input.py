@@ -31,7 +31,7 @@ def aoi(m: Monitor) -> AOI:
     return m.create("Bornholm")
 
 
-def test_a_catalogue(m: Monitor) -> None:
+def test_add_scenes_accepts_a_catalogue_file(m: Monitor) -> None:
     aoi = m.create("DenmarkDemo")
     path = DATA / "tiles.json"
     features = json.loads(path.read_text())["features"]
@@ -43,31 +43,31 @@ def test_a_catalogue(m: Monitor) -> None:
     assert scenes.geometry.notna().all()
 
 
-def test_a_catalogue_that_was_read_before(m: Monitor) -> None:
+def test_add_scenes_accepts_a_parsed_catalogue(m: Monitor) -> None:
     value = json.loads((DATA / "tiles.json").read_text())
     assert len(m.create("DenmarkDemo").add_scenes(value)) == len(value["features"])
 
 
-def test_a_catalogue_of_another_aoi(aoi: AOI) -> None:
+def test_a_catalogue_of_another_aoi_is_rejected(aoi: AOI) -> None:
     with pytest.raises(InvalidInput, match="expected 'Bornholm' as in the path, found 'DenmarkDemo'"):
         aoi.add_scenes(DATA / "tiles.json")
 
 
 @pytest.mark.parametrize("name", ["scenes.json", "scenes.ndjson", "scenes.JSONL"])
-def test_files(aoi: AOI, tmp_path: Path, name: str) -> None:
+def test_add_scenes_accepts_files(aoi: AOI, tmp_path: Path, name: str) -> None:
     documents = [{"aoi": "Bornholm", **document(name)} for name in ("a", "bé")]
     lines = "\n".join(json.dumps(one, ensure_ascii=False) for one in documents)
     (tmp_path / name).write_text(json.dumps(documents) if name == "scenes.json" else lines, encoding="utf-8")
     assert list(aoi.add_scenes(str(tmp_path / name))) == ["a", "bé"]
 
 
-def test_one_document_and_a_list(aoi: AOI) -> None:
+def test_add_scenes_accepts_one_document_or_a_list(aoi: AOI) -> None:
     assert list(aoi.add_scenes(document("a"))) == ["a"]
     assert list(aoi.add_scenes([document("b"), document("c")])) == ["b", "c"]
     assert aoi.overview.scenes.total() == 3
 
 
-def test_a_frame_in_another_crs(aoi: AOI) -> None:
+def test_a_frame_in_another_crs_is_reprojected(aoi: AOI) -> None:
     frame = gpd.GeoDataFrame(
         {
             "source_id": ["S2A_1", "S2A_2"],
@@ -88,7 +88,7 @@ def test_a_frame_in_another_crs(aoi: AOI) -> None:
     assert aoi.tiles()["source_id"].tolist() == ["33UVB", "33UWB", "S2A_2"]
 
 
-def test_scenes_of_one_ingestion_are_added_to_another(m: Monitor, aoi: AOI) -> None:
+def test_scene_frames_are_copied_to_another_aoi(m: Monitor, aoi: AOI) -> None:
     scenes = m["DenmarkS1"].scenes()
     aoi.add_scenes(scenes[["source_id", "data", "geometry"]])
     copied = aoi.scenes()
@@ -97,7 +97,7 @@ def test_scenes_of_one_ingestion_are_added_to_another(m: Monitor, aoi: AOI) -> N
     assert copied.geometry.geom_equals(scenes.geometry).all()
 
 
-BAD: dict[str, Callable[[Path], Any]] = {
+INVALID: dict[str, Callable[[Path], Any]] = {
     "no such file": lambda folder: folder / "nothing.json",
     "a folder": lambda folder: folder,
     "nothing": lambda _: [],
@@ -112,21 +112,21 @@ BAD: dict[str, Callable[[Path], Any]] = {
 }
 
 
-@pytest.mark.parametrize("what", BAD)
-def test_what_is_no_scene(aoi: AOI, tmp_path: Path, what: str) -> None:
+@pytest.mark.parametrize("case", INVALID)
+def test_invalid_scenes_are_rejected(aoi: AOI, tmp_path: Path, case: str) -> None:
     with pytest.raises(InvalidInput):
-        aoi.add_scenes(BAD[what](tmp_path))
+        aoi.add_scenes(INVALID[case](tmp_path))
     assert aoi.refresh().overview.scenes.total() == 0
 
 
-def test_a_file_that_is_not_json_is_named(aoi: AOI, tmp_path: Path) -> None:
+def test_the_error_names_an_invalid_json_file(aoi: AOI, tmp_path: Path) -> None:
     path = tmp_path / "scenes.json"
     path.write_text("<html>")
     with pytest.raises(InvalidInput, match=r"scenes\.json is not JSON"):
         aoi.add_scenes(path)
 
 
-def test_all_or_none(aoi: AOI) -> None:
+def test_a_rejected_batch_adds_no_scene(aoi: AOI) -> None:
     aoi.add_scenes(document("a"))
     with pytest.raises(SceneExists):
         aoi.add_scenes([document("b"), document("a")])

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fake_server import Request, Scripted, answer
+from tests.fake_server import Request, ScriptedServer, response
 from tests.server_process import free_port
 from workflow_monitor import Monitor
 from workflow_monitor.client.errors import MonitorError, ServerNotFound
@@ -28,7 +28,7 @@ HUB = {
 }
 
 
-def test_a_token_shows_itself_when_it_is_asked_to_only() -> None:
+def test_only_reveal_returns_the_token() -> None:
     secret = Secret(f" {TOKEN}\n")
     assert secret.reveal() == TOKEN
     shown = [repr(secret), str(secret), f"{secret}", f"{[secret]}", str({"token": secret})]
@@ -36,17 +36,17 @@ def test_a_token_shows_itself_when_it_is_asked_to_only() -> None:
     assert all(HIDDEN in one for one in shown)
 
 
-def test_a_token_is_hidden_in_texts_of_others() -> None:
+def test_hide_masks_the_token_in_text() -> None:
     assert Secret(TOKEN).hide(f"Bearer {TOKEN} and {TOKEN}") == f"Bearer {HIDDEN} and {HIDDEN}"
     assert Secret("").hide("as it was") == "as it was"
     assert not Secret("  ")
 
 
-def test_tokens_are_not_taken_along(m: Monitor) -> None:
-    for thing in (Secret(TOKEN), m, m["DenmarkS1"], m.scene(1)):
-        for take in (pickle.dumps, copy.deepcopy):
+def test_objects_with_a_token_cannot_be_pickled_or_copied(m: Monitor) -> None:
+    for value in (Secret(TOKEN), m, m["DenmarkS1"], m.scene(1)):
+        for copier in (pickle.dumps, copy.deepcopy):
             with pytest.raises(TypeError):
-                take(thing)
+                copier(value)
 
 
 @pytest.mark.parametrize(
@@ -60,14 +60,14 @@ def test_tokens_are_not_taken_along(m: Monitor) -> None:
         ("http://h/?other=1", "http://h/", None),
     ],
 )
-def test_what_a_browser_shows_is_an_address_and_a_token(pasted: str, url: str, token: str | None) -> None:
+def test_split_address_extracts_the_token(pasted: str, url: str, token: str | None) -> None:
     base, secret = split_address(pasted)
     assert base == url
     assert (secret.reveal() if secret else None) == token
 
 
 @pytest.mark.parametrize("pasted", [f"http://eva:{TOKEN}@h/", f"ftp://h/?token={TOKEN}", f"http:///?token={TOKEN}"])
-def test_an_address_that_is_none_is_not_quoted(pasted: str) -> None:
+def test_the_error_for_an_invalid_address_hides_the_token(pasted: str) -> None:
     with pytest.raises(MonitorError) as caught:
         split_address(pasted)
     assert TOKEN not in str(caught.value)
@@ -76,20 +76,22 @@ def test_an_address_that_is_none_is_not_quoted(pasted: str) -> None:
 # ---- errors of discovery
 
 
-def told_with_variables(error: BaseException) -> str:
-    """An exception as a verbose traceback has it: with the variables of our frames."""
-    told = traceback.TracebackException.from_exception(error, capture_locals=True)
-    told.stack = traceback.StackSummary.from_list([one for one in told.stack if "/workflow_monitor/" in one.filename])
-    seen = "".join(told.format())
-    assert "environment = " in seen, "the variables are looked at"
-    return seen
+def verbose_traceback(error: BaseException) -> str:
+    """Return a traceback with the local variables of the package's frames."""
+    report = traceback.TracebackException.from_exception(error, capture_locals=True)
+    report.stack = traceback.StackSummary.from_list(
+        [frame for frame in report.stack if "/workflow_monitor/" in frame.filename]
+    )
+    text = "".join(report.format())
+    assert "environment = " in text, "the traceback has no local variables"
+    return text
 
 
 @pytest.mark.parametrize("where", ["the variable", "the address", "the hub", "a file"])
-def test_no_token_is_in_what_was_looked_at(where: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_discovery_errors_hide_the_token(where: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(tmp_path))
     url = f"http://127.0.0.1:{free_port()}/"
-    told = {"pid": os.getpid(), "url": url, "token": TOKEN}
+    server = {"pid": os.getpid(), "url": url, "token": TOKEN}
     variables = {
         "the variable": {"WORKFLOW_MONITOR_URL": url, "WORKFLOW_MONITOR_TOKEN": TOKEN},
         "the address": {"WORKFLOW_MONITOR_URL": f"{url}lab?token={TOKEN}"},
@@ -99,10 +101,10 @@ def test_no_token_is_in_what_was_looked_at(where: str, monkeypatch: pytest.Monke
     for name, value in variables[where].items():
         monkeypatch.setenv(name, value)
     if where == "a file":
-        (tmp_path / f"jpserver-{os.getpid()}.json").write_text(json.dumps(told))
+        (tmp_path / f"jpserver-{os.getpid()}.json").write_text(json.dumps(server))
     with pytest.raises(ServerNotFound, match=url) as caught:
         Monitor(retries=0)
-    assert TOKEN not in told_with_variables(caught.value)
+    assert TOKEN not in verbose_traceback(caught.value)
 
 
 # ---- choice of the token
@@ -113,48 +115,48 @@ def token_for(url: str, environment: Mapping[str, str], runtime: Path = Path("/n
     return secret.reveal() if secret else None
 
 
-def test_a_token_without_an_address_is_for_whom_a_person_names() -> None:
-    assert token_for("https://host.example.org/", {"WORKFLOW_MONITOR_TOKEN": "told"}) == "told"
+def test_a_token_without_a_url_applies_to_an_explicit_address() -> None:
+    assert token_for("https://host.example.org/", {"WORKFLOW_MONITOR_TOKEN": "configured"}) == "configured"
 
 
 @pytest.mark.parametrize("announced", ["http://h:8888/", "http://h:8888/user/eva/lab", "h:8888"])
-def test_a_token_with_an_address_is_for_that_server(announced: str) -> None:
-    told = {"WORKFLOW_MONITOR_URL": announced, "WORKFLOW_MONITOR_TOKEN": "told"}
-    assert token_for("http://h:8888/user/eva/", told) == "told"
+def test_a_token_with_a_url_applies_only_to_that_server(announced: str) -> None:
+    variables = {"WORKFLOW_MONITOR_URL": announced, "WORKFLOW_MONITOR_TOKEN": "configured"}
+    assert token_for("http://h:8888/user/eva/", variables) == "configured"
     for other in ("http://h:8889/", "https://h:8888/", "http://h.example.org:8888/"):
-        assert token_for(other, told) is None
+        assert token_for(other, variables) is None
 
 
-def test_a_running_server_has_its_own_token(tmp_path: Path) -> None:
+def test_a_running_server_uses_the_token_of_its_runtime_file(tmp_path: Path) -> None:
     url = "http://127.0.0.1:8888/user/eva/"
     file = tmp_path / f"jpserver-{os.getpid()}.json"
     file.write_text(json.dumps({"pid": os.getpid(), "url": url, "token": "own"}))
-    told = {"WORKFLOW_MONITOR_TOKEN": "told"}
-    assert token_for(url, told, tmp_path) == "own"
-    assert token_for(f"{url}workflow-monitor/", told, tmp_path) == "own"
+    variables = {"WORKFLOW_MONITOR_TOKEN": "configured"}
+    assert token_for(url, variables, tmp_path) == "own"
+    assert token_for(f"{url}workflow-monitor/", variables, tmp_path) == "own"
     # Explicit URL and token variables belong together.
-    assert token_for(url, {**told, "WORKFLOW_MONITOR_URL": url}, tmp_path) == "told"
-    assert token_for(url, {**told, "WORKFLOW_MONITOR_URL": "http://127.0.0.1:9999/"}, tmp_path) == "own"
+    assert token_for(url, {**variables, "WORKFLOW_MONITOR_URL": url}, tmp_path) == "configured"
+    assert token_for(url, {**variables, "WORKFLOW_MONITOR_URL": "http://127.0.0.1:9999/"}, tmp_path) == "own"
     for other in ("http://127.0.0.1:8889/user/eva/", "http://127.0.0.1:8888/user/evan/", "https://127.0.0.1:8888/"):
         assert token_for(other, {}, tmp_path) is None
 
 
-def test_the_token_of_a_hub_is_for_the_server_of_its_user() -> None:
+def test_a_hub_token_applies_only_to_the_server_of_its_user() -> None:
     assert token_for("http://127.0.0.1:8888/user/eva/", HUB) == "of-the-hub"
     for other in ("http://127.0.0.1:9999/user/eva/", "http://127.0.0.1:8888/user/evan/", "http://h/user/eva/"):
         assert token_for(other, HUB) is None
         assert token_for(other, {**HUB, "JUPYTERHUB_SERVICE_PREFIX": "/user/eva"}) is None
 
 
-def test_a_token_does_not_follow_to_another_server() -> None:
-    with Scripted(lambda _: "") as other:
+def test_a_redirect_to_another_server_drops_the_token() -> None:
+    with ScriptedServer(lambda _: "") as other:
 
         def elsewhere(request: Request) -> bytes | str:
-            return answer("", 302, "", Location=f"{other.url}taken") if "/aoi/" in request.path else ""
+            return response("", 302, "", Location=f"{other.url}redirected") if "/aoi/" in request.path else ""
 
-        with Scripted(elsewhere) as first, Monitor(first.url, token=TOKEN, retries=0) as m:
+        with ScriptedServer(elsewhere) as first, Monitor(first.url, token=TOKEN, retries=0) as m:
             with pytest.raises(MonitorError):
                 m["DenmarkS1"]
             assert first.requests[-1].headers["authorization"] == f"Bearer {TOKEN}"
-        assert [request.path for request in other.requests] == ["/taken"]
+        assert [request.path for request in other.requests] == ["/redirected"]
         assert TOKEN not in str(other.requests)

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.example_servers import TOKEN, call
-from tests.fake_server import Scripted, answer
+from tests.fake_server import ScriptedServer, response
 from tests.server_process import LiveServer, live_server
 from workflow_monitor import Monitor
 from workflow_monitor.client import watch
@@ -138,11 +138,11 @@ def test_watch_continues_after_a_restart_of_the_server(
 
 
 @pytest.mark.parametrize("patience", [300.0, 0.0])
-def test_watch_tolerates_503_for_its_patience(patience: float) -> None:
+def test_watch_tolerates_503_within_its_patience(patience: float) -> None:
     problem = '{"code":"store-unavailable","detail":"The server is shutting down."}'
-    away = answer(problem, 503, "application/problem+json")
-    replies = [answer(WORKING), away, away, answer(IDLE)]
-    with Scripted(lambda _: replies.pop(0)) as server:
+    away = response(problem, 503, "application/problem+json")
+    replies = [response(WORKING), away, away, response(IDLE)]
+    with ScriptedServer(lambda _: replies.pop(0)) as server:
         connection = Transport(
             f"{server.url}workflow-monitor/", Secret(TOKEN), timeout=5, patience=RetryPolicy(0, 0.001)
         )

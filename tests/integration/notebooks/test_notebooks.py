@@ -1,8 +1,6 @@
-"""The notebooks run, each in a kernel of the demo's own server, as a person runs them."""
+"""The notebooks run without errors, each in a kernel of the demo server."""
 
 from __future__ import annotations
-
-from tests.paths import ROOT
 
 import os
 import re
@@ -24,6 +22,7 @@ from jupyter_client.blocking.client import BlockingKernelClient
 from PIL import Image
 
 from tests.kernels import execute, kernel_of
+from tests.paths import ROOT
 from workflow_monitor.client import STATUS_COLORS
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -33,14 +32,14 @@ EXAMPLE = "NorthernEuropeS1"
 
 @dataclass
 class Demo:
-    """A running demo."""
+    """URL and runtime directory of a running demo."""
 
     url: str
     runtime: Path
 
     def request(self, method: str, path: str, body: object = None) -> Any:
         headers = {"Authorization": f"token {TOKEN}"}
-        answer = httpx.request(method, self.url + path, json=body, headers=headers, timeout=30, trust_env=False)
+        answer = httpx.request(method, self.url + path, json=body, headers=headers, timeout=300, trust_env=False)
         answer.raise_for_status()
         return answer.json() if answer.content else None
 
@@ -66,7 +65,7 @@ class Outputs:
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    """The demo, so slow that there is always something going on."""
+    """Demo at a low speed, so that items are pending during all tests."""
     runtime, folder = tmp_path_factory.mktemp("runtime"), tmp_path_factory.mktemp("demo")
     command = [sys.executable, "-m", "workflow_monitor.cli", "demo", "--headless", "--dir", str(folder)]
     options = ["--port=9300", f"--token={TOKEN}", "--scenes=60", "--speed=4"]
@@ -76,24 +75,24 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
         yield Demo(_url(process), runtime)
     finally:
         process.terminate()
-        process.communicate(timeout=30)
+        process.communicate(timeout=300)
 
 
 def _url(process: subprocess.Popen[str]) -> str:
-    """The address that the demo says."""
+    """Read the URL from the output of the demo."""
     assert process.stdout is not None
-    said = []
+    lines = []
     for line in process.stdout:
-        said.append(line)
+        lines.append(line)
         word, _, url = line.strip().partition(" ")
         if word == "Endpoints":
             return url.strip().removesuffix("workflow-monitor/")
-    raise AssertionError("".join(said))
+    raise AssertionError("".join(lines))
 
 
 @pytest.fixture
 def kernel(demo: Demo) -> Iterator[BlockingKernelClient]:
-    """A kernel that the demo's server has started."""
+    """Kernel of the demo server."""
     with kernel_of(demo.url, TOKEN, demo.runtime) as client:
         yield client
 
@@ -105,7 +104,7 @@ def cells_of(notebook: Path) -> list[Any]:
 
 
 def run(kernel: BlockingKernelClient, notebook: Path, aoi: str = EXAMPLE) -> Outputs:
-    """The outputs of all cells, on another AOI than the one of the notebook; an error in one fails the test."""
+    """Execute a notebook for an AOI and return the outputs of its cells; an error in a cell fails the test."""
     outputs = Outputs()
     for cell in cells_of(notebook):
         if cell.cell_type != "code":
@@ -116,13 +115,13 @@ def run(kernel: BlockingKernelClient, notebook: Path, aoi: str = EXAMPLE) -> Out
 
 
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.name)
-def test_a_notebook_is_kept_without_outputs_and_with_named_cells(notebook: Path) -> None:
+def test_notebooks_have_named_cells_and_no_outputs(notebook: Path) -> None:
     cells = cells_of(notebook)
     assert [cell.id for cell in cells if cell.cell_type == "code" and (cell.outputs or cell.execution_count)] == []
     assert len({cell.id for cell in cells}) == len(cells)
 
 
-def test_the_quickstart_tours_the_client_and_can_be_run_again(
+def test_the_quickstart_runs_repeatedly(
     demo: Demo, kernel: BlockingKernelClient
 ) -> None:
     for _ in range(2):
@@ -132,29 +131,29 @@ def test_the_quickstart_tours_the_client_and_can_be_run_again(
 
 
 def check_quickstart(outputs: Outputs) -> None:
-    said = outputs.texts
-    assert "DenmarkS1" in said["connect"]
-    assert all(aoi in said["aois"] for aoi in ("DenmarkS1", "DenmarkS2", "NorthernEuropeS1"))
-    assert said["pattern"] == "['DenmarkS1', 'DenmarkS2']"
-    assert said["overview"].startswith("NorthernEuropeS1")
-    assert "S1A_IW_SLC__1SDV_2022" in said["scenes"]
-    assert said["one-scene"].startswith("Scene")
-    assert "_IW1_" in said["tiles-of-scene"]
-    assert "chains in" in said["roots"]
+    texts = outputs.texts
+    assert "DenmarkS1" in texts["connect"]
+    assert all(aoi in texts["aois"] for aoi in ("DenmarkS1", "DenmarkS2", "NorthernEuropeS1"))
+    assert texts["pattern"] == "['DenmarkS1', 'DenmarkS2']"
+    assert texts["overview"].startswith("NorthernEuropeS1")
+    assert "S1A_IW_SLC__1SDV_2022" in texts["scenes"]
+    assert texts["one-scene"].startswith("Scene")
+    assert "_IW1_" in texts["tiles-of-scene"]
+    assert "chains in" in texts["roots"]
     for panel in ("map", "graph"):
         assert "application/vnd.jupyter.widget-view+json" in outputs.types[panel]
-    assert len(re.findall(r"'S1A_IW_SLC__\w+': \d+", said["ingest"])) == 3
-    assert "digraph" in said["dot"]
-    assert "done" in said["retry"]
-    assert "Retried(scenes=" in said["retry-all"]
-    reason, outcome = said["fail"].splitlines()[:2]
+    assert len(re.findall(r"'S1A_IW_SLC__\w+': \d+", texts["ingest"])) == 3
+    assert "digraph" in texts["dot"]
+    assert "done" in texts["retry"]
+    assert "Retried(scenes=" in texts["retry-all"]
+    reason, outcome = texts["fail"].splitlines()[:2]
     assert "RETRY" in reason
     assert outcome == "done"
-    assert "FAILED" in said["fail"]
-    assert "quickstart" in said["history"]
-    assert len(said["stream"].splitlines()) == 5
-    assert said["watch"].startswith("Quickstart")
-    assert said["clean-up"] == "False"
+    assert "FAILED" in texts["fail"]
+    assert "quickstart" in texts["history"]
+    assert len(texts["stream"].splitlines()) == 5
+    assert texts["watch"].startswith("Quickstart")
+    assert texts["clean-up"] == "False"
 
 
 # --- the analysis
@@ -174,14 +173,14 @@ def rgb(colour: str) -> tuple[int, ...]:
     return tuple(bytes.fromhex(colour.removeprefix("#")))
 
 
-def test_the_analysis_runs_on_what_the_demo_does_just_now(demo: Demo, kernel: BlockingKernelClient) -> None:
+def test_the_analysis_runs_on_a_running_ingestion(demo: Demo, kernel: BlockingKernelClient) -> None:
     outputs = run(kernel, ROOT / "notebooks" / "02_analysis.ipynb")
-    said = outputs.texts
-    assert EXAMPLE in said["connect"]
-    assert said["aoi"].startswith(EXAMPLE)
-    assert said["load"].startswith("60 scenes, 300 tiles, ")
-    assert "tiles wait for others" in said["held-up"]
-    assert "scenes" in said["export"]
+    texts = outputs.texts
+    assert EXAMPLE in texts["connect"]
+    assert texts["aoi"].startswith(EXAMPLE)
+    assert texts["load"].startswith("60 scenes, 300 tiles, ")
+    assert "tiles wait for others" in texts["held-up"]
+    assert "scenes" in texts["export"]
     assert set(outputs.pictures) == set(PLOTS)
     _, progress = colours_of(outputs.pictures["progress"])
     assert progress & {rgb(colour) for colour in STATUS_COLORS.values()}
@@ -205,18 +204,18 @@ def test_the_analysis_runs_on_an_ingestion_without_scenes(demo: Demo, kernel: Bl
 # --- Dask
 
 
-def test_a_series_is_processed_on_a_cluster_while_the_panels_look_on(demo: Demo, kernel: BlockingKernelClient) -> None:
+def test_the_dask_notebook_processes_a_series(demo: Demo, kernel: BlockingKernelClient) -> None:
     outputs = run(kernel, ROOT / "notebooks" / "04_process_with_dask.ipynb")
-    said = outputs.texts
-    assert said["images"].strip() == "23 products of 24"
-    assert said["ingest"].startswith("Funen")
+    texts = outputs.texts
+    assert texts["images"].strip() == "23 products of 24"
+    assert texts["ingest"].startswith("Funen")
     for panel in ("summary", "graph"):
         assert "application/vnd.jupyter.widget-view+json" in outputs.types[panel]
-    assert "the archive has no such product" in said["failures"]
-    assert "the file is broken" in said["failures"]
-    assert said["process"].strip().endswith("54 done, 2 retry, 1 failed>")
-    assert said["repair"].strip().endswith("115 done, 2 retry, 1 failed>")
-    assert said["end"] == "1.0"
+    assert "the archive has no such product" in texts["failures"]
+    assert "the file is broken" in texts["failures"]
+    assert texts["process"].strip().endswith("54 done, 2 retry, 1 failed>")
+    assert texts["repair"].strip().endswith("115 done, 2 retry, 1 failed>")
+    assert texts["end"] == "1.0"
     view = demo.request("GET", "workflow-monitor/aoi/Funen?format=json")
     assert (view["scenes"]["done"], view["scenes"]["failed"]) == (23, 1)
     assert (view["tiles"]["done"], view["tiles"]["failed"]) == (92, 4)

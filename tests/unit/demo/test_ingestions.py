@@ -1,4 +1,4 @@
-"""The example scenes are valid, consistent and accepted by the server."""
+"""The example scenes are valid, consistent and accepted by the parser of the server."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ def moment(text: str) -> datetime:
     return datetime.strptime(text, "%Y%m%dT%H%M%S").replace(tzinfo=UTC)
 
 
-def named(pattern: re.Pattern[str], name: Any) -> dict[str, str]:
-    found = pattern.fullmatch(name)
-    assert found, name
-    return found.groupdict()
+def parse_name(pattern: re.Pattern[str], name: Any) -> dict[str, str]:
+    match = pattern.fullmatch(name)
+    assert match, name
+    return match.groupdict()
 
 
-def test_there_are_three_and_the_large_one_has_the_size_that_is_asked_for() -> None:
+def test_examples_have_the_configured_sizes() -> None:
     assert [(ingestion.aoi, len(ingestion.scenes)) for ingestion in examples()] == [
         ("DenmarkS1", 48),
         ("DenmarkS2", 48),
@@ -51,17 +51,17 @@ def test_there_are_three_and_the_large_one_has_the_size_that_is_asked_for() -> N
 
 
 @pytest.mark.parametrize("scenes", [1, 7, 25, 26, 300, 8000])
-def test_the_large_one_has_any_size(scenes: int) -> None:
+def test_northern_europe_has_the_requested_count_of_scenes(scenes: int) -> None:
     names = [scene["source_id"] for scene in northern_europe_s1(scenes).scenes]
     assert len(set(names)) == len(names) == scenes
 
 
-def test_the_same_seed_gives_the_same_and_another_gives_others() -> None:
+def test_examples_depend_on_the_seed() -> None:
     assert examples(50, seed=3) == examples(50, seed=3)
     assert examples(50, seed=3) != examples(50, seed=4)
 
 
-def test_every_name_and_uuid_is_there_once() -> None:
+def test_names_and_uuids_are_unique() -> None:
     for ingestion in examples(300):
         names = Counter(scene["source_id"] for scene in ingestion.scenes)
         uuids = Counter(scene["data"]["uuid"] for scene in ingestion.scenes)  # type: ignore[index]
@@ -74,7 +74,7 @@ def test_a_sentinel_1_scene_agrees_with_its_name() -> None:
 
 
 def check_s1(scene: Any) -> None:
-    name = named(S1_NAME, scene["source_id"])
+    name = parse_name(S1_NAME, scene["source_id"])
     tags = scene["data"]["tags"]
     assert moment(name["start"]) == datetime.fromisoformat(scene["data"]["date"]).replace(microsecond=0)
     assert timedelta(seconds=25) <= moment(name["stop"]) - moment(name["start"]) <= timedelta(seconds=30)
@@ -83,13 +83,13 @@ def check_s1(scene: Any) -> None:
     assert tags["satellite"] == f"SENTINEL{name['mission'][1:]}"
     assert tags["sourceID"] == scene["source_id"]
     for tile in scene["tiles"]:
-        assert named(BURST, tile)["orbit"] == tags["relativeOrbit"]
+        assert parse_name(BURST, tile)["orbit"] == tags["relativeOrbit"]
         assert tile[0] == tags["orbitDirection"][0]
 
 
-def test_data_takes_grow_with_the_orbits() -> None:
+def test_data_take_ids_increase_with_the_orbit() -> None:
     for mission in ("S1A", "S1B"):
-        names = [named(S1_NAME, scene["source_id"]) for scene in S1]
+        names = [parse_name(S1_NAME, scene["source_id"]) for scene in S1]
         takes = sorted((int(name["orbit"]), int(name["take"], 16)) for name in names if name["mission"] == mission)
         assert takes
         assert [take for _, take in takes] == sorted(take for _, take in takes)
@@ -97,7 +97,7 @@ def test_data_takes_grow_with_the_orbits() -> None:
 
 
 @pytest.mark.parametrize("ingestion", examples(300), ids=lambda ingestion: ingestion.aoi)
-def test_links_lead_to_the_same_place_at_the_date_before_and_at_the_first(ingestion: Any) -> None:
+def test_tiles_link_to_the_previous_and_the_first_date(ingestion: Any) -> None:
     dates: dict[tuple[str, str], str] = {}
     roots: dict[str, str] = {}
     last: dict[str, str] = {}
@@ -122,7 +122,7 @@ def test_a_sentinel_2_scene_agrees_with_its_name() -> None:
 
 
 def check_s2(scene: Any) -> None:
-    name = named(S2_NAME, scene["source_id"])
+    name = parse_name(S2_NAME, scene["source_id"])
     tags = scene["data"]["tags"]
     assert moment(name["start"]) == datetime.fromisoformat(scene["data"]["date"]).replace(microsecond=0)
     assert (tags["relativeOrbit"], tags["tile"]) == (str(int(name["orbit"])), name["square"])
@@ -130,17 +130,17 @@ def check_s2(scene: Any) -> None:
     assert list(scene["tiles"]) == [scene["source_id"]]
 
 
-def test_sentinel_2_comes_back_to_a_place_every_five_days() -> None:
+def test_sentinel_2_revisits_a_granule_every_five_days() -> None:
     dates: dict[tuple[str, str], list[datetime]] = {}
     for scene in S2:
-        name = named(S2_NAME, scene["source_id"])
+        name = parse_name(S2_NAME, scene["source_id"])
         dates.setdefault((name["orbit"], name["square"]), []).append(moment(name["start"]))
     assert len(dates) == 8
     for seen in dates.values():
         assert {later - earlier for earlier, later in pairwise(seen)} == {timedelta(days=5)}
 
 
-def test_footprints_are_valid_and_in_the_north() -> None:
+def test_footprints_are_valid_and_over_northern_europe() -> None:
     for scene in S1:
         data: Any = scene["data"]
         footprint = shape(data["geometry"]) if "geometry" in data else from_wkt(data["wkt"])
@@ -150,7 +150,7 @@ def test_footprints_are_valid_and_in_the_north() -> None:
 
 
 @pytest.mark.parametrize("ingestion", examples(100), ids=lambda ingestion: ingestion.aoi)
-def test_the_server_takes_them_and_knows_where_they_are(ingestion: Any) -> None:
+def test_the_parser_accepts_the_examples_with_geometry_and_date(ingestion: Any) -> None:
     read = parse_scenes(json.dumps(ingestion.scenes).encode(), "application/json", ingestion.aoi)
     assert [scene.source_id for scene in read] == [scene["source_id"] for scene in ingestion.scenes]
     assert all(scene.geometry for scene in read)

@@ -1,4 +1,4 @@
-"""The facts of the orbit agree with products that were really taken."""
+"""Orbits, acquisition times and footprints match catalogue entries of real products."""
 
 from __future__ import annotations
 
@@ -13,36 +13,36 @@ from workflow_monitor.demo.sentinel1 import Burst, Frame, frames_over, orbit_on,
 CATALOGUE = Polygon([(9.197315, 54.109573), (13.149646, 54.522511), (12.718431, 56.14106), (8.600642, 55.723324)])
 
 
-def test_a_frame_lies_where_the_catalogue_has_it() -> None:
+def test_a_frame_overlaps_its_catalogue_footprint() -> None:
     frame = Polygon(Frame(44, 17).footprint)
     assert frame.intersection(CATALOGUE).area / frame.union(CATALOGUE).area > 0.85
 
 
 @pytest.mark.parametrize("orbit", [41416, 41591, 41766])
-def test_the_satellite_is_there_when_the_product_says(orbit: int) -> None:
+def test_acquisition_times_match_the_catalogue(orbit: int) -> None:
     days = timedelta(days=12) * ((orbit - 41416) // 175)
     expected = datetime(2022, 1, 11, 17, 1, 24, tzinfo=UTC) + days
     assert abs(time_of("S1A", orbit, Frame(44, 17).start) - expected) < timedelta(seconds=2)
 
 
 @pytest.mark.parametrize(("number", "name"), [(4, "A44_IW1_8951"), (5, "A44_IW1_8979"), (6, "A44_IW1_9007")])
-def test_bursts_have_the_names_of_the_catalogue(number: int, name: str) -> None:
+def test_burst_names_match_the_catalogue(number: int, name: str) -> None:
     assert Burst(Frame(44, 17), "IW1", number).name == name
 
 
 @pytest.mark.parametrize("mission", ["S1A", "S1B"])
-def test_an_absolute_orbit_has_the_relative_one_it_was_made_from(mission: str) -> None:
+def test_absolute_and_relative_orbits_round_trip(mission: str) -> None:
     for relative in range(1, 176):
         for cycle in (-20, 0, 3):
             assert relative_orbit(mission, orbit_on(mission, relative, cycle)) == relative
 
 
-def test_the_satellites_follow_each_other_by_six_days() -> None:
+def test_sentinel_1b_passes_six_days_before_sentinel_1a() -> None:
     apart = time_of("S1A", orbit_on("S1A", 44, 0), 0) - time_of("S1B", orbit_on("S1B", 44, 0), 0)
     assert apart == timedelta(days=6)
 
 
-def test_ascending_passes_are_in_the_evening_and_descending_ones_in_the_morning() -> None:
+def test_ascending_passes_are_in_the_evening_and_descending_in_the_morning() -> None:
     frames = [*frames_over(8, 54, 13, 58)]
     assert {frame.ascending for frame in frames} == {True, False}
     for frame in frames:
