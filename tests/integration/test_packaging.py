@@ -1,4 +1,4 @@
-"""What people get from the wheel: installed into a new virtual environment, it works without another step."""
+"""The wheel installs into a new virtual environment and runs there without further configuration."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ from workflow_monitor import __version__
 TOKEN = "packaging-test"
 
 
-def said(command: list[str], cwd: Path = ROOT, env: dict[str, str] | None = None) -> str:
-    """What a command that must succeed printed."""
+def output_of(command: list[str], cwd: Path = ROOT, env: dict[str, str] | None = None) -> str:
+    """Return the output of a command that must succeed."""
     run = subprocess.run(
         command, check=False, cwd=cwd, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=240
     )
@@ -37,70 +37,70 @@ def said(command: list[str], cwd: Path = ROOT, env: dict[str, str] | None = None
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel of this checkout."""
     folder = tmp_path_factory.mktemp("wheel")
     build = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(folder)]
-    said(build)
+    output_of(build)
     (wheel,) = folder.glob("*.whl")
     return wheel
 
 
 @pytest.fixture(scope="module")
 def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The `bin` of a new virtual environment into which nothing but the wheel was installed."""
+    """Directory `bin` of a new virtual environment that contains only the wheel and its dependencies."""
     folder = tmp_path_factory.mktemp("installed") / "venv"
     python = folder / "bin" / "python"
-    beside = Path(sys.executable).with_name("uv")
-    if uv := str(beside) if beside.exists() else shutil.which("uv"):
-        make, install = [uv, "venv", "--python", sys.executable], [uv, "pip", "install", "--python", str(python)]
+    venv_uv = Path(sys.executable).with_name("uv")
+    if uv := str(venv_uv) if venv_uv.exists() else shutil.which("uv"):
+        create, install = [uv, "venv", "--python", sys.executable], [uv, "pip", "install", "--python", str(python)]
     else:
-        make, install = [sys.executable, "-m", "venv"], [str(python), "-m", "pip", "install"]
-    said([*make, str(folder)])
-    said([*install, str(wheel)])
+        create, install = [sys.executable, "-m", "venv"], [str(python), "-m", "pip", "install"]
+    output_of([*create, str(folder)])
+    output_of([*install, str(wheel)])
     return python.parent
 
 
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """The environment variables of a user who has never started Jupyter."""
+    """Environment variables of a user without Jupyter configuration."""
     home = str(tmp_path_factory.mktemp("home"))
-    kept = {
+    inherited = {
         name: value for name, value in os.environ.items() if not name.startswith(("JUPYTER", "PYTHON", "VIRTUAL_ENV"))
     }
-    return {**kept, "HOME": home, "XDG_DATA_HOME": f"{home}/share", "XDG_CONFIG_HOME": f"{home}/config"}
+    return {**inherited, "HOME": home, "XDG_DATA_HOME": f"{home}/share", "XDG_CONFIG_HOME": f"{home}/config"}
 
 
-def test_the_wheel_holds_every_file_of_the_package(wheel: Path) -> None:
+def test_the_wheel_contains_every_file_of_the_package(wheel: Path) -> None:
     files = (path.relative_to(ROOT).as_posix() for path in (ROOT / "workflow_monitor").rglob("*") if path.is_file())
     assert {name for name in files if "__pycache__" not in name} <= set(zipfile.ZipFile(wheel).namelist())
 
 
 @pytest.fixture(scope="module")
 def metadata(wheel: Path) -> Message:
-    """What the wheel says of itself."""
     archive = zipfile.ZipFile(wheel)
     (name,) = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
     return Parser().parsestr(archive.read(name).decode())
 
 
-def test_the_wheel_says_its_version_and_licence(metadata: Message) -> None:
+def test_the_metadata_has_version_and_licence(metadata: Message) -> None:
     assert (metadata["Name"], metadata["Version"]) == ("workflow-monitor", __version__)
     assert (metadata["License-Expression"], metadata["License-File"]) == ("BSD-3-Clause", "LICENSE")
 
 
-def test_the_wheel_has_the_extras_that_people_are_told_to_install(metadata: Message) -> None:
+def test_the_wheel_has_the_extras_that_the_documentation_installs(metadata: Message) -> None:
     texts = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), *(ROOT / "notebooks").glob("*.ipynb")]
-    told = [names for text in texts for names in re.findall(r"workflow-monitor\[([a-z,]+)\]", text.read_text("utf-8"))]
+    documented = [
+        names for text in texts for names in re.findall(r"workflow-monitor\[([a-z,]+)\]", text.read_text("utf-8"))
+    ]
     assert (
         {"dask", "demo"}
-        <= {name for names in told for name in names.split(",")}
+        <= {name for names in documented for name in names.split(",")}
         <= set(metadata.get_all("Provides-Extra", []))
     )
 
 
-def test_the_extra_for_dask_brings_what_the_queue_imports(metadata: Message) -> None:
-    needed = [line for line in metadata.get_all("Requires-Dist", []) if line.endswith("extra == 'dask'")]
-    assert {re.split(r"[<>=;]", line)[0] for line in needed} == {"cloudpickle", "distributed"}
+def test_the_dask_extra_requires_the_imports_of_the_queue(metadata: Message) -> None:
+    requirements = [line for line in metadata.get_all("Requires-Dist", []) if line.endswith("extra == 'dask'")]
+    assert {re.split(r"[<>=;]", line)[0] for line in requirements} == {"cloudpickle", "distributed"}
 
 
 Run = Callable[..., str]
@@ -108,19 +108,19 @@ Run = Callable[..., str]
 
 @pytest.fixture
 def run(installed: Path, environment: dict[str, str], tmp_path: Path) -> Run:
-    """Runs a program of the new environment, away from the checkout, and answers what it said."""
+    """Runner of a program of the new environment, outside the checkout; it returns the output."""
 
-    def run_there(program: str, *arguments: str) -> str:
-        return said([str(installed / program), *arguments], cwd=tmp_path, env=environment)
+    def run_program(program: str, *arguments: str) -> str:
+        return output_of([str(installed / program), *arguments], cwd=tmp_path, env=environment)
 
-    return run_there
+    return run_program
 
 
-#: what extras bring along, as far as a module asks for it first
+#: First missing package of the modules that need an extra
 EXTRAS = {"cloudpickle", "jupyterhub", "psycopg", "pytest"}
 
 
-def test_every_module_is_there_with_all_it_imports_but_extras(run: Run) -> None:
+def test_every_module_without_an_extra_imports(run: Run) -> None:
     code = """if True:
         import importlib, pkgutil, workflow_monitor
         for module in pkgutil.walk_packages(workflow_monitor.__path__, "workflow_monitor."):
@@ -132,7 +132,7 @@ def test_every_module_is_there_with_all_it_imports_but_extras(run: Run) -> None:
     assert set(run("python", "-c", code).split()) == EXTRAS
 
 
-def test_the_notebooks_come_along(run: Run) -> None:
+def test_the_notebooks_are_installed(run: Run) -> None:
     code = (
         "from workflow_monitor.demo.run import notebooks; print(*sorted(path.name for path in notebooks().iterdir()))"
     )
@@ -142,7 +142,7 @@ def test_the_notebooks_come_along(run: Run) -> None:
 PANELS = ["Dashboard", "Failures", "Graph", "Map", "Summary", "Timeline"]
 
 
-def test_stores_queues_and_panels_are_found_by_their_entry_points(run: Run) -> None:
+def test_entry_points_load_stores_queues_and_panels(run: Run) -> None:
     code = """if True:
         from importlib.metadata import entry_points
         for group in ("stores", "queues", "panels"):
@@ -153,7 +153,7 @@ def test_stores_queues_and_panels_are_found_by_their_entry_points(run: Run) -> N
 
 
 @pytest.mark.parametrize(
-    ("made_by", "name", "told"),
+    ("factory", "name", "hint"),
     [
         (
             "workflow_monitor.store.open_store",
@@ -163,33 +163,31 @@ def test_stores_queues_and_panels_are_found_by_their_entry_points(run: Run) -> N
         ("workflow_monitor.server.extension.load_queue", "dask", "pip install 'workflow-monitor[dask]'"),
     ],
 )
-def test_what_needs_packages_that_are_not_there_tells_what_to_install(
-    run: Run, made_by: str, name: str, told: str
-) -> None:
+def test_a_missing_extra_raises_an_error_with_the_install_command(run: Run, factory: str, name: str, hint: str) -> None:
     code = f"""if True:
         import pkgutil
         from workflow_monitor.domain.errors import StoreUnavailable
         try:
-            pkgutil.resolve_name({made_by!r})({name!r})
+            pkgutil.resolve_name({factory!r})({name!r})
         except StoreUnavailable as error:
             print(error.detail)
     """
-    assert told in run("python", "-c", code)
+    assert hint in run("python", "-c", code)
 
 
-def test_the_command_is_there(run: Run) -> None:
+def test_the_command_runs(run: Run) -> None:
     assert "demo" in run("workflow-monitor", "--help")
 
 
 def test_the_extension_is_enabled_and_valid(run: Run) -> None:
-    listed = re.sub("\x1b\\[[0-9]*m", "", run("jupyter", "server", "extension", "list"))
-    assert "workflow_monitor enabled" in listed
-    assert f"workflow_monitor {__version__} OK" in listed
+    extensions = re.sub("\x1b\\[[0-9]*m", "", run("jupyter", "server", "extension", "list"))
+    assert "workflow_monitor enabled" in extensions
+    assert f"workflow_monitor {__version__} OK" in extensions
 
 
 @pytest.fixture
 def server(installed: Path, environment: dict[str, str], tmp_path: Path) -> Iterator[str]:
-    """The address of a server that was started with no configuration but its port and token."""
+    """URL of a server that is started with a port and a token only."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     log = tmp_path / "log"
@@ -210,8 +208,8 @@ def server(installed: Path, environment: dict[str, str], tmp_path: Path) -> Iter
         print(log.read_text())
 
 
-def answer(url: str) -> tuple[int, str]:
-    """Status and body, as soon as the server answers at all."""
+def get(url: str) -> tuple[int, str]:
+    """Return status and body of the first response; retry refused connections for 60 seconds."""
     request = urllib.request.Request(url, headers={"Authorization": f"token {TOKEN}"})
     deadline = time.monotonic() + 60
     while True:
@@ -227,8 +225,8 @@ def answer(url: str) -> tuple[int, str]:
             time.sleep(0.1)
 
 
-def test_a_server_answers_without_any_configuration(server: str) -> None:
-    status, body = answer(f"{server}workflow-monitor/")
+def test_a_server_runs_without_configuration(server: str) -> None:
+    status, body = get(f"{server}workflow-monitor/")
     assert (status, body.strip()) == (200, "ingester ok")
-    status, body = answer(f"{server}workflow-monitor/aoi/")
+    status, body = get(f"{server}workflow-monitor/aoi/")
     assert (status, json.loads(body)) == (200, [])

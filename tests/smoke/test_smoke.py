@@ -1,7 +1,7 @@
-"""One pass through the parts of the package that depend on the versions of other packages.
+"""Smoke tests of the features that depend on the versions of third-party packages.
 
-scripts/check_versions runs this module with the lowest and the newest versions that pyproject.toml allows. It therefore
-uses pytest and pytest-timeout only, and none of the project's fixtures.
+scripts/check_versions runs this module with the lowest and the newest versions that pyproject.toml allows. Its
+environments contain pytest and pytest-timeout only, so this module uses no fixture of the project.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -24,7 +25,7 @@ from workflow_monitor import Monitor
 from workflow_monitor.demo.ingestions import denmark_s1
 
 AOI = "DenmarkS1"
-SCENES = [dict(scene) for scene in denmark_s1(dates=2).scenes]
+SCENES: list[dict[str, Any]] = [dict(scene) for scene in denmark_s1(dates=2).scenes]
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +36,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
 
 @pytest.fixture(scope="module")
 def m(server: LiveServer) -> Iterator[Monitor]:
-    """Client of a server with one ingestion that has footprints, and one without scenes."""
+    """Client of a server with one ingestion of scenes with footprints and one empty ingestion."""
     with Monitor(server.base_url, token=TOKEN, actor="smoke") as monitor:
         monitor.create(AOI).add_scenes(SCENES)
         monitor.create("Empty")

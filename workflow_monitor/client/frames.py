@@ -107,11 +107,6 @@ def expand(frame: Frame, *, tags: Fields = False, data: Fields = False) -> Frame
     return kept.assign(**added)
 
 
-def plain_frame(table: pa.Table, names: Sequence[str]) -> pd.DataFrame:
-    """Return a DataFrame of the given columns of a table, without footprints."""
-    return pd.DataFrame({name: _series(name, table[name]) for name in names}, copy=False)
-
-
 def joined(tiles: gpd.GeoDataFrame, scenes: pd.DataFrame) -> gpd.GeoDataFrame:
     """Join the columns `tags.…` of the scenes to their tiles."""
     wanted = [name for name in scenes.columns if str(name).startswith("tags.")]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from concurrent.futures import CancelledError
 from functools import partial
 from types import NoneType
-from typing import Any
+from typing import Any, TypeAlias
 
 import cloudpickle
 from distributed import Client, Future
@@ -25,7 +25,8 @@ CONNECT_SECONDS = 3
 #: seconds to wait for the message of a failed job
 FETCH_SECONDS = 5
 
-Task = Future[JobFailure | None]
+# Future is generic in distributed 2025.4 and newer.
+Task: TypeAlias = "Future[JobFailure | None]"
 
 
 class ClientClosed(Exception):

@@ -28,9 +28,6 @@ from workflow_monitor.documents.document import (
 from workflow_monitor.documents.validation import thread_safe_struct
 from workflow_monitor.domain.status import Status
 
-#: date that stands for an unknown acquisition date
-ZERO_DATE = "0001-01-01T00:00:00Z"
-
 SceneDataJSON = Annotated[Raw, described_json("Data of the scene.", "SceneData")]
 TileDataJSON = Annotated[Raw, described_json("Data of the tile.", "TileData")]
 GeometryJSON = Annotated[

@@ -11,7 +11,6 @@ ARROW = "application/vnd.apache.arrow.stream"
 DOT = "text/vnd.graphviz; charset=utf-8"
 SVG = "image/svg+xml"
 EVENTS = "text/event-stream"
-MERGE_PATCH = "application/merge-patch+json"
 PROBLEM = "application/problem+json"
 #: binary columns of numbers; see `server.columnar`
 COLUMNS = "application/vnd.workflow-monitor.columns"

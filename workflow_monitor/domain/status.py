@@ -60,9 +60,6 @@ GRAPHVIZ_COLORS: Mapping[Status, str] = {
 #: Of several statuses the first of these is the one of the whole.
 PRECEDENCE = (Status.RETRY, Status.PENDING, Status.NEW, Status.DONE, Status.FAILED)
 
-#: The statuses in which the result of a worker is taken.
-AWAITING_RESULT = frozenset({Status.PENDING, Status.RETRY})
-
 
 class Cause(StrEnum):
     """Why something changed, as events tell it."""

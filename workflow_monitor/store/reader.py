@@ -281,4 +281,5 @@ def _georeferenced(table: pa.Table) -> pa.Table:
 def _empty_batch(schema: pa.Schema) -> pa.RecordBatch:
     import pyarrow as pa  # noqa: PLC0415 - imported on demand: it takes 0.2 s
 
-    return pa.RecordBatch.from_pylist([], schema=schema)
+    # from_pylist infers int8 indices of dictionaries before pyarrow 26; DuckDB's enums have uint8.
+    return pa.RecordBatch.from_arrays([pa.array([], field.type) for field in schema], schema=schema)
