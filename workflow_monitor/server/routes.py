@@ -73,7 +73,7 @@ def _listings(kind: ItemKind, item: str) -> list[Route]:
     )
     by_status = Operation(
         f"List the {kind}s in a status",
-        operation.answers,
+        operation.responses,
         parameters=parameters,
         errors=operation.errors,
         description=NAMED_AOI,

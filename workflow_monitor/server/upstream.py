@@ -22,7 +22,7 @@ _BEFORE_SENDING = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, 
 
 
 class UpstreamUnreachable(StoreUnavailable):
-    """This server forwards requests to another workflow server, which does not respond. Nothing was changed."""
+    """The workflow server to which this server forwards requests does not respond. Nothing was changed."""
 
     code = "upstream-unreachable"
     title = "The upstream workflow server does not respond"
@@ -104,7 +104,7 @@ class Upstream:
         return f"Upstream({self.url!r})"
 
     @asynccontextmanager
-    async def ask(
+    async def send(
         self, method: str, path: str, headers: Mapping[bytes, bytes], body: bytes, read_timeout: float
     ) -> AsyncIterator[httpx.Response]:
         """Send a request and yield the response with its body unread; `read_timeout` is in seconds.

@@ -316,7 +316,7 @@ class TestChoosingTheTokenOfWorkers:
     def test_that_of_the_server_is_refused(self, jp_serverapp: Any) -> None:
         extension = WorkflowMonitor(worker_token=TOKEN)
         extension.settings = jp_serverapp.web_app.settings
-        with pytest.raises(TraitError, match="opens everything") as caught:
+        with pytest.raises(TraitError, match="permits everything") as caught:
             extension.initialize_settings()
         assert TOKEN not in str(caught.value)
 
