@@ -19,14 +19,14 @@ from workflow_monitor.server.handlers import (
 )
 from workflow_monitor.server.operations import Content, Operation, Parameter, Route, json_content
 
-COUNT = {"type": "integer", "minimum": 0}
+NON_NEGATIVE = {"type": "integer", "minimum": 0}
 TEXT = {"type": "string"}
 TIME = {"type": "string", "format": "date-time"}
 STATUS = {"$ref": "#/components/schemas/Status"}
 
 PAGE = (
-    Parameter("page", "Page number, from 0; needs `limit`.", COUNT),
-    Parameter("limit", "Items per page; 0 or an invalid number returns all.", COUNT),
+    Parameter("page", "Page number, from 0; needs `limit`.", NON_NEGATIVE),
+    Parameter("limit", "Items per page; 0 or an invalid number returns all.", NON_NEGATIVE),
 )
 
 
@@ -261,7 +261,9 @@ _AOIS = [
                 parameters=(
                     Parameter("around", "Only the neighbourhood of a scene (`s12`) or tile (`t12`).", TEXT),
                     Parameter(
-                        "steps", "Maximum distance from `around`, in edges.", COUNT | {"maximum": 50, "default": 3}
+                        "steps",
+                        "Maximum distance from `around`, in edges.",
+                        NON_NEGATIVE | {"maximum": 50, "default": 3},
                     ),
                     Parameter("fold", "Omit items in DONE, except neighbours of other items.", {"type": "boolean"}),
                     _format("dot", "svg"),
@@ -284,7 +286,7 @@ _AOIS = [
                     Parameter(
                         "limit",
                         "Maximum number of items in the response.",
-                        COUNT | {"minimum": 1, "maximum": 1000, "default": 20},
+                        NON_NEGATIVE | {"minimum": 1, "maximum": 1000, "default": 20},
                     ),
                 ),
                 errors=(400, 404),
@@ -300,7 +302,7 @@ _AOIS = [
                 "Group the failed items of an AOI by the pattern of their message",
                 {200: json_content("The groups, the most frequent first.", "Failures")},
                 parameters=(
-                    Parameter("limit", "Maximum number of items read per kind and status; 0 reads all.", COUNT),
+                    Parameter("limit", "Maximum number of items read per kind and status; 0 reads all.", NON_NEGATIVE),
                 ),
                 errors=(404,),
                 description="Messages that differ only in ids, dates and paths have the same pattern.",
@@ -453,7 +455,7 @@ _WORK = [
                 {200: json_content("The backlog and the jobs.", "Queue")},
                 parameters=(
                     Parameter("state", "Only jobs in this state: waiting or leased.", {"enum": list(jobs.STATES)}),
-                    Parameter("item", "Only jobs of the scene or tile with this id.", COUNT),
+                    Parameter("item", "Only jobs of the scene or tile with this id.", NON_NEGATIVE),
                     *PAGE,
                 ),
                 errors=(400, 404),
@@ -527,8 +529,10 @@ _BACKUPS = [
 ]
 
 _RESUME = (
-    Parameter("Last-Event-ID", "Resume after this event; browsers set the header on reconnection.", COUNT, "header"),
-    Parameter("after", "As `Last-Event-ID`, for clients that cannot set headers.", COUNT),
+    Parameter(
+        "Last-Event-ID", "Resume after this event; browsers set the header on reconnection.", NON_NEGATIVE, "header"
+    ),
+    Parameter("after", "As `Last-Event-ID`, for clients that cannot set headers.", NON_NEGATIVE),
 )
 _STREAM = {
     200: Content("Events of type `transition`, with the sequence number as id.", {media_types.EVENTS: "EventStream"})
@@ -559,7 +563,7 @@ _EVENTS = [
                     Parameter("since", "Start time, inclusive.", TIME),
                     Parameter("until", "End time, exclusive.", TIME),
                     Parameter("type", "Only events of this type of item.", {"enum": ["aoi", *ItemKind]}),
-                    Parameter("id", "Only events of the scene or tile with this id; needs `type`.", COUNT),
+                    Parameter("id", "Only events of the scene or tile with this id; needs `type`.", NON_NEGATIVE),
                     Parameter("status", "Only transitions to this status.", STATUS),
                     *PAGE,
                     _format("json", "ndjson"),

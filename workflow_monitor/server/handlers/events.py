@@ -23,7 +23,7 @@ from workflow_monitor.server.representations import AS_JSON, AS_NDJSON, event_js
 #: number of events per read from the store
 BATCH = 1_000
 KEEP_ALIVE = b": keep-alive\n\n"
-#: tells the client to load the state again, because the stream cannot resume from its last event
+#: event on which a client loads the state again, because the stream cannot resume from its last event
 RESYNC = "event: resync\nid: {}\ndata: {{}}\n\n"
 #: reconnection delay of browsers, in milliseconds
 GREETING = b"retry: 2000\n\n"
