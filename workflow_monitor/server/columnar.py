@@ -1,8 +1,9 @@
-"""Columns: many numbers in one answer, as browsers and numpy read them without a copy.
+"""Binary format for numeric columns, which browsers and NumPy read without copying.
 
-A little-endian 32-bit length, a JSON object of that many bytes, then the columns one after the other, each beginning at a
-multiple of 8 bytes from the start. The object's `columns` tell of each its `type` (`uint8`, `uint16`, `uint32`, `int32`,
-`float32`, `float64`), where it starts (`start`, in bytes) and how many numbers it has (`length`).
+The format consists of a little-endian 32-bit length, a JSON header of that length in bytes, and the columns. Each column
+starts at a multiple of 8 bytes. The member `columns` of the header gives the `type` of each column (`uint8`, `uint16`,
+`uint32`, `int32`, `float32`, `float64`), its offset `start` in bytes from the start of the body, and its number of
+values, `length`.
 """
 
 from __future__ import annotations
@@ -22,9 +23,12 @@ _UNSIGNED = ("uint8", "uint16", "uint32")
 
 
 def packed(about: Mapping[str, object], columns: Mapping[str, npt.NDArray[Any]]) -> bytes:
-    """One answer of some columns. Whole numbers take the smallest type that holds them all; those beyond are float64."""
+    """Encode columns, with `about` as further members of the header.
+
+    Integers have the smallest type for all values of the column, float64 beyond 32 bits.
+    """
     smallest = {name: _smallest(column) for name, column in columns.items()}
-    # The object tells where columns start, which depends on its own length: leave it as much room as it may take.
+    # The header contains offsets that depend on its own length, so reserve room for the longest offsets.
     room = _aligned(4 + len(_head(about, smallest, 10**15)))
     head = _head(about, smallest, room)
     parts = [struct.pack("<I", room - 4), head.ljust(room - 4)]

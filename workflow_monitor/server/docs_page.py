@@ -1,4 +1,4 @@
-"""The description of the endpoints for people: one page that needs nothing else, made from the OpenAPI document."""
+"""The documentation page of the endpoints: self-contained HTML, generated from the OpenAPI document."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ FIRST_STEP = """curl -H "Authorization: token $TOKEN" http://HOST{base}/aoi/"""
 
 
 def docs_page(document: Document) -> str:
-    """The page, as HTML."""
+    """Render an OpenAPI document as an HTML page."""
     base = document["servers"][0]["url"]
     by_tag: defaultdict[str, list[tuple[str, str, Document]]] = defaultdict(list)
     for path, operations in document["paths"].items():
@@ -49,7 +49,7 @@ def _heading(document: Document, base: str, tags: Iterable[str]) -> Iterator[str
     yield f"<header><h1>{escape(info['title'])} <small>{escape(info['version'])}</small></h1>"
     yield f"<p>{escape(info['summary'])} All paths are below <code>{escape(base)}</code>.</p>"
     yield f"<pre>{escape(FIRST_STEP.format(base=base))}</pre>"
-    yield '<p>For programs: <a href="openapi.json">openapi.json</a>.</p><nav>'
+    yield '<p>OpenAPI document: <a href="openapi.json">openapi.json</a>.</p><nav>'
     yield from (f'<a href="#{escape(tag)}">{escape(tag)}</a>' for tag in tags)
     yield '<a href="#errors">Errors</a></nav></header>'
 
@@ -69,9 +69,9 @@ def _section(tag: str, operations: Iterable[tuple[str, str, Document]]) -> Itera
 
 def _parameters(parameters: Iterable[Document]) -> Iterator[str]:
     rows = [
-        f"<tr><td><code>{escape(one['name'])}</code></td><td>{escape(one['in'])}</td><td>{_prose(one['description'])}"
-        f"{_choices(one['schema'])}</td></tr>"
-        for one in parameters
+        f"<tr><td><code>{escape(parameter['name'])}</code></td><td>{escape(parameter['in'])}</td>"
+        f"<td>{_prose(parameter['description'])}{_choices(parameter['schema'])}</td></tr>"
+        for parameter in parameters
     ]
     if rows:
         yield f"<table><caption>Parameters</caption>{''.join(rows)}</table>"
@@ -85,18 +85,18 @@ def _contents(operation: Document) -> Iterator[str]:
     rows = []
     if body := operation.get("requestBody"):
         rows.append(_row("body", body))
-    for status, answer in operation["responses"].items():
-        if "$ref" in answer:
+    for status, response in operation["responses"].items():
+        if "$ref" in response:
             rows.append(f'<tr><td>{escape(status)}</td><td><a href="#errors">a problem document</a></td></tr>')
         else:
-            rows.append(_row(status, answer))
-    yield f"<table><caption>Body and answers</caption>{''.join(rows)}</table>"
+            rows.append(_row(status, response))
+    yield f"<table><caption>Body and responses</caption>{''.join(rows)}</table>"
 
 
 def _row(name: str, content: Document) -> str:
     media = content.get("content", {})
     types = ", ".join(f"<code>{escape(media_type)}</code>" for media_type in media)
-    examples = (one["example"] for one in media.values() if "example" in one)
+    examples = (entry["example"] for entry in media.values() if "example" in entry)
     shown = "".join(f"<pre>{escape(_example(example))}</pre>" for example in examples)
     return f"<tr><td>{escape(name)}</td><td>{_prose(content['description'])} {types}{shown}</td></tr>"
 
@@ -107,8 +107,8 @@ def _example(example: object) -> str:
 
 def _errors() -> Iterator[str]:
     yield '<section><h2 id="errors">Errors</h2><p>Errors are <code>application/problem+json</code> documents (RFC 9457): '
-    yield "<code>detail</code> says what was wrong and what to do, <code>errors</code> which fields; programs rely on "
-    yield "<code>code</code>.</p><table>"
+    yield "<code>detail</code> describes the error and its remedy, <code>errors</code> lists the fields. Programs should "
+    yield "check <code>code</code>.</p><table>"
     for code in error_codes():
         yield f'<tr id="{escape(code.code)}"><td><code>{escape(code.code)}</code></td><td>{code.status}</td>'
         yield f"<td>{_prose(code.explanation)}</td></tr>"
@@ -116,6 +116,6 @@ def _errors() -> Iterator[str]:
 
 
 def _prose(text: str) -> str:
-    """A text in which what stands in backquotes is code, as HTML."""
+    """Render a text as HTML; backquotes mark code."""
     parts = escape(text).split("`")
     return "".join(f"<code>{part}</code>" if index % 2 else part for index, part in enumerate(parts))

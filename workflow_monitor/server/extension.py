@@ -1,4 +1,4 @@
-"""The Jupyter extension: where everything is put together."""
+"""The Jupyter extension: configuration, and assembly of store, engine, queue and handlers."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ from workflow_monitor.store import open_store
 from workflow_monitor.store.interfaces import Store
 
 QUEUE_GROUP = "workflow_monitor.queues"
-#: Kernels find the server of their Jupyter by this; there is no token in it.
+#: URL of this server for the kernels that Jupyter starts; it contains no token
 URL_VARIABLE = "WORKFLOW_MONITOR_URL"
-WORKER_TOKEN_VARIABLE = "WORKFLOW_MONITOR_WORKER_TOKEN"  # noqa: S105 - the name of it
+WORKER_TOKEN_VARIABLE = "WORKFLOW_MONITOR_WORKER_TOKEN"  # noqa: S105 - the name of a variable
 UPSTREAM_VARIABLE = "WORKFLOW_MONITOR_UPSTREAM"
 UPSTREAM_TOKEN_VARIABLE = "WORKFLOW_MONITOR_UPSTREAM_TOKEN"  # noqa: S105 - the name of a variable
 MEBIBYTE = 2**20
@@ -55,78 +55,86 @@ class WorkflowMonitor(ExtensionApp):
 
     store_url = Unicode(
         "",
-        help="Where the state is kept: `duckdb:///absolute/path`, `duckdb:///:memory:`, `postgresql://user@host/database`. "
-        "By default workflow_monitor/workflow.duckdb in Jupyter's data directory.",
+        help="URL of the store: `duckdb:///absolute/path`, `duckdb:///:memory:` or `postgresql://user@host/database`. "
+        "Default: workflow_monitor/workflow.duckdb in Jupyter's data directory.",
     ).tag(config=True)
     read_only = Bool(
-        False, help="Only look, and change nothing: for the database of an ingester that another server works over."
+        False, help="Reject all changes. Use it for the database of an ingestion that another server runs."
     ).tag(config=True)
     upstream = Unicode(
         "",
-        help="The address of the workflow server that answers in place of this one, which then keeps nothing itself. "
-        f"{UPSTREAM_VARIABLE} sets it where neither this nor store_url is configured.",
+        help="Address of a workflow server to forward all requests to; this server then opens no store. "
+        f"Default, unless store_url is set: the environment variable {UPSTREAM_VARIABLE}.",
     ).tag(config=True)
     upstream_token = Unicode(
         "",
-        help=f"The token for that server; better by {UPSTREAM_TOKEN_VARIABLE}, as others can see a command line.",
+        help=f"Token for the upstream server. Prefer the environment variable {UPSTREAM_TOKEN_VARIABLE}: "
+        "other users of the machine can read a command line.",
     ).tag(config=True)
-    queue = Unicode("lease", help="How jobs reach workers: the name of an installed queue.").tag(config=True)
-    queue_options = Dict(help="What the queue has to know, by name; each queue says which.").tag(config=True)
-    reader_threads = Int(4, min=1, max=64, help="How many requests read from the store at once.").tag(config=True)
-    max_body_mib = Int(8, min=1, help="The largest body of a request, in MiB.").tag(config=True)
-    max_ingest_mib = Int(256, min=1, help="The largest body with which scenes are added, in MiB.").tag(config=True)
+    queue = Unicode("lease", help="Name of the installed queue that delivers jobs to workers.").tag(config=True)
+    queue_options = Dict(help="Options of the queue by name; the documentation of the queue lists them.").tag(
+        config=True
+    )
+    reader_threads = Int(4, min=1, max=64, help="Number of threads that read from the store.").tag(config=True)
+    max_body_mib = Int(8, min=1, help="Maximum size of a request body, in MiB.").tag(config=True)
+    max_ingest_mib = Int(256, min=1, help="Maximum size of a request body that adds scenes, in MiB.").tag(config=True)
     max_json_depth = Int(
-        DEFAULTS.max_json_depth, min=8, max=200, help="How deep objects and lists may be nested in JSON."
+        DEFAULTS.max_json_depth, min=8, max=200, help="Maximum nesting depth of JSON objects and lists."
     ).tag(config=True)
-    max_json_values = Int(DEFAULTS.max_json_values, min=1, help="How many values a JSON text may have.").tag(
+    max_json_values = Int(DEFAULTS.max_json_values, min=1, help="Maximum number of values in a JSON text.").tag(
         config=True
     )
     max_name_length = Int(
-        DEFAULTS.max_name_length, min=1, help="How many characters the name of an AOI, a scene or a tile may have."
+        DEFAULTS.max_name_length, min=1, help="Maximum length of the name of an AOI, a scene or a tile, in characters."
     ).tag(config=True)
-    max_positions = Int(DEFAULTS.max_positions, min=4, help="How many positions a footprint may have.").tag(config=True)
+    max_positions = Int(DEFAULTS.max_positions, min=4, help="Maximum number of positions in a footprint.").tag(
+        config=True
+    )
     max_message_length = Int(
-        DEFAULTS.max_message_length, min=1, help="How many characters of the message of a result are kept."
+        DEFAULTS.max_message_length,
+        min=1,
+        help="Stored length of the message of a result, in characters; longer messages are cut.",
     ).tag(config=True)
-    max_streams = Int(64, min=0, help="How many streams of events may be open at once.").tag(config=True)
-    keep_alive_seconds = Float(15.0, min=0.05, help="How often a silent stream of events shows that it lives.").tag(
-        config=True
-    )
-    slow_reader_seconds = Float(30.0, min=0.05, help="How long a stream waits for who does not read it.").tag(
-        config=True
-    )
-    drawing_seconds = Float(20.0, min=0.1, help="How long the drawing of a graph may take.").tag(config=True)
-    retry_opening_seconds = Float(5.0, min=0.0, help="How soon a store that could not be opened is tried again.").tag(
-        config=True
-    )
-    keep_jobs_days = Float(1.0, min=0.0, help="How long jobs that were withdrawn are remembered.").tag(config=True)
+    max_streams = Int(64, min=0, help="Maximum number of concurrent event streams.").tag(config=True)
+    keep_alive_seconds = Float(
+        15.0, min=0.05, help="Interval between keep-alive comments in an idle event stream, in seconds."
+    ).tag(config=True)
+    slow_reader_seconds = Float(
+        30.0, min=0.05, help="Time after which an event stream to a client that does not read is closed, in seconds."
+    ).tag(config=True)
+    drawing_seconds = Float(20.0, min=0.1, help="Time limit for rendering a graph as SVG, in seconds.").tag(config=True)
+    retry_opening_seconds = Float(
+        5.0, min=0.0, help="Minimum pause before another attempt to open an unavailable store, in seconds."
+    ).tag(config=True)
+    keep_jobs_days = Float(1.0, min=0.0, help="Age at which cancelled jobs are pruned, in days.").tag(config=True)
     keep_events_days = Float(
-        365.0, min=0.0, allow_none=True, help="How long events are remembered; None keeps all."
+        365.0, min=0.0, allow_none=True, help="Age at which events are pruned, in days; None keeps all."
     ).tag(config=True)
-    trim_seconds = Float(3600.0, min=0.1, help="How often it is looked for what may be forgotten.").tag(config=True)
-    keep_backups = Int(7, min=1, help="How many backups are kept.").tag(config=True)
+    trim_seconds = Float(3600.0, min=0.1, help="Interval of pruning, in seconds.").tag(config=True)
+    keep_backups = Int(7, min=1, help="Number of backups to keep.").tag(config=True)
     worker_token = Unicode(
-        help="A token of the workers' own, which leases jobs, renews leases and reports results, and opens nothing else; "
-        f"without it they need that of Jupyter. By default the variable {WORKER_TOKEN_VARIABLE}.",
+        help="Token for workers. It permits leasing jobs, renewing leases and reporting results only; "
+        "without it, workers need the token of the Jupyter server. "
+        f"Default: the environment variable {WORKER_TOKEN_VARIABLE}.",
     ).tag(config=True)
-    announce = Bool(True, help=f"Tell kernels the URL of the server by {URL_VARIABLE}.").tag(config=True)
+    announce = Bool(True, help=f"Set {URL_VARIABLE} to the URL of this server, for kernels.").tag(config=True)
 
     backend: Backend
-    #: why there can be no upstream
-    _misnamed = ""
+    #: error in the configuration of the upstream server; empty if there is none
+    _upstream_error = ""
 
     @default("worker_token")
     def _worker_token_default(self) -> str:
         return os.environ.get(WORKER_TOKEN_VARIABLE, "")
 
     def initialize_settings(self) -> None:
-        """Open the store; Jupyter starts also without it."""
+        """Open the store. A store that cannot be opened does not stop Jupyter."""
         workers = WorkerTokenAuth(self._checked_worker_token())
         self.backend = Backend(self._open_engine, self._limits(), self.reader_threads, workers, self._upstream())
         self.backend.open()
 
     def initialize_handlers(self) -> None:
-        """Make the handlers from the list of routes."""
+        """Create the handlers from the list of routes."""
         document = openapi(ROUTES, self.settings["base_url"])
         texts = {"/openapi.json": {"document": json_text(document)}, "/docs": {"html": docs_page(document)}}
         common: dict[str, Any] = {"backend": self.backend}
@@ -137,37 +145,38 @@ class WorkflowMonitor(ExtensionApp):
 
     async def _start_jupyter_server_extension(self, serverapp: ServerApp) -> None:
         self.backend.start_maintenance()
-        if reached := address(serverapp):
-            await self.backend.run(self.backend.advertise, f"{reached}{NAMESPACE}")
+        if root := address(serverapp):
+            await self.backend.run(self.backend.advertise, f"{root}{NAMESPACE}")
         if self.announce:
             os.environ[URL_VARIABLE] = f"{serverapp.connection_url.rstrip('/')}/{NAMESPACE}"
 
     async def stop_extension(self) -> None:
-        """Finish what was begun and let others have the store."""
+        """Finish the accepted commands and release the store."""
         if hasattr(self, "backend"):
             await self.backend.close()
 
     def _checked_worker_token(self) -> str:
         fault = validate_token(self.worker_token)
         if self.worker_token and self.worker_token == self.settings["identity_provider"].token:
-            fault = "is the token of the Jupyter server, which opens everything; expected another"
+            fault = "is the token of the Jupyter server, which permits everything; set a different token"
         if fault:
             raise TraitError(f"WorkflowMonitor.worker_token {fault}.")
         return self.worker_token
 
     def _upstream(self) -> Upstream | None:
-        """Who answers in place of this server, if anybody is to. Kernels do not inherit what the variables say."""
-        told = {name: os.environ.pop(name, "") for name in (UPSTREAM_VARIABLE, UPSTREAM_TOKEN_VARIABLE)}
-        address = self.upstream or ("" if self.store_url else told[UPSTREAM_VARIABLE])
+        """Return the configured upstream server; remove its variables, so that kernels do not inherit the token."""
+        environment = {name: os.environ.pop(name, "") for name in (UPSTREAM_VARIABLE, UPSTREAM_TOKEN_VARIABLE)}
+        address = self.upstream or ("" if self.store_url else environment[UPSTREAM_VARIABLE])
         if not address:
             return None
         try:
-            found = from_address(address, self.upstream_token or told[UPSTREAM_TOKEN_VARIABLE], Environment())
+            token = self.upstream_token or environment[UPSTREAM_TOKEN_VARIABLE]
+            upstream = from_address(address, token, Environment())
         except MonitorError as error:
-            self._misnamed = f"{error} (upstream)"
+            self._upstream_error = f"{error} (upstream)"
             return None
-        self.log.info("Workflow Monitor passes requests on to %s", found.url)
-        return found
+        self.log.info("requests_forwarded url=%s reason=upstream_configured", upstream.url)
+        return upstream
 
     def _limits(self) -> ServerLimits:
         day = 86_400
@@ -187,37 +196,37 @@ class WorkflowMonitor(ExtensionApp):
         )
 
     def _open_engine(self) -> Engine:
-        if self._misnamed:
-            raise StoreUnavailable(self._misnamed)
+        if self._upstream_error:
+            raise StoreUnavailable(self._upstream_error)
         store = open_store(self.store_url or _default_store(), read_only=self.read_only)
         try:
             feed = Feed()
-            relay = EventPublisher(store.reader, feed)
-            workflow, attendant = self._workflow(store, relay)
-            store.on_foreign_commit(relay.catch_up)
+            publisher = EventPublisher(store.reader, feed)
+            workflow, queue_service = self._workflow(store, publisher)
+            store.on_foreign_commit(publisher.catch_up)
         except BaseException:
             store.close()
             raise
-        return Engine(store, workflow, Queries(store.reader), feed, attendant)
+        return Engine(store, workflow, Queries(store.reader), feed, queue_service)
 
-    def _attendant(self, make_queue: object, submit: Submit) -> QueueService | None:
+    def _queue_service(self, make_queue: object, submit: Submit) -> QueueService | None:
         if isinstance(make_queue, HasService):
             return make_queue.start_service(submit, self.queue_options)
         if self.queue_options:
-            raise StoreUnavailable(f"The queue {self.queue!r} has no options (queue_options).")
+            raise StoreUnavailable(f"The queue {self.queue!r} has no options; remove queue_options.")
         return None
 
     def _workflow(
-        self, store: Store, relay: EventPublisher
+        self, store: Store, publisher: EventPublisher
     ) -> tuple[CommandProcessor | ReadOnlyProcessor, QueueService | None]:
         if self.read_only:
             return ReadOnlyProcessor(), None
         make_queue = load_queue(self.queue)
         if isinstance(make_queue, Configurable):
             make_queue = make_queue.configure(self.queue_options)
-        workflow = CommandProcessor(store, make_queue, on_commit=relay.committed)
+        workflow = CommandProcessor(store, make_queue, on_commit=publisher.committed)
         try:
-            return workflow, self._attendant(make_queue, workflow.submit)
+            return workflow, self._queue_service(make_queue, workflow.submit)
         except BaseException:
             workflow.close()
             raise
@@ -227,13 +236,15 @@ def _default_store() -> str:
     return f"duckdb:///{Path(jupyter_data_dir()) / 'workflow_monitor' / 'workflow.duckdb'}"
 
 
-def load_queue(name: str) -> Any:  # noqa: ANN401 - what makes a queue comes from a plug-in
-    """What makes the queue of this name. Raises StoreUnavailable if it is not installed."""
-    known = entry_points(group=QUEUE_GROUP)
-    if name not in known.names:
-        raise StoreUnavailable(f"No queue {name!r} is installed (queue); there are {', '.join(sorted(known.names))}.")
+def load_queue(name: str) -> Any:  # noqa: ANN401 - the factory comes from a plug-in
+    """Return the factory of a queue by name. Raises StoreUnavailable if it is not installed or cannot be imported."""
+    queues = entry_points(group=QUEUE_GROUP)
+    if name not in queues.names:
+        raise StoreUnavailable(
+            f"No queue {name!r} is installed (queue); expected one of {', '.join(sorted(queues.names))}."
+        )
     try:
-        return known[name].load()
+        return queues[name].load()
     except ImportError as error:
         raise StoreUnavailable(
             f"The queue {name!r} cannot be loaded: {error}. Its packages may be missing: pip install 'workflow-monitor[{name}]'."

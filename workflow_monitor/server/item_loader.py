@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from workflow_monitor.domain.status import ItemKind
 
-#: returns the existing documents of scenes or tiles by id
+#: function that returns the existing documents of scenes or tiles by id
 LoadItems = Callable[[ItemKind, list[int]], Awaitable[dict[int, str]]]
 
 
@@ -19,12 +19,15 @@ class _Batch:
 
 
 class ItemLoader:
-    """Collects the ids requested during one lookup into the next, so that no caller reads a state before its request."""
+    """Combines concurrent lookups: ids requested during a lookup form the next batch.
+
+    A lookup always starts after the request, so no caller receives a state older than its request.
+    """
 
     def __init__(self, load: LoadItems) -> None:
         self._load = load
         self._locks = {kind: asyncio.Lock() for kind in ItemKind}
-        #: batches whose lookup has not begun
+        #: batches for which the lookup has not started
         self._next: dict[ItemKind, _Batch] = {}
 
     async def document(self, kind: ItemKind, item_id: int) -> str | None:

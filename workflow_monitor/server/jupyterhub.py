@@ -1,4 +1,4 @@
-"""Who somebody is, as JupyterHub knows it, for a server that is one of its services."""
+"""Authentication by JupyterHub, for a server that is one of its services."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ if TYPE_CHECKING:
 
 
 class HubIdentity(JupyterHubIdentityProvider):  # type: ignore[misc]
-    """The hub's users, its services, and their tokens, as far as they may use this service.
+    """Authenticates the hub's users, services and their tokens that may access this service.
 
-    What the hub answered counts for five minutes (`HubOAuth.cache_max_age`).
+    Responses of the hub are cached for five minutes (`HubOAuth.cache_max_age`).
     """
 
-    async def get_user(self, handler: RequestHandler) -> Any:  # noqa: ANN401 - as JupyterHub has it
-        """The user, or None for nobody. Raises HTTPError 503 if the hub does not say."""
+    async def get_user(self, handler: RequestHandler) -> Any:  # noqa: ANN401 - signature of JupyterHub
+        """Return the user, None without a login. Raises HTTPError 503 if the hub cannot identify the user."""
         try:
             return await super().get_user(handler)
         except HTTPError as error:
             if error.status_code < 500:
                 raise
-            self.log.warning("JupyterHub does not say who asks: %s", error.log_message)
-            raise HTTPError(503, "JupyterHub does not say who asks; nothing was done. Try again.") from None
+            self.log.warning("identity_unavailable reason=%s", error.log_message)
+            raise HTTPError(503, "JupyterHub cannot identify the user; nothing was changed. Try again.") from None

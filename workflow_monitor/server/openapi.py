@@ -1,4 +1,4 @@
-"""The description of the endpoints for programs: OpenAPI 3.1, made from the list of routes."""
+"""The OpenAPI 3.1 document of the endpoints, generated from the list of routes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from workflow_monitor.server.worker_token import allows_worker_token
 
 Document = dict[str, Any]
 
-#: what any endpoint may answer
+#: error statuses that any endpoint may return
 EVERYWHERE = (400, 403, 503)
 
 PATH_PARAMETERS: dict[str, Document] = {
@@ -32,12 +32,12 @@ PATH_PARAMETERS: dict[str, Document] = {
         "example": 12,
     },
     "status": {
-        "description": "A status, in any case.",
+        "description": "A status, case-insensitive.",
         "schema": {"$ref": "#/components/schemas/Status"},
         "example": Status.RETRY,
     },
-    "queue": {"description": "A queue.", "schema": {"enum": list(QUEUE_KINDS)}, "example": "processor"},
-    "lease": {"description": "A lease that is in force.", "schema": {"type": "string"}, "example": "wX7"},
+    "queue": {"description": "The name of a queue.", "schema": {"enum": list(QUEUE_KINDS)}, "example": "processor"},
+    "lease": {"description": "A valid lease.", "schema": {"type": "string"}, "example": "wX7"},
 }
 
 SECURITY: dict[str, Document] = {
@@ -52,23 +52,23 @@ SECURITY: dict[str, Document] = {
         "type": "apiKey",
         "in": "header",
         "name": "Authorization",
-        "description": "`token …` or `Bearer …`: the token of workers, which opens nothing else.",
+        "description": "`token …` or `Bearer …`: the worker token, valid for these operations only.",
     },
     "cookie": {
         "type": "apiKey",
         "in": "cookie",
         "name": "_xsrf",
-        "description": "The cookies of a browser that has logged in; what changes anything also needs the header "
+        "description": "The cookies of a browser after login. Requests that change data also need the header "
         "`X-XSRFToken` with the value of the cookie `_xsrf`.",
     },
 }
 
-#: what opens any endpoint
-PEOPLE: list[Document] = [{name: []} for name in SECURITY if name != "worker"]
+#: security schemes of every endpoint
+USER_SECURITY: list[Document] = [{name: []} for name in SECURITY if name != "worker"]
 
 
 def openapi(routes: Iterable[Route], base_url: str) -> Document:
-    """The OpenAPI document of the routes below a Jupyter server's base URL."""
+    """Return the OpenAPI document of routes below the base URL of a Jupyter server."""
     return {
         "openapi": "3.1.0",
         "info": {
@@ -78,7 +78,7 @@ def openapi(routes: Iterable[Route], base_url: str) -> Document:
             "license": {"name": "BSD-3-Clause", "identifier": "BSD-3-Clause"},
         },
         "servers": [{"url": f"{base_url}{NAMESPACE}"}],
-        "security": PEOPLE,
+        "security": USER_SECURITY,
         "paths": {route.path: _path(route) for route in routes},
         "components": {
             "schemas": document_schemas(),
@@ -117,18 +117,18 @@ def _operation(route: Route, verb: str, operation: Operation) -> Document:
         "tags": [route.tag],
         "summary": operation.summary,
         "responses": {
-            **{str(status): _answer(content) for status, content in operation.answers.items()},
+            **{str(status): _content(content) for status, content in operation.responses.items()},
             **{str(status): {"$ref": f"#/components/responses/{status}"} for status in sorted(errors)},
         },
     }
     if allows_worker_token(getattr(route.handler, verb)):
-        described["security"] = [*PEOPLE, {"worker": []}]
+        described["security"] = [*USER_SECURITY, {"worker": []}]
     if operation.description:
         described["description"] = operation.description
     if operation.parameters:
         described["parameters"] = [_parameter(parameter) for parameter in operation.parameters]
     if operation.body:
-        described["requestBody"] = {"required": True, **_answer(operation.body)}
+        described["requestBody"] = {"required": True, **_content(operation.body)}
     return described
 
 
@@ -146,7 +146,7 @@ def _parameter(parameter: Parameter) -> Document:
     }
 
 
-def _answer(content: Content) -> Document:
+def _content(content: Content) -> Document:
     described: Document = {"description": content.description}
     if content.schemas:
         described["content"] = {

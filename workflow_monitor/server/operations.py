@@ -1,4 +1,4 @@
-"""The words in which an endpoint is described; handlers and the OpenAPI document are made from them."""
+"""Descriptions of endpoints, the common source of the handlers and of the OpenAPI document."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What a request or an answer carries: for each media type the name of its schema."""
+    """Content of a request or a response; `schemas` maps media types to names of schemas."""
 
     description: str
     schemas: Mapping[str, str] = field(default_factory=dict)
@@ -30,26 +30,26 @@ class Content:
 
 
 def json_content(description: str, schema: str, example: object = None) -> Content:
-    """Content that is JSON."""
+    """Return JSON content with the given schema."""
     return Content(description, {JSON: schema}, example)
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """What a verb of an endpoint does."""
+    """A method of an endpoint: documentation, parameters, body and responses by status."""
 
     summary: str
-    answers: Mapping[int, Content]
+    responses: Mapping[int, Content]
     body: Content | None = None
     parameters: tuple[Parameter, ...] = ()
-    #: statuses of errors, beside those that any endpoint may have
+    #: error statuses beyond those that every endpoint may return
     errors: tuple[int, ...] = ()
     description: str = ""
 
 
 @dataclass(frozen=True)
 class Route:
-    """A path below the prefix, its handler with the handler's own arguments, and what each verb does."""
+    """A path below the prefix, its handler with arguments, and the operation of each method."""
 
     tag: str
     path: str
@@ -59,11 +59,13 @@ class Route:
 
     def __post_init__(self) -> None:
         if set(self.operations) != set(self.handler.verbs):
-            raise TypeError(f"{self.path} describes {set(self.operations)}, the handler has {self.handler.verbs}")
+            raise TypeError(
+                f"{self.path} describes the methods {set(self.operations)}, the handler has {self.handler.verbs}"
+            )
 
     @property
     def pattern(self) -> str:
-        """The path as a regular expression over what was sent: a parameter is one segment, decoded afterwards."""
+        """The path as a regular expression for the encoded path; a parameter matches one segment."""
         slash = "?" if self.path in {"/", "/aoi/"} else ""
         return re.sub(r"\\?\{(\w+)\\?\}", r"(?P<\1>[^/]+)", self.path) + slash
 

@@ -1,7 +1,7 @@
-"""Jupyter servers of one user that want the same store: the one that has it answers for the others.
+"""Jupyter servers of one user that share a store: its owner handles the requests of the others.
 
-It tells them its address and a key by the store's lock file, which is the user's alone. Whoever reads the key could
-read the store itself; it is made anew with every server, so that it is worth nothing when that has gone.
+The owner writes its address and a key into the store's lock file, which only the user can read. The key gives no access
+beyond that of the store file itself. Every server generates a new key, so an old key is useless once its server has ended.
 """
 
 from __future__ import annotations
@@ -23,59 +23,59 @@ if TYPE_CHECKING:
     from tornado import web
 
 SCHEME = "Peer"
-_ANY = {"", "*", "0.0.0.0", "::"}  # noqa: S104 - what is told of a server, not what is listened at
+_ANY = {"", "*", "0.0.0.0", "::"}  # noqa: S104 - compared with a configured address, not bound
 
 
 @dataclass(frozen=True, slots=True)
 class PeerEndpoint:
-    """Where the endpoints of the server are that has the store, and what opens them to others of its user."""
+    """URL of the endpoints of the store's owner, and the key with which other servers of the user call them."""
 
     url: str
     key: Secret
 
     @classmethod
     def at(cls, url: str) -> Self:
-        """A contact with a new key."""
+        """Return an endpoint with a new key."""
         return cls(url, Secret(secrets.token_urlsafe(32)))
 
     @classmethod
     def read(cls, text: str) -> Self | None:
-        """The contact that a server told; None if it told none that is understood."""
+        """Parse the text of a lock file; None if it is not a valid endpoint."""
         try:
-            told = json.loads(text)
-            return cls(str(told["url"]), Secret(str(told["key"])))
+            fields = json.loads(text)
+            return cls(str(fields["url"]), Secret(str(fields["key"])))
         except (ValueError, KeyError, TypeError):
             return None
 
     def text(self) -> str:
-        """What others are told; it is secret."""
+        """Return the text for the lock file; it contains the key in plain text."""
         return json.dumps({"url": self.url, "key": self.key.reveal()})
 
     def opens(self, authorization: str) -> bool:
-        """Whether a header Authorization has the key."""
-        mine = f"{SCHEME} {self.key.reveal()}"
-        return hmac.compare_digest(mine.encode(), authorization.encode("utf-8", "surrogateescape"))
+        """Return True if an Authorization header holds the key."""
+        expected = f"{SCHEME} {self.key.reveal()}"
+        return hmac.compare_digest(expected.encode(), authorization.encode("utf-8", "surrogateescape"))
 
     def upstream(self) -> Upstream:
-        """The server, to be asked. It is on this machine, where certificates have other names."""
+        """Return a client of the server, without certificate checks: certificates do not name the loopback address."""
         return Upstream(self.url, SCHEME, self.key, verify=False)
 
 
 class PeerIdentity(IdentityProvider):
-    """Another Jupyter server of the same user. It has checked who asks, and says who that is."""
+    """Identity of requests from another server of the user, which has authenticated them and names the actor."""
 
     def get_user(self, handler: web.RequestHandler) -> User:
-        # As Jupyter does it, which is where JupyterHub looks before it asks for XSRF cookies.
+        # JupyterHub skips its XSRF check for requests with this attribute of Jupyter.
         handler._token_authenticated = True  # type: ignore[attr-defined]  # noqa: SLF001
         return User(username=handler.request.headers.get(ACTOR_HEADER, "") or "token")
 
-    def is_token_authenticated(self, handler: web.RequestHandler) -> bool:  # noqa: ARG002 - as Jupyter has it
-        """True: a browser cannot be led to send the key."""
+    def is_token_authenticated(self, handler: web.RequestHandler) -> bool:  # noqa: ARG002 - signature of Jupyter
+        """Return True: no website can make a browser send the key, so XSRF checks are not needed."""
         return True
 
 
 def address(server: ServerApp) -> str:
-    """The base URL of a server, as programs on this machine reach it; empty if it does not listen at a port."""
+    """Return the base URL of a server for programs on this machine; empty if it does not listen on a port."""
     if server.sock:
         return ""
     host = server.ip

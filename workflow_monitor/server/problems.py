@@ -16,55 +16,57 @@ DETAIL_LENGTH = 400
 
 
 class PathNotFound(WorkflowError):
-    """No endpoint has this path."""
+    """No endpoint has this path; this page lists them all."""
 
     status = 404
     code = "path-not-found"
-    title = "There is no such endpoint"
+    title = "The path does not exist"
 
     def __init__(self) -> None:
         super().__init__("No endpoint has this path. /docs lists them all.")
 
 
 class MethodNotAllowed(WorkflowError):
-    """The endpoint does not know this method."""
+    """The endpoint exists, but does not support this method; the header `Allow` lists the supported methods."""
 
     status = 405
     code = "method-not-allowed"
-    title = "The endpoint does not know this method"
+    title = "The endpoint does not support this method"
 
     def __init__(self, allowed: Sequence[str]) -> None:
-        super().__init__(f"This endpoint knows {', '.join(allowed)}.")
+        super().__init__(f"This endpoint supports {', '.join(allowed)}.")
 
 
 class NotAllowed(WorkflowError):
-    """Jupyter does not let this caller do this."""
+    """The request carries no valid token or login, or its user may not do this."""
 
     status = 403
     code = "not-allowed"
-    title = "Jupyter does not allow this"
+    title = "The request is not permitted"
 
 
 class NotForWorkers(NotAllowed):
-    """The token of workers was sent for something that workers do not do."""
+    """The request carries the worker token, which permits leasing jobs, renewing leases and reporting results only."""
 
     code = "not-for-workers"
-    title = "The token of workers does not allow this"
+    title = "The worker token does not permit this"
 
     def __init__(self) -> None:
-        super().__init__("The token of workers leases jobs, renews leases and reports results, and does nothing else.")
+        super().__init__(
+            "The worker token permits leasing jobs, renewing leases and reporting results only. Use the token of the server."
+        )
 
 
 class IdentityUnavailable(WorkflowError):
-    """Whoever tells who asks, a JupyterHub say, does not answer."""
+    """The identity provider, such as a JupyterHub, does not respond. Nothing was changed; try again."""
 
     status = 503
     code = "identity-unavailable"
-    title = "It is not known who asks"
+    title = "The identity provider does not respond"
 
 
 class BodyTooLarge(WorkflowError):
-    """The body of the request is larger than this endpoint takes."""
+    """The body of the request is larger than this endpoint accepts. Split it, or raise the limit on the server."""
 
     status = 413
     code = "body-too-large"
@@ -72,12 +74,12 @@ class BodyTooLarge(WorkflowError):
 
     def __init__(self, limit: int, trait: str) -> None:
         super().__init__(
-            f"This endpoint takes up to {limit} bytes ({trait}). Send less at a time, or raise it in the server's configuration."
+            f"This endpoint accepts up to {limit} bytes ({trait}). Split the body, or raise the limit in the configuration."
         )
 
 
 class EncodedBody(WorkflowError):
-    """The body of the request is compressed."""
+    """The body of the request is compressed, which the server does not support."""
 
     status = 415
     code = "encoded-body"
@@ -88,27 +90,27 @@ class EncodedBody(WorkflowError):
 
 
 class TooManyStreams(WorkflowError):
-    """As many streams of events are open as the server allows."""
+    """The server has reached its limit of open event streams. Close a stream, or try again later."""
 
     status = 429
     code = "too-many-streams"
-    title = "Too many streams are open"
+    title = "Too many event streams are open"
 
     def __init__(self, limit: int) -> None:
         super().__init__(
-            f"{limit} streams of events are open, and more are not allowed (max_streams). Close one, or try again later."
+            f"The limit of {limit} open event streams (max_streams) is reached. Close one, or try again later."
         )
 
 
 class Unexpected(WorkflowError):
-    """Something that should not have happened; the log knows more."""
+    """The server failed unexpectedly; its log contains the traceback. Nothing was changed."""
 
     def __init__(self) -> None:
-        super().__init__("Something went wrong inside the server; its log says what. Nothing was changed.")
+        super().__init__("The server failed unexpectedly; its log contains the traceback. Nothing was changed.")
 
 
 def problem(error: WorkflowError, documentation: str) -> dict[str, object]:
-    """The members of the problem document of an error; `documentation` is where people read about it."""
+    """Return the members of the problem document of an error; `documentation` is the URL of the documentation page."""
     document: dict[str, object] = {
         "type": f"{documentation}#{error.code}",
         "title": error.title,
@@ -122,7 +124,7 @@ def problem(error: WorkflowError, documentation: str) -> dict[str, object]:
 
 
 def as_workflow_error(error: BaseException | None, status: int, allowed: Sequence[str]) -> WorkflowError:
-    """Any exception as an error that may be shown; `allowed` are the methods of the endpoint."""
+    """Convert any exception to an error without internal details; `allowed` are the methods of the endpoint."""
     if isinstance(error, WorkflowError):
         return error
     if isinstance(error, web.HTTPError) or error is None:
@@ -142,9 +144,9 @@ def _from_http(error: web.HTTPError | None, status: int, allowed: Sequence[str])
         return IdentityUnavailable(message)
     if status >= 500:
         return Unexpected()
-    answer = InvalidInput(message or f"The request cannot be understood ({http.HTTPStatus(status).phrase}).")
-    answer.status = status
-    return answer
+    invalid = InvalidInput(message or f"The request is not valid ({http.HTTPStatus(status).phrase}).")
+    invalid.status = status
+    return invalid
 
 
 def _message(error: web.HTTPError | None) -> str:

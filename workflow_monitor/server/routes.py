@@ -1,4 +1,4 @@
-"""The one list of endpoints: the handlers that Tornado gets and the OpenAPI document are both made from it."""
+"""The list of endpoints, the source of Tornado's handlers and of the OpenAPI document."""
 
 from __future__ import annotations
 
@@ -19,29 +19,30 @@ from workflow_monitor.server.handlers import (
 )
 from workflow_monitor.server.operations import Content, Operation, Parameter, Route, json_content
 
-NUMBER = {"type": "integer", "minimum": 0}
+NON_NEGATIVE = {"type": "integer", "minimum": 0}
 TEXT = {"type": "string"}
 TIME = {"type": "string", "format": "date-time"}
 STATUS = {"$ref": "#/components/schemas/Status"}
 
 PAGE = (
-    Parameter("page", "Which page, from 0; only with `limit`.", NUMBER),
-    Parameter("limit", "How many items to a page; 0, or what is no number, means all.", NUMBER),
+    Parameter("page", "Page number, from 0; needs `limit`.", NON_NEGATIVE),
+    Parameter("limit", "Items per page; 0 or an invalid number returns all.", NON_NEGATIVE),
 )
 
 
 def _format(*names: str) -> Parameter:
-    return Parameter("format", "The form of the answer, if not by `Accept`.", {"type": "string", "enum": list(names)})
+    return Parameter("format", "Format of the response; overrides `Accept`.", {"type": "string", "enum": list(names)})
 
 
 LISTED = _format("json", "geojson", "ndjson")
 LISTED_OR_ARROW = _format("json", "geojson", "ndjson", "arrow")
-NOTHING = Content("Done; there is no body.")
-NAMED_AOI = "The name may be a pattern: `*` any text, `?` one character, a suffix `(?i)` ignores case."
+NO_BODY = Content("Success, without a body.")
+AOI_PATTERN = "The name may be a pattern: `*` matches any text, `?` one character; the suffix `(?i)` ignores case."
 _AS_COLUMNS = {columnar.COLUMNS: "Columns"}
 _COLUMNS = (
-    "A 32-bit length (little-endian), so many bytes of JSON, whose `columnar` tell the type, the first byte and the length "
-    "of each array, then the arrays. `seq` is the last event that they know; a status is a position in `statuses`."
+    "The body is a 32-bit length (little-endian), a JSON header of that length in bytes, and the columns. `columns` in the "
+    "header gives the type, the first byte and the length of each column, `seq` the last event that the columns include. "
+    "A status is an index into `statuses`."
 )
 
 
@@ -51,14 +52,20 @@ def _list(kind: str, item: str, features: str, *, arrow: bool = False) -> dict[i
 
 
 _INGEST_MANY = Operation(
-    "Add many scenes and their tiles to the graph",
-    {200: json_content("They were added.", "Ingested", {"scenes": 1, "tiles": 1, "ids": {"S2A_MSIL1C_20220104": 12}})},
+    "Add scenes with their tiles to the graph",
+    {
+        200: json_content(
+            "Counts and the ids by source id.",
+            "Ingested",
+            {"scenes": 1, "tiles": 1, "ids": {"S2A_MSIL1C_20220104": 12}},
+        )
+    },
     Content(
-        "A JSON array, lines, or a catalogue's FeatureCollection; in any order, those that others build on go first.",
+        "A JSON array, JSON lines or the FeatureCollection of a catalogue, in any order: the server sorts scenes by dependency.",
         {media_types.JSON: "ScenesToIngest", media_types.NDJSON: "Lines", media_types.GEOJSON: "FeatureCollection"},
     ),
     errors=(400, 404, 409),
-    description="All or none.",
+    description="Adds all scenes or none.",
 )
 
 
@@ -67,62 +74,63 @@ def _listings(kind: ItemKind, item: str) -> list[Route]:
     operation = Operation(
         f"List the {kind}s",
         _list(f"{kind}s", item, f"{kind.capitalize()}Features", arrow=True),
-        parameters=(Parameter("status", "Only those in this status.", STATUS), *parameters),
+        parameters=(Parameter("status", "Only items in this status.", STATUS), *parameters),
         errors=(400, 404),
-        description=NAMED_AOI,
+        description=AOI_PATTERN,
     )
     by_status = Operation(
         f"List the {kind}s in a status",
-        operation.answers,
+        operation.responses,
         parameters=parameters,
         errors=operation.errors,
-        description=NAMED_AOI,
+        description=AOI_PATTERN,
     )
     path = f"/aoi/{{aoi}}/{kind}s"
-    whole = (
+    listing = (
         Route("scenes", path, scenes.Scenes, {"get": operation, "post": _INGEST_MANY}, {"kind": kind})
         if kind is ItemKind.SCENE
         else Route("tiles", path, scenes.ItemList, {"get": operation}, {"kind": kind})
     )
     return [
-        whole,
+        listing,
         Route(f"{kind}s", f"{path}/{{status}}", scenes.ItemList, {"get": by_status}, {"kind": kind}),
     ]
 
 
 def _repairs(kind: ItemKind) -> list[Route]:
     path = f"/{kind}/{{id}}"
-    of_kind = {"kind": kind}
+    arguments = {"kind": kind}
 
     def put(summary: str, *errors: int) -> dict[str, Operation]:
-        return {"put": Operation(summary, {200: NOTHING}, errors=(400, *errors))}
+        return {"put": Operation(summary, {200: NO_BODY}, errors=(400, *errors))}
 
     body = json_content(f"The data of the {kind}.", f"{kind.capitalize()}Data", {"graph_name": "CopyProductToStorage"})
     patch = Content(
-        "What to change (RFC 7396); null removes.",
+        "The fields to change (RFC 7396); null removes a field.",
         {"application/merge-patch+json": "Object", media_types.JSON: "Object"},
         {"graph_name": "Other"},
     )
     data = {
-        "put": Operation(f"Replace the data of a {kind}", {204: NOTHING}, body, errors=(400, 404)),
-        "patch": Operation(f"Change fields of the data of a {kind}", {204: NOTHING}, patch, errors=(400, 404)),
+        "put": Operation(f"Replace the data of a {kind}", {204: NO_BODY}, body, errors=(400, 404)),
+        "patch": Operation(f"Change fields of the data of a {kind}", {204: NO_BODY}, patch, errors=(400, 404)),
     }
-    give_up = f"Give up a {kind}"
     return [
-        Route("repair", f"{path}/retry", actions.RetryItemHandler, put(f"Retry a {kind} in RETRY", 404, 409), of_kind),
+        Route(
+            "repair", f"{path}/retry", actions.RetryItemHandler, put(f"Retry a {kind} in RETRY", 404, 409), arguments
+        ),
         Route(
             "repair",
             f"{path}/fail",
             actions.FailItemHandler,
-            put(f"{give_up} in RETRY", 404, 409),
-            of_kind | {"force": False},
+            put(f"Fail a {kind} in RETRY", 404, 409),
+            arguments | {"force": False},
         ),
         Route(
             "repair",
             f"{path}/fail/force",
             actions.FailItemHandler,
-            put(f"{give_up} in any status", 404, 409),
-            of_kind | {"force": True},
+            put(f"Fail a {kind} in any status", 404, 409),
+            arguments | {"force": True},
         ),
         Route(
             "repair",
@@ -130,38 +138,40 @@ def _repairs(kind: ItemKind) -> list[Route]:
             actions.FailPreview,
             {
                 "get": Operation(
-                    f"Tell what giving up a {kind} by force would do, and do nothing",
-                    {200: json_content("What would change, in order; the first 100 are listed.", "Consequences")},
+                    f"Preview the changes of failing a {kind} by force",
+                    {200: json_content("The changes in order; at most 100 are listed.", "Consequences")},
                     errors=(400, 404, 409),
                 )
             },
-            of_kind,
+            arguments,
         ),
         Route(
             "repair",
             f"{path}/force/{{status}}",
             actions.ForceStatusHandler,
-            put(f"Set the status of a {kind}", 404, 409),
-            of_kind,
+            put(f"Force the status of a {kind}", 404, 409),
+            arguments,
         ),
-        Route("repair", f"{path}/data", actions.ItemData, data, of_kind),
+        Route("repair", f"{path}/data", actions.ItemData, data, arguments),
     ]
 
 
 def _item(kind: ItemKind) -> Route:
     name = kind.capitalize()
-    answer = Content(f"The {kind}.", {media_types.JSON: name, media_types.GEOJSON: f"{name}Feature"})
-    operation = Operation(f"Show a {kind}", {200: answer}, parameters=(_format("json", "geojson"),), errors=(400, 404))
+    content = Content(f"The {kind}.", {media_types.JSON: name, media_types.GEOJSON: f"{name}Feature"})
+    operation = Operation(
+        f"Return a {kind}", {200: content}, parameters=(_format("json", "geojson"),), errors=(400, 404)
+    )
     return Route(f"{kind}s", f"/{kind}/{{id}}", scenes.ItemDetail, {"get": operation}, {"kind": kind})
 
 
 def _retries(word: str, *, force: bool) -> Route:
-    numbers = json_content("How many were retried.", "Retried", {"Scenes": 1, "Tiles": 4})
+    counts = json_content("Counts of retried scenes and tiles.", "Retried", {"Scenes": 1, "Tiles": 4})
     operation = Operation(
         f"Retry all scenes and tiles in {'RETRY or PENDING' if force else 'RETRY'}",
-        {200: numbers, 204: Content("There was nothing to retry.")},
+        {200: counts, 204: Content("No item to retry.")},
         errors=(404, 409),
-        description=f"All or none. {NAMED_AOI}",
+        description=f"Retries all items or none. {AOI_PATTERN}",
     )
     return Route("repair", f"/aoi/{{aoi}}/retry{word}", aois.RetryAll, {"put": operation}, {"force": force})
 
@@ -173,8 +183,14 @@ _SERVER = [
         meta.Root,
         {
             "get": Operation(
-                "Say whether the server works",
-                {200: Content("It does.", {media_types.TEXT: "Text", media_types.JSON: "Root"}, "ingester ok")},
+                "Check the state of the server",
+                {
+                    200: Content(
+                        "The server and its store are available.",
+                        {media_types.TEXT: "Text", media_types.JSON: "Root"},
+                        "ingester ok",
+                    )
+                },
                 parameters=(_format("text", "json"),),
             )
         },
@@ -183,13 +199,13 @@ _SERVER = [
         "server",
         "/openapi.json",
         meta.OpenAPI,
-        {"get": Operation("Describe the endpoints for programs", {200: json_content("OpenAPI 3.1.", "Object")})},
+        {"get": Operation("Return the OpenAPI document", {200: json_content("OpenAPI 3.1.", "Object")})},
     ),
     Route(
         "server",
         "/docs",
         meta.Docs,
-        {"get": Operation("Describe the endpoints for people", {200: Content("A page.", {"text/html": "Text"})})},
+        {"get": Operation("Show the documentation page", {200: Content("An HTML page.", {"text/html": "Text"})})},
     ),
 ]
 
@@ -201,9 +217,13 @@ _AOIS = [
         {
             "get": Operation(
                 "List the AOIs",
-                {200: json_content("By name.", "AOIs", [{"ID": "DenmarkDemoS2", "status": "PENDING"}])},
+                {
+                    200: json_content(
+                        "The AOIs, ordered by name.", "AOIs", [{"ID": "DenmarkDemoS2", "status": "PENDING"}]
+                    )
+                },
                 parameters=(
-                    Parameter("counts", "With the numbers of scenes and tiles in each status.", {"type": "boolean"}),
+                    Parameter("counts", "Include the counts of scenes and tiles per status.", {"type": "boolean"}),
                 ),
                 errors=(400,),
             )
@@ -215,15 +235,18 @@ _AOIS = [
         aois.AOI,
         {
             "get": Operation(
-                "Show the workload of an AOI",
+                "Return the workload of an AOI",
                 {200: Content("The workload.", {media_types.TEXT: "Text", media_types.JSON: "OverviewOrAOIs"})},
                 parameters=(_format("text", "json"),),
                 errors=(404,),
-                description=f"{NAMED_AOI} It then lists the AOIs that match, as JSON.",
+                description=f"{AOI_PATTERN} A pattern returns the list of the matching AOIs as JSON.",
             ),
-            "post": Operation("Create an AOI", {204: NOTHING}, errors=(400, 409), description="The body is not read."),
+            "post": Operation("Create an AOI", {204: NO_BODY}, errors=(400, 409), description="The body is ignored."),
             "delete": Operation(
-                "Delete an AOI with its scenes and tiles", {204: NOTHING}, errors=(404,), description="No patterns."
+                "Delete an AOI with its scenes and tiles",
+                {204: NO_BODY},
+                errors=(404,),
+                description="The name cannot be a pattern.",
             ),
         },
     ),
@@ -233,16 +256,20 @@ _AOIS = [
         visualization.Graph,
         {
             "get": Operation(
-                "Show the dependency graph",
+                "Return the dependency graph",
                 {200: Content("The graph.", {media_types.DOT: "Text", media_types.SVG: "Text"})},
                 parameters=(
-                    Parameter("around", "Only what is near a scene (`s12`) or tile (`t12`).", TEXT),
-                    Parameter("steps", "How many edges away at most.", NUMBER | {"maximum": 50, "default": 3}),
-                    Parameter("fold", "Only what is not DONE, with its neighbours.", {"type": "boolean"}),
+                    Parameter("around", "Only the neighbourhood of a scene (`s12`) or tile (`t12`).", TEXT),
+                    Parameter(
+                        "steps",
+                        "Maximum distance from `around`, in edges.",
+                        NON_NEGATIVE | {"maximum": 50, "default": 3},
+                    ),
+                    Parameter("fold", "Omit items in DONE, except neighbours of other items.", {"type": "boolean"}),
                     _format("dot", "svg"),
                 ),
                 errors=(400, 404, 422, 501),
-                description=f"{NAMED_AOI} Dot text is always whole; SVG has a limit of size and time.",
+                description=f"{AOI_PATTERN} DOT text has no limit; SVG is limited in size and in rendering time.",
             )
         },
     ),
@@ -252,11 +279,15 @@ _AOIS = [
         visualization.Find,
         {
             "get": Operation(
-                "Find scenes and tiles of an AOI by a part of their names, or by id",
-                {200: json_content("How many there are, and the first.", "Search")},
+                "Find scenes and tiles of an AOI by a part of the name, or by id",
+                {200: json_content("The count of matches, and the first ones.", "Search")},
                 parameters=(
-                    Parameter("text", "Part of a name in any case, or an id: `12`, `s12`, `t12`.", TEXT),
-                    Parameter("limit", "How many are listed.", NUMBER | {"minimum": 1, "maximum": 1000, "default": 20}),
+                    Parameter("text", "Part of a name, case-insensitive, or an id: `12`, `s12`, `t12`.", TEXT),
+                    Parameter(
+                        "limit",
+                        "Maximum number of items in the response.",
+                        NON_NEGATIVE | {"minimum": 1, "maximum": 1000, "default": 20},
+                    ),
                 ),
                 errors=(400, 404),
             )
@@ -268,11 +299,13 @@ _AOIS = [
         aois.Failures,
         {
             "get": Operation(
-                "Group what failed in an AOI by the shape of the message",
-                {200: json_content("The most frequent first.", "Failures")},
-                parameters=(Parameter("limit", "How many of each kind and status to look at; 0 means all.", NUMBER),),
+                "Group the failed items of an AOI by the pattern of their message",
+                {200: json_content("The groups, the most frequent first.", "Failures")},
+                parameters=(
+                    Parameter("limit", "Maximum number of items read per kind and status; 0 reads all.", NON_NEGATIVE),
+                ),
                 errors=(404,),
-                description="Messages that differ in nothing but ids, dates and paths have the same shape.",
+                description="Messages that differ only in ids, dates and paths have the same pattern.",
             )
         },
     ),
@@ -282,13 +315,15 @@ _AOIS = [
         visualization.Timeline,
         {
             "get": Operation(
-                "Tell how many scenes and tiles were in each status over time, and what is running",
-                {200: json_content("Numbers at the end of each step; the first 100 of what is PENDING.", "Timeline")},
+                "Return the counts of scenes and tiles per status over time, and the running items",
+                {200: json_content("Counts at the end of each step, and at most 100 items in PENDING.", "Timeline")},
                 parameters=(
-                    Parameter("since", "From this time on; otherwise from the first event that is kept.", TIME),
-                    Parameter("until", "Before this time; otherwise until now.", TIME),
+                    Parameter("since", "Start time, inclusive; default: the first stored event.", TIME),
+                    Parameter("until", "End time, exclusive; default: now.", TIME),
                     Parameter(
-                        "steps", "In so many steps.", {"type": "integer", "minimum": 1, "maximum": 1000, "default": 120}
+                        "steps",
+                        "Number of time steps.",
+                        {"type": "integer", "minimum": 1, "maximum": 1000, "default": 120},
                     ),
                 ),
                 errors=(400, 404),
@@ -301,9 +336,13 @@ _AOIS = [
         visualization.Footprints,
         {
             "get": Operation(
-                "Give the footprints of an AOI to those who draw them",
-                {200: Content(f"id, status, day, first_ring, first_position and positions. {_COLUMNS}", _AS_COLUMNS)},
-                parameters=(Parameter("of", "Of what.", {"enum": ["scenes", "tiles"], "default": "scenes"}),),
+                "Return the footprints of an AOI as columns",
+                {
+                    200: Content(
+                        f"Columns id, status, day, first_ring, first_position and positions. {_COLUMNS}", _AS_COLUMNS
+                    )
+                },
+                parameters=(Parameter("of", "Kind of the items.", {"enum": ["scenes", "tiles"], "default": "scenes"}),),
                 errors=(400, 404),
             )
         },
@@ -314,10 +353,10 @@ _AOIS = [
         visualization.Lanes,
         {
             "get": Operation(
-                "Give the tiles of an AOI, a track for each place and a row for each date, to those who draw them",
+                "Return the tiles of an AOI as columns, with a track per location and a row per date",
                 {
                     200: Content(
-                        "id, scene, status, track, previous (position + 1, 0 for none), first (of each row), by_id; "
+                        "Columns id, scene, status, track, previous (position + 1, 0 for none), first (of each row), by_id; "
                         f"scene_id, scene_status, scene_row. {_COLUMNS}",
                         _AS_COLUMNS,
                     )
@@ -338,7 +377,7 @@ _INGESTION = [
         {
             "post": Operation(
                 "Add a scene and its tiles to the graph",
-                {200: json_content("It was added.", "Id", {"id": 12})},
+                {200: json_content("The id of the scene.", "Id", {"id": 12})},
                 json_content("The scene.", "SceneToIngest"),
                 errors=(400, 404, 409),
             )
@@ -386,7 +425,7 @@ _LEASED = {"id": 812, "payload": {"id": 12, "source_id": "S2A_MSIL1C_20220104"},
 
 _RENEWED = {"leases": ["wX7…", "kP2…"], "seconds": 300}
 
-_ASKED = {"max": 10, "seconds": 300, "worker": "downloader-1"}
+_LEASE_REQUEST = {"max": 10, "seconds": 300, "worker": "downloader-1"}
 
 _WORK = [
     Route(
@@ -396,9 +435,9 @@ _WORK = [
         {
             "post": Operation(
                 "Report results",
-                {200: json_content("What became of each, in order.", "Outcomes")},
+                {200: json_content("The outcome of each result, in order.", "Outcomes")},
                 json_content(
-                    "Applied in order; one that cannot be does not disturb the others.",
+                    "Results to apply in order; a rejected result does not affect the others.",
                     "Results",
                     [{"type": "tile", "id": 12, "status": "DONE", "message": "", "attempt": 1}],
                 ),
@@ -412,11 +451,11 @@ _WORK = [
         jobs.Jobs,
         {
             "get": Operation(
-                "Show a queue",
-                {200: json_content("The backlog, and the jobs.", "Queue")},
+                "Return the jobs of a queue",
+                {200: json_content("The backlog and the jobs.", "Queue")},
                 parameters=(
-                    Parameter("state", "Only those that wait, or are leased.", {"enum": list(jobs.STATES)}),
-                    Parameter("item", "Only those of the scene or tile of this id.", NUMBER),
+                    Parameter("state", "Only jobs in this state: waiting or leased.", {"enum": list(jobs.STATES)}),
+                    Parameter("item", "Only jobs of the scene or tile with this id.", NON_NEGATIVE),
                     *PAGE,
                 ),
                 errors=(400, 404),
@@ -429,19 +468,23 @@ _WORK = [
         jobs.LeaseJobsHandler,
         {
             "post": Operation(
-                "Take jobs",
+                "Lease jobs",
                 {200: json_content("Up to `max` jobs, the oldest first.", "LeasedJobs", {"jobs": [_LEASED]})},
-                json_content("How many, for how long, and who.", "LeaseRequest", _ASKED),
+                json_content(
+                    "The maximum number of jobs, the duration of the lease in seconds and the name of the worker.",
+                    "LeaseRequest",
+                    _LEASE_REQUEST,
+                ),
                 errors=(400, 404),
-                description="Report the result before the lease runs out, or renew it; otherwise others get the job. "
-                "With `aoi`, a name or a pattern, only jobs of these AOIs are taken.",
+                description="Report the result or renew the lease before it expires; otherwise another worker receives the job. "
+                "`aoi`, a name or a pattern, restricts the jobs to the matching AOIs.",
             ),
             "put": Operation(
-                "Renew many leases",
-                {200: json_content("How many were renewed, and those that are not in force.", "RenewedMany")},
-                json_content("Which, and for how long from now.", "RenewManyRequest", _RENEWED),
+                "Renew several leases",
+                {200: json_content("The count of renewed leases, and the leases that are not valid.", "RenewedMany")},
+                json_content("The leases, and their new duration from now in seconds.", "RenewManyRequest", _RENEWED),
                 errors=(400, 404),
-                description="Stop the work on the jobs whose leases are not in force.",
+                description="Stop work on jobs without a valid lease.",
             ),
         },
     ),
@@ -452,8 +495,8 @@ _WORK = [
         {
             "put": Operation(
                 "Renew a lease",
-                {200: json_content("When it runs out now.", "Renewed")},
-                json_content("For how long, from now.", "RenewRequest", {"seconds": 300}),
+                {200: json_content("The new time of expiry.", "Renewed")},
+                json_content("The new duration from now, in seconds.", "RenewRequest", {"seconds": 300}),
                 errors=(400, 404),
             )
         },
@@ -472,23 +515,27 @@ _BACKUPS = [
         "/backups",
         backups.Backups,
         {
-            "get": Operation("List the backups", {200: json_content("The last first.", "Backups", [_BACKUP])}),
+            "get": Operation(
+                "List the backups", {200: json_content("The backups, the newest first.", "Backups", [_BACKUP])}
+            ),
             "post": Operation(
-                "Make a backup",
-                {201: json_content("It was made, and read again.", "Backup", _BACKUP)},
+                "Create a backup",
+                {201: json_content("The backup, which has been verified.", "Backup", _BACKUP)},
                 errors=(409,),
-                description="Of one moment, while everything goes on. The oldest are forgotten, beyond `keep_backups`.",
+                description="A consistent snapshot; the server continues to work meanwhile. Removes the oldest backups beyond `keep_backups`.",
             ),
         },
     ),
 ]
 
 _RESUME = (
-    Parameter("Last-Event-ID", "Go on after this event; browsers send it by themselves.", NUMBER, "header"),
-    Parameter("after", "The same, for those who cannot send headers.", NUMBER),
+    Parameter(
+        "Last-Event-ID", "Resume after this event; browsers set the header on reconnection.", NON_NEGATIVE, "header"
+    ),
+    Parameter("after", "As `Last-Event-ID`, for clients that cannot set headers.", NON_NEGATIVE),
 )
 _STREAM = {
-    200: Content("Events `transition` with the sequence number as their id.", {media_types.EVENTS: "EventStream"})
+    200: Content("Events of type `transition`, with the sequence number as id.", {media_types.EVENTS: "EventStream"})
 }
 
 _EVENTS = [
@@ -496,13 +543,13 @@ _EVENTS = [
         "events",
         "/events",
         events.Events,
-        {"get": Operation("Follow what happens", _STREAM, parameters=_RESUME, errors=(400, 429))},
+        {"get": Operation("Stream the events of all AOIs", _STREAM, parameters=_RESUME, errors=(400, 429))},
     ),
     Route(
         "events",
         "/aoi/{aoi}/events",
         events.Events,
-        {"get": Operation("Follow what happens in an AOI", _STREAM, parameters=_RESUME, errors=(400, 404, 429))},
+        {"get": Operation("Stream the events of an AOI", _STREAM, parameters=_RESUME, errors=(400, 404, 429))},
     ),
     Route(
         "events",
@@ -510,14 +557,14 @@ _EVENTS = [
         events.History,
         {
             "get": Operation(
-                "List what happened in an AOI",
-                {200: Content("Events in order.", {media_types.JSON: "Events", media_types.NDJSON: "Lines"})},
+                "List the past events of an AOI",
+                {200: Content("The events in order.", {media_types.JSON: "Events", media_types.NDJSON: "Lines"})},
                 parameters=(
-                    Parameter("since", "From this time on.", TIME),
-                    Parameter("until", "Before this time.", TIME),
-                    Parameter("type", "Only of these items.", {"enum": ["aoi", *ItemKind]}),
-                    Parameter("id", "Only of this scene or tile; with `type`.", NUMBER),
-                    Parameter("status", "Only those that led to this status.", STATUS),
+                    Parameter("since", "Start time, inclusive.", TIME),
+                    Parameter("until", "End time, exclusive.", TIME),
+                    Parameter("type", "Only events of this type of item.", {"enum": ["aoi", *ItemKind]}),
+                    Parameter("id", "Only events of the scene or tile with this id; needs `type`.", NON_NEGATIVE),
+                    Parameter("status", "Only transitions to this status.", STATUS),
                     *PAGE,
                     _format("json", "ndjson"),
                 ),

@@ -1,4 +1,4 @@
-"""The workflow server on its own: Jupyter's server with this extension, without kernels, contents, terminals or pages."""
+"""The standalone workflow server: a Jupyter server with this extension only, without kernels, contents and terminals."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from workflow_monitor.server.handlers.base import NAMESPACE
 
 #: set by JupyterHub for its services only, not for the servers of its users
 HUB_SERVICE = "JUPYTERHUB_SERVICE_NAME"
-#: what JupyterHub tells a service that it starts, and who starts one by themselves has to set
+#: JupyterHub sets these for the services that it starts; a service that it does not start needs them in its environment
 HUB_VARIABLES = (HUB_SERVICE, "JUPYTERHUB_API_TOKEN", "JUPYTERHUB_API_URL", "JUPYTERHUB_CLIENT_ID")
 HUB_IDENTITY = "workflow_monitor.server.jupyterhub.HubIdentity"
 EXTENSION = "workflow_monitor"
 
 
 class ConfigurationError(Exception):
-    """Something is missing; the text says what, and what helps."""
+    """The server cannot start; the message names the missing package or variables."""
 
 
 class RootRedirect(JupyterHandler):
-    """Where a person arrives: leads to the page of the endpoints, by way of the login if need be."""
+    """Redirects the root of the server to the documentation page, after the login if one is needed."""
 
     @web.authenticated
     def get(self) -> None:
@@ -35,22 +35,22 @@ class RootRedirect(JupyterHandler):
 
 
 class StandaloneServerApp(ServerApp):
-    """A Jupyter server that serves this extension and the login, and nothing else."""
+    """A Jupyter server with this extension and the login pages only."""
 
     name = "workflow-monitor-serve"
     default_services = ("auth", "security")  # type: ignore[assignment]
 
     def init_server_extensions(self) -> None:
-        """Load this extension alone, whatever is enabled for other Jupyter servers of this machine."""
+        """Load this extension only; ignore the extensions enabled for other Jupyter servers of this machine."""
         self.jpserver_extensions = {EXTENSION: True}
         super().init_server_extensions()
 
     def init_webapp(self) -> None:
-        """Let persons in by the entrance."""
+        """Add the redirect from the root."""
         super().init_webapp()
         self.web_app.add_handlers(".*$", [(self.base_url, RootRedirect)])  # type: ignore[no-untyped-call]
         if self.identity_provider.has_trait("hub_auth"):
-            # Tornado would look for XSRF cookies before the hub has said who asks; Jupyter does so afterwards.
+            # Tornado checks XSRF cookies before the hub has identified the user; Jupyter checks them afterwards.
             self.web_app.settings["xsrf_cookies"] = False
 
 
@@ -64,9 +64,9 @@ def build_config(
     behind_proxy: bool,
     hub: bool,
 ) -> Config:
-    """What Headless is to be told; None leaves it to the hub, if it is a service of one, else to what is usual.
+    """Return the configuration of the server. None selects the value from the hub for a service of it, else a default.
 
-    Raises CannotServe if the hub is asked for and cannot be had.
+    Raises ConfigurationError if `hub` is set and the hub's package or variables are missing.
     """
     server: dict[str, Any] = {
         "ip": host or "127.0.0.1",
@@ -80,24 +80,24 @@ def build_config(
     }
     if hub:
         _check_hub()
-        told = urlsplit(os.environ.get("JUPYTERHUB_SERVICE_URL", ""))
-        server["ip"] = host or told.hostname or server["ip"]
-        server["port"] = port or told.port or server["port"]
+        service_url = urlsplit(os.environ.get("JUPYTERHUB_SERVICE_URL", ""))
+        server["ip"] = host or service_url.hostname or server["ip"]
+        server["port"] = port or service_url.port or server["port"]
         server["base_url"] = base_url or os.environ.get("JUPYTERHUB_SERVICE_PREFIX") or f"/services/{_service()}/"
         server["identity_provider_class"] = HUB_IDENTITY
     if hub or behind_proxy:
-        # The proxy passes on the host's public name, and says who asks and whether by HTTPS.
+        # The proxy forwards the public host name, the address of the client and the scheme in headers.
         server |= {"allow_remote_access": True, "trust_xheaders": True}
-    found = Config({"ServerApp": server})
+    config = Config({"ServerApp": server})
     if token and not hub:
-        found.IdentityProvider.token = token
+        config.IdentityProvider.token = token
     if store:
-        found.WorkflowMonitor.store_url = store
-    return found
+        config.WorkflowMonitor.store_url = store
+    return config
 
 
 def is_service_of_hub() -> bool:
-    """Whether JupyterHub has started this process as one of its services."""
+    """Return True if JupyterHub has started this process as one of its services."""
     return bool(_service())
 
 
@@ -107,17 +107,15 @@ def _service() -> str:
 
 def _check_hub() -> None:
     if find_spec("jupyterhub") is None:
-        raise ConfigurationError(
-            "JupyterHub's package is needed to ask it who somebody is: pip install workflow-monitor[hub]"
-        )
+        raise ConfigurationError("Authentication by JupyterHub needs its package: pip install workflow-monitor[hub]")
     if missing := [name for name in HUB_VARIABLES if not os.environ.get(name)]:
         raise ConfigurationError(
-            f"JupyterHub tells its services who they are by variables; these are not set: {missing}"
+            f"A service of JupyterHub needs these environment variables, which are not set: {missing}"
         )
 
 
 def serve(config: Config, arguments: list[str]) -> None:
-    """Serve until it is told to end; `arguments` are further ones of Jupyter, `--WorkflowMonitor.queue=lease` say."""
+    """Serve until a signal stops the server; `arguments` are options of Jupyter such as `--WorkflowMonitor.queue=lease`."""
     server = StandaloneServerApp.instance(config=config)
     server.initialize(argv=arguments, find_extensions=False)
     server.start()

@@ -1,4 +1,4 @@
-"""Another workflow server that answers in place of this one: how it is asked, and what can go wrong on the way."""
+"""Connection to the workflow server that handles the requests of this one, and its errors."""
 
 from __future__ import annotations
 
@@ -16,76 +16,76 @@ from workflow_monitor.domain.errors import StoreUnavailable, WorkflowError
 
 CONNECT_SECONDS = 5.0
 WRITE_SECONDS = 600.0
-#: Less than the 5 seconds after which JupyterHub's proxy, as any Node server, closes a silent connection.
+#: below the 5 seconds after which JupyterHub's proxy, as any Node server, closes an idle connection
 IDLE_SECONDS = 4.0
 _BEFORE_SENDING = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
 
 
 class UpstreamUnreachable(StoreUnavailable):
-    """The workflow server that this one passes requests on to does not answer. Nothing was done."""
+    """The workflow server to which this server forwards requests does not respond. Nothing was changed."""
 
     code = "upstream-unreachable"
-    title = "The workflow server behind this one does not answer"
+    title = "The upstream workflow server does not respond"
 
 
 class UpstreamUnknown(StoreUnavailable):
-    """Something else than a workflow server answers where this one passes requests on to."""
+    """The address to which this server forwards requests does not belong to a workflow server."""
 
     code = "upstream-unknown"
-    title = "There is no workflow server behind this one"
+    title = "The upstream server is not a workflow server"
 
 
 class UpstreamDenied(WorkflowError):
-    """The workflow server that this one passes requests on to does not allow this to it, or to the person."""
+    """The workflow server to which this one forwards requests rejected its token, or does not permit the request."""
 
     status = 403
     code = "upstream-denied"
-    title = "The workflow server behind this one does not allow this"
+    title = "The upstream workflow server does not permit this"
 
 
 class UpstreamLost(WorkflowError):
-    """The answer of the workflow server that this one passes requests on to did not arrive; it may have been done."""
+    """The connection to the upstream workflow server failed during the request, which may have taken effect."""
 
     status = 502
     code = "upstream-lost"
-    title = "The answer was lost"
+    title = "The response was lost"
 
 
 class UpstreamLoop(WorkflowError):
-    """The request has been here before: servers pass requests on to each other in a circle."""
+    """The request has passed through this server before: the servers forward requests in a loop."""
 
     status = 508
     code = "upstream-loop"
-    title = "Servers pass requests on in a circle"
+    title = "The servers forward requests in a loop"
 
 
 def from_address(address: str, token: str, around: Environment) -> Upstream:
-    """The workflow server at an address, which may have its token in it, asked as whoever runs this one.
+    """Return the workflow server at an address, which may contain its token. The actor is the user of this process.
 
-    Without a token it is asked with that of the hub, if it is one of the hub's services, or with that of the user's own
-    server. Raises MonitorError if this is no address, or no token.
+    Without a token, a service of the hub receives the hub's token, any other server the token of the user's own server.
+    Raises MonitorError for an invalid address or token.
     """
-    url, inside = split_address(address)
-    secret = Secret(token) or inside or _hub_token(url, around) or around.token_for(url)
+    url, address_token = split_address(address)
+    secret = Secret(token) or address_token or _hub_token(url, around) or around.token_for(url)
     return Upstream(candidate_roots(url)[0], "token", secret, stands_for=around.actor())
 
 
 def _hub_token(url: str, around: Environment) -> Secret | None:
-    """The token of this user's server, which the hub's services know; nobody else is to see it."""
+    """Return the hub's token of this user's server; only services of the hub may receive it."""
     token, base = around.environment.get(HUB_TOKEN), around.environment.get("JUPYTERHUB_BASE_URL", "/")
     is_service = urlsplit(url).path.startswith(f"{base.rstrip('/')}/services/")
     return Secret(token) if token and is_service else None
 
 
 class Upstream:
-    """A workflow server at `url`, below which all endpoints are."""
+    """HTTP client of the workflow server whose endpoints are below `url`."""
 
     def __init__(
         self, url: str, scheme: str, secret: Secret | None, *, stands_for: str = "", verify: bool = True
     ) -> None:
         self.url = url.rstrip("/")
         self._url = httpx.URL(self.url)
-        #: who acts if nobody says who it is
+        #: actor of requests that declare none
         self.stands_for = stands_for
         self._secret = secret
         headers = {"User-Agent": "workflow-monitor", "Accept-Encoding": "identity"}
@@ -96,7 +96,7 @@ class Upstream:
             verify=verify,
             timeout=httpx.Timeout(WRITE_SECONDS, connect=CONNECT_SECONDS, pool=None),
             limits=httpx.Limits(max_connections=None, keepalive_expiry=IDLE_SECONDS),
-            # A proxy of the environment is not for this machine's own server.
+            # Proxy variables must not apply to servers on this machine.
             trust_env=self._url.host not in LOOPBACK,
         )
 
@@ -104,46 +104,46 @@ class Upstream:
         return f"Upstream({self.url!r})"
 
     @asynccontextmanager
-    async def ask(
-        self, method: str, path: str, headers: Mapping[bytes, bytes], body: bytes, silence: float
+    async def send(
+        self, method: str, path: str, headers: Mapping[bytes, bytes], body: bytes, read_timeout: float
     ) -> AsyncIterator[httpx.Response]:
-        """The answer, of which only the head has been read; `silence` is how long it may say nothing, in seconds.
+        """Send a request and yield the response with its body unread; `read_timeout` is in seconds.
 
-        Raises UpstreamUnreachable if nothing was done there, UpstreamLost if that is not certain.
+        Raises UpstreamUnreachable if the request has had no effect, UpstreamLost if it may have had one.
         """
-        begun = False
+        has_response = False
         try:
             async with self._client.stream(
                 method,
                 self._url.copy_with(raw_path=self._url.raw_path.rstrip(b"/") + quote(path, safe=punctuation).encode()),
                 headers=headers,
                 content=body,
-                timeout=httpx.Timeout(WRITE_SECONDS, read=silence, connect=CONNECT_SECONDS, pool=None),
-            ) as answer:
-                begun = True
-                yield answer
+                timeout=httpx.Timeout(WRITE_SECONDS, read=read_timeout, connect=CONNECT_SECONDS, pool=None),
+            ) as response:
+                has_response = True
+                yield response
         except httpx.HTTPError as error:
-            is_harmless = isinstance(error, _BEFORE_SENDING) or (method in {"GET", "HEAD"} and not begun)
-            raise (self.unreachable if is_harmless else self.lost)(self._why(error)) from None
+            is_harmless = isinstance(error, _BEFORE_SENDING) or (method in {"GET", "HEAD"} and not has_response)
+            raise (self.unreachable if is_harmless else self.lost)(self._reason(error)) from None
 
-    def unreachable(self, why: str) -> UpstreamUnreachable:
-        """The error for a server that does not answer."""
+    def unreachable(self, reason: str) -> UpstreamUnreachable:
+        """Return the error of a server that does not respond."""
         return UpstreamUnreachable(
-            f"This server passes requests on to the workflow server at {self.url}, which does not answer ({why}). "
-            "Nothing was done; try again."
+            f"This server forwards requests to the workflow server at {self.url}, which does not respond ({reason}). "
+            "Nothing was changed; try again."
         )
 
-    def lost(self, why: str) -> UpstreamLost:
-        """The error for an answer that did not arrive."""
+    def lost(self, reason: str) -> UpstreamLost:
+        """Return the error of a lost response."""
         return UpstreamLost(
-            f"The workflow server at {self.url} did not finish its answer ({why}); what was asked may have been "
-            "done. Look at the present state before you do it again."
+            f"The workflow server at {self.url} did not finish its response ({reason}). The request may have taken effect: "
+            "check the current state before you repeat it."
         )
 
-    def _why(self, error: Exception) -> str:
+    def _reason(self, error: Exception) -> str:
         text = str(error) or type(error).__name__
         return self._secret.hide(text) if self._secret else text
 
     async def close(self) -> None:
-        """Let go of the sockets; what is being answered breaks off."""
+        """Close all connections, also those of requests in progress."""
         await self._client.aclose()

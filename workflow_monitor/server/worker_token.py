@@ -1,4 +1,4 @@
-"""The token of workers: it opens what workers do, and nothing else."""
+"""The worker token: it permits leasing jobs, renewing leases and reporting results only."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from tornado import web
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-#: how short the token of workers may be
+#: minimum length of the worker token, in characters
 SHORTEST = 16
-#: as whom Jupyter knows the bearer of the token
+#: user name of requests with the worker token
 WORKER = "worker"
 
 
 def allows_worker_token(method: Callable[..., object]) -> bool:
-    """Whether a verb of an endpoint is open to the token of workers."""
+    """Return True if a verb of an endpoint accepts the worker token."""
     return getattr(method, "_for_workers", False)
 
 
 def validate_token(token: str) -> str | None:
-    """Why a text cannot be the token of workers, without the text; None if it can, or is empty: there is none then.
+    """Return the fault of a worker token, without quoting the token; None if it is valid or empty (not configured).
 
     >>> validate_token("secret")
     'has 6 characters; expected at least 16'
@@ -32,14 +32,14 @@ def validate_token(token: str) -> str | None:
     if not token:
         return None
     if not token.isascii() or not token.isprintable() or " " in token:
-        return "has characters that no token has; expected letters, digits and signs of ASCII"
+        return "has invalid characters; expected printable ASCII characters without spaces"
     return f"has {len(token)} characters; expected at least {SHORTEST}" if len(token) < SHORTEST else None
 
 
 class WorkerTokenAuth:
-    """Who bears the token of workers, and what such a request may do.
+    """Identity and authorization of requests with the worker token.
 
-    The token counts in the header `Authorization` only: addresses end up in logs.
+    The token is accepted in the header `Authorization` only, because URLs appear in logs.
     """
 
     def __init__(self, token: str) -> None:
@@ -48,20 +48,21 @@ class WorkerTokenAuth:
         self.authorizer: Authorizer = _Authorizer(identity_provider=self.identity)
 
     def __repr__(self) -> str:
-        return f"Workers({'with' if self._token else 'without'} a token)"
+        return f"WorkerTokenAuth({'with' if self._token else 'without'} a token)"
 
     def sent(self, handler: JupyterHandler) -> bool:
-        """Whether a request comes with the token."""
+        """Return True if a request carries the worker token."""
         header = IdentityProvider.auth_header_pat.match(handler.request.headers.get("Authorization", ""))
-        given = header[2].strip().encode() if header else b""
-        return bool(self._token) and hmac.compare_digest(given, self._token)
+        token = header[2].strip().encode() if header else b""
+        return bool(self._token) and hmac.compare_digest(token, self._token)
 
 
 class _Identity(IdentityProvider):
-    """In place of Jupyter's for a request that comes with the token: neither cookies nor other tokens matter."""
+    """Replaces Jupyter's identity provider for requests with the worker token; ignores cookies and other tokens."""
 
     async def get_user(self, handler: web.RequestHandler) -> User:
-        """The worker. It is marked as Jupyter does it, which is where JupyterHub looks before it asks for XSRF cookies."""
+        """Return the worker."""
+        # JupyterHub skips its XSRF check for requests with this attribute of Jupyter.
         handler._token_authenticated = True  # type: ignore[attr-defined]  # noqa: SLF001
         return User(username=WORKER, name=WORKER)
 
@@ -70,7 +71,7 @@ class _Identity(IdentityProvider):
 
 
 class _Authorizer(Authorizer):
-    """In place of Jupyter's for a request that comes with the token: what workers do, whatever others may."""
+    """Replaces Jupyter's authorizer for requests with the worker token; permits verbs that accept the token."""
 
     def is_authorized(self, handler: JupyterHandler, user: User, action: str, resource: str) -> bool:
         return allows_worker_token(getattr(handler, (handler.request.method or "").lower(), None) or _nothing)

@@ -281,7 +281,7 @@ class TestWorkers:
         answer = await fetch("DELETE", "/aoi/Fyn", headers=bearing(WORKER_TOKEN), authorized=False)
         problem = answer.problem(403)
         assert problem["code"] == "not-for-workers"
-        assert problem["detail"].startswith("The token of workers leases jobs")
+        assert problem["detail"].startswith("The worker token permits")
 
     async def test_its_token_opens_nothing_else_of_jupyter(self, http_server_client: Any) -> None:
         for path in ("/a%40b/api/contents", "/a%40b/api/kernels", "/a%40b/api/me"):
@@ -316,7 +316,7 @@ class TestChoosingTheTokenOfWorkers:
     def test_that_of_the_server_is_refused(self, jp_serverapp: Any) -> None:
         extension = WorkflowMonitor(worker_token=TOKEN)
         extension.settings = jp_serverapp.web_app.settings
-        with pytest.raises(TraitError, match="opens everything") as caught:
+        with pytest.raises(TraitError, match="permits everything") as caught:
             extension.initialize_settings()
         assert TOKEN not in str(caught.value)
 

@@ -182,7 +182,7 @@ async def test_responses_have_the_documented_fields(
         schema
         for route in ROUTES
         for verb, operation in route.operations.items()
-        for status, content in operation.answers.items()
+        for status, content in operation.responses.items()
         for schema in content.schemas.values()
     }
     assert checked == served

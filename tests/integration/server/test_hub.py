@@ -103,5 +103,5 @@ def test_who_was_known_goes_on_when_the_hub_does_not_answer(hub: Hub, eva: str) 
 
 def test_no_token_is_in_the_logs(hub: Hub, eva: str) -> None:
     told = hub.log.read_text()
-    assert "passes requests on" in told
+    assert "requests_forwarded" in told
     assert not [token for token in (eva, WORKER_TOKEN) if token in told]

@@ -1,1 +1,1 @@
-"""One module per noun: what each endpoint does."""
+"""Handlers of the endpoints, one module per resource."""

@@ -1,4 +1,4 @@
-"""Repairing a scene or a tile by hand."""
+"""Manual repair of a scene or a tile: retry, fail, force a status, edit the data."""
 
 from __future__ import annotations
 
@@ -9,79 +9,79 @@ from workflow_monitor.domain.limits import Limits
 from workflow_monitor.domain.status import ItemKind, Status
 from workflow_monitor.server.handlers.base import Handler
 from workflow_monitor.server.handlers.guards import requires_read, requires_write
-from workflow_monitor.server.handlers.params import item_id
+from workflow_monitor.server.handlers.params import parse_item_id
 from workflow_monitor.server.representations import CONSEQUENCES, consequences_json
 
 
 class RetryItemHandler(Handler):
-    """Try it again."""
+    """Retries an item."""
 
     kind: ItemKind
 
     @requires_write
     async def put(self, id: str) -> None:  # noqa: A002 - as the path has it
-        await self.submit(RetryItem(self.kind, item_id(id, self.kind)))
+        await self.submit(RetryItem(self.kind, parse_item_id(id, self.kind)))
         self.write_empty(200)
 
 
 class FailItemHandler(Handler):
-    """Give it up, by force from any status."""
+    """Fails an item in RETRY, or in any status with `force`."""
 
     kind: ItemKind
     force: bool
 
     @requires_write
     async def put(self, id: str) -> None:  # noqa: A002 - as the path has it
-        await self.submit(FailItem(self.kind, item_id(id, self.kind), force=self.force))
+        await self.submit(FailItem(self.kind, parse_item_id(id, self.kind), force=self.force))
         self.write_empty(200)
 
 
 class FailPreview(Handler):
-    """What giving it up would do; nothing is done."""
+    """Lists the changes that failing an item by force would make, without making them."""
 
     kind: ItemKind
 
     @requires_read
     async def get(self, id: str) -> None:  # noqa: A002 - as the path has it
         queries = await self.queries()
-        changes = await self.backend.run(queries.preview_fail, self.kind, item_id(id, self.kind))
+        changes = await self.backend.run(queries.preview_fail, self.kind, parse_item_id(id, self.kind))
         names: dict[tuple[ItemKind, int], str] = {}
         for kind in ItemKind:
             ids = [change.id for change in changes[:CONSEQUENCES] if change.kind is kind]
-            found = await self.backend.run(queries.names, kind, ids)
-            names |= {(kind, number): name for number, name in found.items()}
+            names_by_id = await self.backend.run(queries.names, kind, ids)
+            names |= {(kind, item_id): name for item_id, name in names_by_id.items()}
         self.write_json(consequences_json(changes, names))
 
 
 class ForceStatusHandler(Handler):
-    """Set its status."""
+    """Sets the status of an item, whatever its present status."""
 
     kind: ItemKind
 
     @requires_write
     async def put(self, id: str, status: str) -> None:  # noqa: A002 - as the path has it
-        wanted = Status.parse(status)
-        await self.submit(ForceStatus(self.kind, item_id(id, self.kind), wanted))
+        target = Status.parse(status)
+        await self.submit(ForceStatus(self.kind, parse_item_id(id, self.kind), target))
         self.write_empty(200)
 
 
 class ItemData(Handler):
-    """Its data: PUT replaces, PATCH merges."""
+    """Data of an item: PUT replaces it, PATCH merges fields into it."""
 
     kind: ItemKind
 
     @requires_write
     async def put(self, id: str) -> None:  # noqa: A002 - as the path has it
-        await self._set(item_id(id, self.kind), merge=False)
+        await self._set(parse_item_id(id, self.kind), merge=False)
 
     @requires_write
     async def patch(self, id: str) -> None:  # noqa: A002 - as the path has it
-        await self._set(item_id(id, self.kind), merge=True)
+        await self._set(parse_item_id(id, self.kind), merge=True)
 
-    async def _set(self, number: int, *, merge: bool) -> None:
+    async def _set(self, item_id: int, *, merge: bool) -> None:
         limits = self.backend.limits.documents
         fields = await self.read_body(lambda body: _read_object(body, limits))
-        await self.submit(SetData(self.kind, number, fields, merge, limits))
+        await self.submit(SetData(self.kind, item_id, fields, merge, limits))
         self.write_empty()
 
 
@@ -92,4 +92,4 @@ def _read_object(body: bytes, limits: Limits) -> dict[str, object]:
     if value is None:
         return {}
     message = f"found {'a list' if isinstance(value, list) else 'a single value'}, expected an object"
-    raise InvalidInput("The body is no JSON object.", [FieldError("", message)])
+    raise InvalidInput("The body is not a JSON object.", [FieldError("", message)])

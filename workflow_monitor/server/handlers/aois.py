@@ -1,4 +1,4 @@
-"""AOIs: listing, creating, deleting, the overview, failures, and retrying all of one."""
+"""AOIs: list, create, delete, overview, failures, retry of all items."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ from workflow_monitor.server.representations import (
 
 
 class AOIs(Handler):
-    """All AOIs."""
+    """List of all AOIs."""
 
     @requires_read
     async def get(self) -> None:
         with_counts = self.bool_arg("counts")
         queries = await self.queries()
-        found = await self.backend.run(queries.workloads)
-        self.write_json([aoi_json(aoi, with_counts=with_counts) for aoi in found])
+        workloads = await self.backend.run(queries.workloads)
+        self.write_json([aoi_json(workload, with_counts=with_counts) for workload in workloads])
 
 
 class AOI(Handler):
-    """One AOI; with `*` or `?` in the name, those that match."""
+    """One AOI, or the list of AOIs that match a pattern."""
 
     @requires_read
     async def get(self, aoi: str) -> None:
         queries = await self.queries()
         if is_pattern(aoi):
-            found = await self.backend.run(queries.aois, aoi)
-            self.write_json([{"ID": name, "status": status} for name, status in found])
+            matches = await self.backend.run(queries.aois, aoi)
+            self.write_json([{"ID": name, "status": status} for name, status in matches])
             return
         form = self.negotiate(AS_TEXT, AS_JSON)
         summary = await self.backend.run(queries.overview, aoi)
@@ -59,7 +59,7 @@ class AOI(Handler):
 
 
 class RetryAll(Handler):
-    """All scenes and tiles in RETRY, by force those that are PENDING too."""
+    """Retries all scenes and tiles in RETRY, with `force` also those in PENDING."""
 
     force: bool
 
@@ -73,7 +73,7 @@ class RetryAll(Handler):
 
 
 class Failures(Handler):
-    """What failed, by the shape of the message."""
+    """Failed items, grouped by the pattern of their message."""
 
     _track_activity = False
 
@@ -81,5 +81,5 @@ class Failures(Handler):
     async def get(self, aoi: str) -> None:
         page = self.page()
         queries = await self.queries()
-        found = await self.backend.run(queries.failures, aoi, page.limit if page else None)
-        self.write_json([failure_group(group) for group in found])
+        groups = await self.backend.run(queries.failures, aoi, page.limit if page else None)
+        self.write_json([failure_group(group) for group in groups])

@@ -1,4 +1,4 @@
-"""What happens: as it happens, and as a list."""
+"""Events: the live stream and the history."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from workflow_monitor.engine.queries import Queries
 from workflow_monitor.server.engine_manager import Engine
 from workflow_monitor.server.handlers.base import Handler
 from workflow_monitor.server.handlers.guards import requires_read
-from workflow_monitor.server.handlers.params import item_id, parse_datetime, parse_status
+from workflow_monitor.server.handlers.params import parse_datetime, parse_item_id, parse_status
 from workflow_monitor.server.representations import AS_JSON, AS_NDJSON, event_json
 
-#: events that are read from the store at once
+#: number of events per read from the store
 BATCH = 1_000
 KEEP_ALIVE = b": keep-alive\n\n"
-#: The stream cannot be continued from where the client was: it has to read the state anew.
+#: event on which a client loads the state again, because the stream cannot resume from its last event
 RESYNC = "event: resync\nid: {}\ndata: {{}}\n\n"
-#: milliseconds after which browsers connect again
+#: reconnection delay of browsers, in milliseconds
 GREETING = b"retry: 2000\n\n"
 
 
 class Events(Handler):
-    """Transitions as server-sent events, of all AOIs or of one."""
+    """Stream of transitions as server-sent events, of all AOIs or of one."""
 
     upstream_read_timeout = 60.0
     _track_activity = False
@@ -47,7 +47,7 @@ class Events(Handler):
             try:
                 await self._stream(engine, subscription, after)
             except (StreamClosedError, TimeoutError):
-                self.log.debug("%s: the client has gone, or reads too slowly", self.request.path)
+                self.log.debug("stream_aborted path=%s reason=client_gone_or_slow", self.request.path)
                 self.abort()
             finally:
                 engine.feed.unsubscribe(loop, subscription)
@@ -61,8 +61,8 @@ class Events(Handler):
                 continue
             if text.isascii() and text.isdecimal() and len(text) <= 18:
                 return int(text)
-            message = f"found {shorten_for_message(text)}, expected the number of an event"
-            raise InvalidInput(f"{name} is not the number of an event.", [FieldError(name, message)])
+            message = f"found {shorten_for_message(text)}, expected the sequence number of an event"
+            raise InvalidInput(f"{name} is not the sequence number of an event.", [FieldError(name, message)])
         return None
 
     async def _stream(self, engine: Engine, subscription: Subscription, after: int | None) -> None:
@@ -79,29 +79,29 @@ class Events(Handler):
             await self.flush()
 
     async def _parts(self, engine: Engine, subscription: Subscription, after: int | None) -> AsyncGenerator[bytes]:
-        """What to send: first what the store has beyond `after`, then what the feed brings, without gap or repeat."""
+        """Yield the stored events after `after`, then the events of the feed, without gaps or duplicates."""
         queries = engine.queries
         oldest, newest = await self.backend.run(lambda: (queries.oldest_event(), queries.newest_event()))
         last, greeting = (newest if after is None else after), GREETING
         if last > newest or 0 < last < oldest - 1:
-            # Numbers of another store, or events that have been forgotten.
+            # The client has the number of another store, or the next events have been pruned.
             last = min(last, newest)
             greeting += RESYNC.format(last).encode()
-        # Not before it is known from where on: what happens after the greeting is told.
+        # The start of the stream must be fixed first: the client relies on every event after the greeting.
         yield greeting
         missed = after is not None
         while True:
             if missed:
                 async for events in self._stored(queries, subscription.aoi, last):
                     last = events[-1].seq
-                    yield _sent(events)
+                    yield _encode(events)
             if not await subscription.wait(self.backend.limits.keep_alive):
                 yield KEEP_ALIVE
             arrived, missed = subscription.take()
             fresh = [] if missed else [event for event in arrived if event.seq > last]
             if fresh:
                 last = fresh[-1].seq
-                yield engine.feed.encode_once(subscription.aoi, fresh, _sent)
+                yield engine.feed.encode_once(subscription.aoi, fresh, _encode)
             if subscription.closed:
                 return
 
@@ -112,14 +112,14 @@ class Events(Handler):
 
 
 class History(Handler):
-    """The transitions in an AOI, as a list."""
+    """List of the transitions of an AOI."""
 
     _track_activity = False
 
     @requires_read
     async def get(self, aoi: str) -> None:
         kind, item = self._item()
-        chosen = {
+        filters = {
             "since": parse_datetime("since", self.str_arg("since")),
             "until": parse_datetime("until", self.str_arg("until")),
             "kind": kind,
@@ -129,22 +129,22 @@ class History(Handler):
         }
         form = self.negotiate(AS_JSON, AS_NDJSON)
         queries = await self.queries()
-        found = await self.backend.run(lambda: queries.history(aoi, **chosen))  # type: ignore[arg-type]
-        await self.write_list(([event_json(event) for event in chunk] for chunk in found), form)
+        chunks = await self.backend.run(lambda: queries.history(aoi, **filters))  # type: ignore[arg-type]
+        await self.write_list(([event_json(event) for event in chunk] for chunk in chunks), form)
 
     def _item(self) -> tuple[str | None, int | None]:
         kind, item = self.str_arg("type"), self.str_arg("id")
         if kind not in (None, "aoi", *ItemKind):
             message = f"found {shorten_for_message(kind)}, expected scene, tile or aoi"
-            raise InvalidInput("There is no such type of items.", [FieldError("type", message)])
+            raise InvalidInput("The type of items is not valid.", [FieldError("type", message)])
         if item is None:
             return kind, None
         if kind is None or kind == "aoi":
             raise InvalidInput(
-                "An id is that of a scene or of a tile.", [FieldError("type", "is missing; expected scene or tile")]
+                "An id needs the type scene or tile.", [FieldError("type", "is missing; expected scene or tile")]
             )
-        return kind, item_id(item, ItemKind(kind))
+        return kind, parse_item_id(item, ItemKind(kind))
 
 
-def _sent(events: Iterable[Event]) -> bytes:
+def _encode(events: Iterable[Event]) -> bytes:
     return "".join(f"id: {event.seq}\nevent: transition\ndata: {event_json(event)}\n\n" for event in events).encode()

@@ -16,7 +16,7 @@ from workflow_monitor.domain.errors import FieldError, InvalidInput, NotFound, s
 from workflow_monitor.domain.status import QUEUE_KINDS
 from workflow_monitor.server.handlers.base import Handler
 from workflow_monitor.server.handlers.guards import allows_worker, requires_read
-from workflow_monitor.server.handlers.params import ACTOR_LENGTH, item_id
+from workflow_monitor.server.handlers.params import ACTOR_LENGTH, parse_item_id
 from workflow_monitor.server.representations import Framing, framed, job_json, leased_jobs_document
 
 STATES = ("queued", "leased")
@@ -45,7 +45,7 @@ class Jobs(Handler):
             expected = f"found {shorten_for_message(state)}, expected {' or '.join(STATES)}"
             raise InvalidInput("There is no such state of a job.", [FieldError("state", expected)])
         text = self.str_arg("item")
-        item = None if text is None else item_id(text, QUEUE_KINDS[queue])
+        item = None if text is None else parse_item_id(text, QUEUE_KINDS[queue])
         queries = await self.queries()
         queue_page = await self.backend.run(queries.jobs, queue, state, self.page(), item)
         opening = f'{{"queued":{queue_page.queued},"leased":{queue_page.leased},"jobs":['

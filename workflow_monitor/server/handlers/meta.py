@@ -1,4 +1,4 @@
-"""That the server is there, what it can do, and what it does not know."""
+"""State of the server, documentation of the endpoints, unknown paths."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from workflow_monitor.server.representations import AS_JSON, AS_TEXT
 
 
 class Root(Handler):
-    """Whether the server is there and has its store."""
+    """State of the server and its store."""
 
     _track_activity = False
 
@@ -26,7 +26,7 @@ class Root(Handler):
 
 
 class OpenAPI(Handler):
-    """The description of the endpoints for programs."""
+    """OpenAPI document of the endpoints."""
 
     needs_store = False
     document: str
@@ -37,14 +37,14 @@ class OpenAPI(Handler):
 
 
 class Docs(Handler):
-    """The description of the endpoints for people."""
+    """Documentation page of the endpoints."""
 
     needs_store = False
     html: str
 
     @property
     def content_security_policy(self) -> str:
-        """Nothing but the page's own style."""
+        """Policy that permits the style of the page only."""
         return docs_page.CONTENT_SECURITY_POLICY
 
     @requires_read
@@ -53,7 +53,7 @@ class Docs(Handler):
 
 
 class NotFound(Handler):
-    """Every other path."""
+    """Any path without an endpoint."""
 
     @requires_read
     async def get(self, **_: object) -> None:

@@ -1,4 +1,4 @@
-"""What the words of a request mean: of its path, its query and its headers."""
+"""Parsing of path segments, query parameters and headers."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from datetime import UTC, datetime
 from workflow_monitor.domain.errors import FieldError, InvalidInput, shorten_for_message
 from workflow_monitor.domain.status import ItemKind, Status
 
-#: characters of the name of who acts
+#: maximum length of the name of an actor, in characters
 ACTOR_LENGTH = 100
 
 
-def item_id(text: str, kind: ItemKind) -> int:
-    """The id that a segment of a path names; InvalidInput if it is none of 64 bits."""
+def parse_item_id(text: str, kind: ItemKind) -> int:
+    """Parse the id of a scene or tile. Raises InvalidInput unless it is a signed 64-bit integer."""
     if re.fullmatch(r"[+-]?[0-9]{1,40}", text, re.ASCII):
-        number = int(text)
-        if -(2**63) <= number < 2**63:
-            return number
+        item_id = int(text)
+        if -(2**63) <= item_id < 2**63:
+            return item_id
     raise InvalidInput(
         f"{shorten_for_message(text)} is not the id of a {kind}.",
         [FieldError("id", f"found {shorten_for_message(text)}, expected a decimal integer of up to 64 bits")],
@@ -27,29 +27,29 @@ def item_id(text: str, kind: ItemKind) -> int:
 
 
 def parse_status(text: str | None) -> Status | None:
-    """The status that a filter asks for; None if it asks for none."""
+    """Parse the status of a filter; None if there is none. Raises UnknownStatus."""
     return None if text is None else Status.parse(text)
 
 
 def parse_datetime(name: str, text: str | None) -> datetime | None:
-    """The time that a parameter gives in RFC 3339, in UTC."""
+    """Parse the RFC 3339 time of a parameter and convert it to UTC. Raises InvalidInput."""
     if text is None:
         return None
     try:
-        found = datetime.fromisoformat(text.replace(" ", "+") if text.count(":") > 2 else text)
+        time = datetime.fromisoformat(text.replace(" ", "+") if text.count(":") > 2 else text)
     except ValueError:
-        found = None
-    if found is None or found.tzinfo is None:
+        time = None
+    if time is None or time.tzinfo is None:
         expected = "expected a time such as 2022-01-04T10:34:31Z"
         raise InvalidInput(
-            f"{name} is no time with an offset from UTC.",
+            f"{name} is not a time with an offset from UTC.",
             [FieldError(name, f"found {shorten_for_message(text)}, {expected}")],
         )
-    return found.astimezone(UTC)
+    return time.astimezone(UTC)
 
 
 def normalize_path(path: str) -> str | None:
-    """A path without empty segments, `.` and `..`, as the client should have sent it; None if it is so already.
+    """Return a path without empty segments, `.` and `..`; None if the path has none of them.
 
     >>> normalize_path("/scene/../aoi//"), normalize_path("/aoi/%2E%2e"), normalize_path("/aoi/a%2Fb")
     ('/aoi/', '/', None)
@@ -68,15 +68,15 @@ def normalize_path(path: str) -> str | None:
 
 
 def sanitize_actor(text: str) -> str:
-    """A name that a client gave, fit for a log: on one line and not too long."""
+    """Return the name of an actor, safe for logs: printable, on one line, at most ACTOR_LENGTH characters."""
     with suppress(UnicodeError):
-        # Headers arrive as Latin-1, whatever they were meant to be.
+        # Tornado decodes headers as Latin-1; clients send UTF-8.
         text = text.encode("latin-1").decode("utf-8")
     return "".join(character for character in text if character.isprintable()).strip()[:ACTOR_LENGTH]
 
 
 def parse_non_negative(text: str | None) -> int:
-    """A number as `page` and `limit` take it: 0 for what is none."""
+    """Parse the number of `page` or `limit`; invalid and negative numbers count as 0."""
     if text is None or not re.fullmatch(r"\+?[0-9]{1,19}", text, re.ASCII):
         return 0
     return min(int(text), 2**62)

@@ -1,7 +1,7 @@
-"""Passing a request on to the workflow server that has the store, and its answer back as it comes.
+"""Forwarding of requests to the upstream workflow server, and streaming of its responses.
 
-Who may ask what has been checked before, as for any endpoint: neither cookies nor tokens of the client are passed on,
-but who it is.
+Authentication and authorization precede it, as for any endpoint. The forwarded request names the actor, but carries
+neither cookies nor tokens of the client.
 """
 
 from __future__ import annotations
@@ -20,38 +20,38 @@ from workflow_monitor.server import representations
 from workflow_monitor.server.handlers.base import Handler
 from workflow_monitor.server.upstream import Upstream, UpstreamDenied, UpstreamLoop, UpstreamUnknown
 
-#: headers of requests that go on, and of answers that come back
+#: forwarded headers of requests and of responses
 REQUEST_HEADERS = ("Accept", "Content-Type", "Last-Event-ID")
 RESPONSE_HEADERS = ("Content-Type", "Cache-Control", "X-Accel-Buffering", "Vary", "Retry-After", "Allow")
-#: what gateways answer when the server behind them may have done something, or has done nothing
+#: statuses with which a gateway reports a lost response; a write may have taken effect
 _UNCERTAIN = {HTTPStatus.BAD_GATEWAY, HTTPStatus.GATEWAY_TIMEOUT}
 
 
 async def forward(handler: Handler, upstream: Upstream) -> None:
-    """Answer with what the other server answers.
+    """Forward the request and write the upstream response.
 
-    Raises UpstreamUnreachable if nothing was done there, and before anything was answered here.
+    Raises UpstreamUnreachable if the request has had no effect and no part of the response has been written.
     """
     method, body = str(handler.request.method), handler.body()
-    async with upstream.ask(
+    async with upstream.send(
         method, _path(handler), _headers(handler, upstream), body, handler.upstream_read_timeout
-    ) as answer:
-        _check(answer, method, upstream)
-        handler.set_status(answer.status_code)
+    ) as response:
+        _check(response, method, upstream)
+        handler.set_status(response.status_code)
         for name in RESPONSE_HEADERS:
-            if name in answer.headers:
-                handler.set_header(name, answer.headers[name])
-        media_type = _media_type(answer)
+            if name in response.headers:
+                handler.set_header(name, response.headers[name])
+        media_type = _media_type(response)
         if media_type == PROBLEM:
-            _answer_problem(handler, await answer.aread())
+            _write_problem(handler, await response.aread())
         elif media_type == EVENTS:
-            await _stream_events(handler, answer)
+            await _stream_events(handler, response)
         else:
-            await handler.send_parts(answer.aiter_bytes())
+            await handler.send_parts(response.aiter_bytes())
 
 
 def _path(handler: Handler) -> str:
-    """The path and the query below the prefix, as they were sent, but for the client's token."""
+    """Return the path below the prefix and the query, both still encoded, without the client's token."""
     query = "&".join(part for part in handler.request.query.split("&") if _name(part) != "token")
     return handler.below_prefix + (f"?{query}" if query else "")
 
@@ -61,44 +61,47 @@ def _name(parameter: str) -> str:
 
 
 def _headers(handler: Handler, upstream: Upstream) -> dict[bytes, bytes]:
-    asked = handler.request.headers
-    me = f"1.1 workflow-monitor-{handler.backend.instance}"
-    via = asked.get("Via", "")
-    if me in via:
-        raise UpstreamLoop(f"This server passes requests on to {upstream.url}, which passes them back to this one.")
-    passed = {name: asked[name] for name in REQUEST_HEADERS if name in asked} | {"Via": f"{via}, {me}" if via else me}
-    found = {name.encode(): value.encode("latin-1") for name, value in passed.items()}
-    who = handler.actor_header or upstream.stands_for or handler.actor
-    # Headers are bytes; names of people are UTF-8.
-    return found | {ACTOR_HEADER.encode(): who.encode()}
+    headers = handler.request.headers
+    own_via = f"1.1 workflow-monitor-{handler.backend.instance}"
+    via = headers.get("Via", "")
+    if own_via in via:
+        raise UpstreamLoop(
+            f"This server forwards requests to {upstream.url}, which forwards them back. Correct `upstream` of one of them."
+        )
+    forwarded = {name: headers[name] for name in REQUEST_HEADERS if name in headers}
+    forwarded["Via"] = f"{via}, {own_via}" if via else own_via
+    actor = handler.actor_header or upstream.stands_for or handler.actor
+    encoded = {name.encode(): value.encode("latin-1") for name, value in forwarded.items()}
+    # The actor is UTF-8, other headers are Latin-1.
+    return encoded | {ACTOR_HEADER.encode(): actor.encode()}
 
 
-def _check(answer: httpx.Response, method: str, upstream: Upstream) -> None:
-    """Raise what is between the two servers and no answer to the client."""
-    status = answer.status_code
+def _check(response: httpx.Response, method: str, upstream: Upstream) -> None:
+    """Raise the errors of the connection to the upstream server; other responses go to the client."""
+    status = response.status_code
     if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
         raise UpstreamDenied(
-            f"The workflow server at {upstream.url} answered {status}: it does not accept the token that this server "
-            "has for it (upstream_token), or does not let its holder do this."
+            f"The workflow server at {upstream.url} returned {status}: it rejects the token of this server (upstream_token), "
+            "or the token does not permit this request."
         )
-    is_page = _media_type(answer) == "text/html"
+    is_page = _media_type(response) == "text/html"
     if is_page and status in _UNCERTAIN and method not in {"GET", "HEAD"}:
-        raise upstream.lost(f"a gateway answered {status}")
+        raise upstream.lost(f"a gateway returned {status}")
     if is_page and status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        raise upstream.unreachable(f"a gateway answered {status}")
+        raise upstream.unreachable(f"a gateway returned {status}")
     if is_page or 300 <= status < 400:
         raise UpstreamUnknown(
-            f"Something else than a workflow server answers at {upstream.url} ({status}), to which this server passes "
-            "requests on. Correct the address (upstream), or look what is there."
+            f"This server forwards requests to {upstream.url}, where no workflow server responds ({status}). "
+            "Correct the address (upstream)."
         )
 
 
-def _media_type(answer: httpx.Response) -> str:
-    return str(answer.headers.get("Content-Type", "")).partition(";")[0].strip().lower()
+def _media_type(response: httpx.Response) -> str:
+    return str(response.headers.get("Content-Type", "")).partition(";")[0].strip().lower()
 
 
-def _answer_problem(handler: Handler, body: bytes) -> None:
-    """A problem document, whose type leads to the documentation here."""
+def _write_problem(handler: Handler, body: bytes) -> None:
+    """Write a problem document; its type points to the documentation of this server."""
     try:
         document = json.loads(body)
     except ValueError:
@@ -111,15 +114,15 @@ def _answer_problem(handler: Handler, body: bytes) -> None:
     handler.finish(representations.json_text(document))
 
 
-async def _stream_events(handler: Handler, answer: httpx.Response) -> None:
+async def _stream_events(handler: Handler, response: httpx.Response) -> None:
     with handler.backend.streaming():
         try:
-            async for part in answer.aiter_bytes():
+            async for part in response.aiter_bytes():
                 handler.write(part)
                 async with asyncio.timeout(handler.backend.limits.slow_reader):
                     await handler.flush()
         except (StreamClosedError, TimeoutError):
-            handler.log.debug("%s: the client has gone, or reads too slowly", handler.request.path)
+            handler.log.debug("stream_aborted path=%s reason=client_gone_or_slow", handler.request.path)
             handler.abort()
             return
         handler.finish()

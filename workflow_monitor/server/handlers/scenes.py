@@ -1,4 +1,4 @@
-"""Scenes: adding them to the graph, and looking at them."""
+"""Scenes: ingestion, lists, details."""
 
 from __future__ import annotations
 
@@ -10,46 +10,46 @@ from workflow_monitor.domain.models import NewScene
 from workflow_monitor.domain.status import ItemKind
 from workflow_monitor.server.handlers.base import Handler
 from workflow_monitor.server.handlers.guards import requires_read, requires_write
-from workflow_monitor.server.handlers.params import item_id, parse_status
+from workflow_monitor.server.handlers.params import parse_item_id, parse_status
 from workflow_monitor.server.representations import AS_ARROW, AS_GEOJSON, AS_JSON, AS_NDJSON, arrow_stream, json_text
 
 
 class ItemList(Handler):
-    """The scenes, or the tiles, of an AOI or of those that match a pattern."""
+    """List of the scenes or tiles of an AOI, or of all AOIs that match a pattern."""
 
     kind: ItemKind
 
     @requires_read
     async def get(self, aoi: str, status: str | None = None) -> None:
-        wanted, page = parse_status(self.str_arg("status") if status is None else status), self.page()
+        parsed_status, page = parse_status(self.str_arg("status") if status is None else status), self.page()
         form = self.negotiate(AS_JSON, AS_GEOJSON, AS_NDJSON, AS_ARROW)
         queries = await self.queries()
         if form is AS_ARROW:
-            batches = await self.backend.run(queries.arrow, self.kind, aoi, wanted, page)
+            batches = await self.backend.run(queries.arrow, self.kind, aoi, parsed_status, page)
             await self.write_parts(arrow_stream(batches), ARROW)
             return
         items = queries.scenes if self.kind is ItemKind.SCENE else queries.tiles
         shape = "feature" if form is AS_GEOJSON else "document"
-        await self.write_list(await self.backend.run(items, aoi, wanted, page, shape), form)
+        await self.write_list(await self.backend.run(items, aoi, parsed_status, page, shape), form)
 
 
 class ItemDetail(Handler):
-    """One scene, or one tile with its scene."""
+    """A scene, or a tile with its scene."""
 
     kind: ItemKind
 
     @requires_read
     async def get(self, id: str) -> None:  # noqa: A002 - as the path has it
-        number = item_id(id, self.kind)
+        item_id = parse_item_id(id, self.kind)
         if self.negotiate(AS_JSON, AS_GEOJSON) is AS_JSON:
-            self.write_text(await self.backend.item(self.kind, number), JSON)
+            self.write_text(await self.backend.item(self.kind, item_id), JSON)
             return
         queries = await self.queries()
-        self.write_text(await self.backend.run(queries.feature, self.kind, number), GEOJSON)
+        self.write_text(await self.backend.run(queries.feature, self.kind, item_id), GEOJSON)
 
 
 class IngestScene(Handler):
-    """A scene to add to the graph, with its tiles."""
+    """Adds a scene and its tiles to the graph."""
 
     @requires_write
     async def post(self, aoi: str) -> None:
@@ -61,11 +61,11 @@ class IngestScene(Handler):
 
 
 class Scenes(ItemList):
-    """The scenes of an AOI, and many to add to its graph, all or none."""
+    """List of the scenes of an AOI; POST adds scenes to its graph, all or none."""
 
     @property
     def body_limit(self) -> tuple[int, str]:
-        """How many bytes the body may have, and the trait that says so."""
+        """Maximum size of the body in bytes, and the trait that sets it."""
         return self.backend.limits.max_ingest, "max_ingest_mib"
 
     @requires_write
@@ -81,6 +81,6 @@ def _ingested(scenes: list[NewScene], ids: list[int]) -> str:
         {
             "scenes": len(scenes),
             "tiles": sum(len(scene.tiles) for scene in scenes),
-            "ids": {scene.source_id: number for scene, number in zip(scenes, ids, strict=True)},
+            "ids": {scene.source_id: scene_id for scene, scene_id in zip(scenes, ids, strict=True)},
         }
     )

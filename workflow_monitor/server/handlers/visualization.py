@@ -1,4 +1,4 @@
-"""What is drawn of an AOI and looked for in it: the graph, footprints, lanes, the timeline, items by name."""
+"""Data for the panels: graph, footprints, lanes, timeline, search."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from workflow_monitor.server.handlers.guards import requires_read
 from workflow_monitor.server.handlers.params import parse_datetime
 from workflow_monitor.server.representations import AS_DOT, AS_SVG, found_item, timeline_json
 
-#: edges that a part of the graph reaches from where it is asked for
+#: default radius of a part of the graph, in edges
 DEFAULT_STEPS = 3
 MAX_STEPS = 50
 DEFAULT_TIME_STEPS = 120
 MAX_TIME_STEPS = 1000
-#: of what is PENDING
+#: maximum number of items in PENDING per timeline
 SHOWN_RUNNING = 100
 DEFAULT_HITS = 20
 MAX_HITS = 1000
 
 
 class Timeline(Handler):
-    """Numbers per status over time, and what is PENDING now."""
+    """Counts per status over time, and the items in PENDING."""
 
     _track_activity = False
 
@@ -40,14 +40,14 @@ class Timeline(Handler):
             parse_datetime("until", self.str_arg("until")) or datetime.now(UTC),
         )
         if since is not None and since >= until:
-            raise InvalidInput("since is not before until.", [FieldError("since", "expected a time before until")])
+            raise InvalidInput("since must be before until.", [FieldError("since", "expected a time before until")])
         queries = await self.queries()
-        found = await self.backend.run(queries.timeline, aoi, since, until, steps, SHOWN_RUNNING)
-        self.write_json(timeline_json(*found))
+        timeline = await self.backend.run(queries.timeline, aoi, since, until, steps, SHOWN_RUNNING)
+        self.write_json(timeline_json(*timeline))
 
 
 class Footprints(Handler):
-    """The footprints of scenes or tiles, for those who draw them."""
+    """Footprints of scenes or tiles as columns."""
 
     _track_activity = False
 
@@ -60,7 +60,7 @@ class Footprints(Handler):
 
 
 class Lanes(Handler):
-    """The dependency graph as lanes, for those who draw it."""
+    """Lanes of the dependency graph as columns."""
 
     _track_activity = False
 
@@ -72,7 +72,7 @@ class Lanes(Handler):
 
 
 class Find(Handler):
-    """Scenes and tiles by a part of their name, or by id."""
+    """Search for scenes and tiles by a part of the name, or by id."""
 
     _track_activity = False
 
@@ -88,18 +88,18 @@ class Find(Handler):
 
 
 def _item(text: str) -> tuple[ItemKind, int]:
-    found = re.fullmatch(r"([st])([0-9]{1,18})", text, re.ASCII)
-    if found is None:
+    match = re.fullmatch(r"([st])([0-9]{1,18})", text, re.ASCII)
+    if match is None:
         raise InvalidInput(
-            f"{shorten_for_message(text)} is no node of the graph.",
+            f"{shorten_for_message(text)} is not a node of the graph.",
             [
                 FieldError(
                     "around",
-                    f"found {shorten_for_message(text)}, expected s and the id of a scene, or t and that of a tile",
+                    f"found {shorten_for_message(text)}, expected s and the id of a scene, or t and the id of a tile",
                 )
             ],
         )
-    return (ItemKind.SCENE if found[1] == "s" else ItemKind.TILE), int(found[2])
+    return (ItemKind.SCENE if match[1] == "s" else ItemKind.TILE), int(match[2])
 
 
 def _kind(text: str | None) -> ItemKind:
@@ -107,17 +107,17 @@ def _kind(text: str | None) -> ItemKind:
     if text is None or text in kinds:
         return kinds.get(text or "scenes", ItemKind.SCENE)
     raise InvalidInput(
-        f"There are no footprints of {shorten_for_message(text)}.",
+        f"{shorten_for_message(text)} have no footprints.",
         [FieldError("of", f"found {shorten_for_message(text)}, expected one of {', '.join(kinds)}")],
     )
 
 
 class Graph(Handler):
-    """The dependency graph."""
+    """Dependency graph as DOT text or SVG."""
 
     @property
     def content_security_policy(self) -> str:
-        """A picture that was made of names which anybody may have chosen can run nothing."""
+        """Policy that runs no scripts: the SVG contains names that any user can choose."""
         return "default-src 'none'; style-src 'unsafe-inline'; sandbox"
 
     def _part(self) -> Subgraph:
