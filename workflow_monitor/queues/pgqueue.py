@@ -97,12 +97,12 @@ class PgQueue(LeaseQueue):
         return [[] for _ in commands]
 
     def publish(self, jobs: Sequence[Job], withdrawn: Sequence[int]) -> None:
-        """Insert jobs into the table, and delete withdrawn ones that no worker has locked."""
-        gone = set(withdrawn)
+        """Insert jobs into the table, and delete withdrawn jobs whose rows no worker has locked."""
+        withdrawn_ids = set(withdrawn)
         if withdrawn:
             self._table.withdraw_pgq(withdrawn)
         for kind, name in ((ItemKind.SCENE, self._options.downloader), (ItemKind.TILE, self._options.processor)):
-            if live := [job for job in jobs if job.kind is kind and job.id not in gone]:
+            if live := [job for job in jobs if job.kind is kind and job.id not in withdrawn_ids]:
                 self._table.publish_pgq(kind, name, RETRY_INTERVALS[kind], live)
 
     def drain_results(self, limit: int) -> Sequence[Result | None]:

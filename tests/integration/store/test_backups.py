@@ -156,10 +156,10 @@ def test_without_room_none_is_made_and_the_store_goes_on(path: Path, monkeypatch
 
 
 def test_a_backup_that_fails_leaves_nothing_and_the_store_goes_on(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(backups, "check_integrity", lambda _: ["two jobs that are out for an item: (1,)"])
+    monkeypatch.setattr(backups, "check_integrity", lambda _: ["several live jobs of an item: (1,)"])
     with running_on(path) as engine:
         fill(engine)
-        with pytest.raises(StoreUnavailable, match="is inconsistent, so it was deleted: two jobs"):
+        with pytest.raises(StoreUnavailable, match="is inconsistent, so it was deleted: several live jobs"):
             back_up(engine)
         assert list(backup_folder(path).iterdir()) == []
         engine.ingest(AOI, *scenes(100, 1))
