@@ -499,21 +499,21 @@ def test_a_full_disk_refuses_writes_keeps_what_was_acknowledged_and_goes_on_when
     full: tuple[Path, int],
 ) -> None:
     folder, limit = full
-    said = answer("fill", folder / "workflow.duckdb", limit, 16 * 2**20)
-    assert "The disk is full: free some space. Nothing of this request was stored." in said.pop("refused")
-    assert not said.pop("is_broken")
-    assert said == dict.fromkeys(
-        ["found", "found when cleared", "found by the next", "found at last"], "what was acknowledged"
+    outcome = answer("fill", folder / "workflow.duckdb", limit, 16 * 2**20)
+    assert "The disk is full: free some space. Nothing of this request was stored." in outcome.pop("refused")
+    assert not outcome.pop("needs_reopen")
+    assert outcome == dict.fromkeys(
+        ["when full", "after freeing space", "after a restart", "at the end"], "all acknowledged scenes"
     )
 
 
 def test_a_log_that_cannot_be_written_into_the_file_loses_nothing(path: Path) -> None:
     path.parent.mkdir()
-    said = answer("fill", path, 400_000, 100_000)
-    assert "The disk is full: free some space. Nothing of this request was stored." in said["refused"]
-    assert said["is_broken"]
-    assert "The disk is full: free some space. It could not be read." in said["found"]
-    assert said["found by the next"] == said["found at last"] == "what was acknowledged"
+    outcome = answer("fill", path, 400_000, 100_000)
+    assert "The disk is full: free some space. Nothing of this request was stored." in outcome["refused"]
+    assert outcome["needs_reopen"]
+    assert "The disk is full: free some space. It could not be read." in outcome["when full"]
+    assert outcome["after a restart"] == outcome["at the end"] == "all acknowledged scenes"
 
 
 def test_on_a_nearly_full_disk_the_log_is_left_alone(
