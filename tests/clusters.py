@@ -10,7 +10,7 @@ from distributed import Client, LocalCluster
 
 @contextmanager
 def threads(number: int, resources: Mapping[str, float] | None = None) -> Iterator[Client]:
-    """Client of a local cluster whose single worker runs up to `number` jobs concurrently."""
+    """Client of a local cluster with one worker, which runs up to `number` jobs concurrently."""
     with (
         LocalCluster(
             n_workers=1,

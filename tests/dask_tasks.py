@@ -13,6 +13,7 @@ from typing import Any
 
 from workflow_monitor.dask import FailJob, Job
 
+#: duration of each job
 SECONDS = 0.03
 
 

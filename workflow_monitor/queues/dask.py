@@ -55,7 +55,7 @@ class DaskOptions(Struct, forbid_unknown_fields=True):
 
 
 class DaskQueue(LeaseQueue):
-    """Lease queue whose main consumer is the dispatcher of this server; other workers may lease, too."""
+    """Lease queue for the dispatcher of this server; other workers may lease jobs, too."""
 
     @staticmethod
     def start_service(submit: Submit, options: Mapping[str, object]) -> DispatcherThread:

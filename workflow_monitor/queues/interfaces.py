@@ -43,7 +43,7 @@ class JobQueue(Protocol):
         """Remove and return up to `limit` results from the queue, in order; None for an unreadable message."""
 
     def expired_jobs(self, now: datetime) -> Sequence[Job]:
-        """Return the jobs whose lease has expired."""
+        """Return the jobs with an expired lease."""
 
 
 class QueueService(Protocol):

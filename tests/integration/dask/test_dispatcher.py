@@ -216,6 +216,7 @@ def test_task_keys_start_with_the_kind_for_the_dask_dashboard(engine: Running, c
     ingest(engine, 1)
     work = dispatcher(engine, client, TaskSpec(block))
     work.step()
+    assert STARTED.get(timeout=30).id == 1
     assert {key_split(key) for key in client.futures} == {"scene"}
 
 

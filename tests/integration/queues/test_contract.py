@@ -51,8 +51,8 @@ class LeaseQueueHarness(QueueHarness):
     def let_leases_expire(self, living: Sequence[WorkerJob]) -> None:
         for _ in range(3):
             self.clock.seconds += LEASE / 2
-            for one in living:
-                self.do(RenewLease(NAMES[one.kind], one.worker, LEASE))
+            for job in living:
+                self.do(RenewLease(NAMES[job.kind], job.worker, LEASE))
             self.do(ExpireLeases())
 
     def is_withdrawn(self, job: WorkerJob) -> bool:
@@ -75,7 +75,7 @@ class TestLease(QueueContract):
 
 @dataclass(slots=True)
 class BlockedJobs:
-    """Jobs whose functions block on the cluster, and the actions that end them."""
+    """Jobs blocked on the cluster, and the actions that end them."""
 
     started: SimpleQueue[Job] = field(default_factory=SimpleQueue)
     actions: dict[tuple[ItemKind, int, int], SimpleQueue[Callable[[], None]]] = field(default_factory=dict)
@@ -101,7 +101,7 @@ def end(status: Status, message: str) -> None:
 
 
 class DaskQueueHarness(QueueHarness):
-    """Dispatchers whose steps are executed by the test."""
+    """Dispatchers stepped by the test."""
 
     def __init__(self, store: Store, workflow: CommandProcessor, clock: Clock, client: Client) -> None:
         super().__init__(store, workflow)
@@ -130,8 +130,8 @@ class DaskQueueHarness(QueueHarness):
         # the functions of the silent dispatchers continue, as on a worker without a connection
         for _ in range(5):
             self.clock.seconds += LEASE / 3
-            for one in living:
-                one.worker.step()
+            for job in living:
+                job.worker.step()
             self.do(ExpireLeases())
 
     def is_withdrawn(self, job: WorkerJob) -> bool:

@@ -202,8 +202,7 @@ def test_leases_expire_without_a_command() -> None:
         engine.do(CreateAOI(AOI))
         ingest(engine, 3)
         lease(engine, 1, seconds=3_000)
-        lease(engine, 2, seconds=0.3)
-        assert backlog(engine) == (0, 3)
+        assert len(lease(engine, 2, seconds=0.3)) == 2
         deadline = time.monotonic() + 240
         while backlog(engine) != (2, 1):
             assert time.monotonic() < deadline

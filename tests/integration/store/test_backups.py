@@ -19,12 +19,13 @@ from tests.integration.store.test_high_water_mark import beside, contents, image
 from tests.invariants import found_wrong
 from tests.scale import effort
 from workflow_monitor.domain.commands import CreateAOI, DeleteAOI, LeaseJobs
-from workflow_monitor.domain.errors import Conflict, StoreUnavailable
+from workflow_monitor.domain.errors import Conflict, StoreInUse, StoreUnavailable
 from workflow_monitor.store import open_store
 from workflow_monitor.store.duckdb import backups
 from workflow_monitor.store.duckdb import restore as restore_module
 from workflow_monitor.store.duckdb.backups import backup_folder, list_backups
 from workflow_monitor.store.duckdb.files import acquire_lock
+from workflow_monitor.store.duckdb.lock import OwnerLock
 from workflow_monitor.store.duckdb.restore import GAP, restore
 
 SEED = os.environ.get("WORKFLOW_MONITOR_SEED") or str(random.randrange(10**6))
@@ -247,10 +248,21 @@ def test_a_killed_store_can_be_restored_from(path: Path, tmp_path: Path) -> None
         assert len(names(engine)) == 20
 
 
-def test_a_restore_waits_for_a_short_lock(backed_up: Path) -> None:
+def test_a_restore_waits_for_a_short_lock(backed_up: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     lock = acquire_lock(backed_up)
-    threading.Timer(1, lock.release).start()
+    refusals = []
+
+    def release_after_refusal(store: Path) -> OwnerLock:
+        try:
+            return acquire_lock(store)
+        except StoreInUse as error:
+            refusals.append(error)
+            lock.release()
+            raise
+
+    monkeypatch.setattr(restore_module, "acquire_lock", release_after_refusal)
     assert restored(backed_up) == [scene.name for scene in scenes(0, 20)]
+    assert len(refusals) == 1
 
 
 def test_an_open_store_is_not_restored(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

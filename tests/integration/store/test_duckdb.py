@@ -352,7 +352,7 @@ def test_a_migration_from_version_1_does_not_reuse_ids(path: Path) -> None:
 
 
 def with_keys(path: Path) -> duckdb.DuckDBPyConnection:
-    """Copy a store to a file of version 3, whose tables of scenes and tiles have keys."""
+    """Copy a store to a file of version 3, with keys in the tables of scenes and tiles."""
     old = path.with_name("old.duckdb")
     connection = duckdb.connect(str(old))
     for number in (1, 2, 3):

@@ -45,7 +45,7 @@ def image(path: Path, folder: Path) -> Path:
 
 @pytest.fixture
 def killed(path: Path, tmp_path: Path) -> Path:
-    """A store whose process was killed with all but the first commit in the log."""
+    """A store of a killed process, with all but the first commit in the log."""
     with running_on(path) as engine:
         engine.do(CreateAOI(AOI))
     with running_on(path) as engine:

@@ -140,14 +140,14 @@ def test_additions_leave_the_ingester_unchanged_and_can_be_undone(postgresql: Po
 def test_the_ingestion_continues(ingester: str) -> None:
     with engine_on(open_store(ingester)) as engine:
         assert [aoi.name for aoi in engine.store.reader.aois()] == ["Denmark", "Norge", "empty"]
-        seen = documents(engine)
-        (third,) = [scene for scene in seen[ItemKind.SCENE]["Norge"] if scene["id"] == 3]
+        listed = documents(engine)
+        (third,) = [scene for scene in listed[ItemKind.SCENE]["Norge"] if scene["id"] == 3]
         assert third["source_id"] == "scene 3"
         assert third["message"] == "said 3"
         assert third["RetryCountDown"] == 0
         assert third["data"]["graph_config"] == {"a": "1", "b": "2"}
         assert third["data"]["storage_uri"] == "s3://there"
-        assert seen["aois"]["Norge"][1] == {Status.DONE: 2, Status.PENDING: 1, Status.RETRY: 1, Status.FAILED: 1}
+        assert listed["aois"]["Norge"][1] == {Status.DONE: 2, Status.PENDING: 1, Status.RETRY: 1, Status.FAILED: 1}
         leased = engine.do(LeaseJobs("downloader", 10, 60, "w"))
         assert [json.loads(job.payload)["id"] for job in leased] == [5, 6]
         report(engine, ItemKind.SCENE, Status.DONE, 5, message="")
@@ -224,12 +224,12 @@ def without_attempt(documents: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def test_a_read_only_store_reads_the_additions(ingester: str) -> None:
     with engine_on(open_store(ingester)) as engine:
         engine.do(FailItem(ItemKind.SCENE, 7))
-        events, seen = engine.events(), documents(engine)
+        events, listed = engine.events(), documents(engine)
         store = open_store(ingester, read_only=True)
         try:
             reading = Running(store, None, None)  # type: ignore[arg-type]
             assert reading.events() == events
-            assert documents(reading) == seen
+            assert documents(reading) == listed
         finally:
             store.close()
 

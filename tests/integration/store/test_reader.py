@@ -50,11 +50,11 @@ def test_a_list_that_is_closed_early_closes_its_cursor(engine: Running, monkeypa
         read.history(1, None, None, None, None, None, None),
         read.arrow(ItemKind.TILE, [1], tuple(Status), None),
     ]
-    for each in lists:
-        next(each)
+    for chunks in lists:
+        next(chunks)
     assert count == [len(lists)]
-    for each in lists:
-        each.close()
+    for chunks in lists:
+        chunks.close()
     assert count == [0]
     abandoned = read.leaf_tiles(1, "short")
     next(abandoned)
