@@ -1,4 +1,4 @@
-"""Dask clusters for tests: real ones, in threads of this process or in processes that can be killed."""
+"""Dask clusters for tests, with a worker in threads of this process."""
 
 from __future__ import annotations
 
@@ -10,16 +10,13 @@ from distributed import Client, LocalCluster
 
 @contextmanager
 def threads(number: int, resources: Mapping[str, float] | None = None) -> Iterator[Client]:
-    """The client of a cluster with one worker in this process, which runs so many jobs at once.
-
-    Without a protocol of its own it would ask how hosts beyond this machine are reached.
-    """
+    """Client of a local cluster with one worker, which runs up to `number` jobs concurrently."""
     with (
         LocalCluster(
             n_workers=1,
             threads_per_worker=number,
             processes=False,
-            protocol="tcp://",
+            protocol="tcp://",  # inproc, the default with threads, determines the external address of this host
             dashboard_address="127.0.0.1:0",
             resources=dict(resources or {}),
         ) as cluster,

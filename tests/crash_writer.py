@@ -1,7 +1,7 @@
-"""Processes that write to a store in every way until they are killed, and what each has been told before.
+"""Processes that send random commands to a store until they are killed.
 
-`python -m tests.crash_writer` reads orders, a JSON object a line, forks such a process for each and prints its number; what
-that one asks for and is told it appends to a file, line by line, which outlives it. See `order` and `Workload`.
+`python -m tests.crash_writer` reads orders, one JSON object per line, forks a process for each, and prints its id. The
+process appends its commands and their results to a diary, which remains after it is killed. See `Workload`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import random
 import subprocess
 import sys
 import threading
-import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
@@ -44,13 +43,13 @@ from workflow_monitor.domain.models import LeasedJob, Result
 from workflow_monitor.domain.status import ItemKind, Status
 
 THREADS = 4
-#: commands of one thread that are under way at once, at most
+#: maximum of concurrent commands per thread
 PIPELINE = 5
 PLACES = ("T32UNG", "T33VUC", "A44_IW1_8951")
 
 
 class Undertaker:
-    """Has processes forked that write, and kills them."""
+    """Starts writing processes through a template process, and waits until they end."""
 
     def __init__(self) -> None:
         self._template = subprocess.Popen(
@@ -60,23 +59,23 @@ class Undertaker:
             stdout=subprocess.PIPE,
             text=True,
         )
-        assert self._hear() == "ready"
+        assert self._read_line() == "ready"
 
-    def _hear(self) -> Any:
+    def _read_line(self) -> Any:
         assert self._template.stdout is not None
         return json.loads(self._template.stdout.readline())
 
     def fork(self, path: Path, diary: Path, seed: str, checkpoint_bytes: int) -> int:
-        """The number of a process that writes to the store, and keeps the diary, until it is killed."""
+        """Start a process that writes to the store and the diary until it is killed; return its id."""
         assert self._template.stdin is not None
         order = {"path": str(path), "diary": str(diary), "seed": seed, "checkpoint_bytes": checkpoint_bytes}
         self._template.stdin.write(json.dumps(order) + "\n")
         self._template.stdin.flush()
-        return int(self._hear())
+        return int(self._read_line())
 
     def ended(self) -> int:
-        """Wait until the process that was forked last has ended, and answer by which signal."""
-        signal_number: int = self._hear()
+        """Wait until the last forked process ends; return the signal that ended it."""
+        signal_number: int = self._read_line()
         return signal_number
 
     def close(self) -> None:
@@ -89,26 +88,26 @@ class Undertaker:
 
 @contextmanager
 def undertaker() -> Iterator[Undertaker]:
-    one = Undertaker()
+    graves = Undertaker()
     try:
-        yield one
+        yield graves
     finally:
-        one.close()
+        graves.close()
 
 
-# ---- the process that is going to be killed
+# ---- the writing process
 
 
 @dataclass
 class Workload:
-    """A thread that writes to AOIs of its own, so that it alone decides what becomes of them."""
+    """Commands of one thread, which writes to its own AOIs only, so that their state depends on its commands alone."""
 
     name: str
     chance: random.Random
     diary: int
-    #: of its AOIs by name: ids of the scenes with their source ids
+    #: by name of the AOI: source ids of the scenes, by id
     scenes: dict[str, dict[int, str]] = field(default_factory=dict)
-    #: of some of these scenes
+    #: by id of the scene: ids of its tiles, for some scenes
     tiles: dict[int, list[int]] = field(default_factory=dict)
     number: int = 0
 
@@ -116,43 +115,43 @@ class Workload:
         while True:
             sent: list[tuple[dict[str, Any], Future[Any]]] = []
             for _ in range(self.chance.randint(1, PIPELINE)):
-                command, told = self._command()
-                # what was asked for is known before, what came of it after it is on disk
-                self._note(told)
-                sent.append((told, engine.workflow.submit(command, told["who"])))
-            for told, future in sent:
-                self._note(told | self._answer(told, future))
-                self._look_at(engine, told)
+                command, entry = self._command()
+                # the command is on disk before it is sent, its result after the commit
+                self._note(entry)
+                sent.append((entry, engine.workflow.submit(command, entry["who"])))
+            for entry, future in sent:
+                self._note(entry | self._result(entry, future))
+                self._read_tiles(engine, entry)
 
     def _note(self, entry: Mapping[str, Any]) -> None:
         os.write(self.diary, json.dumps(entry).encode() + b"\n")
 
-    def _answer(self, told: Mapping[str, Any], future: Future[Any]) -> dict[str, Any]:
+    def _result(self, entry: Mapping[str, Any], future: Future[Any]) -> dict[str, Any]:
         try:
-            answer = future.result(60)
+            result = future.result(60)
         except WorkflowError as error:
             if error.status >= 500:
                 raise
             return {"refused": error.code}
-        if told["verb"] == "ingest":
-            aoi = self.scenes.get(told["aoi"])
+        if entry["verb"] == "ingest":
+            aoi = self.scenes.get(entry["aoi"])
             if aoi is not None:
-                aoi.update(zip(answer, told["scenes"], strict=True))
-        elif told["verb"] == "report":
-            answer = [outcome.code for outcome in answer]
-        elif told["verb"] == "lease":
-            answer = [_job(job) for job in answer]
-        return {"answer": answer}
+                aoi.update(zip(result, entry["scenes"], strict=True))
+        elif entry["verb"] == "report":
+            result = [outcome.code for outcome in result]
+        elif entry["verb"] == "lease":
+            result = [_job(job) for job in result]
+        return {"answer": result}
 
-    def _look_at(self, engine: Running, told: Mapping[str, Any]) -> None:
-        """Learn the numbers of a few of the tiles that were ingested."""
-        if told["verb"] == "ingest" and (known := self.scenes.get(told["aoi"])):
-            scene = max(known)
+    def _read_tiles(self, engine: Running, entry: Mapping[str, Any]) -> None:
+        """Read the ids of the tiles of the last ingested scene."""
+        if entry["verb"] == "ingest" and (ingested := self.scenes.get(entry["aoi"])):
+            scene = max(ingested)
             chunks = engine.store.reader.tiles_of(scene, "document")
             self.tiles[scene] = [json.loads(text)["id"] for chunk in chunks for text in chunk]
 
     def _command(self) -> tuple[Command, dict[str, Any]]:
-        """Something to ask for, and what the diary says of it."""
+        """Return a random command and its diary entry."""
         self.number += 1
         who = f"{self.name}-{self.number}"
         if not self.scenes:
@@ -174,8 +173,8 @@ class Workload:
         return self.chance.choice(list(self.scenes))
 
     def _item(self) -> tuple[ItemKind, int]:
-        """A scene or a tile, of its own."""
-        scenes = [number for scenes in self.scenes.values() for number in scenes]
+        """Return a random scene or tile of this thread; an id that does not exist if there are none."""
+        scenes = [scene for scenes in self.scenes.values() for scene in scenes]
         tiles = [tile for scene in scenes for tile in self.tiles.get(scene, ())]
         kind = self.chance.choice(list(ItemKind))
         return kind, self.chance.choice((scenes if kind is ItemKind.SCENE else tiles) or [2**40])
@@ -190,10 +189,10 @@ class Workload:
         return DeleteAOI(aoi), {"verb": "delete", "who": who, "aoi": aoi}
 
     def _ingest(self, who: str) -> tuple[Command, dict[str, Any]]:
-        """Scenes in chains; the name of each says how many there are, and how many tiles it has."""
+        """Ingest scenes in chains; each name contains the counts of scenes and tiles, see `tests.invariants`."""
         aoi = self._aoi()
-        known = list(self.scenes[aoi].values())
-        before = self.chance.choice(known) if known else None
+        stored = list(self.scenes[aoi].values())
+        before = self.chance.choice(stored) if stored else None
         new: list[NewScene] = []
         number = self.chance.randint(1, 6)
         for index in range(number):
@@ -209,10 +208,10 @@ class Workload:
         statuses = [Status.DONE] * 6 + [Status.RETRY] * 2 + [Status.FAILED]
         results = []
         for _ in range(self.chance.randint(1, 20)):
-            kind, number = self._item()
-            results.append(Result(kind=kind, id=number, status=self.chance.choice(statuses), message=f"{who}\n\"'"))
-        told = {"verb": "report", "who": who, "items": [(str(result.kind), result.id) for result in results]}
-        return ReportResults(results), told
+            kind, item_id = self._item()
+            results.append(Result(kind=kind, id=item_id, status=self.chance.choice(statuses), message=f"{who}\n\"'"))
+        entry = {"verb": "report", "who": who, "items": [(str(result.kind), result.id) for result in results]}
+        return ReportResults(results), entry
 
     def _lease(self, who: str) -> tuple[Command, dict[str, Any]]:
         queue = self.chance.choice(["downloader", "processor"])
@@ -223,17 +222,17 @@ class Workload:
         return RetryAOI(aoi, force=self.chance.random() < 0.3), {"verb": "retry all", "who": who, "aoi": aoi}
 
     def _repair(self, who: str) -> tuple[Command, dict[str, Any]]:
-        kind, number = self._item()
-        forced = ForceStatus(kind, number, self.chance.choice(list(Status)))
-        commands: list[Command] = [RetryItem(kind, number), FailItem(kind, number, force=True), forced]
-        return self.chance.choice(commands), {"verb": "repair", "who": who, "item": (str(kind), number)}
+        kind, item_id = self._item()
+        forced = ForceStatus(kind, item_id, self.chance.choice(list(Status)))
+        commands: list[Command] = [RetryItem(kind, item_id), FailItem(kind, item_id, force=True), forced]
+        return self.chance.choice(commands), {"verb": "repair", "who": who, "item": (str(kind), item_id)}
 
     def _set_data(self, who: str) -> tuple[Command, dict[str, Any]]:
-        kind, number = self._item()
-        return SetData(kind, number, {"graph_name": who}, merge=True), {
+        kind, item_id = self._item()
+        return SetData(kind, item_id, {"graph_name": who}, merge=True), {
             "verb": "set data",
             "who": who,
-            "item": (str(kind), number),
+            "item": (str(kind), item_id),
         }
 
 
@@ -245,25 +244,25 @@ def _job(job: LeasedJob) -> dict[str, Any]:
     return {"id": job.id, "lease": job.lease}
 
 
-def _live(order: Mapping[str, Any]) -> None:
+def _write_until_killed(order: Mapping[str, Any]) -> None:
     diary = os.open(order["diary"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     with _failures_in(diary), running_on(Path(order["path"]), order["checkpoint_bytes"]) as engine:
         os.write(diary, b'{"verb": "opened"}\n')
         for index in range(THREADS):
             name = f"{order['seed']}.{index}"
-            errand = Workload(name, random.Random(name), diary)
-            threading.Thread(target=_run, args=(errand, engine)).start()
-        time.sleep(3600)
+            workload = Workload(name, random.Random(name), diary)
+            threading.Thread(target=_run, args=(workload, engine)).start()
+        threading.Event().wait()  # until killed
 
 
-def _run(errand: Workload, engine: Running) -> None:
-    with _failures_in(errand.diary):
-        errand.run(engine)
+def _run(workload: Workload, engine: Running) -> None:
+    with _failures_in(workload.diary):
+        workload.run(engine)
 
 
 @contextmanager
 def _failures_in(diary: int) -> Iterator[None]:
-    """Whoever reads the diary learns of everything that goes wrong, which ends the process."""
+    """Write an exception to the diary and end the process."""
     try:
         yield
     except BaseException:  # noqa: BLE001
@@ -277,7 +276,7 @@ def _serve() -> None:
         child = os.fork()
         if child == 0:
             try:
-                _live(json.loads(line))
+                _write_until_killed(json.loads(line))
             finally:
                 os._exit(2)
         print(child, flush=True)

@@ -1,6 +1,6 @@
-"""What the workers of a real cluster do in tests: each job has an effect in a folder, which is to happen once.
+"""Functions for the workers of a Dask cluster in tests: each job creates one file in a shared folder.
 
-The effect is a file that comes into being whole and never twice, whoever else does the same job at the same time.
+The file is created atomically and only once, even if several workers run the same job concurrently.
 """
 
 from __future__ import annotations
@@ -13,11 +13,12 @@ from typing import Any
 
 from workflow_monitor.dask import FailJob, Job
 
+#: duration of each job
 SECONDS = 0.03
 
 
 def folder() -> Path:
-    return Path(os.environ["WORKFLOW_TEST_DEEDS"])
+    return Path(os.environ["WORKFLOW_TEST_OUTPUT"])
 
 
 def download(job: Job) -> None:
@@ -29,10 +30,10 @@ def process(job: Job) -> None:
     _do(job, [_name("scene", job.scene), *before])
 
 
-def _do(job: Job, needed: Any) -> None:
+def _do(job: Job, inputs: Any) -> None:
     name = _name(job.kind, job.message)
-    _leave_a_line(folder() / "begun", f"{name} {job.attempt}")
-    if missing := [one for one in needed if not (folder() / one).exists()]:
+    _append_line(folder() / "begun", f"{name} {job.attempt}")
+    if missing := [name for name in inputs if not (folder() / name).exists()]:
         raise FailJob(f"{name} began before {missing}")
     time.sleep(SECONDS)
     draft = folder() / f"draft-{uuid.uuid4().hex}"
@@ -40,19 +41,19 @@ def _do(job: Job, needed: Any) -> None:
     try:
         os.link(draft, folder() / name)
     except FileExistsError:
-        # An attempt whose end nobody heard of has done it already.
+        # an earlier attempt created the file, but its result was lost
         return
     finally:
         draft.unlink()
-    _leave_a_line(folder() / "done", name)
+    _append_line(folder() / "done", name)
 
 
 def _name(kind: str, message: Any) -> str:
     return f"{kind}-{message['id']}"
 
 
-def _leave_a_line(path: Path, text: str) -> None:
-    """Lines of several processes do not mix: each is written at once."""
+def _append_line(path: Path, text: str) -> None:
+    """Append a line in one write, so that lines of several processes do not interleave."""
     lines = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     try:
         os.write(lines, f"{text}\n".encode())

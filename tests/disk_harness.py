@@ -1,6 +1,6 @@
-"""Engines on files, in this process and in others that can be killed, starved of disk space or of rights.
+"""Engines on files, in this process and in child processes without disk space or permissions.
 
-`python -m tests.disk_harness hold PATH` and the like are such other processes; each prints JSON, a line at a time.
+`python -m tests.disk_harness ACTION PATH …` runs an action and prints one JSON value per line.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ LARGE = 16 * 2**20
 
 @contextmanager
 def running_on(path: Path, checkpoint_bytes: int = LARGE) -> Iterator[Running]:
-    """A workflow on a file, which is made if it is not there."""
+    """Run an engine on a file, which is created if missing."""
     with running_on_store(DuckDBStore(f"duckdb:///{path}", checkpoint_bytes=checkpoint_bytes)) as engine:
         yield engine
 
 
 def names(engine: Running) -> list[str]:
-    """The source ids of all scenes, by id; each has one tile or this raises."""
+    """Return the source ids of all scenes, by id; assert that each scene has one tile."""
     scenes = [json.loads(text) for chunk in Queries(engine.store.reader).scenes("*") for text in chunk]
     tiles = [json.loads(text) for chunk in Queries(engine.store.reader).tiles("*") for text in chunk]
     assert [tile["scene"]["id"] for tile in tiles] == [scene["id"] for scene in scenes]
@@ -46,54 +46,54 @@ def names(engine: Running) -> list[str]:
 
 
 def scenes(first: int, number: int) -> list[NewScene]:
-    """Scenes of a tile each that take a kilobyte or so."""
+    """Return scenes with one tile and about 1 kB of data each."""
     return [NewScene(f"S2A_{index}_{'x' * 600}", 1, {"T32UNG": None}) for index in range(first, first + number)]
 
 
 def start(*arguments: object) -> subprocess.Popen[str]:
-    """One of the processes of this file."""
+    """Start a child process with an action of this module."""
     command = [sys.executable, "-m", "tests.disk_harness", *map(str, arguments)]
     return subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 
 def answer(*arguments: object) -> Any:
-    """What one of the processes of this file has to say."""
+    """Run an action of this module in a child process and return its output."""
     with start(*arguments) as process:
         output, _ = process.communicate(timeout=60)
     assert process.returncode == 0, output
     return json.loads(output)
 
 
-# ---- the other processes
+# ---- actions of the child process
 
 
-def _say(value: object) -> None:
+def _print(value: object) -> None:
     print(json.dumps(value), flush=True)
 
 
 def _hold(path: Path) -> None:
-    """Own the store until the standard input ends."""
+    """Keep the store open until the standard input ends."""
     with running_on(path) as engine:
         engine.do(CreateAOI(AOI))
-        _say("ready")
+        _print("ready")
         sys.stdin.read()
 
 
 def _open(path: Path) -> None:
-    """Say why the store cannot be opened; null if it can."""
+    """Open the store; print null, or the reason of the failure."""
     try:
         with running_on(path) as engine:
             names(engine)
     except StoreUnavailable as error:
-        _say(error.detail)
+        _print(error.detail)
     else:
-        _say(None)
+        _print(None)
 
 
 def _open_as_nobody(path: Path) -> None:
-    """The same without rights, for root, whom nothing is forbidden."""
+    """Open the store as an unprivileged user, since permissions do not restrict root."""
     with tempfile.TemporaryDirectory() as folder, running_on(Path(folder, "workflow.duckdb")) as engine:
-        names(engine)  # imports what it is going to need
+        names(engine)  # loads all modules while they are readable
     if os.geteuid() == 0:
         os.setgid(NOBODY)
         os.setuid(NOBODY)
@@ -101,7 +101,7 @@ def _open_as_nobody(path: Path) -> None:
 
 
 def _limit_files(number: int) -> None:
-    """From now on no file of this process can grow beyond so many bytes."""
+    """Limit the size of all files of this process to `number` bytes."""
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (number, resource.RLIM_INFINITY))
 
@@ -112,9 +112,9 @@ def _open_without_room(path: Path, limit: int) -> None:
 
 
 def _fill(path: Path, limit: int, checkpoint_bytes: int) -> None:
-    """Write until the disk is full, twice, and say what was acknowledged and found in the meantime.
+    """Write twice until the disk is full; print a comparison of acknowledged and stored scenes for each step.
 
-    The disk is full beyond `limit` bytes per file or, if that is 0, of all that is on it.
+    `limit` is the maximum size of a file in bytes; 0 fills the file system instead.
     """
     filler = path.with_name("filler")
 
@@ -125,42 +125,42 @@ def _fill(path: Path, limit: int, checkpoint_bytes: int) -> None:
         _limit_files(resource.RLIM_INFINITY)
         filler.unlink(missing_ok=True)
 
-    said: dict[str, Any] = {}
+    outcome: dict[str, Any] = {}
     with running_on(path, checkpoint_bytes) as engine:
         engine.do(CreateAOI(AOI))
         fill()
-        acknowledged, said["refused"] = _ingest_until_refused(engine, 1000)
-        said["is_broken"] = engine.store.needs_reopen
-        said["found"] = _found(engine, acknowledged)
+        acknowledged, outcome["refused"] = _ingest_until_refused(engine, 1000)
+        outcome["needs_reopen"] = engine.store.needs_reopen
+        outcome["when full"] = _compare(engine, acknowledged)
         clear()
         if not engine.store.needs_reopen:
             acknowledged += _ingest(engine, 2000)
-            said["found when cleared"] = _found(engine, acknowledged)
+            outcome["after freeing space"] = _compare(engine, acknowledged)
             fill()
             acknowledged += _ingest_until_refused(engine, 3000)[0]
     with running_on(path, checkpoint_bytes) as engine:
-        said["found by the next"] = _found(engine, acknowledged)
+        outcome["after a restart"] = _compare(engine, acknowledged)
         clear()
         acknowledged += _ingest(engine, 4000)
     with running_on(path) as engine:
-        said["found at last"] = _found(engine, acknowledged)
-    _say(said)
+        outcome["at the end"] = _compare(engine, acknowledged)
+    _print(outcome)
 
 
-def _found(engine: Running, acknowledged: list[str]) -> str:
+def _compare(engine: Running, acknowledged: list[str]) -> str:
     try:
-        found = names(engine)
+        stored = names(engine)
     except StoreUnavailable as error:
         return error.detail
-    if found == acknowledged:
-        return "what was acknowledged"
-    return f"{len(found)} scenes instead of {len(acknowledged)}"
+    if stored == acknowledged:
+        return "all acknowledged scenes"
+    return f"{len(stored)} scenes instead of {len(acknowledged)}"
 
 
 def _ingest(engine: Running, first: int) -> list[str]:
-    some = scenes(first, 10)
-    engine.ingest(AOI, *some)
-    return [scene.name for scene in some]
+    batch = scenes(first, 10)
+    engine.ingest(AOI, *batch)
+    return [scene.name for scene in batch]
 
 
 def _ingest_until_refused(engine: Running, first: int) -> tuple[list[str], str]:

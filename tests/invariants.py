@@ -1,4 +1,4 @@
-"""What has to hold in a store at every moment, whatever happened to it, and the state that its events tell of."""
+"""Invariants of a store, which hold after any crash, and the state that results from replaying its events."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from workflow_monitor.domain.models import Event
 from workflow_monitor.domain.status import Cause, Status
 from workflow_monitor.store.duckdb.integrity import check_integrity
 
-#: of ingestions whose scenes are named as in `tests.crash_writer`
-HALF_AN_INGESTION = """
+#: ingestions stored in part; the scene names of `tests.crash_writer` contain the counts of scenes and tiles
+PARTIAL_INGESTIONS = """
     WITH named AS (
         SELECT s.id, split_part(source_id, ':', 1) AS who, split_part(source_id, ':', 3)::INTEGER AS tiles,
                split_part(split_part(source_id, ':', 2), '/', 2)::INTEGER AS scenes
@@ -26,29 +26,29 @@ HALF_AN_INGESTION = """
 
 def rows(engine: Running, statement: str) -> list[tuple[Any, ...]]:
     with engine.store.reader._source._open_cursor() as cursor:  # type: ignore[attr-defined]
-        found: list[tuple[Any, ...]] = cursor.execute(statement).fetchall()
-    return found
+        result: list[tuple[Any, ...]] = cursor.execute(statement).fetchall()
+    return result
 
 
 def unsound_in(engine: Running) -> list[str]:
-    """What does not hang together in the store, be it that old events were forgotten."""
+    """Return the violated invariants of the store; pruned events are allowed."""
     with engine.store.reader._source._open_cursor() as cursor:  # type: ignore[attr-defined]
         return check_integrity(cursor)
 
 
 def found_wrong(engine: Running) -> list[str]:
-    """What does not hold, for a person; empty if all holds. All events have to be kept."""
-    wrong = unsound_in(engine)
-    if half := rows(engine, HALF_AN_INGESTION):
-        wrong.append(f"an ingestion that is there in part: {half[:5]}")
-    return wrong + differences_from_replay(engine)
+    """Return messages about violated invariants, partial ingestions and differences from a replay of all events."""
+    violations = unsound_in(engine)
+    if partial := rows(engine, PARTIAL_INGESTIONS):
+        violations.append(f"partial ingestions: {partial[:5]}")
+    return violations + differences_from_replay(engine)
 
 
-# ---- the state as the events tell it
+# ---- replay of events
 
 
-class Told(NamedTuple):
-    """An item as its events tell."""
+class ReplayedItem(NamedTuple):
+    """Fields of an item that its events determine."""
 
     aoi: str
     status: Status
@@ -62,15 +62,15 @@ class Told(NamedTuple):
 
 @dataclass
 class Replay:
-    """What the events make of an empty store, one after the other."""
+    """State of an empty store after a sequence of events."""
 
     aois: dict[str, int] = field(default_factory=dict)
-    items: dict[tuple[str, int], Told] = field(default_factory=dict)
+    items: dict[tuple[str, int], ReplayedItem] = field(default_factory=dict)
     seq: int = 0
 
     def follow(self, events: Iterable[Event]) -> None:
         for event in events:
-            assert event.seq > self.seq, f"event {event.seq} comes after {self.seq}"
+            assert event.seq > self.seq, f"event {event.seq} follows event {self.seq}"
             self.seq = event.seq
             self._follow_aoi(event) if event.type == "aoi" else self._follow_item(event)
 
@@ -84,19 +84,25 @@ class Replay:
 
     def _follow_item(self, event: Event) -> None:
         assert event.after is not None
-        assert event.aoi in self.aois, f"event {event.seq} is of no AOI"
+        assert event.aoi in self.aois, f"the AOI of event {event.seq} does not exist"
         key = (event.type, event.id)
-        known = self.items.get(key)
-        assert event.before == (known.status if known else None), f"event {event.seq} does not go on from {known}"
-        is_handed_out = event.attempt != (known.attempt if known else 0)
+        previous = self.items.get(key)
+        assert event.before == (previous.status if previous else None), f"event {event.seq} does not follow {previous}"
+        is_dispatch = event.attempt != (previous.attempt if previous else 0)
         if event.after is not Status.PENDING:
-            assert not is_handed_out, f"event {event.seq} hands out what is {event.after}"
+            assert not is_dispatch, f"event {event.seq} dispatches an item with the status {event.after}"
             job = None
         else:
-            job = event.seq if is_handed_out else known.job if known else None
-        is_silent = event.after in (Status.PENDING, Status.DONE)
-        state = ("" if is_silent else event.message, event.attempt, event.retries_left, event.previous, event.reference)
-        self.items[key] = Told(event.aoi, event.after, *state, job)
+            job = event.seq if is_dispatch else previous.job if previous else None
+        clears_message = event.after in (Status.PENDING, Status.DONE)
+        state = (
+            "" if clears_message else event.message,
+            event.attempt,
+            event.retries_left,
+            event.previous,
+            event.reference,
+        )
+        self.items[key] = ReplayedItem(event.aoi, event.after, *state, job)
 
 
 ITEMS = """
@@ -108,20 +114,21 @@ ITEMS = """
 
 
 def differences_from_replay(engine: Running) -> list[str]:
-    """In what the store differs from what its events make of an empty one."""
+    """Compare the store with a replay of its events; return the differences."""
     replay = Replay()
     replay.follow(engine.events())
     aois = dict(rows(engine, "SELECT name, id FROM aoi"))
     items = {
-        (kind, number): Told(aoi, Status(status), *rest) for kind, number, aoi, status, *rest in rows(engine, ITEMS)
+        (kind, number): ReplayedItem(aoi, Status(status), *rest)
+        for kind, number, aoi, status, *rest in rows(engine, ITEMS)
     }
     jobs = set(rows(engine, "SELECT kind::VARCHAR, item, id, attempt FROM job WHERE withdrawn IS NULL"))
     live = {(*key, item.job, item.attempt) for key, item in replay.items.items() if item.job is not None}
-    told = [f"the AOIs are {aois}, the events tell of {replay.aois}"] if aois != replay.aois else []
-    told += [f"the jobs are {jobs - live}, the events tell of {live - jobs}"] if jobs != live else []
+    differences = [f"AOIs {aois}, but by events {replay.aois}"] if aois != replay.aois else []
+    differences += [f"jobs {jobs - live}, but by events {live - jobs}"] if jobs != live else []
     for key in [key for key in {**items, **replay.items} if items.get(key) != replay.items.get(key)][:5]:
-        told.append(f"{key} is {items.get(key)}, the events tell of {replay.items.get(key)}")
-    return told + _differences_of_counters(engine, replay)
+        differences.append(f"{key} is {items.get(key)}, but by events {replay.items.get(key)}")
+    return differences + _differences_of_counters(engine, replay)
 
 
 def _differences_of_counters(engine: Running, replay: Replay) -> list[str]:
@@ -133,5 +140,5 @@ def _differences_of_counters(engine: Running, replay: Replay) -> list[str]:
         scene = replay.items.get(("scene", scenes.get(number, 0))) if kind == "tile" else None
         if scene is not None and scene.status is Status.DONE:
             counted[aoi, "tiles of done scenes", item.status] += 1
-    found = {(aoi, of, status): items for aoi, of, status, items in rows(engine, "SELECT * FROM workload") if items}
-    return [] if found == counted else [f"the counters are {found}, the events tell of {dict(counted)}"]
+    stored = {(aoi, of, status): items for aoi, of, status, items in rows(engine, "SELECT * FROM workload") if items}
+    return [] if stored == counted else [f"counters {stored}, but by events {dict(counted)}"]

@@ -5,5 +5,5 @@ from __future__ import annotations
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-#: example documents: catalogues, scenes and tiles
+#: example documents of catalogues, scenes and tiles
 DATA = ROOT / "tests" / "data"

@@ -1,4 +1,4 @@
-"""A real PostgreSQL for tests: a server of its own in a temporary folder, a database for each who asks."""
+"""PostgreSQL for tests: a server in a temporary folder, and an empty database for each test."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from pathlib import Path
 import psycopg
 import pytest
 
-#: what to install where it is missing
+#: reason of skipped tests
 ADVICE = "there is no PostgreSQL: sudo apt-get install postgresql"
 USER = "postgres"
 
 
 def programs() -> Path:
-    """The folder of initdb and postgres, which Debian keeps out of the PATH; skips the test if there is none."""
+    """Return the folder of initdb and postgres, which Debian keeps out of the PATH; skip the test without one."""
     folders = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda folder: int(folder.parent.name))
-    if not folders and (found := shutil.which("initdb")):
-        folders = [Path(found).resolve().parent]
+    if not folders and (initdb := shutil.which("initdb")):
+        folders = [Path(initdb).resolve().parent]
     if not folders:
         pytest.skip(ADVICE)
     return folders[-1]
 
 
 class PostgreSQL:
-    """A server that runs; it listens on a socket in its folder, and on a free port."""
+    """A running server, which listens on a socket in its folder and on a TCP port."""
 
     def __init__(self, folder: Path, port: int) -> None:
         self.folder = folder
@@ -45,7 +45,7 @@ class PostgreSQL:
 
     @contextmanager
     def database(self) -> Iterator[str]:
-        """The URL of an empty database, for as long as the context lasts; others get it afterwards."""
+        """Yield the URL of an empty database, which is emptied and reused after the context."""
         url = self._empty.pop() if self._empty else self.create()
         yield url
         with psycopg.connect(url, autocommit=True) as connection:
@@ -58,23 +58,23 @@ class PostgreSQL:
         self._empty.append(url)
 
     def create(self, options: str = "") -> str:
-        """The URL of a new database."""
+        """Create a database and return its URL."""
         name = f"test_{next(self._numbers)}"
         with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
             connection.execute(f"CREATE DATABASE {name} {options}".encode())
         return self.url(name)
 
     def dump(self, url: str, *options: str) -> str:
-        """A database as SQL text."""
+        """Dump a database as SQL."""
         command = [str(programs() / "pg_dump"), "--no-owner", *options, url]
         text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-        # newer versions put a random word around the text
+        # newer versions of pg_dump add lines with a random token
         return re.sub(r"^\\(un)?restrict .*$", "", text, flags=re.MULTILINE)
 
 
 @contextmanager
 def postgresql(port: int) -> Iterator[PostgreSQL]:
-    """A server that writes no farther than it has to: what it holds is not to survive it."""
+    """Run a server without fsync: its data need not survive a crash."""
     tools = programs()
     with tempfile.TemporaryDirectory(prefix="postgresql-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
@@ -110,7 +110,7 @@ def postgresql(port: int) -> Iterator[PostgreSQL]:
                 _await(tools, port, process, folder / "log")
                 yield PostgreSQL(folder, port)
             finally:
-                process.send_signal(signal.SIGQUIT)  # at once: nothing of it is kept
+                process.send_signal(signal.SIGQUIT)  # immediate shutdown: the data are deleted anyway
                 process.wait(30)
 
 

@@ -10,10 +10,10 @@ log = logging.getLogger(__name__)
 
 
 class RestartingThread:
-    """Daemon thread that runs a function again and again until `close`.
+    """Daemon thread that calls a function repeatedly until `close`.
 
-    The function receives the event that `close` sets and returns soon after. An exception is logged, and the function
-    runs again after `restart_delay` seconds.
+    The function receives the event that `close` sets, and must return soon after. After an exception, the thread logs it
+    and calls the function again in `restart_delay` seconds.
     """
 
     def __init__(self, name: str, run: Callable[[threading.Event], None], restart_delay: float) -> None:

@@ -55,7 +55,7 @@ class DaskOptions(Struct, forbid_unknown_fields=True):
 
 
 class DaskQueue(LeaseQueue):
-    """Lease queue whose main consumer is the dispatcher of this server; other workers may lease, too."""
+    """Lease queue for the dispatcher of this server; other workers may lease jobs, too."""
 
     @staticmethod
     def start_service(submit: Submit, options: Mapping[str, object]) -> DispatcherThread:
@@ -63,7 +63,7 @@ class DaskQueue(LeaseQueue):
         try:
             fields = validate(dict(options), DaskOptions)
             by_kind = {ItemKind.SCENE: fields.scene, ItemKind.TILE: fields.tile}
-            work = {kind: _work(one) for kind, one in by_kind.items() if one is not None}
+            work = {kind: _work(options) for kind, options in by_kind.items() if options is not None}
         except (InvalidInput, ValueError) as error:
             raise StoreUnavailable(f"The options of the queue dask are invalid (queue_options): {error}") from error
         return DispatcherThread(submit, fields.address, work, fields.lease_seconds)

@@ -34,7 +34,7 @@ class JobQueue(Protocol):
         """
 
     def renew(self, command: RenewLeases, now: datetime) -> Collection[str]:
-        """Extend leases, and return those in force."""
+        """Extend leases; return the leases that are in force."""
 
     def publish(self, jobs: Sequence[Job], withdrawn: Sequence[int]) -> None:
         """Handle newly stored jobs, and the ids of withdrawn jobs, which no worker may start."""
@@ -43,7 +43,7 @@ class JobQueue(Protocol):
         """Remove and return up to `limit` results from the queue, in order; None for an unreadable message."""
 
     def expired_jobs(self, now: datetime) -> Sequence[Job]:
-        """Return the jobs whose lease has expired."""
+        """Return the jobs with an expired lease."""
 
 
 class QueueService(Protocol):

@@ -30,7 +30,7 @@ def _new_lease() -> str:
 
 
 class LeaseQueue:
-    """Queue whose leases are in the store and survive a restart."""
+    """Queue with leases in the store, which survive a restart."""
 
     def __init__(self, outbox: Outbox, new_lease: Callable[[], str] = _new_lease) -> None:
         self._outbox = outbox

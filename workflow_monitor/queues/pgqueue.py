@@ -49,7 +49,7 @@ class PgqTable(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """Queue names, equal to those in the configuration of the services, and the poll interval."""
+    """Queue names, which must equal the names in the configuration of the services, and the poll interval."""
 
     events: str = "ingester-events"
     downloader: str = "ingester-downloader"
@@ -64,7 +64,7 @@ class Options:
             options = msgspec.convert(values, cls)
         except msgspec.ValidationError as error:
             raise StoreUnavailable(f"An option of the queue pgqueue is invalid (queue_options): {error}.") from None
-        names = [each.name for each in fields(cls)]
+        names = [option.name for option in fields(cls)]
         if unknown := sorted(set(values) - set(names)):
             raise StoreUnavailable(
                 f"The queue pgqueue has no option {unknown[0]!r} (queue_options); it has {', '.join(names)}."
@@ -97,12 +97,12 @@ class PgQueue(LeaseQueue):
         return [[] for _ in commands]
 
     def publish(self, jobs: Sequence[Job], withdrawn: Sequence[int]) -> None:
-        """Insert jobs into the table, and delete withdrawn ones that no worker has locked."""
-        gone = set(withdrawn)
+        """Insert jobs into the table, and delete withdrawn jobs unless a worker has locked the row."""
+        withdrawn_ids = set(withdrawn)
         if withdrawn:
             self._table.withdraw_pgq(withdrawn)
         for kind, name in ((ItemKind.SCENE, self._options.downloader), (ItemKind.TILE, self._options.processor)):
-            if live := [job for job in jobs if job.kind is kind and job.id not in gone]:
+            if live := [job for job in jobs if job.kind is kind and job.id not in withdrawn_ids]:
                 self._table.publish_pgq(kind, name, RETRY_INTERVALS[kind], live)
 
     def drain_results(self, limit: int) -> Sequence[Result | None]:

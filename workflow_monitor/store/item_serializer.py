@@ -68,10 +68,10 @@ JobLike = Job | _Job
 
 
 class ItemSerializer:
-    """Encoder of items: of the committed state, or of the present state of a transaction."""
+    """Encoder of items: the committed state, or the present state of a transaction."""
 
-    def __init__(self, ask: Query, names: Names) -> None:
-        self._ask = ask
+    def __init__(self, query: Query, names: Names) -> None:
+        self._query = query
         self._names = names
 
     def documents(self, kind: ItemKind, ids: Sequence[int]) -> dict[int, str]:
@@ -88,7 +88,7 @@ class ItemSerializer:
 
     def jobs(self, queue: ItemKind, ids: Sequence[int]) -> list[JobRow]:
         """Return jobs of a queue with their messages, by id; jobs of missing items are left out."""
-        jobs = [_Job._make(row) for row in self._ask("jobs", queue, list(ids))]
+        jobs = [_Job._make(row) for row in self._query("jobs", queue, list(ids))]
         messages = self.messages(queue, jobs)
         return [_with_message(job, messages[job.id]) for job in jobs if job.id in messages]
 
@@ -115,7 +115,7 @@ class ItemSerializer:
         return {job.id: message(job) for job in jobs if job.item in tiles}
 
     def _scenes(self, ids: Iterable[int]) -> list[SceneDocument]:
-        rows = self._ask("scene_rows", list(ids))
+        rows = self._query("scene_rows", list(ids))
         names = self._names({aoi for aoi, *_ in rows})
         return [
             SceneDocument(aoi=names[aoi], **_fields(SCENE_ROW_FIELDS, values)) for aoi, *values in rows if aoi in names
@@ -128,7 +128,7 @@ class ItemSerializer:
 
     def _tile_rows(self, ids: Iterable[int]) -> dict[int, _Tile]:
         tile_ids = list(ids)
-        rows = self._ask("tile_rows", tile_ids) if tile_ids else []
+        rows = self._query("tile_rows", tile_ids) if tile_ids else []
         tiles = (_Tile(scene, job, _fields(TILE_ROW_FIELDS, values)) for scene, job, *values in rows)
         return {tile.fields["id"]: tile for tile in tiles}
 
@@ -148,7 +148,7 @@ def _fields(names: Sequence[str], values: Sequence[Any]) -> dict[str, Any]:
 
 
 def _links(job: JobLike, tile: _Tile) -> tuple[int | None, int | None]:
-    """Return the previous and the reference tile of a job: the present ones while the job is the tile's current job."""
+    """Return the previous and reference tiles of a job: the present ones while the job is the tile's current job."""
     if tile.job != job.id:
         return job.previous, job.reference
     return tile.fields["PreviousID"], None if job.reference is None else tile.fields["ReferenceID"]

@@ -20,7 +20,7 @@ SELECT concat({{tile_feature}}) {{of_tiles}} WHERE t.id = $1
 -- name: scene_exists
 SELECT 1 FROM scene WHERE id = $1
 
--- The lists: first the ids ($1 ids of AOIs, $2 statuses, $3 limit, $4 offset; see each `dialect.sql`), then the documents
+-- Lists: the ids first ($1 ids of AOIs, $2 statuses, $3 limit, $4 offset; see each `dialect.sql`), then the documents
 -- by ranges of ids ($3 first, $4 last).
 
 -- name: scenes_within
@@ -86,7 +86,7 @@ SELECT concat({{tile_feature}}) {{of_tiles}} WHERE {{is_leaf}} ORDER BY t.id
 SELECT count(*), min(s.acquired) {{of_tiles}} WHERE {{is_root}}
 
 -- name: last_leaf
--- among the $2 latest scenes, and how many those are
+-- last acquisition date of a leaf among the $2 latest scenes, and the count of these scenes
 WITH latest AS (SELECT id, acquired FROM scene WHERE aoi = $1 AND acquired IS NOT NULL ORDER BY acquired DESC LIMIT $2),
 own AS (SELECT t.id, l.acquired FROM tile AS t JOIN latest AS l ON l.id = t.scene WHERE t.status <> 'FAILED'),
 followed AS (SELECT previous FROM tile WHERE previous IN (SELECT id FROM own))
@@ -108,7 +108,7 @@ SELECT id, attempt, published, withdrawn, lease, worker, expires, item, previous
 WHERE kind = $1 AND id IN (SELECT unnest($2::BIGINT[])) ORDER BY id
 
 -- name: job_ids
--- $2: 'queued' (also what was withdrawn before anybody took it), 'leased' or '' for both, without the withdrawn
+-- $2: 'queued' (includes jobs withdrawn before a lease), 'leased', or '' for all live jobs
 SELECT id FROM job
 WHERE kind = $1 AND CASE $2 WHEN 'queued' THEN lease IS NULL
                             WHEN 'leased' THEN lease IS NOT NULL AND withdrawn IS NULL
@@ -138,7 +138,7 @@ ORDER BY e.seq LIMIT $7 OFFSET $8
 -- name: first_event
 SELECT min(time) FROM event WHERE aoi = $1 AND type <> 'aoi'
 
--- Transitions by step: $2 is the start, $3 the microseconds of a step, $4 the number of steps.
+-- Transitions by step: $2 start, $3 length of a step in microseconds, $4 count of steps.
 
 -- name: transition_counts
 SELECT least({{step_of_event}}, $4)::INTEGER AS step, type, before, after, count(*)
@@ -178,7 +178,7 @@ SELECT coalesce(min(seq), 0), coalesce(max(seq), 0) FROM event
 -- name: counters_of_aoi
 SELECT of, status, items FROM workload WHERE aoi = $1 AND items <> 0 AND of IN ('scenes', 'tiles')
 
--- A part of the graph: $2 are the tiles and $4 the scenes to choose from, null for all; $3 folds what is DONE.
+-- A part of the graph: $2 tile ids and $4 scene ids, null for all; $3 omits DONE items.
 
 -- name: part_of_graph
 WITH own AS (
@@ -206,7 +206,7 @@ ORDER BY id
 SELECT id, scene, source_id, status, CASE WHEN previous IN (SELECT id FROM kept) THEN previous END, scene_done
 FROM kept ORDER BY scene, id
 
--- One edge further: the tiles at the end of an edge of scenes $1 or tiles $2, and their scenes.
+-- Neighbours: the tiles one edge away from scenes $1 or tiles $2, and their scenes.
 
 -- name: neighbours
 SELECT id, scene FROM tile
@@ -234,7 +234,7 @@ SELECT kind, id, source_id, scene_source_id, acquired, status, count(*) OVER () 
 WHERE named OR strpos(lower(source_id), lower($2)) > 0
 ORDER BY named DESC, kind, id LIMIT $5
 
--- What is drawn, as columns; the days are those since 1970-01-01, null without a date.
+-- Columns for maps and charts; days count from 1970-01-01, null without a date.
 
 -- name: day
 s.acquired::DATE - DATE '1970-01-01'
@@ -259,7 +259,7 @@ SELECT id, source_id FROM scene WHERE id IN (SELECT unnest($1::BIGINT[]))
 -- name: tile_names
 SELECT id, source_id FROM tile WHERE id IN (SELECT unnest($1::BIGINT[]))
 
--- Items without their payloads, for the working set.
+-- Items without their data, for the working set.
 
 -- name: scene_states
 SELECT id, aoi, source_id, status, message, countdown, attempt, job FROM scene

@@ -1,7 +1,7 @@
--- What is changed in any store, but for new rows, which each `dialect.sql` inserts.
+-- Changes of all stores; each `dialect.sql` inserts new rows.
 
 -- name: used_ids
--- the greatest that were new_rows
+-- greatest ids ever assigned
 SELECT greatest(used.aoi, coalesce((SELECT max(id) FROM aoi), 0)),
        greatest(used.scene, coalesce((SELECT max(id) FROM scene), 0)),
        greatest(used.tile, coalesce((SELECT max(id) FROM tile), 0)),
@@ -25,7 +25,7 @@ SELECT id FROM scene
 WHERE aoi IN (SELECT unnest($1::BIGINT[])) AND status IN (SELECT unnest($2::VARCHAR[])::{{status_type}}) ORDER BY id
 
 -- name: tiles_in
--- in the order of the chain: by date, then by id
+-- in chain order: by acquisition date, then by id
 SELECT tile.id FROM tile JOIN scene ON scene.id = tile.scene
 WHERE tile.aoi IN (SELECT unnest($1::BIGINT[])) AND tile.status IN (SELECT unnest($2::VARCHAR[])::{{status_type}})
 ORDER BY scene.acquired, tile.id
@@ -119,7 +119,7 @@ SELECT data FROM tile WHERE id = $1
 SELECT id, kind, item, aoi, attempt, previous, reference FROM job
 
 -- name: available_jobs
--- behind the job $3
+-- with ids above $3
 {{job_columns}} WHERE kind = $1 AND withdrawn IS NULL AND lease IS NULL AND id > $3 ORDER BY id LIMIT $2
 
 -- name: available_jobs_of_aois

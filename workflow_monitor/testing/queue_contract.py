@@ -100,9 +100,9 @@ def _document(name: str, after: str | None) -> dict[str, Any]:
     }
 
 
-def _of(job: Iterable[WorkerJob]) -> list[tuple[int, int]]:
+def _of(jobs: Iterable[WorkerJob]) -> list[tuple[int, int]]:
     """Return pairs of item and attempt, by item."""
-    return sorted((one.item, one.attempt) for one in job)
+    return sorted((job.item, job.attempt) for job in jobs)
 
 
 class QueueContract:
@@ -130,7 +130,7 @@ class QueueContract:
     def test_a_result_publishes_the_jobs_of_followers(self, harness: QueueHarness) -> None:
         harness.ingest("s1")
         harness.ingest("s2", after="s1")
-        first, second = sorted(harness.lease(ItemKind.SCENE, 2), key=lambda one: one.item)
+        first, second = sorted(harness.lease(ItemKind.SCENE, 2), key=lambda job: job.item)
         harness.report(second, Status.DONE)
         assert harness.lease(ItemKind.TILE, 5) == []
         harness.report(first, Status.DONE)

@@ -23,7 +23,7 @@ def public(of: type) -> set[str]:
 
 
 def rows(start: str) -> str:
-    """Return the rows of tables whose first cell begins with this code."""
+    """Return the table rows with `start` at the beginning of the first cell."""
     return "\n".join(re.findall(rf"^\| (?:`{start}.*)$", PAGE, flags=re.MULTILINE))
 
 

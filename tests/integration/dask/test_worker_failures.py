@@ -1,4 +1,4 @@
-"""What dies loses nothing: a worker, the scheduler and the server in turn; a worker by its own job."""
+"""No job is lost or repeated when a worker, the scheduler or the server dies, or a job kills its worker."""
 
 from __future__ import annotations
 
@@ -33,17 +33,19 @@ PLACES, DATES = 50, 10
 ITEMS = 2 * PLACES * DATES
 LEASE_SECONDS = 4
 FUNCTIONS = {"scene": "download", "tile": "process"}
-#: extensions of Jupyter that have nothing to do with it, and take long to start
-OTHERS = dict.fromkeys(("jupyter_lsp", "jupyter_server_terminals", "notebook_shim", "voila.server_extension"), False)
+#: other extensions of Jupyter, disabled because they start slowly
+DISABLED_EXTENSIONS = dict.fromkeys(
+    ("jupyter_lsp", "jupyter_server_terminals", "notebook_shim", "voila.server_extension"), False
+)
 
 
 class Site:
-    """A scheduler with two workers, and a server whose jobs they do."""
+    """A server, a scheduler and two workers, each in its own process."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.deeds = folder / "deeds"
-        self.deeds.mkdir()
+        self.output = folder / "output"
+        self.output.mkdir()
         self.port, self.server_port = free_port(), free_port()
         self.log = (folder / "dask.log").open("ab")
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
@@ -56,7 +58,7 @@ class Site:
         self.start_server()
 
     def _start(self, name: str, *command: str) -> None:
-        environment = {**os.environ, "WORKFLOW_TEST_DEEDS": str(self.deeds)}
+        environment = {**os.environ, "WORKFLOW_TEST_OUTPUT": str(self.output)}
         self.processes[name] = subprocess.Popen(
             [sys.executable, "-m", "dask", *command], cwd=ROOT, env=environment, stdout=self.log, stderr=self.log
         )
@@ -72,7 +74,7 @@ class Site:
         functions = {kind: {"function": f"tests.dask_tasks:{name}", "limit": 40} for kind, name in FUNCTIONS.items()}
         options = {"address": f"tcp://127.0.0.1:{self.port}", "lease_seconds": LEASE_SECONDS, **functions}
         traits: dict[str, Any] = {"queue": "dask", "queue_options": options}
-        opening = live_server(self.folder / "server", port=self.server_port, extensions=OTHERS, **traits)
+        opening = live_server(self.folder / "server", port=self.server_port, extensions=DISABLED_EXTENSIONS, **traits)
         self.server = self._servers.enter_context(opening)
 
     def kill(self, name: str) -> None:
@@ -85,7 +87,7 @@ class Site:
         return int(view["scenes"]["done"] + view["tiles"]["done"])
 
     def lines(self, name: str) -> Counter[str]:
-        return Counter((self.deeds / name).read_text().splitlines())
+        return Counter((self.output / name).read_text().splitlines())
 
     def close(self) -> None:
         self._servers.close()
@@ -105,9 +107,9 @@ def site(tmp_path: Path) -> Iterator[Site]:
         site.close()
 
 
-def await_(is_so: Callable[[], bool], site: Site) -> None:
+def wait_until(condition: Callable[[], bool], site: Site) -> None:
     deadline = time.monotonic() + 240
-    while not is_so():
+    while not condition():
         assert time.monotonic() < deadline, (site.folder / "dask.log").read_text()[-3000:]
         time.sleep(0.05)
 
@@ -121,27 +123,27 @@ def documents() -> list[dict[str, Any]]:
 
 
 @pytest.mark.alone
-def test_whatever_dies_each_job_has_its_effect_once(site: Site) -> None:
+def test_each_job_has_its_effect_once_although_processes_die(site: Site) -> None:
     call(site.server, "POST", "aoi/Fyn")
     call(site.server, "POST", "aoi/Fyn/scenes", documents())
 
-    await_(lambda: site.done() > ITEMS * 0.15, site)
+    wait_until(lambda: site.done() > ITEMS * 0.15, site)
     site.kill("one")
     site.start_worker("one")
 
-    await_(lambda: site.done() > ITEMS * 0.35, site)
+    wait_until(lambda: site.done() > ITEMS * 0.35, site)
     site.kill("scheduler")
     site.start_scheduler()
-    # Workers end without their scheduler.
+    # workers end without their scheduler
     for name in ("one", "two"):
         site.kill(name)
         site.start_worker(name)
 
-    await_(lambda: site.done() > ITEMS * 0.6, site)
+    wait_until(lambda: site.done() > ITEMS * 0.6, site)
     site.kill("server")
     site.start_server()
 
-    await_(lambda: site.done() == ITEMS, site)
+    wait_until(lambda: site.done() == ITEMS, site)
     begun, done = site.lines("begun"), site.lines("done")
     assert len(done) == ITEMS
     assert set(done.values()) == {1}
@@ -151,9 +153,9 @@ def test_whatever_dies_each_job_has_its_effect_once(site: Site) -> None:
     assert set(results.values()) == {1}
     assert {event["cause"] for event in history if event["to"] == "DONE"} == {"result"}
     assert not [event for event in history if event["to"] in {"RETRY", "FAILED"}]
-    # It was no easy ride: what was at the cluster was handed out again, after the scheduler's death and the server's.
-    again = [event for event in history if event["cause"] == "lease expired"]
-    assert len(again) > 2
+    # the test is void unless jobs were dispatched again after the scheduler and the server died
+    redispatched = [event for event in history if event["cause"] == "lease expired"]
+    assert len(redispatched) > 2
     assert sum(begun.values()) > ITEMS
 
 
@@ -161,7 +163,7 @@ def kill_the_worker(job: Job) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def test_a_job_that_kills_its_workers_is_tried_as_often_as_any_other_and_waits_for_a_person() -> None:
+def test_a_job_that_kills_its_workers_ends_in_retry() -> None:
     with (
         running() as engine,
         dask.config.set({"distributed.scheduler.allowed-failures": 0}),

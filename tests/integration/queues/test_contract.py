@@ -1,4 +1,4 @@
-"""The queues keep the promises of any queue; see workflow_monitor.testing."""
+"""The contract of `workflow_monitor.testing.QueueContract` for each queue of this package."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ LEASE = 60
 
 
 class LeaseQueueHarness(QueueHarness):
-    """Workers that lease."""
+    """Workers that lease jobs from the engine."""
 
     def __init__(self, store: Store, workflow: CommandProcessor, clock: Clock) -> None:
         super().__init__(store, workflow)
@@ -51,8 +51,8 @@ class LeaseQueueHarness(QueueHarness):
     def let_leases_expire(self, living: Sequence[WorkerJob]) -> None:
         for _ in range(3):
             self.clock.seconds += LEASE / 2
-            for one in living:
-                self.do(RenewLease(NAMES[one.kind], one.worker, LEASE))
+            for job in living:
+                self.do(RenewLease(NAMES[job.kind], job.worker, LEASE))
             self.do(ExpireLeases())
 
     def is_withdrawn(self, job: WorkerJob) -> bool:
@@ -70,27 +70,27 @@ class TestLease(QueueContract):
             yield LeaseQueueHarness(engine.store, engine.workflow, engine.clock)
 
 
-# ---- Dask: each worker is a dispatcher with a cluster, whose functions wait for what the test has them do
+# ---- Dask: each worker is a dispatcher; its functions on the cluster block until the test ends them
 
 
 @dataclass(slots=True)
-class Hands:
-    """Jobs that functions on the cluster hold, and what each is told to do at last."""
+class BlockedJobs:
+    """Jobs blocked on the cluster, and the actions that end them."""
 
-    begun: SimpleQueue[Job] = field(default_factory=SimpleQueue)
-    orders: dict[tuple[ItemKind, int, int], SimpleQueue[Callable[[], None]]] = field(default_factory=dict)
+    started: SimpleQueue[Job] = field(default_factory=SimpleQueue)
+    actions: dict[tuple[ItemKind, int, int], SimpleQueue[Callable[[], None]]] = field(default_factory=dict)
 
-    def order(self, kind: ItemKind, item: int, attempt: int) -> SimpleQueue[Callable[[], None]]:
-        return self.orders.setdefault((kind, item, attempt), SimpleQueue())
+    def action(self, kind: ItemKind, item: int, attempt: int) -> SimpleQueue[Callable[[], None]]:
+        return self.actions.setdefault((kind, item, attempt), SimpleQueue())
 
 
-#: the cluster's workers are threads of this process
-HANDS: dict[int, Hands] = {}
+#: by number of the harness; the workers of the cluster are threads of this process
+BLOCKED: dict[int, BlockedJobs] = {}
 
 
 def hold(number: int, job: Job) -> None:
-    HANDS[number].begun.put(job)
-    HANDS[number].order(job.kind, job.id, job.attempt).get(timeout=60)()
+    BLOCKED[number].started.put(job)
+    BLOCKED[number].action(job.kind, job.id, job.attempt).get(timeout=60)()
 
 
 def end(status: Status, message: str) -> None:
@@ -101,14 +101,14 @@ def end(status: Status, message: str) -> None:
 
 
 class DaskQueueHarness(QueueHarness):
-    """Dispatchers, which are turned by hand."""
+    """Dispatchers stepped by the test."""
 
     def __init__(self, store: Store, workflow: CommandProcessor, clock: Clock, client: Client) -> None:
         super().__init__(store, workflow)
         self.clock = clock
         self.client = client
-        self.number = max(HANDS, default=0) + 1
-        self.hands = HANDS[self.number] = Hands()
+        self.number = max(BLOCKED, default=0) + 1
+        self.blocked = BLOCKED[self.number] = BlockedJobs()
 
     def lease(self, kind: ItemKind, number: int) -> list[WorkerJob]:
         work = {kind: TaskSpec(partial(hold, self.number), limit=number)}
@@ -116,22 +116,22 @@ class DaskQueueHarness(QueueHarness):
         worker = Dispatcher(source, Cluster(self.client), work, lease_seconds=LEASE, clock=lambda: self.clock.seconds)
         worker.step()
         worker.finish()
-        jobs = [self.hands.begun.get(timeout=60) for _ in range(worker.stats.running)]
+        jobs = [self.blocked.started.get(timeout=60) for _ in range(worker.stats.running)]
         return [WorkerJob(kind, job.id, job.attempt, worker) for job in jobs]
 
     def report(self, job: WorkerJob, status: Status, message: str = "") -> None:
-        self._tell(job, partial(end, status, message))
+        self.blocked.action(job.kind, job.item, job.attempt).put(partial(end, status, message))
         deadline = time.monotonic() + 240
         while not job.worker.step():
             assert time.monotonic() < deadline
             time.sleep(0.005)
 
     def let_leases_expire(self, living: Sequence[WorkerJob]) -> None:
-        # What holds the job of a dispatcher that is not heard of goes on, as a worker does without a connection.
+        # the functions of the silent dispatchers continue, as on a worker without a connection
         for _ in range(5):
             self.clock.seconds += LEASE / 3
-            for one in living:
-                one.worker.step()
+            for job in living:
+                job.worker.step()
             self.do(ExpireLeases())
 
     def is_withdrawn(self, job: WorkerJob) -> bool:
@@ -140,12 +140,9 @@ class DaskQueueHarness(QueueHarness):
         job.worker.step()
         return bool(job.worker.stats.withdrawn > before)
 
-    def _tell(self, job: WorkerJob, order: Callable[[], None]) -> None:
-        self.hands.order(job.kind, job.item, job.attempt).put(order)
-
     def close(self) -> None:
-        for order in self.hands.orders.values():
-            order.put(partial(end, Status.DONE, ""))
+        for action in self.blocked.actions.values():
+            action.put(partial(end, Status.DONE, ""))
 
 
 @pytest.fixture(scope="module")
@@ -163,48 +160,48 @@ class TestDask(QueueContract):
             harness.close()
 
 
-# ---- pgqueue: each worker is a service of the Geocube, which holds a row of the table
+# ---- pgqueue: each worker is a service of the Geocube, which locks a row of the table
 
 
 class PgQueueHarness(QueueHarness):
-    """Services. They are told nothing of attempts; those here are how often a service got hold of an item."""
+    """Geocube services. Their messages have no attempt, so the harness counts the leases of each item."""
 
     def __init__(self, store: Store, workflow: CommandProcessor, url: str) -> None:
         super().__init__(store, workflow)
         self.url = url
-        self.taken: Counter[tuple[ItemKind, int]] = Counter()
-        self.busy: list[Service] = []
+        self.leases: Counter[tuple[ItemKind, int]] = Counter()
+        self.active: list[Service] = []
 
     def lease(self, kind: ItemKind, number: int) -> list[WorkerJob]:
-        found: list[WorkerJob] = []
-        while len(found) < number:
+        jobs: list[WorkerJob] = []
+        while len(jobs) < number:
             service = Service(self.url)
             job = service.take(QUEUE[kind])
             if job is None:
                 service.die()
                 break
-            self.busy.append(service)
-            self.taken[kind, job["id"]] += 1
-            found.append(WorkerJob(kind, job["id"], self.taken[kind, job["id"]], service))
-        return found
+            self.active.append(service)
+            self.leases[kind, job["id"]] += 1
+            jobs.append(WorkerJob(kind, job["id"], self.leases[kind, job["id"]], service))
+        return jobs
 
     def report(self, job: WorkerJob, status: Status, message: str = "") -> None:
         job.worker.finish(job.kind, job.item, status, message)
-        self.busy.remove(job.worker)
+        self.active.remove(job.worker)
         job.worker.die()
         assert self.do(DrainResults(10)) == 1
 
     def let_leases_expire(self, living: Sequence[WorkerJob]) -> None:
-        # a connection that is not heard of is closed by the database
-        alive = [one.worker for one in living]
-        for service in [service for service in self.busy if service not in alive]:
+        # the database closes the connections of silent services
+        living_services = [job.worker for job in living]
+        for service in [service for service in self.active if service not in living_services]:
             service.die()
-        self.busy = alive
+        self.active = living_services
 
     def is_withdrawn(self, job: WorkerJob) -> bool:
-        # services do not ask: what they report of a job that is not out any more changes nothing
-        out = (row for rows in self.store.reader.jobs(job.kind, "", None) for row in rows)
-        return job.item not in {json.loads(row.message)["id"] for row in out}
+        # services cannot detect it; their results for withdrawn jobs are ignored
+        live = (row for rows in self.store.reader.jobs(job.kind, "", None) for row in rows)
+        return job.item not in {json.loads(row.message)["id"] for row in live}
 
     def close(self) -> None:
         self.let_leases_expire([])
@@ -219,7 +216,7 @@ class TestPgQueue(QueueContract):
             harness.close()
 
     def test_a_late_result_changes_nothing(self, harness: QueueHarness) -> None:
-        """Results of services carry no attempt: the first counts, whoever it is from, and no other."""
+        """Results of services have no attempt: the first result is applied, later ones are refused."""
         harness.ingest("s1")
         (late,) = harness.lease(ItemKind.SCENE, 1)
         harness.let_leases_expire([])

@@ -43,7 +43,7 @@ def engine() -> Iterator[Running]:
         yield engine
 
 
-def grow(engine: Running, number: int) -> list[int]:
+def ingest(engine: Running, number: int) -> list[int]:
     return engine.ingest(AOI, *[NewScene(f"S2A_{index}", 1, {"T32UNG": None}) for index in range(number)])
 
 
@@ -67,11 +67,11 @@ def backlog(engine: Running, kind: ItemKind = ItemKind.SCENE) -> tuple[int, int]
     return engine.store.reader.backlog(kind)
 
 
-# ---- who gets what
+# ---- leases
 
 
-def test_jobs_are_leased_in_the_order_in_which_they_came_and_each_once(engine: Running) -> None:
-    scenes = grow(engine, 5)
+def test_each_job_is_leased_once_in_order(engine: Running) -> None:
+    scenes = ingest(engine, 5)
     first, second, third = lease(engine, 2), lease(engine, 2, worker="x"), lease(engine, 2)
     assert [[item(job) for job in jobs] for jobs in (first, second, third)] == [scenes[:2], scenes[2:4], scenes[4:]]
     jobs = [*first, *second, *third]
@@ -84,7 +84,7 @@ def test_jobs_are_leased_in_the_order_in_which_they_came_and_each_once(engine: R
 
 
 def test_a_queue_holds_only_its_own_jobs(engine: Running) -> None:
-    (scene,) = grow(engine, 1)
+    (scene,) = ingest(engine, 1)
     assert lease(engine, queue="processor") == []
     report(engine, scene, Status.DONE)
     assert lease(engine) == []
@@ -93,43 +93,43 @@ def test_a_queue_holds_only_its_own_jobs(engine: Running) -> None:
     assert (backlog(engine), backlog(engine, ItemKind.TILE)) == ((0, 0), (0, 1))
 
 
-def test_jobs_of_some_aois_alone_can_be_taken(engine: Running) -> None:
-    first = grow(engine, 2)
+def test_leases_can_be_restricted_to_aois(engine: Running) -> None:
+    first = ingest(engine, 2)
     engine.do(CreateAOI("Fyn"))
     engine.do(CreateAOI("Funen"))
     second = engine.ingest("Fyn", NewScene("s", 1, {"T": None}))
 
-    def taken(aoi: str | None, limit: int = 5) -> list[int]:
+    def leased(aoi: str | None, limit: int = 5) -> list[int]:
         return [item(job) for job in engine.do(LeaseJobs("downloader", limit, 100, "w", aoi))]
 
-    assert taken("Funen") == taken("*x*") == []
+    assert leased("Funen") == leased("*x*") == []
     with pytest.raises(AOINotFound):
-        taken("Nowhere")
-    assert taken("F*") == second
-    assert taken(AOI, 1) == first[:1]
-    assert taken(None) == first[1:]
+        leased("Nowhere")
+    assert leased("F*") == second
+    assert leased(AOI, 1) == first[:1]
+    assert leased(None) == first[1:]
 
 
-def test_all_who_ask_at_once_get_jobs_of_the_aois_that_they_ask_for(engine: Running) -> None:
-    first = grow(engine, 4)
+def test_concurrent_lease_commands_get_jobs_of_their_aois(engine: Running) -> None:
+    first = ingest(engine, 4)
     engine.do(CreateAOI("Fyn"))
     second = engine.ingest("Fyn", *[NewScene(f"s{number}", 1, {"T": None}) for number in range(3)])
     with engine.clock.holding():
-        # The first makes the others wait, so that they are carried out together.
-        held = engine.send(ExpireLeases())
-        asked = [
+        # the first command blocks, so that the others are executed in one batch
+        blocked = engine.send(ExpireLeases())
+        futures = [
             engine.send(LeaseJobs("downloader", limit, 100, "w", aoi))
             for limit, aoi in ((1, "Fyn"), (2, AOI), (1, "Nowhere"), (1, "F*"), (1, "Fyn"), (5, AOI), (5, None))
         ]
-    held.result(30)
+    blocked.result(30)
     with pytest.raises(AOINotFound):
-        asked.pop(2).result(30)
-    taken = [[item(job) for job in future.result(30)] for future in asked]
-    assert taken == [second[:1], first[:2], second[2:], second[1:2], first[2:], []]
+        futures.pop(2).result(30)
+    scenes = [[item(job) for job in future.result(30)] for future in futures]
+    assert scenes == [second[:1], first[:2], second[2:], second[1:2], first[2:], []]
 
 
-def test_a_leased_job_shows_who_has_it(engine: Running) -> None:
-    grow(engine, 2)
+def test_a_leased_job_shows_its_worker(engine: Running) -> None:
+    ingest(engine, 2)
     (job,) = lease(engine, worker='a "worker"')
     ((row,),) = engine.store.reader.jobs(ItemKind.SCENE, "leased", None)
     assert (row.id, row.lease, row.worker, row.expires) == (job.id, job.lease, 'a "worker"', job.expires)
@@ -137,15 +137,15 @@ def test_a_leased_job_shows_who_has_it(engine: Running) -> None:
     assert (waiting.lease, waiting.worker, waiting.expires) == (None, None, None)
 
 
-def test_what_is_done_before_it_is_leased_is_not_leased(engine: Running) -> None:
-    done, failed, left = grow(engine, 3)
+def test_jobs_of_done_and_failed_items_are_not_leased(engine: Running) -> None:
+    done, failed, left = ingest(engine, 3)
     report(engine, done, Status.DONE)
     engine.do(FailItem(ItemKind.SCENE, failed, force=True))
     assert [item(job) for job in lease(engine, 10)] == [left]
 
 
-def test_the_jobs_of_an_aoi_that_is_deleted_are_gone(engine: Running) -> None:
-    grow(engine, 2)
+def test_the_jobs_of_a_deleted_aoi_are_withdrawn(engine: Running) -> None:
+    ingest(engine, 2)
     (job,) = lease(engine)
     engine.do(DeleteAOI(AOI))
     assert lease(engine, 10) == []
@@ -156,27 +156,27 @@ def test_the_jobs_of_an_aoi_that_is_deleted_are_gone(engine: Running) -> None:
 
 
 def test_many_threads_never_get_the_same_job(engine: Running) -> None:
-    scenes = grow(engine, 400)
+    scenes = ingest(engine, 400)
     barrier = threading.Barrier(16)
 
     def work(number: int) -> list[LeasedJob]:
-        chance, taken = random.Random(number), []
+        chance, batches = random.Random(number), []
         barrier.wait()
         while jobs := lease(engine, chance.randint(1, 7), worker=str(number)):
-            taken += jobs
-        return taken
+            batches += jobs
+        return batches
 
     with ThreadPoolExecutor(16) as workers:
-        taken = [job for jobs in workers.map(work, range(16)) for job in jobs]
-    assert sorted(item(job) for job in taken) == scenes
-    assert len({job.lease for job in taken}) == len({job.id for job in taken}) == 400
+        leased = [job for jobs in workers.map(work, range(16)) for job in jobs]
+    assert sorted(item(job) for job in leased) == scenes
+    assert len({job.lease for job in leased}) == len({job.id for job in leased}) == 400
 
 
-# ---- leases that run out
+# ---- expired leases
 
 
-def test_a_lease_that_runs_out_hands_the_job_to_others_as_the_next_attempt(engine: Running) -> None:
-    (scene,) = grow(engine, 1)
+def test_an_expired_lease_dispatches_the_next_attempt(engine: Running) -> None:
+    (scene,) = ingest(engine, 1)
     (first,) = lease(engine, seconds=100)
     engine.clock.seconds = 99.9
     assert engine.do(ExpireLeases()) == 0
@@ -191,19 +191,18 @@ def test_a_lease_that_runs_out_hands_the_job_to_others_as_the_next_attempt(engin
     assert second.lease != first.lease
     event = engine.events()[-1]
     assert (event.cause, event.before, event.after) == (Cause.LEASE_EXPIRED, Status.PENDING, Status.PENDING)
-    assert (event.attempt, event.retries_left) == (2, 1), "it costs no retry"
+    assert (event.attempt, event.retries_left) == (2, 1), "an expired lease does not count as a retry"
 
 
-def test_leases_run_out_by_themselves() -> None:
+def test_leases_expire_without_a_command() -> None:
     store, start = open_store("duckdb:///:memory:"), time.monotonic()
     workflow = CommandProcessor(store, LeaseQueue, clock=lambda: START + timedelta(seconds=time.monotonic() - start))
     try:
         engine = Running(store, workflow, clock=None)  # type: ignore[arg-type]
         engine.do(CreateAOI(AOI))
-        grow(engine, 3)
+        ingest(engine, 3)
         lease(engine, 1, seconds=3_000)
-        lease(engine, 2, seconds=0.3)
-        assert backlog(engine) == (0, 3)
+        assert len(lease(engine, 2, seconds=0.3)) == 2
         deadline = time.monotonic() + 240
         while backlog(engine) != (2, 1):
             assert time.monotonic() < deadline
@@ -213,8 +212,8 @@ def test_leases_run_out_by_themselves() -> None:
         store.close()
 
 
-def test_the_result_of_an_earlier_attempt_is_stale_and_changes_nothing(engine: Running) -> None:
-    (scene,) = grow(engine, 1)
+def test_the_result_of_an_earlier_attempt_is_stale(engine: Running) -> None:
+    (scene,) = ingest(engine, 1)
     lease(engine, seconds=10)
     engine.clock.seconds = 10
     engine.do(ExpireLeases())
@@ -226,8 +225,8 @@ def test_the_result_of_an_earlier_attempt_is_stale_and_changes_nothing(engine: R
     assert report(engine, scene, Status.FAILED, attempt=1).code == "stale"
 
 
-def test_a_result_returns_the_job(engine: Running) -> None:
-    (scene,) = grow(engine, 1)
+def test_a_result_ends_the_lease(engine: Running) -> None:
+    (scene,) = ingest(engine, 1)
     (job,) = lease(engine, seconds=10)
     assert report(engine, scene, Status.RETRY, attempt=job.attempt).code == "applied"
     with pytest.raises(LeaseNotFound):
@@ -241,8 +240,8 @@ def test_a_result_returns_the_job(engine: Running) -> None:
 # ---- renewal
 
 
-def test_a_lease_that_is_renewed_runs_out_later(engine: Running) -> None:
-    grow(engine, 1)
+def test_a_renewed_lease_expires_later(engine: Running) -> None:
+    ingest(engine, 1)
     (job,) = lease(engine, seconds=100)
     for moment in (60.0, 150.0, 240.0):
         engine.clock.seconds = moment
@@ -254,16 +253,16 @@ def test_a_lease_that_is_renewed_runs_out_later(engine: Running) -> None:
     assert engine.do(ExpireLeases()) == 1
 
 
-def test_a_lease_can_be_shortened_by_renewal(engine: Running) -> None:
-    grow(engine, 1)
+def test_a_renewal_can_shorten_a_lease(engine: Running) -> None:
+    ingest(engine, 1)
     (job,) = lease(engine, seconds=1_000)
     engine.do(RenewLease("downloader", job.lease, 1))
     engine.clock.seconds = 1
     assert engine.do(ExpireLeases()) == 1
 
 
-def test_renewal_moves_no_other_lease(engine: Running) -> None:
-    scenes = grow(engine, 2)
+def test_a_renewal_changes_no_other_lease(engine: Running) -> None:
+    scenes = ingest(engine, 2)
     kept, _ = lease(engine, 2, seconds=10)
     engine.do(RenewLease("downloader", kept.lease, 100))
     engine.clock.seconds = 10
@@ -271,20 +270,20 @@ def test_renewal_moves_no_other_lease(engine: Running) -> None:
     assert [item(job) for job in lease(engine, 5)] == [scenes[1]]
 
 
-@pytest.mark.parametrize("lost", ["never was", "ran out", "is of another queue", "", "'; DROP TABLE job; --"])
+@pytest.mark.parametrize("lost", ["unknown", "expired", "of another queue", "", "'; DROP TABLE job; --"])
 def test_a_lease_that_is_not_in_force_cannot_be_renewed(engine: Running, lost: str) -> None:
-    grow(engine, 1)
+    ingest(engine, 1)
     (job,) = lease(engine, seconds=10)
-    name = job.lease if lost in ("ran out", "is of another queue") else lost
-    engine.clock.seconds = 10 if lost == "ran out" else 0
+    name = job.lease if lost in ("expired", "of another queue") else lost
+    engine.clock.seconds = 10 if lost == "expired" else 0
     with pytest.raises(LeaseNotFound, match="Stop the work on its job and lease another") as error:
-        engine.do(RenewLease("processor" if lost == "is of another queue" else "downloader", name, 10))
+        engine.do(RenewLease("processor" if lost == "of another queue" else "downloader", name, 10))
     assert (error.value.status, error.value.code) == (404, "lease-not-found")
     assert [row.expires for (row,) in engine.store.reader.jobs(ItemKind.SCENE, "leased", None)] == [job.expires]
 
 
-def test_many_are_renewed_at_once_and_those_that_are_lost_are_named(engine: Running) -> None:
-    grow(engine, 4)
+def test_a_batch_renewal_returns_the_lost_leases(engine: Running) -> None:
+    ingest(engine, 4)
     short, done, *kept = [job.lease for job in lease(engine, 1, 10) + lease(engine, 3, 100)]
     report(engine, 2, Status.DONE)
     engine.clock.seconds = 50
@@ -300,11 +299,11 @@ def test_many_are_renewed_at_once_and_those_that_are_lost_are_named(engine: Runn
 # ---- a restart
 
 
-def test_leases_outlive_the_server(tmp_path: Path) -> None:
+def test_leases_survive_a_restart(tmp_path: Path) -> None:
     path = tmp_path / "workflow.duckdb"
     with running_on(path) as engine:
         engine.do(CreateAOI(AOI))
-        scenes = grow(engine, 3)
+        scenes = ingest(engine, 3)
         short, long = lease(engine, 1, seconds=10), lease(engine, 1, seconds=100)
     with running_on(path) as engine:
         assert engine.do(ExpireLeases()) == 0
@@ -317,11 +316,11 @@ def test_leases_outlive_the_server(tmp_path: Path) -> None:
         assert [(item(job), job.attempt) for job in lease(engine, 5)] == [(scenes[0], 2)]
 
 
-def test_leases_that_ran_out_while_the_server_was_away_are_taken_back(tmp_path: Path) -> None:
+def test_leases_that_expired_during_downtime_end_at_the_start(tmp_path: Path) -> None:
     path = tmp_path / "workflow.duckdb"
     with running_on(path) as engine:
         engine.do(CreateAOI(AOI))
-        grow(engine, 1)
+        ingest(engine, 1)
         lease(engine, seconds=10)
     store = open_store(f"duckdb:///{path}")
     workflow = CommandProcessor(store, LeaseQueue, clock=lambda: START + timedelta(days=1))
@@ -335,8 +334,8 @@ def test_leases_that_ran_out_while_the_server_was_away_are_taken_back(tmp_path: 
         store.close()
 
 
-def test_a_job_is_not_given_again_while_its_lease_holds_though_old_jobs_are_forgotten(engine: Running) -> None:
-    first, second = grow(engine, 2)
+def test_pruning_keeps_leased_jobs(engine: Running) -> None:
+    first, second = ingest(engine, 2)
     kept, done = lease(engine, 2, seconds=100)
     report(engine, item(done), Status.DONE)
     engine.clock.seconds = 50
@@ -346,15 +345,15 @@ def test_a_job_is_not_given_again_while_its_lease_holds_though_old_jobs_are_forg
     assert engine.do(RenewLease("downloader", kept.lease, 10)) == START + timedelta(seconds=60)
 
 
-# ---- the queue by itself
+# ---- LeaseQueue without a store
 
 
 class Outbox:
-    """Leases that are kept in a dictionary."""
+    """Outbox with leases in a dictionary."""
 
     def __init__(self) -> None:
         self.expiries: dict[str, datetime] = {}
-        self.asked = 0
+        self.queries = 0
 
     def lease(self, queue: ItemKind, offers: Sequence[LeaseGrant], aois: Any) -> list[LeasedJob]:
         self.expiries |= {offer.lease: offer.until for offer in offers}
@@ -366,7 +365,7 @@ class Outbox:
         return renewed
 
     def expired_jobs(self, now: datetime) -> list[Job]:
-        self.asked += 1
+        self.queries += 1
         jobs = enumerate(self.expiries.values(), start=1)
         return [Job(number, ItemKind.SCENE, number, 1, 1) for number, until in jobs if until <= now]
 
@@ -374,7 +373,7 @@ class Outbox:
         return min(self.expiries.values(), default=None)
 
 
-def test_the_store_is_asked_for_overdue_jobs_only_when_there_may_be_some() -> None:
+def test_expired_jobs_are_queried_only_after_the_next_expiry() -> None:
     outbox, now = Outbox(), datetime(2022, 1, 4, tzinfo=UTC)
     queue = LeaseQueue(outbox, iter("abc").__next__)
     assert queue.next_expiry is None
@@ -382,17 +381,17 @@ def test_the_store_is_asked_for_overdue_jobs_only_when_there_may_be_some() -> No
     queue.lease([LeaseJobs("downloader", 2, 60, "w")], now, {})
     assert queue.next_expiry == now + timedelta(seconds=60)
     assert queue.expired_jobs(now + timedelta(seconds=59)) == ()
-    assert outbox.asked == 0
+    assert outbox.queries == 0
     queue.renew(RenewLeases("downloader", ["a"], 30), now)
     assert queue.next_expiry == now + timedelta(seconds=30)
     queue.renew(RenewLeases("downloader", ["a"], 90), now)
     assert queue.expired_jobs(now + timedelta(seconds=30)) == []
     assert queue.next_expiry == now + timedelta(seconds=60)
     assert [job.item for job in queue.expired_jobs(now + timedelta(seconds=60))] == [2]
-    assert outbox.asked == 2
+    assert outbox.queries == 2
 
 
-def test_leases_cannot_be_guessed() -> None:
+def test_lease_names_are_long_and_unique() -> None:
     outbox = Outbox()
     names = [job.lease for job in LeaseQueue(outbox).lease([LeaseJobs("downloader", 100, 60, "w")], START, {})[0]]
     assert len(set(names)) == 100

@@ -1,4 +1,4 @@
-"""The queue of the Geocube services, with workers that use its table as those do."""
+"""The queue of the Geocube services, with workers that access its table as the services do."""
 
 from __future__ import annotations
 
@@ -28,29 +28,29 @@ from workflow_monitor.testing.engine_harness import AOI, Clock, Running, documen
 
 DOWNLOADER, PROCESSOR, EVENTS = "ingester-downloader", "ingester-processor", "ingester-events"
 QUEUE = {ItemKind.SCENE: DOWNLOADER, ItemKind.TILE: PROCESSOR}
-TAKE = """
+LOCK_NEXT = """
     SELECT id, data FROM pgq_jobs WHERE queue_name = %s AND ran_at IS NULL AND run_after <= now()
     ORDER BY run_after LIMIT 1 FOR UPDATE SKIP LOCKED"""
 
 
 class Service:
-    """A downloader or processor: it holds the row of its job in a transaction for as long as it works."""
+    """A downloader or processor, which locks the row of its job in a transaction while it works."""
 
     def __init__(self, url: str) -> None:
         self.connection = psycopg.connect(url)
         self.row = 0
 
     def take(self, queue: str) -> dict[str, Any] | None:
-        found = self.connection.execute(TAKE, (queue,)).fetchone()
-        if found is None:
+        row = self.connection.execute(LOCK_NEXT, (queue,)).fetchone()
+        if row is None:
             self.connection.rollback()
             return None
-        self.row = found[0]
-        message: dict[str, Any] = json.loads(bytes(found[1]).decode())
+        self.row = row[0]
+        message: dict[str, Any] = json.loads(bytes(row[1]).decode())
         return message
 
     def wait_for(self, queue: str) -> dict[str, Any]:
-        """What is taken as soon as there is something to take."""
+        """Lock the next job; wait until the queue has one."""
         deadline = time.monotonic() + 240
         while (message := self.take(queue)) is None:
             assert time.monotonic() < deadline
@@ -68,7 +68,7 @@ class Service:
 
 
 def put(connection: psycopg.Connection[Any], event: object) -> None:
-    """A message on the events queue, as a service writes it."""
+    """Insert a message into the events queue, as a service does."""
     data = event if isinstance(event, bytes) else json.dumps(event).encode()
     connection.execute(
         "INSERT INTO pgq_jobs (queue_name, data, run_after, retry_waits) VALUES (%s, %s, clock_timestamp(), '{1m0s}')",
@@ -97,7 +97,7 @@ def engine(postgres_url: str) -> Iterator[Running]:
 
 
 def rows(url: str, queue: str) -> list[tuple[Any, ...]]:
-    """What is on a queue, locked or not."""
+    """Return all rows of a queue, including locked ones."""
     statement = "SELECT id, data, retry_waits, ran_at, error, run_after <= now() FROM pgq_jobs WHERE queue_name = %s ORDER BY run_after"
     with psycopg.connect(url) as connection:
         return connection.execute(statement, (queue,)).fetchall()
@@ -113,7 +113,7 @@ def status(engine: Running, kind: ItemKind, number: int) -> str:
     return str(json.loads(text)["status"])
 
 
-def test_jobs_are_what_the_services_read(engine: Running, postgres_url: str) -> None:
+def test_jobs_have_the_format_of_the_services(engine: Running, postgres_url: str) -> None:
     scene = new("a")
     scene["data"] |= {
         "uuid": "4c0e52b5-c96d-5bfc-b0f0-c78ed9c50d48", "tags": {"relativeOrbit": "7"}, "graph_name": "S1", "graph_config": {"k": "v"}, "record_id": "r",
@@ -144,28 +144,28 @@ def test_jobs_are_what_the_services_read(engine: Running, postgres_url: str) -> 
     assert follower["tile_previous"] == {key: root[key] for key in ("id", "source_id", "scene", "data")}
 
 
-def test_jobs_come_in_the_order_in_which_they_were_handed_out(engine: Running, postgres_url: str) -> None:
+def test_jobs_are_queued_in_dispatch_order(engine: Running, postgres_url: str) -> None:
     engine.add(AOI, *(new(f"s{number}") for number in range(30)))
     service = Service(postgres_url)
-    taken = []
+    ids = []
     while job := service.take(DOWNLOADER):
-        taken.append(job["id"])
+        ids.append(job["id"])
         service.finish(ItemKind.SCENE, job["id"], "DONE")
     service.die()
-    assert taken == list(range(1, 31))
+    assert ids == list(range(1, 31))
     assert engine.do(DrainResults(100)) == 30
     assert rows(postgres_url, EVENTS) == []
     assert queued(postgres_url, ItemKind.TILE) == list(range(1, 31))
 
 
-def test_what_is_refused_publishes_nothing(engine: Running, postgres_url: str) -> None:
+def test_a_refused_command_publishes_no_job(engine: Running, postgres_url: str) -> None:
     engine.add(AOI, new("a"))
     with pytest.raises(SceneExists):
         engine.add(AOI, new("b"), new("a"))
     assert queued(postgres_url, ItemKind.SCENE) == [1]
 
 
-def test_job_result_and_transition_are_there_together_or_not_at_all(engine: Running, postgres_url: str) -> None:
+def test_job_result_and_transition_are_one_transaction(engine: Running, postgres_url: str) -> None:
     engine.add(AOI, new("a"), new("b", "a"))
     service = Service(postgres_url)
     for _ in range(2):
@@ -174,7 +174,7 @@ def test_job_result_and_transition_are_there_together_or_not_at_all(engine: Runn
         service.finish(ItemKind.SCENE, job["id"], "DONE")
     service.die()
     with psycopg.connect(postgres_url, autocommit=True) as connection:
-        # refuses when everything has been written, at the commit
+        # fails at the commit, after all writes
         connection.execute("""
             CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE disk_full; END $$;
             CREATE CONSTRAINT TRIGGER refusing AFTER INSERT ON workflow_monitor.event DEFERRABLE INITIALLY DEFERRED
@@ -193,7 +193,7 @@ def test_job_result_and_transition_are_there_together_or_not_at_all(engine: Runn
     assert status(engine, ItemKind.SCENE, 1) == "DONE"
 
 
-def test_results_are_applied_in_order_and_what_is_none_is_dropped(
+def test_results_are_applied_in_order_and_invalid_messages_are_dropped(
     engine: Running, postgres_url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     engine.add(AOI, new("a"), new("b"))
@@ -217,7 +217,7 @@ def test_results_are_applied_in_order_and_what_is_none_is_dropped(
     assert engine.do(DrainResults(100)) == 0
 
 
-def test_results_are_taken_in_batches_past_what_others_hold(engine: Running, postgres_url: str) -> None:
+def test_results_are_drained_in_batches_and_locked_rows_skipped(engine: Running, postgres_url: str) -> None:
     engine.add(AOI, *(new(f"s{number}") for number in range(5)))
     with psycopg.connect(postgres_url) as connection:
         for number in range(1, 6):
@@ -232,7 +232,7 @@ def test_results_are_taken_in_batches_past_what_others_hold(engine: Running, pos
     assert engine.do(DrainResults(10)) == 3
 
 
-def test_the_job_of_a_dead_worker_comes_free_and_is_done_once(engine: Running, postgres_url: str) -> None:
+def test_the_job_of_a_dead_worker_is_unlocked_and_done_once(engine: Running, postgres_url: str) -> None:
     engine.add(AOI, new("a"))
     dead, living = Service(postgres_url), Service(postgres_url)
     assert dead.take(DOWNLOADER) is not None
@@ -247,7 +247,7 @@ def test_the_job_of_a_dead_worker_comes_free_and_is_done_once(engine: Running, p
     assert done[0].actor == "tester"
 
 
-def test_what_is_withdrawn_leaves_the_queue_unless_a_worker_is_at_it(engine: Running, postgres_url: str) -> None:
+def test_withdrawn_jobs_leave_the_queue_unless_locked(engine: Running, postgres_url: str) -> None:
     engine.add(AOI, new("a"), new("b"), new("c"))
     service = Service(postgres_url)
     assert service.take(DOWNLOADER) is not None
@@ -257,7 +257,7 @@ def test_what_is_withdrawn_leaves_the_queue_unless_a_worker_is_at_it(engine: Run
     assert queued(postgres_url, ItemKind.SCENE) == [1, 3]
     service.finish(ItemKind.SCENE, 1, "DONE")
     assert engine.do(DrainResults(10)) == 1
-    assert status(engine, ItemKind.SCENE, 1) == "FAILED", "what was given up stays so"
+    assert status(engine, ItemKind.SCENE, 1) == "FAILED", "the late result is ignored"
     assert service.take(DOWNLOADER) is not None
     service.connection.rollback()
     engine.do(DeleteAOI(AOI))
@@ -265,7 +265,7 @@ def test_what_is_withdrawn_leaves_the_queue_unless_a_worker_is_at_it(engine: Run
     service.die()
 
 
-def test_workers_that_lease_get_nothing_and_what_they_had_is_awaited(postgres_url: str) -> None:
+def test_no_job_is_leased_and_earlier_leases_stay_in_force(postgres_url: str) -> None:
     store, clock = open_store(postgres_url), Clock()
     workflow = CommandProcessor(store, LeaseQueue, clock=clock)
     leasing = Running(store, workflow, clock)
@@ -286,15 +286,15 @@ def test_workers_that_lease_get_nothing_and_what_they_had_is_awaited(postgres_ur
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [({"event": "x"}, "no option 'event'"), ({"poll": 0}, "above 0"), ({"events": 3}, "Expected `str`, got `int`")],
 )
-def test_options_that_are_not_right(options: dict[str, object], said: str) -> None:
-    with pytest.raises(StoreUnavailable, match=said):
+def test_invalid_options_are_rejected(options: dict[str, object], message: str) -> None:
+    with pytest.raises(StoreUnavailable, match=message):
         Options.read(options)
 
 
-def test_it_needs_a_store_in_postgresql() -> None:
+def test_another_store_than_postgresql_is_rejected() -> None:
     store = open_store("duckdb:///:memory:")
     try:
         with pytest.raises(StoreUnavailable, match="set store_url to postgresql"):
@@ -303,9 +303,7 @@ def test_it_needs_a_store_in_postgresql() -> None:
         store.close()
 
 
-def test_services_do_an_ingestion_of_a_server_that_has_taken_the_place_of_theirs(
-    postgres_url: str, tmp_path: Path
-) -> None:
+def test_the_services_complete_an_ingestion(postgres_url: str, tmp_path: Path) -> None:
     options = {"downloader": "dl", "poll": 0.2}
     ended = threading.Event()
     tries: Counter[tuple[str, int]] = Counter()
@@ -318,7 +316,7 @@ def test_services_do_an_ingestion_of_a_server_that_has_taken_the_place_of_theirs
                 time.sleep(0.05)
                 continue
             tries[kind, job["id"]] += 1
-            # everything fails once
+            # each job fails once
             done = tries[kind, job["id"]] > 1
             service.finish(kind, job["id"], "DONE" if done else "RETRY", "" if done else "once")
         service.die()
@@ -342,7 +340,7 @@ def test_services_do_an_ingestion_of_a_server_that_has_taken_the_place_of_theirs
             thread.start()
         try:
             deadline = time.monotonic() + 240
-            while {one["status"] for one in http.get("/aoi/Fyn/tiles").json()} != {"DONE"}:
+            while {tile["status"] for tile in http.get("/aoi/Fyn/tiles").json()} != {"DONE"}:
                 assert time.monotonic() < deadline, http.get("/aoi/Fyn").text
                 time.sleep(0.2)
         finally:

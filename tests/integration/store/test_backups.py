@@ -1,4 +1,4 @@
-"""A backup is one moment of a store that goes on meanwhile; restored, it is that store again, and nothing is overwritten."""
+"""A backup is a consistent copy of a store in use; a restore keeps the replaced files."""
 
 from __future__ import annotations
 
@@ -19,12 +19,13 @@ from tests.integration.store.test_high_water_mark import beside, contents, image
 from tests.invariants import found_wrong
 from tests.scale import effort
 from workflow_monitor.domain.commands import CreateAOI, DeleteAOI, LeaseJobs
-from workflow_monitor.domain.errors import Conflict, StoreUnavailable
+from workflow_monitor.domain.errors import Conflict, StoreInUse, StoreUnavailable
 from workflow_monitor.store import open_store
 from workflow_monitor.store.duckdb import backups
 from workflow_monitor.store.duckdb import restore as restore_module
 from workflow_monitor.store.duckdb.backups import backup_folder, list_backups
 from workflow_monitor.store.duckdb.files import acquire_lock
+from workflow_monitor.store.duckdb.lock import OwnerLock
 from workflow_monitor.store.duckdb.restore import GAP, restore
 
 SEED = os.environ.get("WORKFLOW_MONITOR_SEED") or str(random.randrange(10**6))
@@ -70,10 +71,10 @@ def refusal(path: Path, **options: object) -> str:
     return error.value.detail
 
 
-# ---- making them
+# ---- backups
 
 
-def test_a_backup_holds_all_that_was_acknowledged_before(path: Path) -> None:
+def test_a_backup_contains_all_acknowledged_transactions(path: Path) -> None:
     with running_on(path) as engine:
         fill(engine)
         backup = back_up(engine)
@@ -101,7 +102,7 @@ def test_a_backup_has_the_tables_and_their_constraints(path: Path) -> None:
     assert of(backup) == of(path)
 
 
-def test_the_oldest_backups_are_forgotten(path: Path) -> None:
+def test_the_oldest_backups_are_deleted(path: Path) -> None:
     with running_on(path) as engine:
         fill(engine)
         made = [back_up(engine, keep=2) for _ in range(4)]
@@ -114,12 +115,12 @@ def test_the_oldest_backups_are_forgotten(path: Path) -> None:
     assert (backup_folder(path) / "something else").exists()
 
 
-def test_two_are_not_made_at_once(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    begun, may_end = threading.Event(), threading.Event()
+def test_concurrent_backups_are_refused(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    started, may_end = threading.Event(), threading.Event()
     copy = backups._copy
 
     def slow(cursor: duckdb.DuckDBPyConnection, new: Path) -> None:
-        begun.set()
+        started.set()
         assert may_end.wait(30)
         copy(cursor, new)
 
@@ -128,7 +129,7 @@ def test_two_are_not_made_at_once(path: Path, monkeypatch: pytest.MonkeyPatch) -
         fill(engine)
         thread = threading.Thread(target=back_up, args=(engine,))
         thread.start()
-        assert begun.wait(30)
+        assert started.wait(30)
         with pytest.raises(Conflict, match="being made"):
             back_up(engine)
         engine.ingest(AOI, *scenes(100, 1))
@@ -137,7 +138,7 @@ def test_two_are_not_made_at_once(path: Path, monkeypatch: pytest.MonkeyPatch) -
         assert len(engine.store.backups()) == 1
 
 
-def test_a_store_in_memory_has_none() -> None:
+def test_a_store_in_memory_has_no_backups() -> None:
     store = open_store("duckdb:///:memory:")
     with pytest.raises(Conflict, match="has no backups"):
         store.back_up(1)
@@ -145,7 +146,9 @@ def test_a_store_in_memory_has_none() -> None:
     store.close()
 
 
-def test_without_room_none_is_made_and_the_store_goes_on(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_backup_without_disk_space_is_refused_and_the_store_stays_usable(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(backups, "RESERVE", 2**60)
     with running_on(path) as engine:
         fill(engine)
@@ -155,11 +158,11 @@ def test_without_room_none_is_made_and_the_store_goes_on(path: Path, monkeypatch
         assert list(backup_folder(path).iterdir()) == []
 
 
-def test_a_backup_that_fails_leaves_nothing_and_the_store_goes_on(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(backups, "check_integrity", lambda _: ["two jobs that are out for an item: (1,)"])
+def test_a_failed_backup_is_deleted_and_the_store_stays_usable(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backups, "check_integrity", lambda _: ["several live jobs of an item: (1,)"])
     with running_on(path) as engine:
         fill(engine)
-        with pytest.raises(StoreUnavailable, match="is inconsistent, so it was deleted: two jobs"):
+        with pytest.raises(StoreUnavailable, match="is inconsistent, so it was deleted: several live jobs"):
             back_up(engine)
         assert list(backup_folder(path).iterdir()) == []
         engine.ingest(AOI, *scenes(100, 1))
@@ -167,7 +170,7 @@ def test_a_backup_that_fails_leaves_nothing_and_the_store_goes_on(path: Path, mo
         back_up(engine)
 
 
-def test_nothing_else_can_be_reached_through_the_store(path: Path, tmp_path: Path) -> None:
+def test_queries_cannot_access_other_files(path: Path, tmp_path: Path) -> None:
     with running_on(path) as engine, engine.store.reader._source._open_cursor() as cursor:  # type: ignore[attr-defined]
         for statement in (f"ATTACH '{tmp_path}/other.duckdb' AS other", f"COPY (SELECT 1) TO '{tmp_path}/out.csv'"):
             with pytest.raises(duckdb.PermissionException):
@@ -176,24 +179,24 @@ def test_nothing_else_can_be_reached_through_the_store(path: Path, tmp_path: Pat
             cursor.execute("SET enable_external_access = true")
 
 
-# ---- restoring them
+# ---- restore
 
 
-def test_a_restored_store_is_as_it_was_and_what_was_there_is_kept_aside(backed_up: Path) -> None:
+def test_a_restore_replaces_the_store_and_keeps_its_files_aside(backed_up: Path) -> None:
     before = {name: text for name, text in contents(backed_up.parent).items() if name.startswith(backed_up.name)}
-    found = restore(backed_up)
-    assert (found.aois, found.scenes, found.tiles) == (1, 20, 20)
-    assert found.backup == Path(list_backups(backed_up)[0].file)
-    assert found.aside is not None
-    assert contents(found.aside) == before
+    result = restore(backed_up)
+    assert (result.aois, result.scenes, result.tiles) == (1, 20, 20)
+    assert result.backup == Path(list_backups(backed_up)[0].file)
+    assert result.aside is not None
+    assert contents(result.aside) == before
     with running_on(backed_up) as engine:
         assert names(engine) == [scene.name for scene in scenes(0, 20)]
         assert found_wrong(engine) == []
-    with running_on(found.aside / backed_up.name) as engine:
+    with running_on(result.aside / backed_up.name) as engine:
         assert len(names(engine)) == 30
 
 
-def test_nothing_new_has_a_number_of_what_was_lost(backed_up: Path) -> None:
+def test_ids_assigned_after_the_backup_are_not_reused(backed_up: Path) -> None:
     with running_on(backed_up) as engine:
         lost = engine.events()[-1].seq
     restore(backed_up)
@@ -204,15 +207,15 @@ def test_nothing_new_has_a_number_of_what_was_lost(backed_up: Path) -> None:
         assert len(jobs) == 21
 
 
-def test_an_older_state_is_not_taken_for_the_restored_one(backed_up: Path) -> None:
-    found = restore(backed_up)
-    assert found.aside is not None
-    shutil.copy2(found.aside / backed_up.name, backed_up)
+def test_the_replaced_file_is_refused_in_place_of_the_restored_one(backed_up: Path) -> None:
+    result = restore(backed_up)
+    assert result.aside is not None
+    shutil.copy2(result.aside / backed_up.name, backed_up)
     with pytest.raises(StoreUnavailable, match="acknowledged transactions are missing"):
         open_store(f"duckdb:///{backed_up}")
 
 
-def test_a_broken_store_is_restored_by_the_command_that_its_message_names(backed_up: Path) -> None:
+def test_the_error_of_a_damaged_store_names_the_restore_command(backed_up: Path) -> None:
     backed_up.write_bytes(b"garbage" * 1000)
     with pytest.raises(
         StoreUnavailable, match=r"restore the last backup, of 20\d\d-.* UTC: workflow-monitor restore '"
@@ -221,7 +224,7 @@ def test_a_broken_store_is_restored_by_the_command_that_its_message_names(backed
     assert restored(backed_up) == [scene.name for scene in scenes(0, 20)]
 
 
-def test_what_is_left_of_a_store_can_be_gone_on_with(path: Path, tmp_path: Path) -> None:
+def test_an_incomplete_store_can_be_restored_as_is(path: Path, tmp_path: Path) -> None:
     with running_on(path) as engine:
         fill(engine)
     with running_on(path) as engine:
@@ -233,55 +236,68 @@ def test_what_is_left_of_a_store_can_be_gone_on_with(path: Path, tmp_path: Path)
     assert restored(killed, as_is=True) == [scene.name for scene in scenes(0, 20)]
 
 
-def test_a_store_that_was_killed_can_be_restored_from(path: Path, tmp_path: Path) -> None:
-    """An image of a disk is a backup, too, if the log is beside the file."""
+def test_a_killed_store_can_be_restored_from(path: Path, tmp_path: Path) -> None:
+    """A copy of the file of a killed store is a valid backup if its log is beside it."""
     with running_on(path) as engine:
         fill(engine)
         killed = image(path, tmp_path / "killed")
     new = tmp_path / "new" / "workflow.duckdb"
-    found = restore(new, killed)
-    assert found.aside is None
+    result = restore(new, killed)
+    assert result.aside is None
     with running_on(new) as engine:
         assert len(names(engine)) == 20
 
 
-def test_a_server_that_only_tries_to_open_the_store_is_waited_for(backed_up: Path) -> None:
+def test_a_restore_waits_for_a_short_lock(backed_up: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     lock = acquire_lock(backed_up)
-    threading.Timer(1, lock.release).start()
+    refusals = []
+
+    def release_after_refusal(store: Path) -> OwnerLock:
+        try:
+            return acquire_lock(store)
+        except StoreInUse as error:
+            refusals.append(error)
+            lock.release()
+            raise
+
+    monkeypatch.setattr(restore_module, "acquire_lock", release_after_refusal)
     assert restored(backed_up) == [scene.name for scene in scenes(0, 20)]
+    assert len(refusals) == 1
 
 
-def test_a_store_that_is_open_is_not_restored(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_open_store_is_not_restored(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(restore_module, "LOCK_WAIT_SECONDS", 0.1)
     with held(path) as owner:
         assert f"belongs to another running server (process {owner.pid}" in refusal(path)
 
 
-@pytest.mark.parametrize("damage", ["garbage", "half", "missing", "a job less", "others"])
-def test_a_backup_that_is_broken_changes_nothing(backed_up: Path, tmp_path: Path, damage: str) -> None:
+@pytest.mark.parametrize("damage", ["garbage", "truncated", "missing", "job missing", "other program"])
+def test_a_damaged_backup_changes_nothing(backed_up: Path, tmp_path: Path, damage: str) -> None:
     backup = Path(list_backups(backed_up)[0].file)
     if damage == "garbage":
         backup.write_bytes(b"garbage" * 1000)
-    elif damage == "half":
+    elif damage == "truncated":
         backup.write_bytes(backup.read_bytes()[: backup.stat().st_size // 2])
     elif damage == "missing":
         backup = tmp_path / "nowhere"
     else:
         with duckdb.connect(str(backup)) as connection:
-            connection.execute("DROP TABLE schema_version" if damage == "others" else "DELETE FROM job WHERE item = 2")
+            connection.execute(
+                "DROP TABLE schema_version" if damage == "other program" else "DELETE FROM job WHERE item = 2"
+            )
     detail = refusal(backed_up, backup=backup)
     assert str(backup) in detail
     with running_on(backed_up) as engine:
         assert len(names(engine)) == 30
 
 
-def test_without_backups_it_says_where_they_would_be(path: Path) -> None:
+def test_the_error_without_backups_names_their_folder(path: Path) -> None:
     with running_on(path) as engine:
         fill(engine)
     assert f"There is no backup in {backup_folder(path)}" in refusal(path)
 
 
-def found_in(path: Path) -> str:
+def state_of(path: Path) -> str:
     try:
         with running_on(path) as engine:
             return {30: "all", 20: "backup"}.get(len(names(engine)), "something else")
@@ -290,10 +306,10 @@ def found_in(path: Path) -> str:
 
 
 @pytest.mark.parametrize("step", range(8))
-def test_a_restoring_that_is_killed_at_any_step_can_be_repeated(
+def test_a_restore_killed_at_any_step_can_be_repeated(
     backed_up: Path, step: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Until it is done no server takes what is there for the store."""
+    """An unfinished restore leaves the old store, the restored store, or a store that asks for a restore."""
 
     class Killed(BaseException):
         pass
@@ -316,8 +332,8 @@ def test_a_restoring_that_is_killed_at_any_step_can_be_repeated(
         patched.setattr(os, "fsync", counted(os.fsync))
         with pytest.raises(Killed):
             restore(backed_up)
-    found = found_in(backed_up)
-    assert found in {"all", "backup"} or "workflow-monitor restore" in found, found
+    state = state_of(backed_up)
+    assert state in {"all", "backup"} or "workflow-monitor restore" in state, state
     assert restored(backed_up) == [scene.name for scene in scenes(0, 20)]
 
 
@@ -326,10 +342,8 @@ def test_a_restoring_that_is_killed_at_any_step_can_be_repeated(
 
 @pytest.mark.torture
 @pytest.mark.timeout(effort(300, 7_200))
-def test_backups_of_a_store_that_is_written_to_hang_together(
-    tmp_path: Path, record_property: Callable[[str, object], None]
-) -> None:
-    """Each is one moment: all that was acknowledged before it is there, nothing by halves; and it can be restored."""
+def test_backups_during_writes_are_consistent(tmp_path: Path, record_property: Callable[[str, object], None]) -> None:
+    """Each backup contains the transactions acknowledged before it, none in part, and can be restored."""
     path = tmp_path / "workflow.duckdb"
     number, sizes = 0, []
     with running_on(path, checkpoint_bytes=100_000) as engine:
@@ -352,12 +366,12 @@ def test_backups_of_a_store_that_is_written_to_hang_together(
                 backup = back_up(engine)
                 after = acknowledged[0] + 5
                 new = tmp_path / f"restored-{number}.duckdb"
-                found = restore(new, backup)
-                assert before <= found.scenes <= after
+                result = restore(new, backup)
+                assert before <= result.scenes <= after
                 with running_on(new) as restored_engine:
-                    assert names(restored_engine) == [scene.name for scene in scenes(0, found.scenes)]
+                    assert names(restored_engine) == [scene.name for scene in scenes(0, result.scenes)]
                     assert found_wrong(restored_engine) == []
-                sizes.append(found.scenes)
+                sizes.append(result.scenes)
         finally:
             stop.set()
             writer.join()
@@ -367,7 +381,7 @@ def test_backups_of_a_store_that_is_written_to_hang_together(
     record_property("scenes in the last", sizes[-1])
 
 
-def test_the_owner_stays_the_owner_through_backups(path: Path) -> None:
+def test_a_backup_keeps_the_lock_of_the_store(path: Path) -> None:
     with running_on(path) as engine:
         fill(engine)
         back_up(engine)

@@ -1,4 +1,4 @@
-"""Every store of ours does what any store has to."""
+"""The contract of `workflow_monitor.testing.StoreContract` for each store of this package."""
 
 from __future__ import annotations
 

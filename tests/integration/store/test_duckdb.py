@@ -34,7 +34,7 @@ def path(tmp_path: Path) -> Path:
 
 @contextmanager
 def held(path: Path) -> Iterator[subprocess.Popen[str]]:
-    """Another process that owns the store."""
+    """Keep the store open in another process."""
     with start("hold", path) as process:
         assert process.stdin is not None
         assert process.stdout is not None
@@ -53,7 +53,7 @@ def fill(path: Path, number: int = 20) -> None:
 
 
 def refusal(path: Path | str) -> str:
-    """What is told of a file that cannot be had."""
+    """Return the reason why the store cannot be opened."""
     with pytest.raises(StoreUnavailable) as error:
         open_store(f"duckdb:///{path}").close()
     assert str(path) in error.value.detail
@@ -65,10 +65,10 @@ def mode(path: Path) -> int:
     return path.stat().st_mode & 0o777
 
 
-# ---- where it is
+# ---- location
 
 
-def test_what_was_stored_is_there_when_it_is_opened_again(path: Path) -> None:
+def test_a_reopened_store_has_all_scenes(path: Path) -> None:
     fill(path)
     for _ in range(2):
         with running_on(path) as engine:
@@ -86,12 +86,12 @@ def test_three_slashes_and_four_mean_the_same_file(path: Path) -> None:
 
 
 @pytest.mark.parametrize("url", ["duckdb:", "duckdb:///", "duckdb://host/path", "duckdb:path"])
-def test_a_url_that_names_no_file_is_refused_with_what_is_expected(url: str) -> None:
+def test_the_error_of_an_invalid_url_names_the_format(url: str) -> None:
     with pytest.raises(StoreUnavailable, match=r"expected duckdb:///absolute/path"):
         open_store(url)
 
 
-def test_an_unknown_kind_of_store_is_refused_with_those_there_are() -> None:
+def test_the_error_of_an_unknown_store_lists_the_installed_ones() -> None:
     with pytest.raises(StoreUnavailable, match=r"No store is installed for oracle: .*Installed: .*duckdb"):
         open_store("oracle://somewhere")
 
@@ -108,12 +108,12 @@ def test_a_store_in_memory_leaves_no_file(tmp_path: Path, monkeypatch: pytest.Mo
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_missing_folder_is_made_for_the_owner_alone(path: Path) -> None:
+def test_a_missing_folder_is_created_with_private_permissions(path: Path) -> None:
     fill(path)
     assert mode(path.parent) == 0o700
 
 
-def test_nobody_else_can_read_the_files_in_an_open_folder(tmp_path: Path) -> None:
+def test_the_files_in_a_public_folder_are_private(tmp_path: Path) -> None:
     tmp_path.chmod(0o755)
     before = os.umask(0o022)
     try:
@@ -128,10 +128,10 @@ def test_nobody_else_can_read_the_files_in_an_open_folder(tmp_path: Path) -> Non
         os.umask(before)
 
 
-# ---- one owner
+# ---- lock
 
 
-def test_a_second_process_is_refused_with_the_owner(path: Path) -> None:
+def test_the_error_of_a_second_process_names_the_owner(path: Path) -> None:
     with held(path) as owner:
         detail = refusal(path)
     assert f"belongs to another running server (process {owner.pid} on {os.uname().nodename})" in detail
@@ -146,10 +146,10 @@ def test_a_second_store_in_the_same_process_is_refused(path: Path) -> None:
     assert names_in(path) == [scene.name for scene in scenes(0, 1)]
 
 
-def test_how_to_reach_the_owner_is_told_to_its_user_alone_and_as_long_as_it_is_the_owner(path: Path) -> None:
+def test_the_lock_file_has_the_contact_of_the_present_owner(path: Path) -> None:
     lock = path.with_name(f"{path.name}.lock")
 
-    def told() -> str:
+    def contact_of_owner() -> str:
         with pytest.raises(StoreInUse) as error:
             DuckDBStore(f"duckdb:///{path}")
         return error.value.contact
@@ -159,16 +159,16 @@ def test_how_to_reach_the_owner_is_told_to_its_user_alone_and_as_long_as_it_is_t
     for contact in ("here", ""):
         first = DuckDBStore(f"duckdb:///{path}")
         try:
-            assert told() == ""
+            assert contact_of_owner() == ""
             first.announce("for a long while here")
             assert mode(lock) == 0o600
             first.announce(contact)
-            assert told() == contact
+            assert contact_of_owner() == contact
             document = lock.read_text()
             lock.write_text(document.replace(os.uname().nodename, "elsewhere"))
-            assert told() == ""
+            assert contact_of_owner() == ""
             lock.write_text("{")
-            assert told() == ""
+            assert contact_of_owner() == ""
             lock.write_text(document.replace('""', '"left over"'))
         finally:
             first.close()
@@ -179,10 +179,10 @@ def names_in(path: Path) -> list[str]:
         return names(engine)
 
 
-def test_the_owner_stays_the_owner_when_it_opens_and_closes_the_file(path: Path) -> None:
+def test_closing_the_file_in_the_same_process_keeps_the_lock(path: Path) -> None:
     fill(path, 1)
     with running_on(path) as engine:
-        path.open("rb").close()  # gives up DuckDB's own lock
+        path.open("rb").close()  # releases the POSIX lock of DuckDB
         detail = answer("open", path)
         assert detail is not None
         assert f"another running server (process {os.getpid()}" in detail
@@ -190,7 +190,7 @@ def test_the_owner_stays_the_owner_when_it_opens_and_closes_the_file(path: Path)
     assert len(names_in(path)) == 2
 
 
-def test_a_link_to_the_file_does_not_get_round_the_owner(path: Path) -> None:
+def test_a_symbolic_link_does_not_bypass_the_lock(path: Path) -> None:
     fill(path, 1)
     link = path.with_name("link.duckdb")
     link.symlink_to(path)
@@ -200,7 +200,7 @@ def test_a_link_to_the_file_does_not_get_round_the_owner(path: Path) -> None:
         assert len(names(engine)) == 1
 
 
-def test_an_owner_that_is_killed_owns_no_longer(path: Path) -> None:
+def test_the_lock_of_a_killed_process_is_released(path: Path) -> None:
     with held(path) as owner:
         os.kill(owner.pid, signal.SIGKILL)
         owner.wait(30)
@@ -209,7 +209,7 @@ def test_an_owner_that_is_killed_owns_no_longer(path: Path) -> None:
             engine.ingest(AOI, *scenes(0, 1))
 
 
-def test_a_store_that_could_not_be_opened_is_not_held(path: Path) -> None:
+def test_a_failed_open_releases_the_lock(path: Path) -> None:
     fill(path)
     good = path.read_bytes()
     path.write_bytes(b"garbage" * 10_000)
@@ -218,7 +218,7 @@ def test_a_store_that_could_not_be_opened_is_not_held(path: Path) -> None:
     assert answer("open", path) is None
 
 
-# ---- broken files
+# ---- damaged files
 
 
 def overwritten(at: int, new: bytes) -> Callable[[bytes], bytes]:
@@ -230,7 +230,7 @@ def flipped(at: int) -> Callable[[bytes], bytes]:
 
 
 DAMAGE: dict[str, Callable[[bytes], bytes]] = {
-    "garbage": lambda _: b"These are not the bytes you are looking for.\n" * 5_000,
+    "garbage": lambda _: b"no DuckDB file\n" * 15_000,
     "text": lambda _: b"{}",
     "empty": lambda _: b"",
     "sqlite": lambda _: b"SQLite format 3\0" + bytes(4080),
@@ -245,7 +245,7 @@ DAMAGE: dict[str, Callable[[bytes], bytes]] = {
 
 
 @pytest.mark.parametrize("damage", DAMAGE)
-def test_a_broken_file_is_refused_and_left_as_it_is(path: Path, damage: str) -> None:
+def test_a_damaged_file_is_refused_unchanged(path: Path, damage: str) -> None:
     fill(path)
     broken = DAMAGE[damage](path.read_bytes())
     path.write_bytes(broken)
@@ -255,7 +255,7 @@ def test_a_broken_file_is_refused_and_left_as_it_is(path: Path, damage: str) -> 
     assert path.read_bytes() == broken
 
 
-def test_a_block_that_is_broken_is_told_when_it_is_read(path: Path) -> None:
+def test_a_damaged_block_is_reported_when_read(path: Path) -> None:
     fill(path, 2_000)
     broken = bytearray(path.read_bytes())
     for at in range(3 * 4096 + 1_000, len(broken), 2**18):
@@ -267,7 +267,7 @@ def test_a_block_that_is_broken_is_told_when_it_is_read(path: Path) -> None:
     assert f"workflow-monitor restore {path}" in error.value.detail
 
 
-def test_a_broken_log_is_refused_and_left_as_it_is(path: Path) -> None:
+def test_a_damaged_log_is_refused_unchanged(path: Path) -> None:
     log = path.with_name(path.name + ".wal")
     with held(path) as owner:
         os.kill(owner.pid, signal.SIGKILL)
@@ -278,12 +278,12 @@ def test_a_broken_log_is_refused_and_left_as_it_is(path: Path) -> None:
     assert log.read_bytes() == broken
 
 
-def test_a_folder_is_no_file(tmp_path: Path) -> None:
+def test_a_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "workflow.duckdb").mkdir()
     assert "It is a folder: choose a file by store_url." in refusal(tmp_path / "workflow.duckdb")
 
 
-def test_the_duckdb_file_of_others_is_left_as_it_is(path: Path) -> None:
+def test_a_duckdb_file_of_another_program_is_refused_unchanged(path: Path) -> None:
     path.parent.mkdir()
     with duckdb.connect(str(path)) as connection:
         connection.execute("CREATE TABLE harvest (year INTEGER)")
@@ -313,7 +313,7 @@ def test_a_file_of_a_newer_version_is_refused_with_both_versions(path: Path) -> 
     assert path.read_bytes() == before
 
 
-def test_a_file_of_a_newer_duckdb_is_refused_with_what_to_upgrade(path: Path) -> None:
+def test_the_error_of_a_file_of_a_newer_duckdb_names_the_upgrade(path: Path) -> None:
     fill(path)
     header = bytearray(path.read_bytes()[:4096])
     header[12:20] = (9999).to_bytes(8, "little")
@@ -323,7 +323,7 @@ def test_a_file_of_a_newer_duckdb_is_refused_with_what_to_upgrade(path: Path) ->
 
 
 def block_checksum(block: bytes) -> int:
-    """The checksum of a block of a DuckDB file, of a length that 8 divides."""
+    """Return the checksum of a block of a DuckDB file; the length is a multiple of 8."""
     result = 5381
     for at in range(0, len(block), 8):
         word = int.from_bytes(block[at : at + 8], "little")
@@ -332,7 +332,7 @@ def block_checksum(block: bytes) -> int:
 
 
 @pytest.mark.parametrize("prepared", ["", "CREATE TABLE schema_version (version BIGINT NOT NULL)"])
-def test_an_empty_duckdb_file_is_brought_to_the_present_version(path: Path, prepared: str) -> None:
+def test_an_empty_duckdb_file_is_migrated(path: Path, prepared: str) -> None:
     path.parent.mkdir()
     with duckdb.connect(str(path)) as connection:
         connection.execute(prepared or "SELECT 1")
@@ -341,7 +341,7 @@ def test_an_empty_duckdb_file_is_brought_to_the_present_version(path: Path, prep
         assert connection.execute("SELECT max(version) FROM schema_version").fetchall() == [(newest_version(),)]
 
 
-def test_a_file_of_the_first_version_keeps_its_numbers(path: Path) -> None:
+def test_a_migration_from_version_1_does_not_reuse_ids(path: Path) -> None:
     fill(path)
     with duckdb.connect(str(path)) as connection:
         connection.execute("DELETE FROM schema_version WHERE version > 1; DROP TABLE used_numbers; DROP TABLE progress")
@@ -352,7 +352,7 @@ def test_a_file_of_the_first_version_keeps_its_numbers(path: Path) -> None:
 
 
 def with_keys(path: Path) -> duckdb.DuckDBPyConnection:
-    """A file of the third version, whose scenes and tiles had keys, with what the store of a path has."""
+    """Copy a store to a file of version 3, with keys in the tables of scenes and tiles."""
     old = path.with_name("old.duckdb")
     connection = duckdb.connect(str(old))
     for number in (1, 2, 3):
@@ -373,7 +373,7 @@ def step(number: int) -> str:
 
 
 @pytest.mark.parametrize("ended", ["well", "before the step", "after the step"])
-def test_scenes_and_tiles_that_had_keys_are_all_there_without(path: Path, ended: str) -> None:
+def test_the_migration_without_keys_keeps_all_scenes_and_tiles(path: Path, ended: str) -> None:
     fill(path)
     with running_on(path) as engine:
         expected = engine.snapshot()
@@ -384,7 +384,7 @@ def test_scenes_and_tiles_that_had_keys_are_all_there_without(path: Path, ended:
             connection.execute("INSERT INTO schema_version VALUES (4)")
         if ended == "after the step":
             connection.execute("COMMIT")
-        # as it would be found if the process were killed now
+        # the files of a process that is killed now
         for file in path.parent.glob("old.duckdb*"):
             shutil.copy(file, path.with_name(file.name.replace("old", "workflow")))
     with running_on(path) as engine:
@@ -396,7 +396,7 @@ def test_scenes_and_tiles_that_had_keys_are_all_there_without(path: Path, ended:
         assert {table for (table,) in keys.fetchall()} == {"aoi"}
 
 
-def test_numbers_of_what_was_deleted_and_trimmed_are_not_given_again(path: Path) -> None:
+def test_ids_of_deleted_and_pruned_rows_are_not_reused(path: Path) -> None:
     fill(path)
     with running_on(path) as engine:
         last = engine.events()[-1].seq
@@ -410,7 +410,7 @@ def test_numbers_of_what_was_deleted_and_trimmed_are_not_given_again(path: Path)
         assert min(event.seq for event in engine.events()) > last
 
 
-def test_opening_again_changes_no_table(path: Path) -> None:
+def test_a_reopen_changes_no_table(path: Path) -> None:
     fill(path)
 
     def tables() -> Any:
@@ -425,12 +425,12 @@ def test_opening_again_changes_no_table(path: Path) -> None:
     assert tables() == before
 
 
-# ---- rights
+# ---- permissions
 
 
 @contextmanager
-def folder_of_nobody() -> Iterator[Path]:
-    """A folder that a user without rights can use, or could."""
+def unprivileged_folder() -> Iterator[Path]:
+    """A folder that belongs to the user of `open_as_nobody`."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         folder.chmod(0o755)
@@ -442,8 +442,8 @@ def folder_of_nobody() -> Iterator[Path]:
             folder.chmod(0o755)
 
 
-def test_a_folder_that_cannot_be_written_is_told() -> None:
-    with folder_of_nobody() as folder:
+def test_a_read_only_folder_is_reported() -> None:
+    with unprivileged_folder() as folder:
         folder.chmod(0o555)
         detail = answer("open_as_nobody", folder / "workflow.duckdb")
         assert f"Permission denied. Make the folder {folder} writable, or choose another file by store_url" in detail
@@ -451,8 +451,8 @@ def test_a_folder_that_cannot_be_written_is_told() -> None:
         assert f"Permission denied. Make the folder {folder / 'below'} writable" in detail
 
 
-def test_a_file_that_cannot_be_written_is_told() -> None:
-    with folder_of_nobody() as folder:
+def test_a_read_only_file_is_reported() -> None:
+    with unprivileged_folder() as folder:
         path = folder / "workflow.duckdb"
         assert answer("open_as_nobody", path) is None
         before = path.read_bytes()
@@ -463,7 +463,7 @@ def test_a_file_that_cannot_be_written_is_told() -> None:
         assert path.read_bytes() == before
 
 
-# ---- a full disk
+# ---- full disk
 
 
 def _can_mount() -> bool:
@@ -478,13 +478,13 @@ def _can_mount() -> bool:
         return True
 
 
-#: only some may make a small disk; a limit for files does the same for everybody
-KINDS_OF_FULL = ["files that cannot grow", *(["a small disk"] if os.geteuid() == 0 and _can_mount() else [])]
+#: a limit of the file size needs no privileges; root can mount a small file system as well
+KINDS_OF_FULL = ["file size limit", *(["small file system"] if os.geteuid() == 0 and _can_mount() else [])]
 
 
 @pytest.fixture(params=KINDS_OF_FULL)
 def full(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Path, int]]:
-    """A folder, and how many bytes a file can have in it, or 0 for a small disk."""
+    """A folder and the size limit of its files in bytes; 0 on a small file system."""
     if request.param == KINDS_OF_FULL[0]:
         yield tmp_path, 500_000
         return
@@ -495,28 +495,28 @@ def full(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Path,
         subprocess.run(["umount", "--lazy", str(tmp_path)], capture_output=True, check=True)
 
 
-def test_a_full_disk_refuses_writes_keeps_what_was_acknowledged_and_goes_on_when_cleared(
+def test_a_full_disk_refuses_writes_until_space_is_freed(
     full: tuple[Path, int],
 ) -> None:
     folder, limit = full
-    said = answer("fill", folder / "workflow.duckdb", limit, 16 * 2**20)
-    assert "The disk is full: free some space. Nothing of this request was stored." in said.pop("refused")
-    assert not said.pop("is_broken")
-    assert said == dict.fromkeys(
-        ["found", "found when cleared", "found by the next", "found at last"], "what was acknowledged"
+    outcome = answer("fill", folder / "workflow.duckdb", limit, 16 * 2**20)
+    assert "The disk is full: free some space. Nothing of this request was stored." in outcome.pop("refused")
+    assert not outcome.pop("needs_reopen")
+    assert outcome == dict.fromkeys(
+        ["when full", "after freeing space", "after a restart", "at the end"], "all acknowledged scenes"
     )
 
 
-def test_a_log_that_cannot_be_written_into_the_file_loses_nothing(path: Path) -> None:
+def test_a_failed_checkpoint_loses_no_data(path: Path) -> None:
     path.parent.mkdir()
-    said = answer("fill", path, 400_000, 100_000)
-    assert "The disk is full: free some space. Nothing of this request was stored." in said["refused"]
-    assert said["is_broken"]
-    assert "The disk is full: free some space. It could not be read." in said["found"]
-    assert said["found by the next"] == said["found at last"] == "what was acknowledged"
+    outcome = answer("fill", path, 400_000, 100_000)
+    assert "The disk is full: free some space. Nothing of this request was stored." in outcome["refused"]
+    assert outcome["needs_reopen"]
+    assert "The disk is full: free some space. It could not be read." in outcome["when full"]
+    assert outcome["after a restart"] == outcome["at the end"] == "all acknowledged scenes"
 
 
-def test_on_a_nearly_full_disk_the_log_is_left_alone(
+def test_no_checkpoint_runs_on_a_nearly_full_disk(
     path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(wal, "RESERVE", 2**60)
@@ -525,12 +525,12 @@ def test_on_a_nearly_full_disk_the_log_is_left_alone(
         for number in range(0, 60, 10):
             engine.ingest(AOI, *scenes(number, 10))
         assert path.with_name(path.name + ".wal").stat().st_size > 20_000
-    told = [record.message for record in caplog.records if "disk_nearly_full" in record.message]
-    assert len(told) == 1
-    assert "free_mb=" in told[0]
+    warnings = [record.message for record in caplog.records if "disk_nearly_full" in record.message]
+    assert len(warnings) == 1
+    assert "free_mb=" in warnings[0]
 
 
-def test_the_log_is_written_into_the_file_when_it_has_grown(path: Path) -> None:
+def test_a_checkpoint_runs_when_the_log_has_grown(path: Path) -> None:
     with running_on(path, checkpoint_bytes=20_000) as engine:
         engine.do(CreateAOI(AOI))
         for number in range(0, 200, 10):
@@ -539,13 +539,13 @@ def test_the_log_is_written_into_the_file_when_it_has_grown(path: Path) -> None:
         assert len(names(engine)) == 200
 
 
-def test_the_log_is_written_into_the_file_when_it_is_closed(path: Path) -> None:
+def test_a_close_runs_a_checkpoint(path: Path) -> None:
     fill(path)
     path.with_name(path.name + ".wal").unlink(missing_ok=True)
     assert len(names_in(path)) == 20
 
 
-def test_a_store_that_cannot_be_made_for_want_of_space_leaves_nothing(path: Path) -> None:
+def test_a_failed_creation_on_a_full_disk_leaves_no_files(path: Path) -> None:
     path.parent.mkdir()
     for limit in (1_000, 20_000, 100_000):
         detail = answer("open_without_room", path, limit)
@@ -555,7 +555,7 @@ def test_a_store_that_cannot_be_made_for_want_of_space_leaves_nothing(path: Path
     fill(path)
 
 
-def test_readers_of_a_store_that_was_closed_are_told(path: Path) -> None:
+def test_readers_of_a_closed_store_raise(path: Path) -> None:
     fill(path)
     with running_on(path) as engine:
         reader = engine.store.reader
@@ -563,7 +563,7 @@ def test_readers_of_a_store_that_was_closed_are_told(path: Path) -> None:
         reader.event_bounds()
 
 
-# ---- the file system
+# ---- file system
 
 MOUNTS = """\
 /dev/vda1 / ext4 rw,relatime 0 0
@@ -590,12 +590,12 @@ def test_the_file_system_of_a_folder_is_that_of_the_nearest_mount(folder: str, e
 
 
 @pytest.mark.parametrize(("system", "warns"), [("nfs4", True), ("cifs", True), ("ext4", False), ("", False)])
-def test_a_network_file_system_is_warned_of(
+def test_a_network_file_system_logs_a_warning(
     path: Path, system: str, warns: bool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(store_files, "_file_system", lambda _: system)
     with caplog.at_level(logging.WARNING):
         fill(path, 1)
-    told = [json.dumps(record.message) for record in caplog.records if "network file system" in record.message]
-    assert len(told) == warns
-    assert all(str(path) in text and "set store_url to a file on a local disk" in text for text in told)
+    warnings = [json.dumps(record.message) for record in caplog.records if "network file system" in record.message]
+    assert len(warnings) == warns
+    assert all(str(path) in text and "set store_url to a file on a local disk" in text for text in warnings)

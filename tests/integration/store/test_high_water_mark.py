@@ -1,4 +1,4 @@
-"""What was acknowledged and is not there any more is noticed, however it was lost, and the files stay as they are."""
+"""The store detects the loss of acknowledged transactions, and leaves damaged files unchanged."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from workflow_monitor.store.duckdb.high_water_mark import SIZE, HighWaterMark
 
 SEED = os.environ.get("WORKFLOW_MONITOR_SEED") or str(random.randrange(10**6))
 MUTATIONS = effort(120, 3_000)
-#: commits, most of them in the log
+#: commits of the fixture `killed`
 COMMITS = 40
 
 
@@ -35,7 +35,7 @@ def beside(path: Path, end: str) -> Path:
 
 
 def image(path: Path, folder: Path) -> Path:
-    """The store as it would be found if the process that has it open were killed now."""
+    """Copy the files of an open store, as if its process were killed now."""
     folder.mkdir(exist_ok=True)
     for end in ("", ".wal", ".mark"):
         if beside(path, end).exists():
@@ -45,7 +45,7 @@ def image(path: Path, folder: Path) -> Path:
 
 @pytest.fixture
 def killed(path: Path, tmp_path: Path) -> Path:
-    """A store that was killed with all but its first commits in the log."""
+    """A store of a killed process, with all but the first commit in the log."""
     with running_on(path) as engine:
         engine.do(CreateAOI(AOI))
     with running_on(path) as engine:
@@ -55,7 +55,7 @@ def killed(path: Path, tmp_path: Path) -> Path:
 
 
 def refusal(path: Path) -> str:
-    """Why it cannot be opened; nothing of it has been touched then."""
+    """Return the reason why the store cannot be opened; assert that its files are unchanged."""
     before = contents(path.parent)
     with pytest.raises(StoreUnavailable) as error:
         open_store(f"duckdb:///{path}").close()
@@ -74,12 +74,12 @@ def holds_all(path: Path) -> bool:
         return names(engine) == [scene.name for scene in scenes(0, COMMITS)]
 
 
-def test_a_store_that_was_killed_is_whole(killed: Path) -> None:
+def test_a_killed_store_is_complete(killed: Path) -> None:
     assert beside(killed, ".wal").stat().st_size > 10_000
     assert holds_all(killed)
 
 
-def test_a_log_that_was_removed_is_missed(killed: Path) -> None:
+def test_a_removed_log_is_detected(killed: Path) -> None:
     beside(killed, ".wal").unlink()
     detail = refusal(killed)
     assert f"the last {COMMITS} of {COMMITS + 1} acknowledged transactions are missing" in detail
@@ -87,7 +87,7 @@ def test_a_log_that_was_removed_is_missed(killed: Path) -> None:
     assert f"To continue with the data in the file: workflow-monitor restore {killed} --as-is" in detail
 
 
-def test_an_older_copy_of_the_file_is_noticed(path: Path, tmp_path: Path) -> None:
+def test_an_older_copy_of_the_file_is_detected(path: Path, tmp_path: Path) -> None:
     with running_on(path) as engine:
         engine.do(CreateAOI(AOI))
     older = path.read_bytes()
@@ -97,7 +97,7 @@ def test_an_older_copy_of_the_file_is_noticed(path: Path, tmp_path: Path) -> Non
     assert "the last 1 of 2 acknowledged transactions are missing" in refusal(path)
 
 
-def test_another_future_of_the_same_store_is_noticed(path: Path, tmp_path: Path) -> None:
+def test_a_diverged_copy_of_the_store_is_detected(path: Path, tmp_path: Path) -> None:
     with running_on(path) as engine:
         engine.do(CreateAOI(AOI))
         other = image(path, tmp_path / "other")
@@ -108,7 +108,7 @@ def test_another_future_of_the_same_store_is_noticed(path: Path, tmp_path: Path)
     assert "its transaction 2 is not the one that was acknowledged" in refusal(path)
 
 
-def test_another_store_in_its_place_is_noticed(path: Path, tmp_path: Path) -> None:
+def test_a_file_of_another_store_is_detected(path: Path, tmp_path: Path) -> None:
     other = tmp_path / "other.duckdb"
     for each in (path, other):
         with running_on(each) as engine:
@@ -117,7 +117,7 @@ def test_another_store_in_its_place_is_noticed(path: Path, tmp_path: Path) -> No
     assert "the high-water mark belongs to another store" in refusal(path)
 
 
-def test_a_file_that_is_gone_is_missed(killed: Path) -> None:
+def test_a_missing_file_is_detected(killed: Path) -> None:
     killed.unlink()
     beside(killed, ".wal").unlink()
     detail = refusal(killed)
@@ -125,7 +125,7 @@ def test_a_file_that_is_gone_is_missed(killed: Path) -> None:
     assert f"To start with an empty store, remove {beside(killed, '.mark')}." in detail
 
 
-def test_a_mark_that_is_gone_is_missed_unless_the_store_was_closed(path: Path, killed: Path) -> None:
+def test_a_missing_mark_is_detected_unless_the_store_was_closed(path: Path, killed: Path) -> None:
     beside(killed, ".mark").unlink()
     assert "it was not closed properly, and its high-water mark is missing" in refusal(killed)
     beside(path, ".mark").unlink()
@@ -134,12 +134,12 @@ def test_a_mark_that_is_gone_is_missed_unless_the_store_was_closed(path: Path, k
 
 
 @pytest.mark.parametrize("garbled", [b"", b"[]", bytes(SIZE), b"x" * SIZE])
-def test_a_mark_that_is_damaged_is_told(killed: Path, garbled: bytes) -> None:
+def test_a_damaged_mark_is_detected(killed: Path, garbled: bytes) -> None:
     beside(killed, ".mark").write_bytes(garbled)
     assert f"{beside(killed, '.mark')} is damaged." in refusal(killed)
 
 
-def test_a_mark_may_be_behind_but_never_ahead(path: Path, tmp_path: Path) -> None:
+def test_a_mark_may_be_behind_the_file(path: Path, tmp_path: Path) -> None:
     with running_on(path) as engine:
         engine.do(CreateAOI(AOI))
         behind = beside(path, ".mark").read_bytes()
@@ -152,7 +152,7 @@ def test_a_mark_may_be_behind_but_never_ahead(path: Path, tmp_path: Path) -> Non
     assert HighWaterMark(older).read() == HighWaterMark(path).read()
 
 
-def test_what_changes_nothing_is_no_transaction(path: Path) -> None:
+def test_a_refused_command_leaves_the_mark_unchanged(path: Path) -> None:
     with running_on(path) as engine:
         engine.do(CreateAOI(AOI))
         before = beside(path, ".mark").read_bytes()
@@ -161,7 +161,7 @@ def test_what_changes_nothing_is_no_transaction(path: Path) -> None:
         assert beside(path, ".mark").read_bytes() == before
 
 
-def test_the_mark_is_moved_before_the_answer(path: Path) -> None:
+def test_the_mark_is_updated_before_the_acknowledgement(path: Path) -> None:
     with running_on(path) as engine:
         for number in range(20):
             engine.do(CreateAOI(f"{AOI} {number}"))
@@ -170,7 +170,7 @@ def test_the_mark_is_moved_before_the_answer(path: Path) -> None:
             assert mark.transactions == number + 1
 
 
-# ---- damage of any kind
+# ---- random damage
 
 Mutation = Callable[[bytearray, random.Random], None]
 
@@ -203,37 +203,39 @@ def _remove_in_the_middle(data: bytearray, chance: random.Random) -> None:
 def outcome_of(damaged: Path) -> str:
     before = contents(damaged.parent)
     try:
-        return "whole" if holds_all(damaged) else "something is missing"
+        return "complete" if holds_all(damaged) else "incomplete"
     except StoreUnavailable as error:
         detail = error.detail
     assert "workflow-monitor restore" in detail, detail
     if "cannot be opened" not in detail:
-        return "told when it was read"
+        return "detected when read"
     assert contents(damaged.parent) == before, detail
-    return "refused and left as it was"
+    return "refused and unchanged"
 
 
 @pytest.mark.torture
 @pytest.mark.timeout(effort(300, 7_200))
-def test_no_damage_goes_unnoticed(killed: Path, tmp_path: Path, record_property: Callable[[str, object], None]) -> None:
-    """Whatever is damaged: it is refused and left, or told when it is read, or nothing is missing."""
+def test_random_damage_is_detected_or_harmless(
+    killed: Path, tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
+    """A damaged store is refused unchanged, reports the damage when it is read, or is still complete."""
     print(f"WORKFLOW_MONITOR_SEED={SEED}")
     chance = random.Random(SEED)
-    whole = contents(killed.parent)
+    files = contents(killed.parent)
     outcomes = Counter[str]()
     for number in range(MUTATIONS):
         damaged = tmp_path / f"damaged-{number}" / killed.name
         damaged.parent.mkdir()
         name = chance.choices([f"{killed.name}.wal", killed.name, f"{killed.name}.mark"], [6, 3, 1])[0]
         mutation: Mutation = chance.choice([_flip, _flip, _flip, _cut, _zero, _splice, _remove_in_the_middle])
-        data = bytearray(whole[name])
+        data = bytearray(files[name])
         mutation(data, chance)
-        for file, content in (whole | {name: bytes(data)}).items():
+        for file, content in (files | {name: bytes(data)}).items():
             (damaged.parent / file).write_bytes(content)
         outcome = outcome_of(damaged)
-        assert outcome != "something is missing", f"mutation {number}: {mutation.__name__} of {name}"
+        assert outcome != "incomplete", f"mutation {number}: {mutation.__name__} of {name}"
         outcomes[outcome] += 1
         shutil.rmtree(damaged.parent)
     for outcome, times in outcomes.items():
         record_property(outcome, times)
-    assert outcomes["refused and left as it was"] > MUTATIONS / 4
+    assert outcomes["refused and unchanged"] > MUTATIONS / 4

@@ -1,4 +1,4 @@
-"""The database of a Geocube ingester: opened as it is, looked at, added to, and given back as it was."""
+"""The database of a Geocube ingester: read, adopted by a store, and returned to its former schema."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from workflow_monitor.store.postgres.connection import ConnectionInfo
 from workflow_monitor.store.postgres.schema import undo
 from workflow_monitor.testing.engine_harness import Running, engine_on, new, numbers, report, texts
 
-#: as PEER-BEHAVIOUR.md tells of it, with what such a database holds besides
+#: schema of the ingester's database, with pgq_jobs and an unrelated table
 INGESTER = """
 CREATE SEQUENCE scene_nid_seq;
 CREATE SEQUENCE tile_nid_seq;
@@ -39,14 +39,14 @@ CREATE TABLE pgq_jobs (
     id serial PRIMARY KEY, created_at timestamptz NOT NULL DEFAULT now(), queue_name text NOT NULL, data bytea NOT NULL,
     run_after timestamptz NOT NULL, retry_waits text[] NOT NULL, ran_at timestamptz, error text);
 CREATE INDEX idx_pgq ON pgq_jobs (queue_name, run_after) WHERE ran_at IS NULL;
-CREATE TABLE somebody_elses (what text);
+CREATE TABLE unrelated (name text);
 INSERT INTO aoi VALUES ('Norge', 'RETRY'), ('Denmark', 'PENDING'), ('empty', 'NEW');
 """
 STATUSES = ["DONE", "DONE", "PENDING", "RETRY", "FAILED"]
 
 
 def filled(url: str) -> str:
-    """An ingestion in the tables: scenes of two AOIs in all statuses, tiles in two chains."""
+    """Fill a database with scenes of two AOIs in all statuses and tiles in two chains; return its URL."""
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(INGESTER)
         for number in range(1, 11):
@@ -78,7 +78,7 @@ def filled(url: str) -> str:
 
 @pytest.fixture
 def ingester(postgresql: PostgreSQL) -> Iterator[str]:
-    """The URL of an ingester's database."""
+    """URL of a filled database of an ingester."""
     with postgresql.database() as url:
         yield filled(url)
 
@@ -88,7 +88,7 @@ def rows(url: str, statement: str) -> list[tuple[Any, ...]]:
         return connection.execute(statement.encode()).fetchall()
 
 
-THEIRS = {
+INGESTER_STATE = {
     "aoi": "SELECT id, status FROM aoi ORDER BY id",
     "scene": "SELECT id, aoi_id, status, message, source_id, data::text, retry_countdown FROM scene ORDER BY id",
     "tile": "SELECT id, scene_id, status, message, prev, ref, source_id, data::text, retry_countdown FROM tile ORDER BY id",
@@ -102,15 +102,15 @@ THEIRS = {
 }
 
 
-def theirs(url: str) -> dict[str, list[tuple[Any, ...]]]:
-    """All that is the ingester's."""
-    return {name: rows(url, statement) for name, statement in THEIRS.items()}
+def ingester_state(url: str) -> dict[str, list[tuple[Any, ...]]]:
+    """Return the rows, sequences, columns, constraints and indexes of the ingester."""
+    return {name: rows(url, statement) for name, statement in INGESTER_STATE.items()}
 
 
 def documents(engine: Running) -> dict[Any, Any]:
-    """What the lists say, with the AOIs and their workloads."""
+    """Return the AOIs with their counts, graph ends, and documents of scenes and tiles."""
     aois = sorted(engine.store.reader.aois(), key=lambda aoi: aoi.name)
-    list_backups = {
+    lists = {
         kind: {
             aoi.name: texts(engine.store.reader.items(kind, [aoi.id], tuple(Status), None, "document")) for aoi in aois
         }
@@ -120,34 +120,34 @@ def documents(engine: Running) -> dict[Any, Any]:
         "aois": {aoi.name: (aoi.status, +aoi.scenes, +aoi.tiles, +aoi.tiles_of_done_scenes) for aoi in aois},
         "roots": {aoi.name: engine.store.reader.roots(aoi.id) for aoi in aois},
         "ends": {aoi.name: numbers(engine.store.reader.leaf_tiles(aoi.id, "short")) for aoi in aois},
-        ItemKind.SCENE: list_backups[ItemKind.SCENE],
-        ItemKind.TILE: list_backups[ItemKind.TILE],
+        ItemKind.SCENE: lists[ItemKind.SCENE],
+        ItemKind.TILE: lists[ItemKind.TILE],
     }
 
 
-def test_what_we_add_changes_nothing_of_theirs_and_can_be_taken_away(postgresql: PostgreSQL, ingester: str) -> None:
-    before, dump = theirs(ingester), postgresql.dump(ingester)
+def test_additions_leave_the_ingester_unchanged_and_can_be_undone(postgresql: PostgreSQL, ingester: str) -> None:
+    before, dump = ingester_state(ingester), postgresql.dump(ingester)
     open_store(ingester).close()
-    assert theirs(ingester) == before
+    assert ingester_state(ingester) == before
     assert postgresql.dump(ingester) != dump
     open_store(ingester).close()
     assert undo(ingester)
-    # rows that were written again stand elsewhere in their table
+    # the updated rows have another position in their tables
     assert sorted(postgresql.dump(ingester).splitlines()) == sorted(dump.splitlines())
     assert not undo(ingester)
 
 
-def test_their_work_goes_on_where_it_was(ingester: str) -> None:
+def test_the_ingestion_continues(ingester: str) -> None:
     with engine_on(open_store(ingester)) as engine:
         assert [aoi.name for aoi in engine.store.reader.aois()] == ["Denmark", "Norge", "empty"]
-        seen = documents(engine)
-        (third,) = [scene for scene in seen[ItemKind.SCENE]["Norge"] if scene["id"] == 3]
+        listed = documents(engine)
+        (third,) = [scene for scene in listed[ItemKind.SCENE]["Norge"] if scene["id"] == 3]
         assert third["source_id"] == "scene 3"
         assert third["message"] == "said 3"
         assert third["RetryCountDown"] == 0
         assert third["data"]["graph_config"] == {"a": "1", "b": "2"}
         assert third["data"]["storage_uri"] == "s3://there"
-        assert seen["aois"]["Norge"][1] == {Status.DONE: 2, Status.PENDING: 1, Status.RETRY: 1, Status.FAILED: 1}
+        assert listed["aois"]["Norge"][1] == {Status.DONE: 2, Status.PENDING: 1, Status.RETRY: 1, Status.FAILED: 1}
         leased = engine.do(LeaseJobs("downloader", 10, 60, "w"))
         assert [json.loads(job.payload)["id"] for job in leased] == [5, 6]
         report(engine, ItemKind.SCENE, Status.DONE, 5, message="")
@@ -161,7 +161,7 @@ def test_their_work_goes_on_where_it_was(ingester: str) -> None:
     assert rows(ingester, "SELECT scene_id, source_id, prev, status FROM tile WHERE id = 11") == [
         (11, "T32UNG", None, "NEW")
     ]
-    # as their own server reads it, and numbers the next
+    # readable by the ingester, and its sequences continue after the new ids
     (data,) = rows(ingester, "SELECT data FROM scene WHERE id = 11")[0]
     assert set(data) <= {
         "date", "tiles", "graph_name", "graph_config", "record_id", "instances_id", "metadata", "is_retriable",
@@ -171,70 +171,70 @@ def test_their_work_goes_on_where_it_was(ingester: str) -> None:
     assert rows(ingester, "SELECT status FROM aoi WHERE id = 'Norge'") == [("RETRY",)] or state[7] == "PENDING"
 
 
-def test_what_was_done_over_their_tables_stays_there_when_ours_go(ingester: str) -> None:
+def test_undo_keeps_the_changes_of_items(ingester: str) -> None:
     with engine_on(open_store(ingester)) as engine:
         engine.do(CreateAOI("Fyn"))
         engine.add("Fyn", new("a"), new("b", "a"))
         engine.do(FailItem(ItemKind.SCENE, 7))
-    before = theirs(ingester)
+    before = ingester_state(ingester)
     assert undo(ingester)
-    assert theirs(ingester) == before
+    assert ingester_state(ingester) == before
     assert ("Fyn", "PENDING") in before["aoi"]
 
 
-def test_looking_needs_nothing_to_be_added_and_no_right_to_change(postgresql: PostgreSQL, ingester: str) -> None:
+def test_a_read_only_store_needs_no_additions_and_no_write_permission(postgresql: PostgreSQL, ingester: str) -> None:
     with psycopg.connect(ingester, autocommit=True) as connection:
-        connection.execute("DROP ROLE IF EXISTS looker")
-        connection.execute("CREATE ROLE looker LOGIN")
-        connection.execute("GRANT USAGE ON SCHEMA public TO looker; GRANT SELECT ON aoi, scene, tile TO looker")
-    rows_before, dump = theirs(ingester), postgresql.dump(ingester)
+        connection.execute("DROP ROLE IF EXISTS readonly")
+        connection.execute("CREATE ROLE readonly LOGIN")
+        connection.execute("GRANT USAGE ON SCHEMA public TO readonly; GRANT SELECT ON aoi, scene, tile TO readonly")
+    rows_before, dump = ingester_state(ingester), postgresql.dump(ingester)
     try:
-        looker = ingester.replace("postgres@", "looker@")
+        readonly = ingester.replace("postgres@", "readonly@")
         with pytest.raises(StoreUnavailable, match="read_only"):
-            open_store(looker)
-        store = open_store(looker, read_only=True)
+            open_store(readonly)
+        store = open_store(readonly, read_only=True)
         try:
-            looked = documents(Running(store, None, None))  # type: ignore[arg-type]
+            read = documents(Running(store, None, None))  # type: ignore[arg-type]
             assert store.reader.events(0, None, 10) == []
             with pytest.raises(Conflict):
                 store.back_up(1)
         finally:
             store.close()
     finally:
-        after = theirs(ingester), postgresql.dump(ingester)
+        after = ingester_state(ingester), postgresql.dump(ingester)
         with psycopg.connect(ingester, autocommit=True) as connection:
-            connection.execute("DROP OWNED BY looker; DROP ROLE looker")
+            connection.execute("DROP OWNED BY readonly; DROP ROLE readonly")
     assert after == (rows_before, dump)
     with engine_on(open_store(ingester)) as engine:
         added = documents(engine)
-    assert added["aois"] == looked["aois"]
-    assert added["roots"] == looked["roots"]
-    assert added["ends"] == looked["ends"]
+    assert added["aois"] == read["aois"]
+    assert added["roots"] == read["roots"]
+    assert added["ends"] == read["ends"]
     for kind in ItemKind:
-        assert {name: without_attempt(found) for name, found in added[kind].items()} == {
-            name: without_attempt(found) for name, found in looked[kind].items()
+        assert {name: without_attempt(listed) for name, listed in added[kind].items()} == {
+            name: without_attempt(listed) for name, listed in read[kind].items()
         }
 
 
-def without_attempt(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Documents without what only we count."""
-    return [{key: value for key, value in document.items() if key != "attempt"} for document in found]
+def without_attempt(documents: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Remove the attempts, which the ingester does not store."""
+    return [{key: value for key, value in document.items() if key != "attempt"} for document in documents]
 
 
-def test_looking_at_what_we_have_added_to_sees_all_of_it(ingester: str) -> None:
+def test_a_read_only_store_reads_the_additions(ingester: str) -> None:
     with engine_on(open_store(ingester)) as engine:
         engine.do(FailItem(ItemKind.SCENE, 7))
-        events, seen = engine.events(), documents(engine)
+        events, listed = engine.events(), documents(engine)
         store = open_store(ingester, read_only=True)
         try:
-            looking = Running(store, None, None)  # type: ignore[arg-type]
-            assert looking.events() == events
-            assert documents(looking) == seen
+            reading = Running(store, None, None)  # type: ignore[arg-type]
+            assert reading.events() == events
+            assert documents(reading) == listed
         finally:
             store.close()
 
 
-def test_tables_of_something_else_are_left_as_they_are(postgresql: PostgreSQL, postgres_url: str) -> None:
+def test_tables_of_another_program_are_refused_unchanged(postgresql: PostgreSQL, postgres_url: str) -> None:
     with psycopg.connect(postgres_url, autocommit=True) as connection:
         connection.execute("CREATE TABLE scene (id integer, title text); CREATE TABLE aoi (id text, status text)")
     dump = postgresql.dump(postgres_url)
@@ -244,7 +244,7 @@ def test_tables_of_something_else_are_left_as_they_are(postgresql: PostgreSQL, p
     assert postgresql.dump(postgres_url) == dump
 
 
-def test_an_empty_database_is_not_filled_by_looking(postgresql: PostgreSQL, postgres_url: str) -> None:
+def test_a_read_only_store_creates_no_tables(postgresql: PostgreSQL, postgres_url: str) -> None:
     dump = postgresql.dump(postgres_url)
     with pytest.raises(StoreUnavailable, match="no tables of an ingestion"):
         open_store(postgres_url, read_only=True)
@@ -259,14 +259,14 @@ def test_a_newer_version_is_refused(postgres_url: str) -> None:
         open_store(postgres_url)
 
 
-def test_who_only_looks_cannot_change_anything(postgres_url: str) -> None:
-    looking = ConnectionInfo(postgres_url).connect(read_only=True)
-    with looking as connection, pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
+def test_a_read_only_connection_cannot_write(postgres_url: str) -> None:
+    reading = ConnectionInfo(postgres_url).connect(read_only=True)
+    with reading as connection, pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
         connection.execute("CREATE TABLE added (id integer)")
 
 
 @pytest.mark.parametrize("url", ["postgresql://postgres:secret@127.0.0.1:1/none", "postgresql://a:secret@[127.0.0.1/x"])
-def test_a_database_that_cannot_be_had_is_told_without_its_password(url: str) -> None:
+def test_connection_errors_omit_the_password(url: str) -> None:
     with pytest.raises(StoreUnavailable) as error:
         open_store(url)
     assert "secret" not in error.value.detail

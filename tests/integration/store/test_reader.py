@@ -20,28 +20,28 @@ def engine() -> Iterator[Running]:
 
 
 def cursors(engine: Running, monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """How many cursors are open, in its only element."""
-    number, opened = [0], engine.store.reader._source._open_cursor  # type: ignore[attr-defined]
+    """Count the open cursors; the only element of the list is the present count."""
+    count, open_cursor = [0], engine.store.reader._source._open_cursor  # type: ignore[attr-defined]
 
     class Counted:
         def __enter__(self) -> Any:
-            self.cursor = opened()
-            number[0] += 1
+            self.cursor = open_cursor()
+            count[0] += 1
             return self.cursor.__enter__()
 
         def __exit__(self, *error: object) -> Any:
-            number[0] -= 1
+            count[0] -= 1
             return self.cursor.__exit__(*error)
 
     monkeypatch.setattr(engine.store.reader._source, "_open_cursor", Counted)  # type: ignore[attr-defined]
-    return number
+    return count
 
 
-def test_a_list_that_is_closed_early_lets_its_cursor_go(engine: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_list_that_is_closed_early_closes_its_cursor(engine: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reader, "CHUNK", 2)
     monkeypatch.setattr(graph_reader, "CHUNK", 2)
     ingest(engine, 10)
-    number, read = cursors(engine, monkeypatch), engine.store.reader
+    count, read = cursors(engine, monkeypatch), engine.store.reader
     lists: list[Any] = [
         read.items(ItemKind.SCENE, [1], tuple(Status), None, "document"),
         read.tiles_of(1, "document"),
@@ -50,17 +50,17 @@ def test_a_list_that_is_closed_early_lets_its_cursor_go(engine: Running, monkeyp
         read.history(1, None, None, None, None, None, None),
         read.arrow(ItemKind.TILE, [1], tuple(Status), None),
     ]
-    for each in lists:
-        next(each)
-    assert number == [len(lists)]
-    for each in lists:
-        each.close()
-    assert number == [0]
-    forgotten = read.leaf_tiles(1, "short")
-    next(forgotten)
-    del forgotten
+    for chunks in lists:
+        next(chunks)
+    assert count == [len(lists)]
+    for chunks in lists:
+        chunks.close()
+    assert count == [0]
+    abandoned = read.leaf_tiles(1, "short")
+    next(abandoned)
+    del abandoned
     gc.collect()
-    assert number == [0]
-    # a snapshot that was still open would keep the log from being written into the file
+    assert count == [0]
+    # an open snapshot would prevent a checkpoint
     with engine.store.reader._source._open_cursor() as cursor:  # type: ignore[attr-defined]
         cursor.execute("CHECKPOINT")

@@ -25,7 +25,7 @@ def tile(before: dict[str, Any] = BEFORE) -> Job:
     return Job(ItemKind.TILE, 9, 2, message)
 
 
-def test_a_job_tells_of_its_scene() -> None:
+def test_a_job_has_the_fields_of_its_scene() -> None:
     for job in (DOWNLOAD, tile()):
         assert (job.aoi, job.scene["id"], job.scene["data"]["uuid"]) == ("Fyn", 3, "u")
         assert job.date == datetime(2022, 1, 4, 10, 34, 31, 24_000, UTC)
@@ -33,7 +33,7 @@ def test_a_job_tells_of_its_scene() -> None:
     assert (tile().source_id, tile().data) == ("T", {"tile_nr": 1})
 
 
-def test_a_tile_tells_of_the_tiles_before_it_if_there_are_any() -> None:
+def test_a_tile_has_its_previous_and_reference_tiles_or_none() -> None:
     assert (tile().previous, tile().reference) == (BEFORE, BEFORE)
     assert (tile(NONE).previous, tile(NONE).reference) == (None, None)
     assert (DOWNLOAD.previous, DOWNLOAD.reference) == (None, None)
@@ -57,29 +57,29 @@ def raising(error: BaseException) -> Callable[[Job], None]:
         (RetryJob("x" * 9_999), Status.RETRY, f"x{{{LONGEST_MESSAGE}}}"),
     ],
 )
-def test_what_a_function_raises_is_the_result(error: BaseException, status: Status, message: str) -> None:
-    travelled = pickle.loads(pickle.dumps(run_job(raising(error), DOWNLOAD)))  # noqa: S301
-    assert travelled.status is status
-    assert re.fullmatch(message, travelled.message)
+def test_an_exception_determines_the_result(error: BaseException, status: Status, message: str) -> None:
+    result = pickle.loads(pickle.dumps(run_job(raising(error), DOWNLOAD)))  # noqa: S301
+    assert result.status is status
+    assert re.fullmatch(message, result.message)
 
 
-def test_a_long_error_still_tells_where_it_was() -> None:
-    told = run_job(raising(ValueError("x" * 9_999)), DOWNLOAD)
-    assert isinstance(told, JobFailure)
-    assert len(told.message) == LONGEST_MESSAGE
-    assert told.message.endswith("in function)")
+def test_a_shortened_error_keeps_its_location() -> None:
+    failure = run_job(raising(ValueError("x" * 9_999)), DOWNLOAD)
+    assert isinstance(failure, JobFailure)
+    assert len(failure.message) == LONGEST_MESSAGE
+    assert failure.message.endswith("in function)")
 
 
-def test_what_a_function_cannot_help_ends_the_worker() -> None:
+def test_an_interrupt_is_not_caught() -> None:
     with pytest.raises(KeyboardInterrupt):
         run_job(raising(KeyboardInterrupt()), DOWNLOAD)
 
 
-def test_what_a_function_returns_is_dropped() -> None:
+def test_the_return_value_is_ignored() -> None:
     assert run_job(lambda job: job.attempt, DOWNLOAD) is None
 
 
-def test_only_what_nobody_foresaw_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+def test_only_unexpected_exceptions_are_logged(caplog: pytest.LogCaptureFixture) -> None:
     for error in (RetryJob("later"), FailJob("never")):
         run_job(raising(error), DOWNLOAD)
     assert not caplog.records
@@ -89,6 +89,6 @@ def test_only_what_nobody_foresaw_is_logged(caplog: pytest.LogCaptureFixture) ->
     assert record.exc_info is not None
 
 
-def test_workers_need_the_standard_library_alone() -> None:
+def test_workers_need_only_the_standard_library() -> None:
     loaded = modules_after("import workflow_monitor.dask") - modules_after("pass")
     assert loaded - sys.stdlib_module_names == {"workflow_monitor"}

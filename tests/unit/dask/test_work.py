@@ -28,11 +28,11 @@ def test_a_function_is_named_with_its_module(path: str) -> None:
         ImportedFunction(path)
 
 
-def test_a_function_and_work_are_both_understood() -> None:
+def test_functions_and_task_specs_are_accepted() -> None:
     assert to_task_spec(do) == TaskSpec(do)
     assert to_task_spec(TaskSpec(do, limit=3)) == TaskSpec(do, limit=3)
 
 
-def test_nothing_can_be_done_without_room() -> None:
+def test_a_limit_below_one_is_rejected() -> None:
     with pytest.raises(ValueError, match="at least 1"):
         TaskSpec(do, limit=0)

@@ -1,4 +1,4 @@
-"""The jobs that wait, as they are cache in memory, are those that a fetch at all jobs would find."""
+"""The cache of pending jobs returns the same jobs as a query of all jobs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ steps = st.lists(
 
 
 class Table:
-    """All jobs that wait, by id."""
+    """Table of the pending jobs, ordered by id."""
 
     def __init__(self) -> None:
         self.waiting: list[Job] = []
@@ -42,10 +42,10 @@ class Table:
 
 
 @given(steps)
-def test_what_is_taken_is_what_has_waited_longest(todo: list[tuple[str, ItemKind, int]]) -> None:
+def test_the_oldest_jobs_are_popped(operations: list[tuple[str, ItemKind, int]]) -> None:
     table = Table()
     cache = PendingJobCache(table.fetch, FETCH_SIZE, MAX_CACHED)
-    for step, queue, number in todo:
+    for step, queue, number in operations:
         match step:
             case "publish":
                 cache.publish(table.publish(queue, number))
@@ -60,7 +60,7 @@ def test_what_is_taken_is_what_has_waited_longest(todo: list[tuple[str, ItemKind
                 cache.clear()
 
 
-def test_is_looked_for_once_as_long_as_workers_keep_up() -> None:
+def test_one_fetch_suffices_while_workers_keep_up() -> None:
     table = Table()
     cache = PendingJobCache(table.fetch, FETCH_SIZE, MAX_CACHED)
     assert cache.pop(ItemKind.TILE, 1) == []
@@ -70,7 +70,7 @@ def test_is_looked_for_once_as_long_as_workers_keep_up() -> None:
     assert table.fetches == 1
 
 
-def test_keeps_no_more_in_memory_than_it_has_to() -> None:
+def test_the_cache_size_is_limited() -> None:
     table = Table()
     cache = PendingJobCache(table.fetch, FETCH_SIZE, MAX_CACHED)
     assert cache.pop(ItemKind.TILE, 1) == []

@@ -5,7 +5,7 @@ ATTACH $1 AS backup (STORAGE_VERSION 'v1.5.0')
 ATTACH $1 AS backup (READ_ONLY)
 
 -- name: copy_statement
--- a database has the name of its file, which no statement can take as a value
+-- the name of the database is an identifier, which cannot be a parameter
 SELECT format('COPY FROM DATABASE "{}" TO backup', replace(current_database(), '"', '""'))
 
 -- name: use_statement
@@ -33,7 +33,7 @@ SELECT store::VARCHAR, transactions, token FROM progress
 UPDATE progress SET transactions = $1, token = $2, complete = true
 
 -- name: skip_ids
--- nothing that comes has a number of what is lost: late reports of workers must not meet others
+-- new items must not reuse ids that were assigned after the backup: late results of workers would match them
 UPDATE used_numbers SET
     aoi = greatest(aoi, coalesce((SELECT max(id) FROM aoi), 0)) + $1,
     scene = greatest(scene, coalesce((SELECT max(id) FROM scene), 0)) + $1,

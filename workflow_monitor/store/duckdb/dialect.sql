@@ -1,7 +1,7 @@
--- What DuckDB says in words of its own; see `store/reading.sql` and `store/writing.sql`.
+-- SQL specific to DuckDB; see `store/reading.sql` and `store/writing.sql`.
 
 -- name: date_of_scene
--- RFC 3339 without idle zeros, null without a date
+-- RFC 3339 without trailing zeros; null without a date
 rtrim(rtrim(strftime(s.acquired, '%Y-%m-%dT%H:%M:%S.%f'), '0'), '.') || 'Z'
 
 -- name: tags_of_scene
@@ -11,11 +11,11 @@ json_extract(s.data, '$.tags')::VARCHAR
 json_extract_string(s.data, '$.tags.relativeOrbit')
 
 -- name: step_of_event
--- $2 is the start, $3 the microseconds of a step
+-- $2 start, $3 length of a step in microseconds
 (epoch_us(time) - epoch_us($2::TIMESTAMP)) // $3
 
 -- name: code_of_scene_status
--- the position in `Status`
+-- ordinal in `Status`
 enum_code(s.status)
 
 -- name: code_of_tile_status
@@ -75,8 +75,8 @@ FROM (SELECT unnest($1::BIGINT[]) AS id, unnest($2::BIGINT[]) AS aoi, unnest($3:
 -- name: insert_jobs_from_arrow
 {{insert_jobs_head}} FROM new_rows
 
--- The lists. The documents of a range of ids are found by the zone maps. Ids come in the order in which rows were added,
--- which DuckDB keeps (`preserve_insertion_order`) and which is theirs: to sort them would read all of them for each page.
+-- Lists. Zone maps find the rows of a range of ids. Rows are inserted in ascending order of id, and DuckDB returns them
+-- in that order (`preserve_insertion_order`); ORDER BY would read all ids for each page.
 
 -- name: scene_ids
 SELECT id FROM scene WHERE list_contains($1::BIGINT[], aoi) AND list_contains($2::status[], status)
@@ -92,7 +92,7 @@ list_contains($1::BIGINT[], s.aoi) AND list_contains($2::status[], s.status) AND
 -- name: tiles_chosen
 list_contains($1::BIGINT[], t.aoi) AND list_contains($2::status[], t.status) AND t.id BETWEEN $3 AND $4
 
--- How far the file has come; see `mark.py`.
+-- Progress of the file; see `high_water_mark.py`.
 
 -- name: progress
 SELECT store::VARCHAR, transactions, token, complete FROM progress
@@ -107,7 +107,7 @@ UPDATE progress SET complete = true
 UPDATE progress SET trimmed = greatest(trimmed, coalesce((SELECT max(seq) FROM event WHERE time < $1), 0))
 
 -- name: set_scene_data
--- the footprint that a catalogue gave stays, unless the data have one
+-- a footprint from a catalogue stays unless the new data contain a footprint
 UPDATE scene SET
     data = $2, acquired = $3,
     geometry = CASE WHEN geometry_origin = 'catalogue' AND NOT $7 THEN geometry ELSE $4 END,

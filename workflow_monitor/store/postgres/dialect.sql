@@ -1,7 +1,7 @@
--- What PostgreSQL says in words of its own; see `store/reading.sql` and `store/writing.sql`.
+-- SQL specific to PostgreSQL; see `store/reading.sql` and `store/writing.sql`.
 
 -- name: date_of_scene
--- RFC 3339 without idle zeros, null without a date
+-- RFC 3339 without trailing zeros; null without a date
 rtrim(rtrim(to_char(s.acquired, 'YYYY-MM-DD"T"HH24:MI:SS.US'), '0'), '.') || 'Z'
 
 -- name: tags_of_scene
@@ -11,11 +11,11 @@ s.data::json ->> 'tags'
 s.data::json #>> '{tags,relativeOrbit}'
 
 -- name: step_of_event
--- $2 is the start, $3 the microseconds of a step
+-- $2 start, $3 length of a step in microseconds
 floor(extract(epoch FROM time - $2::timestamp) * 1000000 / $3)
 
 -- name: code_of_scene_status
--- the position in `Status`
+-- ordinal in `Status`
 (array_position(ARRAY['NEW', 'PENDING', 'DONE', 'RETRY', 'FAILED'], s.status) - 1)::smallint
 
 -- name: code_of_tile_status
@@ -61,7 +61,7 @@ WHERE aoi.id = new.id AND aoi.status IS DISTINCT FROM new.status
 UPDATE aoi SET shape = shape + 1 WHERE id = ANY ($1::bigint[])
 
 -- name: without_own_fields
--- what the Geocube ingester knows of the data of a scene
+-- removes the fields that the Geocube ingester does not have
 - ARRAY['uuid', 'tags', 'geometry', 'wkt']
 
 -- name: insert_scenes
@@ -83,12 +83,12 @@ SELECT unnest($1::bigint[]), unnest($2::bigint[]), unnest($3::bigint[]), unnest(
        unnest($15::text[])
 
 -- name: advance_sequences
--- the numbers that the Geocube's own server would give next
+-- the sequences from which the server of the Geocube assigns ids
 SELECT setval('scene_nid_seq', greatest($1, s.last_value)), setval('tile_nid_seq', greatest($2, t.last_value))
 FROM scene_nid_seq AS s, tile_nid_seq AS t
 
 -- name: set_scene_data
--- the footprint that a catalogue gave stays, unless the data have one
+-- a footprint from a catalogue stays unless the new data contain a footprint
 UPDATE scene SET
     document = $2::text, attributes = $2::text::jsonb {{without_own_fields}}, acquired = $3,
     geometry = CASE WHEN geometry_origin = 'catalogue' AND NOT $7 THEN geometry ELSE $4 END,
@@ -99,7 +99,7 @@ WHERE id = $1
 -- name: set_tile_data
 UPDATE tile SET attributes = $2::text::jsonb WHERE id = $1
 
--- The lists.
+-- Lists.
 
 -- name: scene_ids
 SELECT id FROM scene WHERE aoi = ANY ($1::bigint[]) AND status = ANY ($2::text[]) ORDER BY id LIMIT $3 OFFSET $4

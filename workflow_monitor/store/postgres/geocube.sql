@@ -1,4 +1,4 @@
--- The tables of a Geocube ingester. Nothing here is changed by what we add to them.
+-- Tables of a Geocube ingester. The additions in `schema.sql` leave these columns unchanged.
 
 -- name: create_tables
 CREATE SEQUENCE scene_nid_seq AS integer;
@@ -40,14 +40,15 @@ ALTER SEQUENCE scene_nid_seq OWNED BY scene.id;
 ALTER SEQUENCE tile_nid_seq OWNED BY tile.id
 
 -- name: find_columns
--- all that are needed of those in the tables
+-- the columns of the tables, to be compared with the required ones
 SELECT table_name, column_name FROM information_schema.columns
 WHERE table_schema = ANY (current_schemas(false)) AND table_name IN ('aoi', 'scene', 'tile')
 
--- Their rows as ours, for those who only look and have nothing added: `tables` stands before a statement.
+-- Rows of the ingester under the names of `schema.sql`, for read-only stores on a database without the additions.
+-- `tables` is put in front of a statement.
 
 -- name: aoi_number
--- of an AOI's name: there is no number, and none may be given
+-- id of an AOI: a hash of its name, because a read-only store cannot assign one
 (hashtextextended(aoi_id, 0) & 9223372036854775807)
 
 -- name: tables
@@ -84,7 +85,7 @@ WITH aoi AS NOT MATERIALIZED (
     WHERE false
 )
 
--- The data in their columns, as JSON in the order of the documents; lists of parts for `concat`.
+-- The data columns as JSON, in the field order of the documents; lists of parts for `concat`.
 
 -- name: scene_data_from_jsonb
 '{"date":', coalesce(scene.data -> 'date', '"0001-01-01T00:00:00Z"'),
@@ -105,6 +106,6 @@ CASE WHEN jsonb_typeof(scene.data -> 'instances_id') = 'object' AND scene.data -
 ',"is_retriable":', coalesce(tile.data -> 'is_retriable', 'false'), '}'
 
 -- name: acquired
--- when a scene was acquired, in UTC; null if there is no date, which is written as the year 1
+-- acquisition date of a scene, UTC; null for the year 1, which stands for a missing date
 CASE WHEN scene.data ->> 'date' ~ '^(?!000[01])\d{4}-\d\d-\d\dT\d\d?:\d\d'
      THEN (translate(scene.data ->> 'date', ',', '.'))::timestamptz AT TIME ZONE 'UTC' END

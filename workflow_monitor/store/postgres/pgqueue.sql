@@ -17,14 +17,14 @@ CREATE INDEX IF NOT EXISTS pgq_jobs_waiting ON pgq_jobs (queue_name, run_after) 
 SELECT to_regclass('pgq_jobs') IS NOT NULL
 
 -- name: scene_rows_of_services
--- without what only we know of the data
+-- the data without the fields that the services do not have
 SELECT s.aoi, {{scene_row_columns}}
 FROM (SELECT scene.id, scene.aoi, scene.source_id, concat({{scene_data_from_jsonb}}) AS data, status, message, countdown, attempt
       FROM (SELECT id, aoi, source_id, attributes AS data, status, message, countdown, attempt FROM scene
             WHERE id = ANY ($1::bigint[])) AS scene) AS s
 
 -- name: publish_pgq
--- $1 queue, $2 waits, $3 jobs, $4 messages: each after the one before it
+-- $1 queue, $2 retry intervals, $3 job ids, $4 messages; clock_timestamp() keeps their order
 WITH new_rows AS MATERIALIZED (
     SELECT job, message, nextval(pg_get_serial_sequence('pgq_jobs', 'id')) AS number
     FROM unnest($3::bigint[], $4::text[]) AS new_rows (job, message)
@@ -35,7 +35,7 @@ WITH new_rows AS MATERIALIZED (
 UPDATE job SET pgq = new_rows.number FROM new_rows WHERE job.id = new_rows.job
 
 -- name: withdraw_pgq
--- a row that a worker has locked is the worker's to delete
+-- a worker deletes the row that it has locked
 WITH free AS (
     SELECT id FROM pgq_jobs WHERE id IN (SELECT pgq FROM job WHERE id = ANY ($1::bigint[])) FOR UPDATE SKIP LOCKED
 )

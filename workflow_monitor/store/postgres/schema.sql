@@ -1,5 +1,5 @@
--- What is added to the tables of a Geocube ingester, step by step; `undo` takes all of it away again.
--- Beside them, in a schema of its own, and in columns that start with wm_.
+-- Additions to the tables of a Geocube ingester: a separate schema, and columns that start with wm_.
+-- They are made in steps; `undo` removes all of them.
 
 -- name: step_1
 CREATE SCHEMA workflow_monitor;
@@ -8,17 +8,17 @@ CREATE TABLE workflow_monitor.schema_version (version bigint NOT NULL);
 ALTER TABLE aoi
     ADD COLUMN wm_number bigint UNIQUE,
     ADD COLUMN wm_created timestamp,
-    -- goes up when tiles come, go, or are linked or dated anew
+    -- incremented when tiles are added, deleted, linked again or get another date
     ADD COLUMN wm_shape bigint NOT NULL DEFAULT 0;
 
 ALTER TABLE scene
     ADD COLUMN wm_aoi bigint,
     ADD COLUMN wm_attempt bigint NOT NULL DEFAULT 0,
     ADD COLUMN wm_job bigint,
-    ADD COLUMN wm_acquired timestamp, -- the date in `data`, in UTC; null if there is none
-    ADD COLUMN wm_document text, -- JSON: `data` as it was given, with what it may not hold; null if that is all
-    ADD COLUMN wm_geometry text, -- footprint in longitude and latitude, as GeoJSON
-    ADD COLUMN wm_footprint bytea, -- the same as WKB
+    ADD COLUMN wm_acquired timestamp, -- date in `data`, UTC; null without a date
+    ADD COLUMN wm_document text, -- JSON: `data` with the fields that the ingester does not have; null if there are none
+    ADD COLUMN wm_geometry text, -- footprint as GeoJSON, longitude and latitude
+    ADD COLUMN wm_footprint bytea, -- footprint as WKB
     ADD COLUMN wm_geometry_origin text;
 
 ALTER TABLE tile
@@ -29,10 +29,10 @@ ALTER TABLE tile
     ADD COLUMN wm_footprint bytea,
     ADD COLUMN wm_geometry_origin text;
 
--- whose turn it is to write: whoever has locked the row; how many transactions have changed something
+-- one row: the writer locks it; `changes` counts the transactions with changes
 CREATE TABLE workflow_monitor.turn (changes bigint NOT NULL) WITH (fillfactor = 10);
 
--- the greatest numbers of what was deleted or trimmed: none is given twice
+-- greatest ids of deleted and pruned rows, so that ids are never reused
 CREATE TABLE workflow_monitor.used_numbers (
     aoi bigint NOT NULL,
     scene bigint NOT NULL,
@@ -40,7 +40,7 @@ CREATE TABLE workflow_monitor.used_numbers (
     seq bigint NOT NULL
 );
 
--- how many scenes and tiles of an AOI are in each status
+-- counts of scenes and tiles of each AOI by status
 CREATE TABLE workflow_monitor.workload (
     aoi bigint NOT NULL,
     of text NOT NULL, -- 'scenes', 'tiles', 'tiles of done scenes'
@@ -49,9 +49,9 @@ CREATE TABLE workflow_monitor.workload (
     PRIMARY KEY (aoi, of, status)
 );
 
--- hand-outs of items: the outbox, and the queue that workers lease from
+-- dispatches of items: the outbox, and the queue from which workers lease
 CREATE TABLE workflow_monitor.job (
-    id bigint PRIMARY KEY, -- number of the event that published it
+    id bigint PRIMARY KEY, -- seq of the event that published the job
     kind text NOT NULL,
     item bigint NOT NULL,
     aoi bigint NOT NULL,
@@ -59,14 +59,14 @@ CREATE TABLE workflow_monitor.job (
     previous bigint,
     reference bigint,
     published timestamp NOT NULL,
-    withdrawn timestamp, -- its item has moved on: nobody shall start it any more
+    withdrawn timestamp, -- time at which its item changed status; workers must not start it any more
     lease text,
     worker text,
     expires timestamp,
-    pgq bigint -- number of its row in pgq_jobs
+    pgq bigint -- id of its row in pgq_jobs
 );
 
--- everything that happened; the item as it was then
+-- history: one row per change, with the fields of the item after it
 CREATE TABLE workflow_monitor.event (
     seq bigint PRIMARY KEY,
     time timestamp NOT NULL,
@@ -82,14 +82,14 @@ CREATE TABLE workflow_monitor.event (
     countdown bigint NOT NULL,
     previous bigint,
     reference bigint,
-    aoi_name text -- of events of type 'aoi', which outlive it
+    aoi_name text -- only for type 'aoi': these events remain after the AOI is deleted
 );
 
 {{adopt_existing_rows}};
 
 CREATE INDEX wm_scene_status ON scene (wm_aoi, status);
 CREATE INDEX wm_scene_acquired ON scene (wm_aoi, wm_acquired);
--- names may be longer than the entries of other indexes
+-- names may exceed the size limit of a B-tree entry
 CREATE INDEX wm_scene_name ON scene USING hash (source_id);
 CREATE INDEX wm_tile_status ON tile (wm_aoi, status);
 CREATE INDEX wm_tile_root ON tile (wm_aoi) WHERE prev IS NULL AND ref IS NULL;
@@ -103,7 +103,7 @@ CREATE INDEX event_item ON workflow_monitor.event (item, type);
 CREATE INDEX event_failed ON workflow_monitor.event (aoi) WHERE after IN ('RETRY', 'FAILED');
 CREATE INDEX event_time ON workflow_monitor.event USING brin (time);
 
--- their rows in our words; all but `data` can be written through them
+-- views with the names of `reading.sql` and `writing.sql`; updatable except for `data`
 CREATE VIEW workflow_monitor.aoi AS
 SELECT wm_number AS id, id AS name, wm_created AS created, status, wm_shape AS shape
 FROM aoi WHERE wm_number IS NOT NULL;
@@ -121,7 +121,7 @@ SELECT id, wm_aoi AS aoi, scene_id AS scene, source_id, prev AS previous, ref AS
        wm_geometry AS geometry, wm_footprint AS footprint, wm_geometry_origin AS geometry_origin, data AS attributes
 FROM tile WHERE wm_aoi IS NOT NULL
 
--- What is there already: what the columns of ours would hold, had it been added by us. What is PENDING is handed out.
+-- Fills the added columns for existing rows, and dispatches PENDING items.
 
 -- name: adopt_existing_rows
 UPDATE aoi SET wm_number = numbered.number, wm_created = timezone('UTC', now())

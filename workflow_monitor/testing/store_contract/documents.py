@@ -103,7 +103,7 @@ class DocumentContract(StoreContractBase):
     @pytest.mark.parametrize("hostile", HOSTILE)
     def test_names_and_messages_survive_a_round_trip(self, engine: Running, hostile: str) -> None:
         engine.do(CreateAOI(hostile))
-        given = {
+        scene = {
             "source_id": hostile,
             "aoi": hostile,
             "data": {
@@ -117,7 +117,7 @@ class DocumentContract(StoreContractBase):
             },
             "tiles": {hostile: {"data": {"graph_name": hostile}}},
         }
-        (number,) = engine.do(Ingest(hostile, [parse_scene(given, hostile)]))
+        (number,) = engine.do(Ingest(hostile, [parse_scene(scene, hostile)]))
         (job,) = engine.do(LeaseJobs("downloader", 1, 100, hostile))
         report(engine, ItemKind.SCENE, Status.RETRY, number, message=hostile)
         shapes = [json.loads(document(engine, ItemKind.SCENE, number) or "")]

@@ -37,7 +37,7 @@ class GraphContract(StoreContractBase):
 
     @pytest.fixture
     def chained(self, engine: Running) -> Running:
-        """Six scenes with a tile each, one after the other; the first four are DONE."""
+        """An engine with a chain of six scenes with one tile each; the first four are DONE."""
         engine.add(AOI, *chain(6))
         for kind in ItemKind:
             for number in range(1, 5):

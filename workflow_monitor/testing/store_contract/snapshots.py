@@ -58,28 +58,28 @@ class SnapshotContract(StoreContractBase):
         self.shorten(monkeypatch, 2)
         ingest(engine, 20)
         chunks = engine.store.reader.items(ItemKind.SCENE, [1], tuple(Status), None, "document")
-        found: list[int] = []
+        ids: list[int] = []
 
-        def take() -> None:
-            found.extend(json.loads(text)["id"] for text in next(chunks))
+        def read_chunk() -> None:
+            ids.extend(json.loads(text)["id"] for text in next(chunks))
 
         for _ in range(10):
-            thread = threading.Thread(target=take)
+            thread = threading.Thread(target=read_chunk)
             thread.start()
             thread.join()
-        assert found == list(range(1, 21))
+        assert ids == list(range(1, 21))
 
     def test_many_threads_read_during_writes(self, engine: Running) -> None:
         ingest(engine, 50)
-        stop, wrong = threading.Event(), []
+        stop, mixed = threading.Event(), []
 
         def read() -> None:
             while not stop.is_set():
                 # all 50 scenes change in one transaction, so a list has all of them before or all after it
-                found = texts(engine.store.reader.items(ItemKind.SCENE, [1], tuple(Status), None, "document"))
-                attempts = {document["attempt"] for document in found}
-                if len(found) != 50 or len(attempts) != 1:
-                    wrong.append((len(found), attempts))
+                documents = texts(engine.store.reader.items(ItemKind.SCENE, [1], tuple(Status), None, "document"))
+                attempts = {document["attempt"] for document in documents}
+                if len(documents) != 50 or len(attempts) != 1:
+                    mixed.append((len(documents), attempts))
 
         threads = [threading.Thread(target=read) for _ in range(6)]
         for thread in threads:
@@ -91,4 +91,4 @@ class SnapshotContract(StoreContractBase):
             stop.set()
             for thread in threads:
                 thread.join()
-        assert wrong == []
+        assert mixed == []

@@ -1,4 +1,4 @@
--- No foreign keys, and no index on a column that changes: DuckDB refuses updates of such rows.
+-- No foreign keys, and no index on a column that changes: DuckDB rejects updates of rows with them.
 
 CREATE TYPE status AS ENUM ('NEW', 'PENDING', 'DONE', 'RETRY', 'FAILED');
 CREATE TYPE kind AS ENUM ('scene', 'tile');
@@ -9,7 +9,7 @@ CREATE TABLE aoi (
     created TIMESTAMP NOT NULL
 );
 
--- how many scenes and tiles of an AOI are in each status
+-- counts of scenes and tiles of each AOI by status
 CREATE TABLE workload (
     aoi BIGINT NOT NULL,
     of VARCHAR NOT NULL, -- 'scenes', 'tiles', 'tiles of done scenes'
@@ -26,10 +26,10 @@ CREATE TABLE scene (
     countdown BIGINT NOT NULL,
     attempt BIGINT NOT NULL,
     job BIGINT,
-    acquired TIMESTAMP, -- the date in `data`, in UTC; null if there is none
+    acquired TIMESTAMP, -- date in `data`, UTC; null without a date
     data VARCHAR NOT NULL, -- JSON
-    geometry VARCHAR, -- footprint in longitude and latitude, as GeoJSON
-    footprint BLOB, -- the same as WKB
+    geometry VARCHAR, -- footprint as GeoJSON, longitude and latitude
+    footprint BLOB, -- footprint as WKB
     geometry_origin VARCHAR,
     UNIQUE (aoi, source_id)
 );
@@ -52,9 +52,9 @@ CREATE TABLE tile (
     geometry_origin VARCHAR
 );
 
--- hand-outs of items: the outbox, and the queue that workers lease from
+-- dispatches of items: the outbox, and the queue from which workers lease
 CREATE TABLE job (
-    id BIGINT NOT NULL, -- number of the event that published it
+    id BIGINT NOT NULL, -- seq of the event that published the job
     kind kind NOT NULL,
     item BIGINT NOT NULL,
     aoi BIGINT NOT NULL,
@@ -62,13 +62,13 @@ CREATE TABLE job (
     previous BIGINT,
     reference BIGINT,
     published TIMESTAMP NOT NULL,
-    withdrawn TIMESTAMP, -- its item has moved on: nobody shall start it any more
+    withdrawn TIMESTAMP, -- time at which its item changed status; workers must not start it any more
     lease VARCHAR,
     worker VARCHAR,
     expires TIMESTAMP
 );
 
--- everything that happened; the item as it was then
+-- history: one row per change, with the fields of the item after it
 CREATE TABLE event (
     seq BIGINT NOT NULL,
     time TIMESTAMP NOT NULL,
@@ -84,5 +84,5 @@ CREATE TABLE event (
     countdown BIGINT NOT NULL,
     previous BIGINT,
     reference BIGINT,
-    aoi_name VARCHAR -- of events of type 'aoi', which outlive it
+    aoi_name VARCHAR -- only for type 'aoi': these events remain after the AOI is deleted
 );

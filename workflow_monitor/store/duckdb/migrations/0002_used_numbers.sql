@@ -1,4 +1,4 @@
--- the greatest numbers of what was deleted or trimmed: none is given twice
+-- greatest ids of deleted and pruned rows, so that ids are never reused
 CREATE TABLE used_numbers (
     aoi BIGINT NOT NULL,
     scene BIGINT NOT NULL,

@@ -1,10 +1,10 @@
--- How far the store has come, beside which the high-water mark is held; see `mark.py`.
+-- Progress of the store, which must match the high-water mark; see `high_water_mark.py`.
 CREATE TABLE progress (
-    store UUID NOT NULL, -- tells this store from others
-    transactions BIGINT NOT NULL, -- how many have changed something since there is this table
-    token BIGINT NOT NULL, -- tells the last of them from the one that another copy of the store made of the same number
-    trimmed BIGINT NOT NULL, -- number of the last event that was forgotten
-    complete BOOLEAN NOT NULL -- whether it was closed, so that all that was acknowledged is in the file
+    store UUID NOT NULL, -- identity of this store
+    transactions BIGINT NOT NULL, -- count of transactions with changes since this table was created
+    token BIGINT NOT NULL, -- identity of the last transaction; differs between copies of a store with equal counts
+    trimmed BIGINT NOT NULL, -- seq of the last pruned event
+    complete BOOLEAN NOT NULL -- the store was closed, so the file contains all acknowledged transactions
 );
 INSERT INTO progress
 SELECT gen_random_uuid(), 0, 0, coalesce((SELECT min(seq) FROM event), 1) - 1, false;

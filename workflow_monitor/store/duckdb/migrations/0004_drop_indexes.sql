@@ -1,10 +1,10 @@
--- Scenes and tiles without keys: DuckDB takes back the room of what was deleted only in tables without an index. That no id
--- and no name of a scene is there twice is for the engine to see to; `soundness.sql` looks.
+-- Scenes and tiles without keys: DuckDB reuses the space of deleted rows only in tables without an index. The engine
+-- ensures that ids and scene names are unique; `integrity.sql` checks this.
 
 CREATE TABLE scene_with_room (
     id BIGINT NOT NULL,
     aoi BIGINT NOT NULL,
-    source_id VARCHAR NOT NULL, -- one of its name in an AOI
+    source_id VARCHAR NOT NULL, -- unique within an AOI
     status status NOT NULL,
     message VARCHAR NOT NULL,
     countdown BIGINT NOT NULL,
