@@ -19,7 +19,7 @@ from tests.server_process import free_port
 
 ADMIN = "0123456789abcdef-of-the-admin"
 PASSWORD = "pass-of-all-users"
-START_SECONDS = 120
+START_SECONDS = 240
 SERVICE = "/services/ingestion/"
 
 CONFIG = """
@@ -36,6 +36,7 @@ c.JupyterHub.authenticator_class = "dummy"
 c.DummyAuthenticator.password = {password!r}
 c.Authenticator.allowed_users = {{"eva", "bob"}}
 c.JupyterHub.spawner_class = "simple"
+c.Spawner.start_timeout = c.Spawner.http_timeout = {start_seconds}
 c.SimpleLocalProcessSpawner.home_dir_template = {home!r}
 c.Spawner.args = ["--allow-root"]
 [ingestion] = c.JupyterHub.services
@@ -73,7 +74,7 @@ class Hub:
             f"{self.url}/hub/api/{path}",
             json=body,
             headers={"Authorization": f"token {ADMIN}"},
-            timeout=60,
+            timeout=120,
             trust_env=False,
         )
         answer.raise_for_status()
@@ -86,7 +87,7 @@ class Hub:
     def client(self, base: str, token: str, **headers: str) -> httpx.Client:
         """A client for what is below a path of the hub, with a token."""
         told = {"Authorization": f"token {token}", **headers} if token else headers
-        return httpx.Client(base_url=f"{self.url}{base}", headers=told, timeout=60, trust_env=False)
+        return httpx.Client(base_url=f"{self.url}{base}", headers=told, timeout=120, trust_env=False)
 
     def start_server(self, user: str) -> str:
         """Start the Jupyter server of a user, and answer the path that it is at."""
@@ -116,6 +117,7 @@ def running_hub(folder: Path, store: Path, **environment: str) -> Iterator[Hub]:
             service_port=service_port,
             admin=ADMIN,
             password=PASSWORD,
+            start_seconds=START_SECONDS,
             config=str(config.parent),
             home=f"{folder}/{{username}}",
             service=SERVICE,
@@ -152,6 +154,6 @@ def _await(hub: Hub) -> None:
 
 def _answers(url: str) -> bool:
     try:
-        return httpx.get(url, timeout=5, trust_env=False).status_code == 200
+        return httpx.get(url, timeout=30, trust_env=False).status_code == 200
     except httpx.HTTPError:
         return False
