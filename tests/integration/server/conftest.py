@@ -16,8 +16,8 @@ PREFIX = "/a%40b/workflow-monitor"
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What came back."""
+class Response:
+    """Status, headers and body of a response."""
 
     status: int
     headers: Mapping[str, str]
@@ -35,7 +35,7 @@ class Answer:
         return json.loads(self.body)
 
     def problem(self, status: int) -> dict[str, Any]:
-        """The problem document, which has to be one of this status."""
+        """Return the problem document, after a check of its status."""
         assert self.status == status, self.text
         assert self.media_type == "application/problem+json"
         document: dict[str, Any] = self.json()
@@ -44,7 +44,7 @@ class Answer:
         return document
 
 
-Fetch = Callable[..., Awaitable[Answer]]
+Fetch = Callable[..., Awaitable[Response]]
 
 
 @pytest.fixture
@@ -58,13 +58,13 @@ def store_path(tmp_path: Path) -> Path:
     return tmp_path / "store" / "workflow.duckdb"
 
 
-#: of modules whose tests are run on all stores
+#: Mark of modules with tests for every kind of store.
 ON_ALL_STORES = pytest.mark.parametrize("store_kind", ["duckdb", "postgresql"], indirect=True)
 
 
 @pytest.fixture
 def store_kind(request: pytest.FixtureRequest) -> str:
-    """What keeps the state."""
+    """Kind of the store of the server."""
     return str(getattr(request, "param", "duckdb"))
 
 
@@ -80,7 +80,7 @@ def jp_server_config(traits: dict[str, Any], store_url: str) -> Config:
     return Config(
         {
             "ServerApp": {
-                # Another extension's open endpoint would be a warning, and so an error, as one of ours would be.
+                # Another extension's open endpoint would be a warning, and so an error, as one of this extension would be.
                 "jpserver_extensions": {"workflow_monitor": True, "jupyter_server_terminals": False},
                 "allow_unauthenticated_access": False,
                 "reraise_server_extension_failures": True,
@@ -92,7 +92,7 @@ def jp_server_config(traits: dict[str, Any], store_url: str) -> Config:
 
 @pytest.fixture
 def fetch(http_server_client: Any, jp_auth_header: dict[str, str]) -> Fetch:
-    """Send a request to a path below the prefix; an error is an answer like any other."""
+    """Send a request to a path below the prefix, and return the response whatever its status."""
 
     async def send(
         method: str,
@@ -101,7 +101,7 @@ def fetch(http_server_client: Any, jp_auth_header: dict[str, str]) -> Fetch:
         headers: Mapping[str, str] | None = None,
         *,
         authorized: bool = True,
-    ) -> Answer:
+    ) -> Response:
         content = body if isinstance(body, str | bytes | None) else json.dumps(body)
         if content is None and method in {"POST", "PUT", "PATCH"}:
             content = ""
@@ -115,13 +115,13 @@ def fetch(http_server_client: Any, jp_auth_header: dict[str, str]) -> Fetch:
             allow_nonstandard_methods=True,
             request_timeout=30,
         )
-        return Answer(response.code, response.headers, response.body)
+        return Response(response.code, response.headers, response.body)
 
     return send
 
 
 def scene(name: str, *, aoi: str = "Fyn", tiles: tuple[str, ...] = ("t1",), after: str | None = None) -> dict[str, Any]:
-    """A scene to ingest; its tiles follow those of the scene `after`."""
+    """Return the document of a scene; its tiles link to the tiles of the scene `after`."""
     links = {
         tile: {
             "previous_scene_id": after,
@@ -147,14 +147,14 @@ Add = Callable[..., Awaitable[int]]
 
 @pytest.fixture
 def add(fetch: Fetch) -> Add:
-    """Add a scene to an AOI, which is created if need be, and answer its id."""
+    """Add a scene to an AOI, create the AOI if it is missing, and return the id of the scene."""
 
-    async def adding(name: str = "s1", **options: Any) -> int:
+    async def add_scene(name: str = "s1", **options: Any) -> int:
         document = scene(name, **options)
         await fetch("POST", f"/aoi/{document['aoi']}")
         answer = await fetch("POST", f"/aoi/{document['aoi']}/scene", document)
         assert answer.status == 200, answer.text
-        number: int = answer.json()["id"]
-        return number
+        scene_id: int = answer.json()["id"]
+        return scene_id
 
-    return adding
+    return add_scene

@@ -1,4 +1,4 @@
-"""Without a store Jupyter works and every endpoint says why it does not; it comes back by itself."""
+"""A server without a store: problems of the endpoints, recovery and shutdown."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from workflow_monitor.server.extension import URL_VARIABLE
 from workflow_monitor.store import open_store
 from workflow_monitor.store.interfaces import Store
 
-OPEN_ANYWAY = {"/docs", "/openapi.json"}
+STORELESS = {"/docs", "/openapi.json"}
 BODIES = {
     "/results": [{"type": "scene", "id": 1, "status": "DONE"}],
     "POST /jobs/processor/lease": {"max": 1, "seconds": 60, "worker": "w"},
@@ -30,7 +30,7 @@ BODIES = {
 }
 
 
-class TestTwoServers:
+class TestStoreInUse:
     @pytest.fixture
     def traits(self) -> dict[str, Any]:
         return {"retry_opening_seconds": 0.0}
@@ -41,7 +41,7 @@ class TestTwoServers:
         yield store
         store.close()
 
-    async def test_the_second_waits_until_the_first_has_gone(self, other_server: Store, fetch: Fetch) -> None:
+    async def test_the_store_opens_after_the_other_process_closes_it(self, other_server: Store, fetch: Fetch) -> None:
         problem = (await fetch("GET", "/aoi/")).problem(503)
         assert problem["code"] == "store-unavailable"
         assert str(os.getpid()) in problem["detail"]
@@ -50,39 +50,39 @@ class TestTwoServers:
         assert (await fetch("GET", "/")).text == "ingester ok"
 
 
-class TestADamagedFile:
+class TestDamagedFile:
     @pytest.fixture
     def store_path(self, tmp_path: Path) -> Path:
         path = tmp_path / "workflow.duckdb"
         path.write_bytes(b"this is no database" * 1000)
         return path
 
-    async def test_every_endpoint_says_what_is_wrong(self, fetch: Fetch, store_path: Path, jp_fetch: Any) -> None:
+    async def test_every_endpoint_reports_the_damaged_file(self, fetch: Fetch, store_path: Path, jp_fetch: Any) -> None:
         for method, path in ENDPOINTS:
             body = BODIES.get(f"{method} {path}", BODIES.get(path, {} if method in {"PUT", "PATCH"} else None))
-            answer = await fetch(method, path, body)
-            if path in OPEN_ANYWAY:
-                assert answer.status == 200
+            response = await fetch(method, path, body)
+            if path in STORELESS:
+                assert response.status == 200
                 continue
             if path in {"/aoi/Fyn/scene", "/aoi/Fyn/find"}:
-                assert answer.status == 400
+                assert response.status == 400
                 continue
-            problem = answer.problem(503)
+            problem = response.problem(503)
             assert str(store_path) in problem["detail"], (method, path)
-            assert answer.headers["Retry-After"]
+            assert response.headers["Retry-After"]
         assert (await jp_fetch("api", "status")).code == 200
 
     @pytest.mark.usefixtures("jp_serverapp")
-    def test_the_file_is_left_as_it_is(self, store_path: Path) -> None:
+    def test_the_damaged_file_is_unchanged(self, store_path: Path) -> None:
         assert store_path.read_bytes() == b"this is no database" * 1000
 
 
 @pytest.mark.parametrize("traits", [{"store_url": "moon://x"}, {"queue": "moon"}])
-async def test_what_is_not_installed_is_named(fetch: Fetch, traits: dict[str, Any]) -> None:
+async def test_an_unknown_store_or_queue_is_named(fetch: Fetch, traits: dict[str, Any]) -> None:
     assert "moon" in (await fetch("GET", "/")).problem(503)["detail"]
 
 
-async def test_stopping_lets_others_have_the_store(fetch: Fetch, jp_serverapp: Any, store_path: Path) -> None:
+async def test_stopping_releases_the_store(fetch: Fetch, jp_serverapp: Any, store_path: Path) -> None:
     await fetch("POST", "/aoi/Fyn")
     with pytest.raises(StoreUnavailable):
         open_store(f"duckdb:///{store_path}")
@@ -96,25 +96,25 @@ async def test_stopping_lets_others_have_the_store(fetch: Fetch, jp_serverapp: A
     assert (await fetch("POST", "/aoi/Als")).problem(503)
 
 
-async def test_what_waits_for_a_thread_when_the_server_ends_is_told_so() -> None:
-    reached, may_go_on = threading.Event(), threading.Event()
-    backend = Backend(lambda: pytest.fail("nobody asks for the store"), threads=1)
+async def test_calls_waiting_for_a_thread_fail_on_close() -> None:
+    started, release = threading.Event(), threading.Event()
+    backend = Backend(lambda: pytest.fail("the store was opened"), threads=1)
 
     def hold() -> bool:
-        reached.set()
-        return may_go_on.wait(30)
+        started.set()
+        return release.wait(30)
 
-    begun = asyncio.ensure_future(backend.run(hold))
+    running = asyncio.ensure_future(backend.run(hold))
     waiting = asyncio.ensure_future(backend.run(lambda: True))
-    await asyncio.to_thread(reached.wait, 30)
+    await asyncio.to_thread(started.wait, 30)
     await backend.close()
     with pytest.raises(StoreUnavailable, match="shutting down"):
         await waiting
-    may_go_on.set()
-    assert await begun
+    release.set()
+    assert await running
 
 
-async def test_kernels_learn_where_the_server_is(jp_serverapp: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_kernels_inherit_the_url_of_the_server(jp_serverapp: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(URL_VARIABLE, "")
     extension = jp_serverapp.web_app.settings["workflow_monitor"]
     await extension._start_jupyter_server_extension(jp_serverapp)
@@ -122,7 +122,7 @@ async def test_kernels_learn_where_the_server_is(jp_serverapp: Any, monkeypatch:
     assert jp_serverapp.identity_provider.token not in os.environ[URL_VARIABLE]
 
 
-async def test_by_default_the_store_is_in_jupyters_data_directory(jp_environ: None, jp_data_dir: Path) -> None:
+async def test_the_default_store_is_in_the_data_directory_of_jupyter(jp_environ: None, jp_data_dir: Path) -> None:
     from workflow_monitor.server.extension import WorkflowMonitor
 
     engine = WorkflowMonitor()._open_engine()

@@ -16,24 +16,22 @@ class TestBackups:
     def traits(self) -> dict[str, Any]:
         return {"keep_backups": 2}
 
-    async def test_one_is_made_and_listed_and_the_oldest_are_forgotten(
-        self, fetch: Fetch, add: Add, store_path: Path
-    ) -> None:
+    async def test_backups_are_listed_and_the_oldest_is_pruned(self, fetch: Fetch, add: Add, store_path: Path) -> None:
         assert (await fetch("GET", "/backups")).json() == []
         await add()
-        made = [await fetch("POST", "/backups") for _ in range(3)]
-        assert [answer.status for answer in made] == [201] * 3
-        documents = [answer.json() for answer in made]
+        responses = [await fetch("POST", "/backups") for _ in range(3)]
+        assert [response.status for response in responses] == [201] * 3
+        documents = [response.json() for response in responses]
         assert (await fetch("GET", "/backups")).json() == documents[:0:-1]
         for document in documents:
             assert re.fullmatch(rf"{store_path}\.backups/\d{{8}}T\d{{6}}Z\.duckdb", document["file"])
             assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", document["made"])
         assert Path(documents[2]["file"]).stat().st_size == documents[2]["bytes"]
 
-    async def test_the_place_cannot_be_chosen(self, fetch: Fetch, add: Add, tmp_path: Path) -> None:
+    async def test_a_client_cannot_choose_the_path(self, fetch: Fetch, add: Add, tmp_path: Path) -> None:
         await add()
-        answer = await fetch("POST", "/backups?file=/tmp/elsewhere", {"file": f"{tmp_path}/elsewhere"})
-        assert "elsewhere" not in answer.text
+        response = await fetch("POST", "/backups?file=/tmp/elsewhere", {"file": f"{tmp_path}/elsewhere"})
+        assert "elsewhere" not in response.text
         assert not (tmp_path / "elsewhere").exists()
 
 
@@ -42,6 +40,6 @@ class TestInMemory:
     def traits(self) -> dict[str, Any]:
         return {"store_url": "duckdb:///:memory:"}
 
-    async def test_what_is_in_memory_has_no_backups(self, fetch: Fetch) -> None:
+    async def test_a_store_in_memory_has_no_backups(self, fetch: Fetch) -> None:
         assert "kept in memory" in (await fetch("POST", "/backups")).problem(409)["detail"]
         assert (await fetch("GET", "/backups")).json() == []

@@ -1,4 +1,4 @@
-"""Nothing of ours connects to anybody but the configured server, nor asks for anybody's address."""
+"""Network connections and name lookups of the package: only those of the configured server."""
 
 from __future__ import annotations
 
@@ -13,35 +13,35 @@ import pytest
 from tests.paths import ROOT
 from tests.server_process import TOKEN, live_server
 
-#: Python imports this by itself when it starts: whatever process it is, what it connects to is written down.
-WATCHING = """
+#: Python imports `sitecustomize` at start, so every process records its connections.
+SITECUSTOMIZE = """
 import os
 import sys
 
 
-def watch(event, arguments):
+def record(event, arguments):
     if event in {"socket.connect", "socket.sendto", "socket.sendmsg"}:
-        found = repr(arguments[1])
+        target = repr(arguments[1])
     elif event in {"socket.getaddrinfo", "socket.gethostbyname"}:
-        found = repr(arguments[0])
+        target = repr(arguments[0])
     else:
         return
     with open(os.environ["CONNECTIONS"], "a") as file:
-        file.write(f"{event} {found}\\n")
+        file.write(f"{event} {target}\\n")
 
 
-sys.addaudithook(watch)
+sys.addaudithook(record)
 """
 
-#: Every module, every look, every panel.
+#: Imports every module, reads every kind of frame and renders every panel.
 NOTEBOOK = """
 import importlib, json, pkgutil, sys
 
 import workflow_monitor
 
-for found in pkgutil.walk_packages(workflow_monitor.__path__, "workflow_monitor."):
-    if not found.name.endswith("__main__"):
-        importlib.import_module(found.name)
+for module in pkgutil.walk_packages(workflow_monitor.__path__, "workflow_monitor."):
+    if not module.name.endswith("__main__"):
+        importlib.import_module(module.name)
 url, token = json.loads(sys.stdin.read())
 m = workflow_monitor.Monitor(url, token=token)
 aoi = m.create("Fyn")
@@ -54,11 +54,11 @@ for name in ("summary", "map", "graph", "failures", "timeline", "dashboard"):
 """
 
 
-def test_nobody_else_is_connected_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    watching, connections = tmp_path / "watching", tmp_path / "connections"
-    watching.mkdir()
-    (watching / "sitecustomize.py").write_text(WATCHING)
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(watching), str(ROOT)]))
+def test_the_only_connections_are_to_the_configured_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    hook, connections = tmp_path / "hook", tmp_path / "connections"
+    hook.mkdir()
+    (hook / "sitecustomize.py").write_text(SITECUSTOMIZE)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(hook), str(ROOT)]))
     monkeypatch.setenv("CONNECTIONS", str(connections))
     monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(tmp_path / "runtime"))
     with live_server(tmp_path / "served") as server:
@@ -75,7 +75,7 @@ def test_nobody_else_is_connected_to(tmp_path: Path, monkeypatch: pytest.MonkeyP
             command = [sys.executable, "-m", "workflow_monitor.cli", *words]
             subprocess.run(command, check=True, timeout=100, capture_output=True, env=os.environ | variables)
     port = server.base_url.split(":")[2].rstrip("/")
-    found = set(connections.read_text().splitlines())
+    recorded = set(connections.read_text().splitlines())
     allowed = {f"socket.connect ('127.0.0.1', {port})", "socket.getaddrinfo '127.0.0.1'"}
-    assert f"socket.connect ('127.0.0.1', {port})" in found, "it is watched"
-    assert found <= allowed, found - allowed
+    assert f"socket.connect ('127.0.0.1', {port})" in recorded, "the hook records nothing"
+    assert recorded <= allowed, recorded - allowed

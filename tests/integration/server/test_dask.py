@@ -1,11 +1,11 @@
-"""A Jupyter server whose jobs go to a real Dask cluster."""
+"""Execution of the jobs of a Jupyter server on a real Dask cluster."""
 
 from __future__ import annotations
 
 import asyncio
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -37,59 +37,56 @@ def client() -> Iterator[Client]:
         yield client
 
 
-async def becomes(fetch: Fetch, path: str, is_so: Callable[[Any], bool]) -> Any:
-    """The answer, as soon as it is so."""
-    deadline = time.monotonic() + 30
-    while not is_so(answer := (await fetch("GET", path)).json()):
-        assert time.monotonic() < deadline, answer
+async def poll(fetch: Fetch, path: str, condition: Callable[[Any], bool]) -> Any:
+    """Poll a path until its document satisfies the condition, and return the document."""
+    deadline = time.monotonic() + 120
+    while not condition(document := (await fetch("GET", path)).json()):
+        assert time.monotonic() < deadline, document
         await asyncio.sleep(0.02)
-    return answer
+    return document
 
 
-Become = Callable[[str, Callable[[Any], bool]], Awaitable[Any]]
-
-
-def tasks() -> list[threading.Thread]:
+def dask_threads() -> list[threading.Thread]:
     return [thread for thread in threading.enumerate() if thread.name == "workflow-dask"]
 
 
-class TestACluster:
+class TestCluster:
     @pytest.fixture
     def traits(self, client: Client) -> dict[str, Any]:
         functions = {"scene": {"function": f"{HERE}:download", "limit": 3}, "tile": {"function": f"{HERE}:process"}}
         assert client.scheduler is not None
         return {"queue": "dask", "queue_options": {"address": client.scheduler.address, **functions}}
 
-    async def test_everything_gets_done(self, fetch: Fetch, add: Add, jp_serverapp: Any) -> None:
+    async def test_scenes_and_tiles_are_processed(self, fetch: Fetch, add: Add, jp_serverapp: Any) -> None:
         await add("s1")
         await add("s2", after="s1")
         await add("never")
-        view = await becomes(fetch, "/aoi/Fyn?format=json", lambda view: view["status"] == "DONE")
+        view = await poll(fetch, "/aoi/Fyn?format=json", lambda view: view["status"] == "DONE")
         assert (view["scenes"]["done"], view["tiles"]["done"], view["scenes"]["failed"]) == (2, 2, 1)
         scenes = (await fetch("GET", "/aoi/Fyn/scenes")).json()
         assert [(scene["attempt"], scene["message"]) for scene in scenes] == [(2, ""), (2, ""), (1, "no such product")]
         history = (await fetch("GET", "/aoi/Fyn/history")).json()
         assert {event["who"] for event in history if event["cause"] == "result"} == {"dask"}
-        assert len(tasks()) == 1
+        assert len(dask_threads()) == 1
         await jp_serverapp._cleanup()
-        assert tasks() == []
+        assert dask_threads() == []
 
 
-class TestAClusterForScenesAlone:
+class TestClusterForScenesOnly:
     @pytest.fixture
     def traits(self, client: Client) -> dict[str, Any]:
         assert client.scheduler is not None
         options = {"address": client.scheduler.address, "scene": {"function": f"{HERE}:download"}}
         return {"queue": "dask", "queue_options": options}
 
-    async def test_tiles_are_left_to_others(self, fetch: Fetch, add: Add) -> None:
+    async def test_tiles_remain_for_other_workers(self, fetch: Fetch, add: Add) -> None:
         await add("s1")
-        await becomes(fetch, "/jobs/processor", lambda queue: queue["queued"] == 1)
-        asked = {"max": 10, "seconds": 60, "worker": "w"}
-        assert len((await fetch("POST", "/jobs/processor/lease", asked)).json()["jobs"]) == 1
+        await poll(fetch, "/jobs/processor", lambda queue: queue["queued"] == 1)
+        request = {"max": 10, "seconds": 60, "worker": "w"}
+        assert len((await fetch("POST", "/jobs/processor/lease", request)).json()["jobs"]) == 1
 
 
-class TestAClusterThatIsNotThere:
+class TestMissingCluster:
     @pytest.fixture
     def port(self) -> int:
         return free_port()
@@ -99,42 +96,42 @@ class TestAClusterThatIsNotThere:
         options = {"address": f"tcp://127.0.0.1:{port}", "scene": {"function": f"{HERE}:download"}}
         return {"queue": "dask", "queue_options": options}
 
-    async def test_jobs_wait_until_it_comes(self, fetch: Fetch, add: Add, port: int) -> None:
+    async def test_jobs_wait_for_the_cluster(self, fetch: Fetch, add: Add, port: int) -> None:
         await add("s1")
         assert (await fetch("GET", "/jobs/downloader")).json()["queued"] == 1
-        starting = {"processes": False, "protocol": "tcp://", "dashboard_address": "127.0.0.1:0"}
-        async with LocalCluster(n_workers=1, scheduler_port=port, asynchronous=True, **starting):
-            await becomes(fetch, "/scene/1", lambda scene: scene["status"] == "DONE")
+        options = {"processes": False, "protocol": "tcp://", "dashboard_address": "127.0.0.1:0"}
+        async with LocalCluster(n_workers=1, scheduler_port=port, asynchronous=True, **options):
+            await poll(fetch, "/scene/1", lambda scene: scene["status"] == "DONE")
 
 
-WRONG: dict[str, tuple[dict[str, Any], str]] = {
+INVALID_OPTIONS: dict[str, tuple[dict[str, Any], str]] = {
     "no address": ({}, "address"),
-    "what nobody knows": ({"address": "tcp://x:1", "workers": 3}, "workers"),
+    "an unknown option": ({"address": "tcp://x:1", "workers": 3}, "workers"),
     "no function": ({"address": "tcp://x:1", "tile": {}}, "tile.function"),
-    "no name of a function": ({"address": "tcp://x:1", "tile": {"function": "download"}}, "module:function"),
-    "no room": ({"address": "tcp://x:1", "tile": {"function": "a:b", "limit": 0}}, "tile.limit"),
+    "a function without a module": ({"address": "tcp://x:1", "tile": {"function": "download"}}, "module:function"),
+    "a limit of zero": ({"address": "tcp://x:1", "tile": {"function": "a:b", "limit": 0}}, "tile.limit"),
 }
 
 
-class TestWrongOptions:
-    @pytest.fixture(params=WRONG)
-    def wrong(self, request: pytest.FixtureRequest) -> tuple[dict[str, Any], str]:
-        return WRONG[request.param]
+class TestInvalidOptions:
+    @pytest.fixture(params=INVALID_OPTIONS)
+    def invalid(self, request: pytest.FixtureRequest) -> tuple[dict[str, Any], str]:
+        return INVALID_OPTIONS[request.param]
 
     @pytest.fixture
-    def traits(self, wrong: tuple[dict[str, Any], str]) -> dict[str, Any]:
-        return {"queue": "dask", "queue_options": wrong[0]}
+    def traits(self, invalid: tuple[dict[str, Any], str]) -> dict[str, Any]:
+        return {"queue": "dask", "queue_options": invalid[0]}
 
-    async def test_the_server_says_what_is_wrong(self, fetch: Fetch, wrong: tuple[dict[str, Any], str]) -> None:
+    async def test_the_problem_names_the_option(self, fetch: Fetch, invalid: tuple[dict[str, Any], str]) -> None:
         problem = (await fetch("GET", "/aoi/")).problem(503)
         assert "queue_options" in problem["detail"]
-        assert wrong[1] in problem["detail"]
+        assert invalid[1] in problem["detail"]
 
 
-class TestAnotherQueue:
+class TestLeaseQueue:
     @pytest.fixture
     def traits(self) -> dict[str, Any]:
         return {"queue_options": {"address": "tcp://x:1"}}
 
-    async def test_it_has_no_options(self, fetch: Fetch) -> None:
+    async def test_options_are_refused(self, fetch: Fetch) -> None:
         assert "'lease' has no options" in (await fetch("GET", "/aoi/")).problem(503)["detail"]

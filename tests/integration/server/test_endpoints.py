@@ -1,4 +1,4 @@
-"""What each endpoint answers, to good requests and to bad ones."""
+"""Responses of each endpoint to valid and invalid requests."""
 
 from __future__ import annotations
 
@@ -34,43 +34,43 @@ class TestAOIs:
     async def test_create_list_delete(self, fetch: Fetch) -> None:
         assert (await fetch("GET", "/aoi/")).json() == []
         for name in ("Fyn", "Als"):
-            answer = await fetch("POST", f"/aoi/{name}", "what is sent is not read {")
-            assert (answer.status, answer.body) == (204, b"")
+            response = await fetch("POST", f"/aoi/{name}", "an ignored body {")
+            assert (response.status, response.body) == (204, b"")
         expected = [{"ID": "Als", "status": "NEW"}, {"ID": "Fyn", "status": "NEW"}]
         for path in ("/aoi/", "/aoi"):
             assert (await fetch("GET", path)).json() == expected
         assert (await fetch("POST", "/aoi/Fyn")).problem(409)["code"] == "aoi-exists"
-        numbers = (await fetch("GET", "/aoi/?counts=true")).json()
-        assert [(one["ID"], one["status"], one["scenes"]["total"]) for one in numbers] == [
+        aois = (await fetch("GET", "/aoi/?counts=true")).json()
+        assert [(aoi["ID"], aoi["status"], aoi["scenes"]["total"]) for aoi in aois] == [
             ("Als", "NEW", 0),
             ("Fyn", "NEW", 0),
         ]
-        assert set(numbers[0]["tiles"]) == {"new", "pending", "done", "retry", "failed", "total"}
+        assert set(aois[0]["tiles"]) == {"new", "pending", "done", "retry", "failed", "total"}
         assert (await fetch("GET", "/aoi/?counts=many")).problem(400)["errors"][0]["field"] == "counts"
         assert (await fetch("DELETE", "/aoi/Fyn")).status == 204
         assert (await fetch("DELETE", "/aoi/Fyn")).problem(404)["code"] == "aoi-not-found"
         assert (await fetch("GET", "/aoi/")).json() == expected[:1]
 
     @pytest.mark.parametrize("name", NAMES)
-    async def test_names_of_any_kind(self, fetch: Fetch, name: str) -> None:
+    async def test_names_with_special_characters(self, fetch: Fetch, name: str) -> None:
         path = f"/aoi/{urllib.parse.quote(name, safe='')}"
         assert (await fetch("POST", path)).status == 204
         assert (await fetch("POST", f"{path}/scene", scene("s1", aoi=name))).status == 200
         assert (await fetch("GET", "/aoi/")).json() == [{"ID": name, "status": "PENDING"}]
         assert (await fetch("GET", f"{path}?format=json")).json()["aoi"] == name
-        assert [one["aoi"] for one in (await fetch("GET", f"{path}/scenes")).json()] == [name]
+        assert [item["aoi"] for item in (await fetch("GET", f"{path}/scenes")).json()] == [name]
         assert (await fetch("GET", f"{path}/dot")).status == 200
         assert (await fetch("GET", f"{path}/history")).json()[0]["aoi"] == name
         assert (await fetch("DELETE", path)).status == 204
 
     @pytest.mark.parametrize("name", ["a*", "who%3F"])
-    async def test_patterns_are_no_names(self, fetch: Fetch, name: str) -> None:
+    async def test_a_pattern_is_refused_as_a_name(self, fetch: Fetch, name: str) -> None:
         assert (await fetch("POST", f"/aoi/{name}")).problem(400)["errors"]
 
-    async def test_what_is_no_text_is_400(self, fetch: Fetch) -> None:
+    async def test_a_name_that_is_not_utf8_returns_400(self, fetch: Fetch) -> None:
         assert (await fetch("GET", "/aoi/%FF%FE")).problem(400)
 
-    async def test_patterns_list(self, fetch: Fetch) -> None:
+    async def test_a_pattern_selects_aois(self, fetch: Fetch) -> None:
         for name in ("DenmarkS1", "DenmarkS2", "Sweden"):
             await fetch("POST", f"/aoi/{name}")
         for pattern, names in {
@@ -78,26 +78,26 @@ class TestAOIs:
             "denmarkS%3F(%3Fi)": ["DenmarkS1", "DenmarkS2"],
             "nothing*": [],
         }.items():
-            assert [one["ID"] for one in (await fetch("GET", f"/aoi/{pattern}")).json()] == names
+            assert [aoi["ID"] for aoi in (await fetch("GET", f"/aoi/{pattern}")).json()] == names
             assert (await fetch("GET", f"/aoi/{pattern}/scenes")).json() == []
 
-    async def test_the_overview_is_text_unless_json_is_asked_for(self, fetch: Fetch, add: Add) -> None:
+    async def test_the_overview_is_text_or_json(self, fetch: Fetch, add: Add) -> None:
         await add("s1", tiles=("t1", "t2"))
-        answer = await fetch("GET", "/aoi/Fyn")
-        assert answer.headers["Content-Type"] == "text/plain; charset=utf-8"
-        assert answer.text.startswith("Scenes:\n  new:     0\n  pending: 1\n")
-        assert answer.text.endswith("Root tiles : 2\n  From: 2022-01-04\n  To:   2022-01-04\n")
+        response = await fetch("GET", "/aoi/Fyn")
+        assert response.headers["Content-Type"] == "text/plain; charset=utf-8"
+        assert response.text.startswith("Scenes:\n  new:     0\n  pending: 1\n")
+        assert response.text.endswith("Root tiles : 2\n  From: 2022-01-04\n  To:   2022-01-04\n")
         document = (await fetch("GET", "/aoi/Fyn", headers={"Accept": "application/json"})).json()
         assert document["status"] == "PENDING"
         assert document["tiles"]["new"] == 2
         assert (document["root_tiles"], document["from"], document["to"]) == (2, "2022-01-04", "2022-01-04")
 
-    async def test_the_graph(self, fetch: Fetch, add: Add) -> None:
-        number = await add("s1")
-        answer = await fetch("GET", "/aoi/Fyn/dot")
-        assert answer.media_type == "text/vnd.graphviz"
-        assert answer.text.startswith("digraph ")
-        assert f"s{number} [label=" in answer.text
+    async def test_the_graph_is_dot_or_svg(self, fetch: Fetch, add: Add) -> None:
+        scene_id = await add("s1")
+        response = await fetch("GET", "/aoi/Fyn/dot")
+        assert response.media_type == "text/vnd.graphviz"
+        assert response.text.startswith("digraph ")
+        assert f"s{scene_id} [label=" in response.text
         for path, accept in (("/aoi/Fyn/dot?format=svg", ""), ("/aoi/Fyn/dot", "image/svg+xml")):
             picture = await fetch("GET", path, headers={"Accept": accept})
             assert picture.media_type == "image/svg+xml", picture.text
@@ -106,7 +106,7 @@ class TestAOIs:
             assert "<svg" in picture.text
 
 
-UNKNOWN = [
+MISSING = [
     ("GET", "/aoi/Nowhere"),
     ("DELETE", "/aoi/Nowhere"),
     ("GET", "/aoi/Nowhere/dot"),
@@ -125,71 +125,71 @@ UNKNOWN = [
 ]  # fmt: skip
 
 
-async def test_what_is_not_there_is_404(fetch: Fetch) -> None:
-    for method, path in UNKNOWN:
+async def test_missing_items_return_404(fetch: Fetch) -> None:
+    for method, path in MISSING:
         assert (await fetch(method, path)).problem(404)["code"].endswith("-not-found"), path
     for kind in ("scene", "tile"):
         for method in ("PUT", "PATCH"):
             assert (await fetch(method, f"/{kind}/77/data", {})).problem(404)["code"] == f"{kind}-not-found"
 
 
-async def test_ids(fetch: Fetch, add: Add) -> None:
-    number = await add()
-    for spelled in (f"+{number}", f"00{number}"):
-        assert (await fetch("GET", f"/scene/{spelled}")).json()["id"] == number
-    for wrong in ("abc", "1.5", "1e3", "0x10", "1_000", "%201", "-", "+", "٣", "9223372036854775808", "9" * 5000):
+async def test_malformed_ids_return_400(fetch: Fetch, add: Add) -> None:
+    scene_id = await add()
+    for text in (f"+{scene_id}", f"00{scene_id}"):
+        assert (await fetch("GET", f"/scene/{text}")).json()["id"] == scene_id
+    for invalid in ("abc", "1.5", "1e3", "0x10", "1_000", "%201", "-", "+", "٣", "9223372036854775808", "9" * 5000):
         for kind in ("scene", "tile"):
             for method, rest in (("GET", ""), ("PUT", "/retry"), ("PUT", "/force/DONE"), ("PUT", "/data")):
                 body: dict[str, object] | None = {} if rest == "/data" else None
-                answer = await fetch(method, f"/{kind}/{urllib.parse.quote(wrong, safe='%')}{rest}", body)
-                assert answer.problem(400)["errors"][0]["field"] == "id", (wrong, rest)
-                assert len(answer.body) < 1000
+                response = await fetch(method, f"/{kind}/{urllib.parse.quote(invalid, safe='%')}{rest}", body)
+                assert response.problem(400)["errors"][0]["field"] == "id", (invalid, rest)
+                assert len(response.body) < 1000
 
 
 class TestLists:
-    async def test_forms(self, fetch: Fetch, add: Add) -> None:
-        numbers = [await add(f"s{index}") for index in range(3)]
+    async def test_lists_have_four_formats(self, fetch: Fetch, add: Add) -> None:
+        scene_ids = [await add(f"s{index}") for index in range(3)]
         for kind in ("scenes", "tiles"):
             path = f"/aoi/Fyn/{kind}"
             listed = (await fetch("GET", path)).json()
-            assert [one["id"] for one in listed] == sorted(one["id"] for one in listed)
+            assert [item["id"] for item in listed] == sorted(item["id"] for item in listed)
             lines = await fetch("GET", path, headers={"Accept": "application/x-ndjson"})
             assert [json.loads(line) for line in lines.text.splitlines()] == listed
             collection = await fetch("GET", path, headers={"Accept": "application/geo+json"})
             assert collection.media_type == "application/geo+json"
-            assert [one["type"] for one in collection.json()["features"]] == ["Feature"] * 3
+            assert [item["type"] for item in collection.json()["features"]] == ["Feature"] * 3
             arrow = await fetch("GET", path, headers={"Accept": "application/vnd.apache.arrow.stream"})
             table = pa.ipc.open_stream(io.BytesIO(arrow.body)).read_all()
-            assert table["id"].to_pylist() == [one["id"] for one in listed]
-        assert [one["id"] for one in (await fetch("GET", "/aoi/Fyn/scenes")).json()] == numbers
+            assert table["id"].to_pylist() == [item["id"] for item in listed]
+        assert [item["id"] for item in (await fetch("GET", "/aoi/Fyn/scenes")).json()] == scene_ids
 
-    async def test_an_arrow_stream_of_nothing_has_a_schema(self, fetch: Fetch) -> None:
+    async def test_an_empty_arrow_stream_has_a_schema(self, fetch: Fetch) -> None:
         await fetch("POST", "/aoi/Fyn")
         for kind in ("scenes", "tiles"):
-            answer = await fetch("GET", f"/aoi/Fyn/{kind}?format=arrow")
-            table = pa.ipc.open_stream(io.BytesIO(answer.body)).read_all()
+            response = await fetch("GET", f"/aoi/Fyn/{kind}?format=arrow")
+            table = pa.ipc.open_stream(io.BytesIO(response.body)).read_all()
             assert table.num_rows == 0
             assert "id" in table.column_names
 
-    async def test_pages(self, fetch: Fetch, add: Add) -> None:
-        numbers = [await add(f"s{index}") for index in range(5)]
+    async def test_limit_and_page_select_items(self, fetch: Fetch, add: Add) -> None:
+        scene_ids = [await add(f"s{index}") for index in range(5)]
         everything = ("", "?limit=0", "?limit=-1&page=1", "?limit=abc", "?page=3", "?limit=", "?limit=1.5")
         expected = {
-            "?limit=2": numbers[:2],
-            "?limit=2&page=1": numbers[2:4],
-            "?limit=2&page=2": numbers[4:],
+            "?limit=2": scene_ids[:2],
+            "?limit=2&page=1": scene_ids[2:4],
+            "?limit=2&page=2": scene_ids[4:],
             "?limit=2&page=3": [],
-            "?limit=2&page=-1": numbers[:2],
-            "?limit=2&page=x": numbers[:2],
+            "?limit=2&page=-1": scene_ids[:2],
+            "?limit=2&page=x": scene_ids[:2],
             "?limit=9223372036854775807&page=9223372036854775807": [],
-            "?limit=2&page=99999999999999999999999": numbers[:2],
-            **dict.fromkeys(everything, numbers),
+            "?limit=2&page=99999999999999999999999": scene_ids[:2],
+            **dict.fromkeys(everything, scene_ids),
         }
         for query, ids in expected.items():
-            answer = await fetch("GET", f"/aoi/Fyn/scenes{query}")
-            assert [one["id"] for one in answer.json()] == ids, query
+            response = await fetch("GET", f"/aoi/Fyn/scenes{query}")
+            assert [item["id"] for item in response.json()] == ids, query
 
-    async def test_statuses(self, fetch: Fetch, add: Add) -> None:
+    async def test_status_selects_items(self, fetch: Fetch, add: Add) -> None:
         await add()
         for status in ("PENDING", "pending", "Pending"):
             assert len((await fetch("GET", f"/aoi/Fyn/scenes/{status}")).json()) == 1
@@ -197,47 +197,47 @@ class TestLists:
         for kind in ("scenes", "tiles"):
             assert (await fetch("GET", f"/aoi/Fyn/{kind}/DONE")).json() == []
             assert (await fetch("GET", f"/aoi/Fyn/{kind}?status=DONE")).json() == []
-        asked = (
+        paths = (
             "scenes/nonsense",
             "scenes?status=nonsense",
             "scenes?status=",
             "tiles/nonsense",
             "history?status=nonsense",
         )
-        for path in (f"/aoi/Fyn/{each}" for each in asked):
+        for path in (f"/aoi/Fyn/{path}" for path in paths):
             assert (await fetch("GET", path)).problem(400)["code"] == "unknown-status"
 
-    async def test_formats_that_are_not_there(self, fetch: Fetch, add: Add) -> None:
+    async def test_an_unknown_format_returns_400(self, fetch: Fetch, add: Add) -> None:
         await add()
         problem = (await fetch("GET", "/aoi/Fyn/scenes?format=xml")).problem(400)
         assert problem["errors"] == [
             {"field": "format", "message": "found 'xml', expected one of json, geojson, ndjson, arrow"}
         ]
 
-    async def test_a_long_list_is_whole(self, fetch: Fetch) -> None:
+    async def test_a_long_list_is_chunked_and_complete(self, fetch: Fetch) -> None:
         await fetch("POST", "/aoi/Fyn")
-        many = [scene(f"s{index}", tiles=("t1", "t2")) for index in range(1500)]
-        added = (await fetch("POST", "/aoi/Fyn/scenes", many)).json()
+        scenes = [scene(f"s{index}", tiles=("t1", "t2")) for index in range(1500)]
+        added = (await fetch("POST", "/aoi/Fyn/scenes", scenes)).json()
         assert (added["scenes"], added["tiles"]) == (1500, 3000)
-        answer = await fetch("GET", "/aoi/Fyn/tiles")
-        assert answer.headers["Transfer-Encoding"] == "chunked"
-        tiles = answer.json()
+        response = await fetch("GET", "/aoi/Fyn/tiles")
+        assert response.headers["Transfer-Encoding"] == "chunked"
+        tiles = response.json()
         assert len(tiles) == 3000
-        assert [one["id"] for one in tiles] == sorted(one["id"] for one in tiles)
-        assert {one["scene"]["id"] for one in tiles} == set(added["ids"].values())
+        assert [tile["id"] for tile in tiles] == sorted(tile["id"] for tile in tiles)
+        assert {tile["scene"]["id"] for tile in tiles} == set(added["ids"].values())
 
 
 class TestIngestion:
-    async def test_a_scene_that_is_there_already_is_named(self, fetch: Fetch, add: Add) -> None:
-        number = await add("s1")
+    async def test_an_existing_scene_returns_its_id(self, fetch: Fetch, add: Add) -> None:
+        scene_id = await add("s1")
         problem = (await fetch("POST", "/aoi/Fyn/scene", scene("s1"))).problem(409)
-        assert (problem["code"], problem["id"]) == ("scene-exists", number)
+        assert (problem["code"], problem["id"]) == ("scene-exists", scene_id)
 
-    async def test_bad_input_names_the_field(self, fetch: Fetch) -> None:
+    async def test_invalid_input_names_the_field(self, fetch: Fetch) -> None:
         await fetch("POST", "/aoi/Fyn")
-        wrong = scene("s1")
-        wrong["tiles"]["t1"]["data"]["tile_nr"] = "four"
-        problem = (await fetch("POST", "/aoi/Fyn/scene", wrong)).problem(400)
+        invalid = scene("s1")
+        invalid["tiles"]["t1"]["data"]["tile_nr"] = "four"
+        problem = (await fetch("POST", "/aoi/Fyn/scene", invalid)).problem(400)
         assert problem["errors"][0]["field"] == "tiles.t1.data.tile_nr"
         for body in ("", "{", "[]", "null", b"\xff", '{"a":1,"a":2}', "NaN", "[" * 100_000, '"' + "x" * 100_000):
             assert (await fetch("POST", "/aoi/Fyn/scene", body)).problem(400)["code"] == "invalid-input"
@@ -245,19 +245,19 @@ class TestIngestion:
         assert (await fetch("POST", "/aoi/Als/scene", scene("s1", aoi="Als"))).problem(404)
         assert (await fetch("GET", "/aoi/Fyn/scenes")).json() == []
 
-    async def test_many_in_any_order_all_or_none(self, fetch: Fetch) -> None:
+    async def test_a_batch_is_atomic_in_any_order(self, fetch: Fetch) -> None:
         await fetch("POST", "/aoi/Fyn")
         chain = [scene("c", after="b"), scene("b", after="a"), scene("a")]
-        answer = await fetch("POST", "/aoi/Fyn/scenes", [*chain, scene("d", after="missing")])
-        assert answer.problem(400)
+        response = await fetch("POST", "/aoi/Fyn/scenes", [*chain, scene("d", after="missing")])
+        assert response.problem(400)
         assert (await fetch("GET", "/aoi/Fyn/scenes")).json() == []
-        lines = "\n".join(json.dumps(one) for one in chain)
+        lines = "\n".join(json.dumps(document) for document in chain)
         added = (await fetch("POST", "/aoi/Fyn/scenes", lines, {"Content-Type": "application/x-ndjson"})).json()
         assert (added["scenes"], added["tiles"]) == (3, 3)
         assert sorted(added["ids"], key=added["ids"].__getitem__) == ["a", "b", "c"]
         assert (await fetch("POST", "/aoi/Fyn/scenes", [scene("e"), scene("a")])).problem(409)["code"] == "scene-exists"
 
-    async def test_a_catalogue_as_it_is(self, fetch: Fetch) -> None:
+    async def test_a_geojson_catalogue_is_ingested(self, fetch: Fetch) -> None:
         catalogue = (DATA / "tiles.json").read_bytes()
         aoi = json.loads(catalogue)["features"][0]["properties"].get("aoi") or "Fyn"
         await fetch("POST", f"/aoi/{aoi}")
@@ -265,9 +265,9 @@ class TestIngestion:
         assert added.status == 200, added.text
         assert added.json()["scenes"] == len(json.loads(catalogue)["features"])
         features = (await fetch("GET", f"/aoi/{aoi}/scenes?format=geojson")).json()["features"]
-        assert all(one["geometry"] for one in features)
+        assert all(feature["geometry"] for feature in features)
 
-    async def test_an_example_without_tiles_says_what_is_missing(self, fetch: Fetch) -> None:
+    async def test_scenes_without_tiles_are_refused(self, fetch: Fetch) -> None:
         example = (DATA / "example-scenes.json").read_bytes()
         await fetch("POST", "/aoi/DenmarkDemoS2")
         assert "tiles" in (await fetch("POST", "/aoi/DenmarkDemoS2/scenes", example)).problem(400)["detail"]
@@ -275,98 +275,98 @@ class TestIngestion:
 
 class TestRepairs:
     async def test_retry_and_fail(self, fetch: Fetch, add: Add) -> None:
-        number = await add()
-        assert (await fetch("PUT", f"/scene/{number}/retry")).problem(409)["code"] == "status-does-not-allow"
-        assert (await fetch("PUT", f"/scene/{number}/fail")).problem(409)
-        assert (await fetch("PUT", f"/scene/{number}/force/retry")).status == 200
-        answer = await fetch("PUT", f"/scene/{number}/retry", "not read")
-        assert (answer.status, answer.body, answer.media_type) == (200, b"", "")
-        assert (await fetch("GET", f"/scene/{number}")).json()["status"] == "PENDING"
-        assert (await fetch("PUT", f"/scene/{number}/force/nonsense")).problem(400)["code"] == "unknown-status"
-        assert (await fetch("PUT", f"/scene/{number}/fail/force")).status == 200
-        assert (await fetch("GET", f"/scene/{number}")).json()["status"] == "FAILED"
+        scene_id = await add()
+        assert (await fetch("PUT", f"/scene/{scene_id}/retry")).problem(409)["code"] == "status-does-not-allow"
+        assert (await fetch("PUT", f"/scene/{scene_id}/fail")).problem(409)
+        assert (await fetch("PUT", f"/scene/{scene_id}/force/retry")).status == 200
+        response = await fetch("PUT", f"/scene/{scene_id}/retry", "not read")
+        assert (response.status, response.body, response.media_type) == (200, b"", "")
+        assert (await fetch("GET", f"/scene/{scene_id}")).json()["status"] == "PENDING"
+        assert (await fetch("PUT", f"/scene/{scene_id}/force/nonsense")).problem(400)["code"] == "unknown-status"
+        assert (await fetch("PUT", f"/scene/{scene_id}/fail/force")).status == 200
+        assert (await fetch("GET", f"/scene/{scene_id}")).json()["status"] == "FAILED"
 
-    async def test_retry_of_all(self, fetch: Fetch, add: Add) -> None:
-        numbers = [await add(f"s{index}") for index in range(2)]
+    async def test_retry_of_an_aoi_or_a_pattern(self, fetch: Fetch, add: Add) -> None:
+        scene_ids = [await add(f"s{index}") for index in range(2)]
         assert (await fetch("PUT", "/aoi/Fyn/retry")).status == 204
-        await fetch("PUT", f"/scene/{numbers[0]}/force/RETRY")
+        await fetch("PUT", f"/scene/{scene_ids[0]}/force/RETRY")
         assert (await fetch("PUT", "/aoi/F*/retry")).json() == {"Scenes": 1, "Tiles": 0}
         assert (await fetch("PUT", "/aoi/Fyn/retry/force")).json() == {"Scenes": 2, "Tiles": 0}
         assert (await fetch("PUT", "/aoi/nothing*/retry")).status == 204
 
-    async def test_data(self, fetch: Fetch, add: Add) -> None:
-        number = await add()
-        path = f"/scene/{number}/data"
+    async def test_data_is_merged_or_replaced(self, fetch: Fetch, add: Add) -> None:
+        scene_id = await add()
+        path = f"/scene/{scene_id}/data"
         assert (await fetch("PATCH", path, {"graph_name": "Other"})).status == 204
-        data = (await fetch("GET", f"/scene/{number}")).json()["data"]
+        data = (await fetch("GET", f"/scene/{scene_id}")).json()["data"]
         assert (data["graph_name"], data["date"]) == ("Other", "2022-01-04T10:34:31.024Z")
-        answer = await fetch(
+        response = await fetch(
             "PUT", path, {"graph_name": "Third"}, {"Content-Type": "application/x-www-form-urlencoded"}
         )
-        assert (answer.status, answer.body) == (204, b"")
-        assert (await fetch("GET", f"/scene/{number}")).json()["data"]["date"] == "0001-01-01T00:00:00Z"
+        assert (response.status, response.body) == (204, b"")
+        assert (await fetch("GET", f"/scene/{scene_id}")).json()["data"]["date"] == "0001-01-01T00:00:00Z"
         for method in ("PUT", "PATCH"):
             for body in ("", "[]", "3", '{"unknown": 1}', '{"graph_name": 1}'):
                 assert (await fetch(method, path, body)).problem(400), body
-        assert (await fetch("GET", f"/scene/{number}")).json()["data"]["graph_name"] == "Third"
+        assert (await fetch("GET", f"/scene/{scene_id}")).json()["data"]["graph_name"] == "Third"
 
 
 class TestWork:
-    async def test_each_result_has_its_outcome(self, fetch: Fetch, add: Add) -> None:
-        number = await add()
+    async def test_each_result_has_an_outcome(self, fetch: Fetch, add: Add) -> None:
+        scene_id = await add()
         results = [
-            {"type": "scene", "id": number, "status": "RETRY", "message": "offline", "more": 1},
+            {"type": "scene", "id": scene_id, "status": "RETRY", "message": "offline", "more": 1},
             {"type": "scene", "id": 77, "status": "DONE"},
-            {"type": "scene", "id": number, "status": "PENDING"},
+            {"type": "scene", "id": scene_id, "status": "PENDING"},
             {"type": "moon", "id": 1, "status": "DONE"},
             "nonsense",
-            {"type": "scene", "id": number, "status": "done", "attempt": 1},
-            {"type": "scene", "id": number, "status": "DONE"},
+            {"type": "scene", "id": scene_id, "status": "done", "attempt": 1},
+            {"type": "scene", "id": scene_id, "status": "DONE"},
         ]
-        answer = (await fetch("POST", "/results", results)).json()
-        found = [one["outcome"] for one in answer["results"]]
-        assert found == ["applied", "unknown", "refused", "refused", "refused", "stale", "applied"]
-        assert answer["applied"] == 2
-        assert all(one["reason"] for one in answer["results"] if one["outcome"] != "applied")
+        response = (await fetch("POST", "/results", results)).json()
+        outcomes = [result["outcome"] for result in response["results"]]
+        assert outcomes == ["applied", "unknown", "refused", "refused", "refused", "stale", "applied"]
+        assert response["applied"] == 2
+        assert all(result["reason"] for result in response["results"] if result["outcome"] != "applied")
         assert (await fetch("POST", "/results", [])).json() == {"applied": 0, "results": []}
         for body in ("", "{}", "3", "nonsense"):
             assert (await fetch("POST", "/results", body)).problem(400)
 
-    async def test_lease_renew_and_report(self, fetch: Fetch, add: Add) -> None:
-        number = await add()
+    async def test_jobs_are_leased_renewed_and_reported(self, fetch: Fetch, add: Add) -> None:
+        scene_id = await add()
         queue = (await fetch("GET", "/jobs/downloader")).json()
         assert (queue["queued"], queue["leased"]) == (1, 0)
-        assert queue["jobs"][0]["payload"]["id"] == number
+        assert queue["jobs"][0]["payload"]["id"] == scene_id
         assert queue["jobs"][0]["state"] == "queued"
-        asked = {"max": 10, "seconds": 60, "worker": "w"}
-        [job] = (await fetch("POST", "/jobs/downloader/lease", asked)).json()["jobs"]
+        request = {"max": 10, "seconds": 60, "worker": "w"}
+        [job] = (await fetch("POST", "/jobs/downloader/lease", request)).json()["jobs"]
         assert job["expires"].endswith("Z")
-        assert (await fetch("POST", "/jobs/downloader/lease", asked)).json() == {"jobs": []}
+        assert (await fetch("POST", "/jobs/downloader/lease", request)).json() == {"jobs": []}
         renewed = (await fetch("PUT", f"/jobs/downloader/lease/{job['lease']}", {"seconds": 600})).json()
         assert renewed["expires"] > job["expires"]
         [leased] = (await fetch("GET", "/jobs/downloader?state=leased")).json()["jobs"]
         assert (leased["state"], leased["worker"], leased["lease"]) == ("leased", "w", job["lease"])
-        result = {"type": "scene", "id": number, "status": "DONE", "attempt": job["attempt"]}
+        result = {"type": "scene", "id": scene_id, "status": "DONE", "attempt": job["attempt"]}
         assert (await fetch("POST", "/results", [result])).json()["applied"] == 1
-        gone = await fetch("PUT", f"/jobs/downloader/lease/{job['lease']}", {"seconds": 600})
-        assert gone.problem(404)["code"] == "lease-not-found"
+        response = await fetch("PUT", f"/jobs/downloader/lease/{job['lease']}", {"seconds": 600})
+        assert response.problem(404)["code"] == "lease-not-found"
         assert (await fetch("GET", "/jobs/processor?state=queued&limit=1")).json()["queued"] == 1
 
-    async def test_jobs_of_some_aois_alone_can_be_taken(self, fetch: Fetch, add: Add) -> None:
+    async def test_a_lease_is_limited_to_aois(self, fetch: Fetch, add: Add) -> None:
         await add("s1", aoi="Fyn")
         await add("s2", aoi="Falster")
-        asked = {"max": 2, "seconds": 60, "worker": "w"}
-        for aoi, found in (("Fa*", ["s2"]), ("Falster", []), (None, ["s1"])):
-            answer = await fetch("POST", "/jobs/downloader/lease", {**asked, "aoi": aoi})
-            assert [job["payload"]["source_id"] for job in answer.json()["jobs"]] == found
-        problem = (await fetch("POST", "/jobs/downloader/lease", {**asked, "aoi": "Møn"})).problem(404)
+        request = {"max": 2, "seconds": 60, "worker": "w"}
+        for aoi, names in (("Fa*", ["s2"]), ("Falster", []), (None, ["s1"])):
+            response = await fetch("POST", "/jobs/downloader/lease", {**request, "aoi": aoi})
+            assert [job["payload"]["source_id"] for job in response.json()["jobs"]] == names
+        problem = (await fetch("POST", "/jobs/downloader/lease", {**request, "aoi": "Møn"})).problem(404)
         assert problem["code"] == "aoi-not-found"
 
-    async def test_many_leases_are_renewed_at_once(self, fetch: Fetch, add: Add) -> None:
+    async def test_leases_are_renewed_in_one_request(self, fetch: Fetch, add: Add) -> None:
         for name in ("s1", "s2"):
             await add(name)
-        asked = {"max": 2, "seconds": 60, "worker": "w"}
-        jobs = (await fetch("POST", "/jobs/downloader/lease", asked)).json()["jobs"]
+        request = {"max": 2, "seconds": 60, "worker": "w"}
+        jobs = (await fetch("POST", "/jobs/downloader/lease", request)).json()["jobs"]
         leases = [job["lease"] for job in jobs]
         await fetch("PUT", "/scene/2/fail/force")
         renewed = await fetch("PUT", "/jobs/downloader/lease", {"leases": [*leases, "x"], "seconds": 600})
@@ -391,11 +391,11 @@ class TestWork:
             ({"max": 1, "seconds": 60, "worker": "w", "aoi": 1}, "aoi"),
         ],
     )
-    async def test_a_lease_is_asked_for_exactly(self, fetch: Fetch, body: dict[str, Any], field: str) -> None:
+    async def test_an_invalid_lease_names_the_field(self, fetch: Fetch, body: dict[str, Any], field: str) -> None:
         problem = (await fetch("POST", "/jobs/processor/lease", body)).problem(400)
         assert [error["field"] for error in problem["errors"]] == [field]
 
-    async def test_the_job_of_an_item(self, fetch: Fetch, add: Add) -> None:
+    async def test_jobs_are_selected_by_item(self, fetch: Fetch, add: Add) -> None:
         for name in ("s1", "s2"):
             await add(name)
         jobs = (await fetch("GET", "/jobs/downloader?item=2")).json()["jobs"]
@@ -403,14 +403,14 @@ class TestWork:
         assert (await fetch("GET", "/jobs/downloader?item=3")).json()["jobs"] == []
         assert (await fetch("GET", "/jobs/downloader?item=x")).problem(400)["errors"][0]["field"] == "id"
 
-    async def test_other_queues_and_states(self, fetch: Fetch) -> None:
+    async def test_unknown_queues_and_states_are_refused(self, fetch: Fetch) -> None:
         for method, path in (("GET", ""), ("POST", "/lease"), ("PUT", "/lease"), ("PUT", "/lease/x")):
             assert (await fetch(method, f"/jobs/other{path}", {})).problem(404)["code"] == "queue-not-found"
         assert (await fetch("GET", "/jobs/processor?state=done")).problem(400)["errors"][0]["field"] == "state"
 
 
 class TestFailures:
-    async def test_they_are_grouped_with_their_times(self, fetch: Fetch, add: Add) -> None:
+    async def test_failures_are_grouped_by_message(self, fetch: Fetch, add: Add) -> None:
         assert await add("s1", tiles=("a", "b", "c")) == 1
         results = [
             {"type": "scene", "id": 1, "status": "DONE"},
@@ -438,7 +438,7 @@ class TestFailures:
         assert (second["message_template"], second["ids"]) == ("exit status 2: <path>", [3])
         assert [group["ids"] for group in (await fetch("GET", "/aoi/Fyn/failures?limit=1")).json()] == [[1]]
 
-    async def test_those_that_were_repaired_are_gone(self, fetch: Fetch, add: Add) -> None:
+    async def test_repaired_items_are_not_listed(self, fetch: Fetch, add: Add) -> None:
         await add("s1")
         await fetch("PUT", "/scene/1/force/RETRY")
         (group,) = (await fetch("GET", "/aoi/Fyn/failures")).json()
@@ -446,7 +446,7 @@ class TestFailures:
         await fetch("PUT", "/scene/1/retry")
         assert (await fetch("GET", "/aoi/Fyn/failures")).json() == []
 
-    async def test_of_one_aoi(self, fetch: Fetch, add: Add) -> None:
+    async def test_failures_belong_to_one_aoi(self, fetch: Fetch, add: Add) -> None:
         await add("s1", aoi="Als")
         await fetch("PUT", "/scene/1/force/RETRY")
         await fetch("POST", "/aoi/Fyn")
@@ -459,19 +459,19 @@ class TestBodies:
     def traits(self) -> dict[str, Any]:
         return {"max_body_mib": 1, "max_ingest_mib": 2}
 
-    async def test_what_is_too_large_is_413(self, fetch: Fetch) -> None:
+    async def test_a_body_over_the_limit_returns_413(self, fetch: Fetch) -> None:
         body = b" " * (2**20 + 1)
         assert (await fetch("POST", "/results", body)).problem(413)["code"] == "body-too-large"
         assert (await fetch("POST", "/aoi/Fyn/scenes", body)).problem(400)
         assert (await fetch("POST", "/aoi/Fyn/scenes", body * 2)).problem(413)
         assert (await fetch("POST", "/results", b"[" + b" " * (2**20 - 2) + b"]")).status == 200
 
-    async def test_what_is_compressed_is_415(self, fetch: Fetch) -> None:
-        answer = await fetch("POST", "/results", b"\x1f\x8b", {"Content-Encoding": "gzip"})
-        assert answer.problem(415)["code"] == "encoded-body"
+    async def test_a_compressed_body_returns_415(self, fetch: Fetch) -> None:
+        response = await fetch("POST", "/results", b"\x1f\x8b", {"Content-Encoding": "gzip"})
+        assert response.problem(415)["code"] == "encoded-body"
 
 
-async def test_events_tell_who_asked(fetch: Fetch) -> None:
+async def test_events_have_the_actor_of_the_request(fetch: Fetch) -> None:
     for actor, who in [
         (None, "token"),
         ("worker-1", "worker-1"),

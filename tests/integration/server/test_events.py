@@ -1,4 +1,4 @@
-"""The stream of events: live, resumed without gap or repeat, bounded; and the history."""
+"""The stream of events, live and resumed without a gap or a repeat; its limits; the history."""
 
 from __future__ import annotations
 
@@ -21,26 +21,26 @@ Stream = Callable[..., AbstractAsyncContextManager[RawAnswer]]
 
 @pytest.fixture
 def stream(http_server_client: Any, jp_auth_header: dict[str, str]) -> Stream:
-    def opened(path: str, **headers: str) -> AbstractAsyncContextManager[RawAnswer]:
-        named = {name.replace("_", "-"): value for name, value in headers.items()}
-        return raw_get(http_server_client.get_http_port(), PREFIX + path, {**jp_auth_header, **named})
+    def open_stream(path: str, **headers: str) -> AbstractAsyncContextManager[RawAnswer]:
+        extra = {name.replace("_", "-"): value for name, value in headers.items()}
+        return raw_get(http_server_client.get_http_port(), PREFIX + path, {**jp_auth_header, **extra})
 
-    return opened
+    return open_stream
 
 
 @pytest.fixture
 def backend(jp_serverapp: Any) -> Backend:
-    found: Backend = jp_serverapp.web_app.settings["workflow_monitor"].backend
-    return found
+    backend: Backend = jp_serverapp.web_app.settings["workflow_monitor"].backend
+    return backend
 
 
 async def _until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not condition():
             await asyncio.sleep(0.01)
 
 
-async def test_what_happens_is_streamed(fetch: Fetch, stream: Stream) -> None:
+async def test_transitions_are_streamed(fetch: Fetch, stream: Stream) -> None:
     await fetch("POST", "/aoi/Als")
     async with stream("/events") as all_events, stream("/aoi/Als/events") as of_als:
         assert all_events.status == 200
@@ -50,16 +50,16 @@ async def test_what_happens_is_streamed(fetch: Fetch, stream: Stream) -> None:
         await all_events.block()
         await of_als.block()
         await fetch("POST", "/aoi/Fyn")
-        number = (await fetch("POST", "/aoi/Als/scene", scene("s1", aoi="Als"))).json()["id"]
+        scene_id = (await fetch("POST", "/aoi/Als/scene", scene("s1", aoi="Als"))).json()["id"]
         created, *items = await all_events.events(3)
-        tile, added = sorted(items, key=lambda one: one.data["type"] == "scene")
+        tile, added = sorted(items, key=lambda event: event.data["type"] == "scene")
         assert (created.event, created.data["aoi"], created.data["cause"]) == ("transition", "Fyn", "create")
-        assert (added.data["type"], added.data["id"], added.data["to"]) == ("scene", number, "PENDING")
+        assert (added.data["type"], added.data["id"], added.data["to"]) == ("scene", scene_id, "PENDING")
         assert await of_als.events(2) == items
-        assert [one.id for one in (created, added, tile)] == [one.data["seq"] for one in (created, added, tile)]
+        assert [event.id for event in (created, added, tile)] == [event.data["seq"] for event in (created, added, tile)]
 
 
-async def test_a_stream_goes_on_where_it_was(fetch: Fetch, stream: Stream) -> None:
+async def test_a_stream_resumes_after_the_last_event(fetch: Fetch, stream: Stream) -> None:
     for number in range(5):
         await fetch("POST", f"/aoi/a{number}")
     async with stream("/events?after=0") as whole:
@@ -70,19 +70,19 @@ async def test_a_stream_goes_on_where_it_was(fetch: Fetch, stream: Stream) -> No
             assert (await rest.events(3))[:2] == everything[3:5]
 
 
-async def test_nothing_is_missed_or_repeated_by_who_comes_and_goes(fetch: Fetch, stream: Stream) -> None:
+async def test_reconnecting_clients_receive_each_event_once(fetch: Fetch, stream: Stream) -> None:
     total = 300
     await fetch("POST", "/aoi/Fyn")
 
     async def follow() -> list[int]:
-        seen: list[int] = []
+        received: list[int] = []
         last = "0"
-        while len(seen) < total + 1:
+        while len(received) < total + 1:
             async with stream("/events", Last_Event_ID=last) as part:
-                for one in await part.events(min(7 + len(seen) % 13, total + 1 - len(seen))):
-                    seen.append(one.data["seq"])
-                    last = str(one.id)
-        return seen
+                for event in await part.events(min(7 + len(received) % 13, total + 1 - len(received))):
+                    received.append(event.data["seq"])
+                    last = str(event.id)
+        return received
 
     async def write(start: int) -> None:
         for number in range(start, total // 2, 3):
@@ -92,50 +92,50 @@ async def test_nothing_is_missed_or_repeated_by_who_comes_and_goes(fetch: Fetch,
     await asyncio.gather(*(write(start) for start in range(3)))
     expected = [event["seq"] for event in (await fetch("GET", "/aoi/Fyn/history")).json()]
     assert len(expected) == total + 1
-    for seen in await asyncio.gather(*followers):
-        assert seen == expected
+    for received in await asyncio.gather(*followers):
+        assert received == expected
 
 
-async def test_more_at_once_than_is_buffered_is_read_from_the_store(fetch: Fetch, stream: Stream) -> None:
+async def test_a_batch_larger_than_the_buffer_is_read_from_the_store(fetch: Fetch, stream: Stream) -> None:
     await fetch("POST", "/aoi/Fyn")
     async with stream("/events") as followed:
         await followed.block()
         await fetch("POST", "/aoi/Fyn/scenes", [scene(f"s{number}", tiles=("a", "b")) for number in range(1000)])
         await fetch("POST", "/aoi/Als")
-        seen = [one.data for one in await followed.events(3001)]
-    assert seen[:-1] == (await fetch("GET", "/aoi/Fyn/history")).json()[1:]
-    assert seen[-1]["aoi"] == "Als"
+        received = [event.data for event in await followed.events(3001)]
+    assert received[:-1] == (await fetch("GET", "/aoi/Fyn/history")).json()[1:]
+    assert received[-1]["aoi"] == "Als"
 
 
-async def test_numbers_of_another_store_lead_to_a_fresh_start(fetch: Fetch, stream: Stream) -> None:
+async def test_a_sequence_number_of_another_store_causes_a_resync(fetch: Fetch, stream: Stream) -> None:
     await fetch("POST", "/aoi/Fyn")
     async with stream("/events", Last_Event_ID="1000000") as followed:
         [resync] = await followed.events(1)
         assert (resync.event, resync.data) == ("resync", {})
         await fetch("POST", "/aoi/Als")
-        assert [one.data["aoi"] for one in await followed.events(1)] == ["Als"]
+        assert [event.data["aoi"] for event in await followed.events(1)] == ["Als"]
 
 
 @pytest.mark.parametrize("wrong", ["abc", "-1", "1.5", "9" * 30, "%D9%A1"])
-async def test_what_is_no_number_of_an_event_is_400(fetch: Fetch, wrong: str) -> None:
+async def test_a_malformed_sequence_number_returns_400(fetch: Fetch, wrong: str) -> None:
     assert (await fetch("GET", f"/events?after={wrong}")).problem(400)["errors"][0]["field"] == "after"
 
 
-class TestSilence:
+class TestKeepAlive:
     @pytest.fixture
     def traits(self) -> dict[str, Any]:
         return {"keep_alive_seconds": 0.05}
 
-    async def test_a_silent_stream_shows_that_it_lives(self, stream: Stream) -> None:
+    async def test_an_idle_stream_sends_keep_alive_comments(self, stream: Stream) -> None:
         async with stream("/events") as followed:
             await followed.block()
             assert [await followed.block() for _ in range(3)] == [": keep-alive\n\n"] * 3
 
 
-async def test_a_stream_is_there_only_when_it_is_known_from_where_on(stream: Stream, backend: Backend) -> None:
-    """Else what whoever follows does next could be taken for what was before."""
-    may_go_on = threading.Event()
-    held = [asyncio.ensure_future(backend.run(may_go_on.wait, 30)) for _ in range(backend.threads)]
+async def test_a_stream_opens_after_its_start_position_is_read(stream: Stream, backend: Backend) -> None:
+    """A client may write as soon as its stream is open; the stream must start before that write."""
+    release = threading.Event()
+    blocked = [asyncio.ensure_future(backend.run(release.wait, 30)) for _ in range(backend.threads)]
 
     async def open_and_close() -> None:
         async with stream("/events"):
@@ -143,8 +143,8 @@ async def test_a_stream_is_there_only_when_it_is_known_from_where_on(stream: Str
 
     opening = asyncio.ensure_future(open_and_close())
     assert not (await asyncio.wait([opening], timeout=0.5))[0]
-    may_go_on.set()
-    await asyncio.gather(opening, *held)
+    release.set()
+    await asyncio.gather(opening, *blocked)
 
 
 class TestLimits:
@@ -157,29 +157,31 @@ class TestLimits:
             "max_message_length": 1_000_000,
         }
 
-    async def test_so_many_streams_and_no_more(self, fetch: Fetch, stream: Stream, backend: Backend) -> None:
+    async def test_the_number_of_streams_is_limited(self, fetch: Fetch, stream: Stream, backend: Backend) -> None:
         async with stream("/events") as first, stream("/events") as second:
             await first.block()
             await second.block()
-            answer = await fetch("GET", "/events")
-            assert answer.problem(429)["code"] == "too-many-streams"
-            assert answer.headers["Retry-After"]
+            response = await fetch("GET", "/events")
+            assert response.problem(429)["code"] == "too-many-streams"
+            assert response.headers["Retry-After"]
         await _until(lambda: backend.streams == 0)
         async with stream("/events") as third:
             assert third.status == 200
         engine = await backend.engine()
         await _until(lambda: engine.feed.followers == 0)
 
-    async def test_who_does_not_read_is_let_go(self, fetch: Fetch, add: Add, stream: Stream, backend: Backend) -> None:
-        number = await add()
+    async def test_a_stream_without_a_reader_is_closed(
+        self, fetch: Fetch, add: Add, stream: Stream, backend: Backend
+    ) -> None:
+        scene_id = await add()
         async with stream("/events") as followed:
             await followed.block()
             for _ in range(60):
                 await fetch(
-                    "POST", "/results", [{"type": "scene", "id": number, "status": "RETRY", "message": "x" * 500_000}]
+                    "POST", "/results", [{"type": "scene", "id": scene_id, "status": "RETRY", "message": "x" * 500_000}]
                 )
-                await fetch("PUT", f"/scene/{number}/force/RETRY")
-                await fetch("PUT", f"/scene/{number}/retry")
+                await fetch("PUT", f"/scene/{scene_id}/force/RETRY")
+                await fetch("PUT", f"/scene/{scene_id}/retry")
                 if backend.streams == 0:
                     break
             await _until(lambda: backend.streams == 0)
@@ -198,16 +200,16 @@ class TestLimits:
         assert jp_web_app.settings["api_last_activity"] == before
 
 
-async def test_the_end_of_the_server_ends_the_streams(stream: Stream, backend: Backend) -> None:
+async def test_closing_the_backend_ends_the_streams(stream: Stream, backend: Backend) -> None:
     async with stream("/events") as followed:
         await followed.block()
         await backend.close()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             assert await followed.reader.read() == b""
 
 
 class TestHistory:
-    async def test_filters(self, fetch: Fetch, add: Add) -> None:
+    async def test_filters_select_events(self, fetch: Fetch, add: Add) -> None:
         first, second = await add("s1"), await add("s2")
         await fetch("POST", "/results", [{"type": "scene", "id": first, "status": "DONE", "message": "well done"}])
         everything = (await fetch("GET", "/aoi/Fyn/history")).json()
@@ -217,19 +219,19 @@ class TestHistory:
         assert (done["from"], done["id"], done["cause"], done["who"]) == ("PENDING", first, "result", "token")
         assert done["time"].endswith("Z")
 
-        async def chosen(query: str) -> list[dict[str, Any]]:
-            found: list[dict[str, Any]] = (await fetch("GET", f"/aoi/Fyn/history?{query}")).json()
-            return found
+        async def select(query: str) -> list[dict[str, Any]]:
+            events: list[dict[str, Any]] = (await fetch("GET", f"/aoi/Fyn/history?{query}")).json()
+            return events
 
-        assert await chosen("status=done") == [done]
-        assert {event["id"] for event in await chosen(f"type=scene&id={second}")} == {second}
-        assert {event["type"] for event in await chosen("type=tile")} == {"tile"}
-        assert await chosen(f"since={done['time']}") == [event for event in everything if event["time"] >= done["time"]]
-        assert await chosen(f"until={done['time']}") == [event for event in everything if event["time"] < done["time"]]
+        assert await select("status=done") == [done]
+        assert {event["id"] for event in await select(f"type=scene&id={second}")} == {second}
+        assert {event["type"] for event in await select("type=tile")} == {"tile"}
+        assert await select(f"since={done['time']}") == [event for event in everything if event["time"] >= done["time"]]
+        assert await select(f"until={done['time']}") == [event for event in everything if event["time"] < done["time"]]
         shifted = "2000-01-01T00:00:00%2B01:00"
-        assert await chosen(f"since={shifted}") == everything
-        assert await chosen(f"until={shifted}") == []
-        assert await chosen("limit=2") + await chosen("limit=2&page=1") == everything[:4]
+        assert await select(f"since={shifted}") == everything
+        assert await select(f"until={shifted}") == []
+        assert await select("limit=2") + await select("limit=2&page=1") == everything[:4]
 
     @pytest.mark.parametrize(
         ("query", "field"),
@@ -242,6 +244,6 @@ class TestHistory:
             ("type=scene&id=x", "id"),
         ],
     )
-    async def test_wrong_filters(self, fetch: Fetch, query: str, field: str) -> None:
+    async def test_invalid_filters_name_the_field(self, fetch: Fetch, query: str, field: str) -> None:
         await fetch("POST", "/aoi/Fyn")
         assert (await fetch("GET", f"/aoi/Fyn/history?{query}")).problem(400)["errors"][0]["field"] == field

@@ -1,4 +1,4 @@
-"""What is old is forgotten, as the traits say."""
+"""Pruning of old events at the interval of the traits."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def traits() -> dict[str, Any]:
     return {"trim_seconds": 0.1, "keep_events_days": 0.0}
 
 
-async def test_events_are_forgotten(jp_serverapp: Any, fetch: Fetch) -> None:
+async def test_old_events_are_pruned(jp_serverapp: Any, fetch: Fetch) -> None:
     jp_serverapp.web_app.settings["workflow_monitor"].backend.start_maintenance()
     await fetch("POST", "/aoi/Fyn")
     async with asyncio.timeout(60):

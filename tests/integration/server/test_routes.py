@@ -1,4 +1,4 @@
-"""Every path and method, from the list of routes: what is there, and what is said where nothing is."""
+"""Paths and methods outside the list of routes."""
 
 from __future__ import annotations
 
@@ -14,31 +14,31 @@ ENDPOINTS = [(verb.upper(), route.path.format(**FILLED)) for route in ROUTES for
 STREAMS = {("GET", "/events"), ("GET", "/aoi/Fyn/events")}
 
 
-async def test_other_methods_are_405_with_those_that_are_allowed(fetch: Fetch) -> None:
+async def test_other_methods_return_405_with_the_allowed_ones(fetch: Fetch) -> None:
     for route in ROUTES:
         path = route.path.format(**FILLED)
-        known = {verb.upper() for verb in route.operations}
-        for method in {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "PURGE"} - known:
+        allowed = {verb.upper() for verb in route.operations}
+        for method in {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "PURGE"} - allowed:
             if route.path == "/openapi.json" or (method, path) in STREAMS:
                 continue
-            answer = await fetch(method, path)
-            assert answer.status == 405, (method, path)
-            assert set(answer.headers["Allow"].split(", ")) == known | {"OPTIONS"}
+            response = await fetch(method, path)
+            assert response.status == 405, (method, path)
+            assert set(response.headers["Allow"].split(", ")) == allowed | {"OPTIONS"}
             if method != "HEAD":
-                assert answer.problem(405)["code"] == "method-not-allowed"
+                assert response.problem(405)["code"] == "method-not-allowed"
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "DELETE"])
 @pytest.mark.parametrize(
     "path", ["/nothing", "/aoi/Fyn/", "/aoi/Fyn/nothing", "/scene", "/scene/1/", "/AOI/Fyn", "/aoi/Fyn/retry/now"]
 )
-async def test_other_paths_are_404(fetch: Fetch, method: str, path: str) -> None:
+async def test_other_paths_return_404(fetch: Fetch, method: str, path: str) -> None:
     assert (await fetch(method, path)).problem(404)["code"] == "path-not-found"
     assert (await fetch(method, path, authorized=False)).status == 403
 
 
 @pytest.mark.parametrize(
-    ("path", "clean"),
+    ("path", "normalized"),
     [
         ("//aoi/", "/aoi/"),
         ("/aoi//", "/aoi/"),
@@ -51,15 +51,15 @@ async def test_other_paths_are_404(fetch: Fetch, method: str, path: str) -> None
         ("//evil.example/aoi", "/evil.example/aoi"),
     ],
 )
-async def test_odd_paths_lead_to_the_clean_ones(fetch: Fetch, path: str, clean: str) -> None:
+async def test_paths_are_normalized_by_a_redirect(fetch: Fetch, path: str, normalized: str) -> None:
     for method in ("GET", "POST", "DELETE"):
-        answer = await fetch(method, path)
-        assert answer.status == 301
-        assert answer.headers["Location"] == f"/a%40b/workflow-monitor{clean}"
-        assert not answer.body
+        response = await fetch(method, path)
+        assert response.status == 301
+        assert response.headers["Location"] == f"/a%40b/workflow-monitor{normalized}"
+        assert not response.body
 
 
-def test_patterns_match_one_segment_to_a_parameter() -> None:
+def test_a_parameter_matches_one_segment() -> None:
     for route in ROUTES:
         path = route.path.format(**FILLED)
         assert re.fullmatch(route.pattern, path)

@@ -1,4 +1,4 @@
-"""Tokens are told to nobody: not in logs, looks, errors, answers or events, and not in files beside the store."""
+"""Secrecy of tokens: logs, representations, errors, responses, events and files contain none."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ import httpx
 from tests.paths import ROOT
 from tests.server_process import TOKEN, LiveServer, live_server
 
-#: Jupyter's (tests/live.py), that of workers, that of nobody
+#: The tokens of Jupyter and of workers, and an invalid one.
 WORKER = "secret-of-the-workers-0123456789"
-WRONG = "secret-of-nobody-0123456789"
+WRONG = "secret-of-no-user-0123456789"
 SECRETS = (TOKEN, WORKER, WRONG)
 
-#: What people and scripts do, everything told: repr, errors with the variables of their frames, debug logs.
+#: Prints representations, errors with the variables of their frames, and debug logs.
 NOTEBOOK = """
 import json, logging, sys, traceback
 
@@ -28,20 +28,20 @@ from workflow_monitor import Monitor
 url, dead, token, wrong = json.loads(sys.stdin.read())
 
 
-def told(do):
+def display(call):
     try:
-        shown = do()
-        print(repr(shown), str(shown), getattr(shown, "_repr_html_", lambda: "")())
+        value = call()
+        print(repr(value), str(value), getattr(value, "_repr_html_", lambda: "")())
     except Exception as error:
         lines = traceback.TracebackException.from_exception(error, capture_locals=True)
-        ours = [frame for frame in lines.stack if "workflow_monitor" in frame.filename]
-        lines.stack = traceback.StackSummary.from_list(ours)
+        frames = [frame for frame in lines.stack if "workflow_monitor" in frame.filename]
+        lines.stack = traceback.StackSummary.from_list(frames)
         print("".join(lines.format()), repr(error), error.args)
 
 
 m = Monitor(url, token=token)
 scene = {"source_id": "s", "data": {"tiles": {"t": {}}}, "tiles": {"t": {"data": {}}}}
-for do in (
+for call in (
     lambda: m, lambda: m.create("Fyn"), lambda: m.create("Fyn"), lambda: m["Fyn"], lambda: m["Nowhere"],
     lambda: m["Fyn"].add_scenes(scene), lambda: m["Fyn"].add_scenes(scene), lambda: m["Fyn"].add_scenes({"a": 1}),
     lambda: m["Fyn"].history(), lambda: m["Fyn"].scenes(), lambda: m.scene(1), lambda: m.scene(99),
@@ -49,13 +49,13 @@ for do in (
     lambda: Monitor(f"{url}?token={token}")["Fyn"], lambda: Monitor(url, token=wrong)["Fyn"],
     lambda: Monitor(dead, token=token, retries=0)["Fyn"], lambda: Monitor(f"{dead}?token={token}", retries=0),
 ):
-    told(do)
+    display(call)
 """
 
 
-def asked(server: LiveServer) -> list[str]:
-    """All that is answered to whoever asks anything with any token, in any place."""
-    told = []
+def responses(server: LiveServer) -> list[str]:
+    """Return the responses to requests with each token, in each place."""
+    texts = []
     with httpx.Client(base_url=server.url, timeout=60, trust_env=False) as http:
         for token in SECRETS:
             for header in ({"Authorization": f"token {token}"}, {"Authorization": f"Bearer {token}"}, {}):
@@ -71,31 +71,31 @@ def asked(server: LiveServer) -> list[str]:
                     ("GET", "/openapi.json"),
                     ("GET", "/aoi/*/history"),
                 ):
-                    answer = http.request(method, path, headers=headers, params=query)
-                    told.append(answer.text + str(answer.headers))
-    return told
+                    response = http.request(method, path, headers=headers, params=query)
+                    texts.append(response.text + str(response.headers))
+    return texts
 
 
-def run(server: LiveServer, folder: Path, *command: str, given: str = "", **variables: str) -> str:
+def run(server: LiveServer, folder: Path, *command: str, stdin: str = "", **variables: str) -> str:
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("JPY_", "JUPYTER"))}
-    here = {
+    settings = {
         "JUPYTER_RUNTIME_DIR": str(folder / "none"),
         "PYTHONPATH": str(ROOT),
         "WORKFLOW_MONITOR_URL": server.base_url,
     }
-    ended = subprocess.run(
+    process = subprocess.run(
         [sys.executable, *command],
-        input=given,
+        input=stdin,
         capture_output=True,
         text=True,
         timeout=120,
         check=False,
-        env=environment | here | variables,
+        env=environment | settings | variables,
     )
-    return ended.stdout + ended.stderr
+    return process.stdout + process.stderr
 
 
-def test_no_token_is_told(tmp_path: Path) -> None:
+def test_no_output_contains_a_token(tmp_path: Path) -> None:
     shared, own = tmp_path / "shared", tmp_path / "own"
     with (
         live_server(shared, variables={"WORKFLOW_MONITOR_WORKER_TOKEN": WORKER}, arguments=["--debug"]) as first,
@@ -106,24 +106,25 @@ def test_no_token_is_told(tmp_path: Path) -> None:
             store_url="",
         ) as second,
     ):
-        told = []
+        outputs = []
         for server in (first, second):
-            given = json.dumps([server.base_url, "http://127.0.0.1:9/", TOKEN, WRONG])
-            said = run(server, tmp_path, "-c", NOTEBOOK, given=given)
-            assert "AccessDenied" in said
-            assert "ServerUnreachable" in said or "ServerNotFound" in said
-            assert "DEBUG:httpcore" in said
-            told += [said, *asked(server)]
+            stdin = json.dumps([server.base_url, "http://127.0.0.1:9/", TOKEN, WRONG])
+            output = run(server, tmp_path, "-c", NOTEBOOK, stdin=stdin)
+            assert "AccessDenied" in output
+            assert "ServerUnreachable" in output or "ServerNotFound" in output
+            assert "DEBUG:httpcore" in output
+            outputs += [output, *responses(server)]
             cli = ("-m", "workflow_monitor.cli")
             for token in (TOKEN, WRONG, WORKER):
-                told.append(run(server, tmp_path, *cli, "aois", WORKFLOW_MONITOR_TOKEN=token))
-            told.append(run(server, tmp_path, *cli, "status", "Nowhere", WORKFLOW_MONITOR_TOKEN=TOKEN))
-        first.process.kill()  # and what is told when nobody answers behind the second
-        told += asked(second)
+                outputs.append(run(server, tmp_path, *cli, "aois", WORKFLOW_MONITOR_TOKEN=token))
+            outputs.append(run(server, tmp_path, *cli, "status", "Nowhere", WORKFLOW_MONITOR_TOKEN=TOKEN))
+        # The second server loses its upstream.
+        first.process.kill()
+        outputs += responses(second)
     logs = [server.log.read_text() for server in (first, second)]
     assert all("403 " in log for log in logs)
-    for text in (*told, *logs):
-        found = [secret for secret in SECRETS if secret in text]
-        assert not found, text[max(0, text.index(found[0]) - 300) :][:600]
+    for text in (*outputs, *logs):
+        exposed = [secret for secret in SECRETS if secret in text]
+        assert not exposed, text[max(0, text.index(exposed[0]) - 300) :][:600]
     for file in shared.rglob("workflow.duckdb*"):
         assert not [secret for secret in SECRETS if secret.encode() in file.read_bytes()], file

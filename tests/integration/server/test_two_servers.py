@@ -1,4 +1,4 @@
-"""Two Jupyter servers over one PostgreSQL, under 64 clients: as if one of them had done everything, one by one."""
+"""Two Jupyter servers over one PostgreSQL with 64 clients: linearizable against the reference model."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ RESULTS = [Status.DONE] * 6 + [Status.RETRY] * 2 + [Status.FAILED]
 
 
 @dataclass
-class Known:
-    """What clients have heard of, all of them of the same."""
+class SharedItems:
+    """Scenes and ids that the clients have created, shared by all clients."""
 
     scenes: dict[str, list[str]] = field(default_factory=lambda: {aoi: [] for aoi in AOIS})
     ids: dict[ItemKind, list[int]] = field(default_factory=lambda: {kind: [] for kind in ItemKind})
@@ -38,78 +38,78 @@ class Known:
 
 @dataclass
 class Command:
-    """What a client asked for, what came of it, and how the model does the same."""
+    """Response to a command of a client, and the same command for the model."""
 
-    answer: httpx.Response
+    response: httpx.Response
     carry_out: Callable[[Model], object]
 
 
 class Client:
-    """Asks the servers in turn for whatever comes to its mind."""
+    """Sends random commands to randomly chosen servers."""
 
-    def __init__(self, name: str, servers: list[LiveServer], known: Known) -> None:
+    def __init__(self, name: str, servers: list[LiveServer], items: SharedItems) -> None:
         self.chance = random.Random(name)
         self.name = name
         self.servers = servers
-        self.known = known
-        #: by who asked, which is different each time
+        self.items = items
+        #: By actor, which is unique for each command.
         self.commands: dict[str, Command] = {}
 
     def run(self) -> None:
         with httpx.Client(timeout=120, trust_env=False, headers={"Authorization": f"token {TOKEN}"}) as http:
             self.http = http
             for number in range(COMMANDS):
-                who = f"{self.name}.{number}"
+                actor = f"{self.name}.{number}"
                 step = self.chance.choice(
                     [self._ingest, self._report, self._report, self._report, self._repair, self._work]
                 )
-                step(who)
+                step(actor)
 
-    def _ask(self, who: str, method: str, path: str, body: object = None) -> httpx.Response:
+    def _send(self, actor: str, method: str, path: str, body: object = None) -> httpx.Response:
         url = f"{self.chance.choice(self.servers).url}/{path}"
-        answer = self.http.request(method, url, json=body, headers={"X-Workflow-Monitor-Actor": who})
-        assert answer.status_code < 500, answer.text
-        return answer
+        response = self.http.request(method, url, json=body, headers={"X-Workflow-Monitor-Actor": actor})
+        assert response.status_code < 500, response.text
+        return response
 
     def _item(self) -> tuple[ItemKind, int]:
         kind = self.chance.choice(list(ItemKind))
-        ids = self.known.ids[kind]
-        # mostly what is new, of which most clients think at once
+        ids = self.items.ids[kind]
+        # Mostly recent items, so that clients compete for them.
         return kind, self.chance.choice(ids[-30:] if self.chance.random() < 0.7 else ids) if ids else 1
 
-    def _ingest(self, who: str) -> None:
+    def _ingest(self, actor: str) -> None:
         aoi = self.chance.choice(AOIS)
-        before = self.chance.choice(self.known.scenes[aoi][-5:] or [""])
-        # some names are wanted by several clients
-        name = who if self.chance.random() < 0.8 else f"shared {self.chance.randrange(40)}"
-        scene = NewScene(name, 1, {place: (Link(before, place),) * 2 if before else None for place in PLACES})
-        answer = self._ask(who, "POST", f"aoi/{aoi}/scene", document_of(aoi, scene))
-        self.commands[who] = Command(answer, lambda model: model.ingest(aoi, [scene]))
-        if answer.status_code != 200:
+        previous = self.chance.choice(self.items.scenes[aoi][-5:] or [""])
+        # Some names are used by several clients.
+        name = actor if self.chance.random() < 0.8 else f"shared {self.chance.randrange(40)}"
+        scene = NewScene(name, 1, {place: (Link(previous, place),) * 2 if previous else None for place in PLACES})
+        response = self._send(actor, "POST", f"aoi/{aoi}/scene", document_of(aoi, scene))
+        self.commands[actor] = Command(response, lambda model: model.ingest(aoi, [scene]))
+        if response.status_code != 200:
             return
-        number = answer.json()["id"]
-        # whoever was told of it finds it, on any server
+        number = response.json()["id"]
+        # Every server returns the scene as soon as its id is known.
         for server in self.servers:
             assert self.http.get(f"{server.url}/scene/{number}").json()["source_id"] == name
-        tiles = self._ask(who, "GET", f"scene/{number}/tiles").json()
-        self.known.ids[ItemKind.SCENE].append(number)
-        self.known.ids[ItemKind.TILE] += [tile["id"] for tile in tiles]
-        self.known.scenes[aoi].append(name)
+        tiles = self._send(actor, "GET", f"scene/{number}/tiles").json()
+        self.items.ids[ItemKind.SCENE].append(number)
+        self.items.ids[ItemKind.TILE] += [tile["id"] for tile in tiles]
+        self.items.scenes[aoi].append(name)
 
-    def _report(self, who: str) -> None:
+    def _report(self, actor: str) -> None:
         results = []
         for _ in range(self.chance.randint(1, 5)):
             kind, number = self._item()
-            results.append(ModelResult(kind, number, self.chance.choice(RESULTS), f"{who} says so", None))
-        self._send(who, results)
+            results.append(ModelResult(kind, number, self.chance.choice(RESULTS), f"reported by {actor}", None))
+        self._send_results(actor, results)
 
-    def _send(self, who: str, results: list[ModelResult]) -> None:
+    def _send_results(self, actor: str, results: list[ModelResult]) -> None:
         body = [{"type": r.kind, "id": r.id, "status": r.status, "message": r.message} for r in results]
         if results[0].attempt is not None:
             body = [{**one, "attempt": result.attempt} for one, result in zip(body, results, strict=True)]
-        self.commands[who] = Command(self._ask(who, "POST", "results", body), lambda model: model.report(results))
+        self.commands[actor] = Command(self._send(actor, "POST", "results", body), lambda model: model.report(results))
 
-    def _repair(self, who: str) -> None:
+    def _repair(self, actor: str) -> None:
         kind, number = self._item()
         status = self.chance.choice(list(Status))
         verbs: list[tuple[str, Callable[[Model], object]]] = [
@@ -118,20 +118,20 @@ class Client:
             (f"force/{status}", lambda model: model.force(kind, number, status)),
         ]
         verb, carry_out = self.chance.choice(verbs)
-        self.commands[who] = Command(self._ask(who, "PUT", f"{kind}/{number}/{verb}"), carry_out)
+        self.commands[actor] = Command(self._send(actor, "PUT", f"{kind}/{number}/{verb}"), carry_out)
 
-    def _work(self, who: str) -> None:
+    def _work(self, actor: str) -> None:
         queue, kind = self.chance.choice([("downloader", ItemKind.SCENE), ("processor", ItemKind.TILE)])
-        body = {"max": 3, "seconds": 600, "worker": who}
-        jobs = self._ask(f"{who} leases", "POST", f"jobs/{queue}/lease", body).json()["jobs"]
+        body = {"max": 3, "seconds": 600, "worker": actor}
+        jobs = self._send(f"{actor} leases", "POST", f"jobs/{queue}/lease", body).json()["jobs"]
         if jobs:
             results = [ModelResult(kind, job["payload"]["id"], Status.DONE, "", job["attempt"]) for job in jobs]
-            self._send(who, results)
+            self._send_results(actor, results)
             self.leases = [job["lease"] for job in jobs]
 
 
 class Follower:
-    """Reads the stream of events of a server from its beginning."""
+    """Thread that reads the stream of events of a server from its beginning."""
 
     def __init__(self, server: LiveServer) -> None:
         self.server = server
@@ -141,8 +141,10 @@ class Follower:
 
     def _run(self) -> None:
         headers = {"Authorization": f"token {TOKEN}", "Last-Event-ID": "0"}
-        with httpx.stream("GET", f"{self.server.url}/events", headers=headers, timeout=120, trust_env=False) as answer:
-            for line in answer.iter_lines():
+        with httpx.stream(
+            "GET", f"{self.server.url}/events", headers=headers, timeout=120, trust_env=False
+        ) as response:
+            for line in response.iter_lines():
                 if line.startswith("data: "):
                     self.events.append(json.loads(line[6:]))
                     if self.events[-1].get("who") == "the last":
@@ -158,43 +160,41 @@ def servers(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 @pytest.fixture
 def engine(postgres_url: str) -> Iterator[Running]:
-    """What a third one finds in the database."""
+    """A third engine over the same database."""
     with running_on_store(open_store(postgres_url)) as engine:
         yield engine
 
 
-def ask(server: LiveServer, method: str, path: str, who: str) -> None:
-    headers = {"Authorization": f"token {TOKEN}", "X-Workflow-Monitor-Actor": who}
+def send(server: LiveServer, method: str, path: str, actor: str) -> None:
+    headers = {"Authorization": f"token {TOKEN}", "X-Workflow-Monitor-Actor": actor}
     httpx.request(method, f"{server.url}/{path}", headers=headers, timeout=60, trust_env=False).raise_for_status()
 
 
-def test_64_clients_of_two_servers_have_what_one_server_would_have_done_one_by_one(
-    servers: list[LiveServer], engine: Running
-) -> None:
+def test_concurrent_commands_are_equivalent_to_a_sequence(servers: list[LiveServer], engine: Running) -> None:
     for server, aoi in zip(servers, AOIS, strict=True):
-        ask(server, "POST", f"aoi/{aoi}", "the first")
+        send(server, "POST", f"aoi/{aoi}", "the first")
     followers = [Follower(server) for server in servers]
-    known = Known()
-    clients = [Client(f"c{number}", servers, known) for number in range(CLIENTS)]
+    items = SharedItems()
+    clients = [Client(f"c{number}", servers, items) for number in range(CLIENTS)]
     run_all([client.run for client in clients])
-    ask(servers[0], "POST", "aoi/Last", "the last")
-    commands = {who: command for client in clients for who, command in client.commands.items()}
+    send(servers[0], "POST", "aoi/Last", "the last")
+    commands = {actor: command for client in clients for actor, command in client.commands.items()}
     events = engine.events()
     check_log(events)
-    check_as_one_by_one(engine, events, commands)
+    check_against_model(engine, events, commands)
     for follower in followers:
         follower.thread.join(60)
         assert [event["seq"] for event in follower.events] == [event.seq for event in events]
 
 
 def run_all(functions: list[Callable[[], None]]) -> None:
-    """All at once; what goes wrong in one of them goes wrong here."""
+    """Run the functions concurrently, and raise the first error."""
     errors: list[BaseException] = []
 
     def run(function: Callable[[], None]) -> None:
         try:
             function()
-        except BaseException as error:  # noqa: BLE001 - it is raised below
+        except BaseException as error:  # noqa: BLE001 - raised below
             errors.append(error)
 
     threads = [threading.Thread(target=run, args=[function]) for function in functions]
@@ -207,37 +207,37 @@ def run_all(functions: list[Callable[[], None]]) -> None:
 
 
 def check_log(events: list[Event]) -> None:
-    """No number is missing or given twice; each item goes on from where it was; each command is done in one go."""
+    """Check that sequence numbers are complete, transitions continue from the last status, and commands are atomic."""
     assert [event.seq for event in events] == list(range(1, len(events) + 1))
     last: dict[tuple[str, int], Status | None] = {}
     for event in events:
         assert event.before == last.get((event.type, event.id)), event
         last[event.type, event.id] = event.after
-    runs = [who for who, _ in groupby(event.actor for event in events if event.type != "aoi")]
+    runs = [actor for actor, _ in groupby(event.actor for event in events if event.type != "aoi")]
     assert len(runs) == len(set(runs))
 
 
-def check_as_one_by_one(engine: Running, events: list[Event], commands: dict[str, Command]) -> None:
-    """In the order of the log, the model comes to the same answers and to the same end."""
+def check_against_model(engine: Running, events: list[Event], commands: dict[str, Command]) -> None:
+    """Check that the model, in the order of the log, returns the same responses and ends in the same state."""
     model = Model()
     for aoi in (*AOIS, "Last"):
         model.create(aoi)
-    order = [who for who, _ in groupby(event.actor for event in events if event.type != "aoi")]
-    for who in order:
-        answer = commands[who].answer
-        assert answer.status_code == 200, f"{who}: {answer.text}"
-        wanted = commands[who].carry_out(model)
-        if isinstance(wanted, list) and wanted and isinstance(wanted[0], Answer):
-            told = [(one["outcome"], one["status"]) for one in answer.json()["results"]]
-            assert told == [(one.outcome, one.status) for one in wanted], who
-        elif isinstance(wanted, list):
-            assert answer.json()["id"] == wanted[0], who
+    order = [actor for actor, _ in groupby(event.actor for event in events if event.type != "aoi")]
+    for actor in order:
+        response = commands[actor].response
+        assert response.status_code == 200, f"{actor}: {response.text}"
+        expected = commands[actor].carry_out(model)
+        if isinstance(expected, list) and expected and isinstance(expected[0], Answer):
+            outcomes = [(result["outcome"], result["status"]) for result in response.json()["results"]]
+            assert outcomes == [(result.outcome, result.status) for result in expected], actor
+        elif isinstance(expected, list):
+            assert response.json()["id"] == expected[0], actor
     changed = set(order)
-    for who, command in commands.items():
-        if who not in changed and command.answer.status_code == 200:
-            # forced to the status that it has, or results that changed nothing
-            assert "applied" not in [one["outcome"] for one in command.answer.json()["results"]], who
-    # who has a lease is not told by the log
+    for actor, command in commands.items():
+        if actor not in changed and command.response.status_code == 200:
+            # Items forced to their current status, and results without an effect, log no event.
+            assert "applied" not in [result["outcome"] for result in command.response.json()["results"]], actor
+    # The log does not contain leases.
     states = [state._replace(untaken=set(), leased=set()) for state in (engine.snapshot(), snapshot_of(model))]
     assert differences(*states) == []
     assert len(order) > CLIENTS * COMMANDS / 4

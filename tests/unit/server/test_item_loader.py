@@ -1,4 +1,4 @@
-"""Scenes and tiles that many ask for at the same time."""
+"""Batches of concurrent requests for scenes and tiles."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from workflow_monitor.domain.status import ItemKind
 from workflow_monitor.server.item_loader import ItemLoader
 
 
-class Shelf:
-    """Documents that say which look found them; a look waits until it is let go."""
+class Documents:
+    """Source of documents with the number of their query; each query waits for its gate."""
 
     def __init__(self) -> None:
-        self.asked: list[tuple[ItemKind, set[int]]] = []
+        self.queries: list[tuple[ItemKind, set[int]]] = []
         self.gates: list[asyncio.Event] = []
-        self.trouble: Exception | None = None
+        self.error: Exception | None = None
 
-    async def look(self, kind: ItemKind, ids: list[int]) -> dict[int, str]:
-        self.asked.append((kind, set(ids)))
+    async def query(self, kind: ItemKind, ids: list[int]) -> dict[int, str]:
+        self.queries.append((kind, set(ids)))
         self.gates.append(asyncio.Event())
-        found = {number: f"{number} of look {len(self.asked)}" for number in ids if number > 0}
+        documents = {item_id: f"{item_id} of query {len(self.queries)}" for item_id in ids if item_id > 0}
         await self.gates[-1].wait()
-        if self.trouble is not None:
-            raise self.trouble
-        return found
+        if self.error is not None:
+            raise self.error
+        return documents
 
 
 async def settle() -> None:
@@ -34,57 +34,57 @@ async def settle() -> None:
         await asyncio.sleep(0)
 
 
-async def test_who_asks_during_a_look_shares_the_next() -> None:
-    shelf = Shelf()
-    loader = ItemLoader(shelf.look)
+async def test_requests_during_a_query_share_the_next_one() -> None:
+    documents = Documents()
+    loader = ItemLoader(documents.query)
     first = asyncio.create_task(loader.document(ItemKind.TILE, 1))
     await settle()
     later = [asyncio.create_task(loader.document(ItemKind.TILE, number)) for number in (1, 2, -1)]
     await settle()
-    assert shelf.asked == [(ItemKind.TILE, {1})]
-    shelf.gates[0].set()
+    assert documents.queries == [(ItemKind.TILE, {1})]
+    documents.gates[0].set()
     await settle()
-    assert shelf.asked == [(ItemKind.TILE, {1}), (ItemKind.TILE, {1, 2, -1})]
-    assert await first == "1 of look 1"
-    shelf.gates[1].set()
-    # what was asked during the first look is not answered from it, which began before the question
-    assert await asyncio.gather(*later) == ["1 of look 2", "2 of look 2", None]
+    assert documents.queries == [(ItemKind.TILE, {1}), (ItemKind.TILE, {1, 2, -1})]
+    assert await first == "1 of query 1"
+    documents.gates[1].set()
+    # The first query began before these requests, so its documents may be stale.
+    assert await asyncio.gather(*later) == ["1 of query 2", "2 of query 2", None]
 
 
 async def test_scenes_do_not_wait_for_tiles() -> None:
-    shelf = Shelf()
-    loader = ItemLoader(shelf.look)
+    documents = Documents()
+    loader = ItemLoader(documents.query)
     tasks = [asyncio.create_task(loader.document(kind, 7)) for kind in ItemKind]
     await settle()
-    assert shelf.asked == [(kind, {7}) for kind in ItemKind]
-    for gate in shelf.gates:
+    assert documents.queries == [(kind, {7}) for kind in ItemKind]
+    for gate in documents.gates:
         gate.set()
-    assert await asyncio.gather(*tasks) == ["7 of look 1", "7 of look 2"]
+    assert await asyncio.gather(*tasks) == ["7 of query 1", "7 of query 2"]
 
 
-async def test_trouble_reaches_all_who_asked_and_is_over_with_the_next_look() -> None:
-    shelf = Shelf()
-    loader = ItemLoader(shelf.look)
-    shelf.trouble = StoreUnavailable("The store has been closed.")
+async def test_an_error_reaches_every_request_of_its_query_only() -> None:
+    documents = Documents()
+    loader = ItemLoader(documents.query)
+    documents.error = StoreUnavailable("The store has been closed.")
     tasks = [asyncio.create_task(loader.document(ItemKind.SCENE, number)) for number in (1, 2)]
     await settle()
-    shelf.gates[0].set()
+    documents.gates[0].set()
     for task in tasks:
         with pytest.raises(StoreUnavailable):
             await task
-    shelf.trouble = None
+    documents.error = None
     again = asyncio.create_task(loader.document(ItemKind.SCENE, 1))
     await settle()
-    shelf.gates[1].set()
-    assert await again == "1 of look 2"
+    documents.gates[1].set()
+    assert await again == "1 of query 2"
 
 
-async def test_one_who_goes_does_not_take_the_answer_from_the_others() -> None:
-    shelf = Shelf()
-    loader = ItemLoader(shelf.look)
+async def test_a_cancelled_request_does_not_affect_the_others() -> None:
+    documents = Documents()
+    loader = ItemLoader(documents.query)
     tasks = [asyncio.create_task(loader.document(ItemKind.TILE, 1)) for _ in range(2)]
     await settle()
     tasks[0].cancel()
     await settle()
-    shelf.gates[0].set()
-    assert await tasks[1] == "1 of look 1"
+    documents.gates[0].set()
+    assert await tasks[1] == "1 of query 1"

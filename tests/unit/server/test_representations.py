@@ -1,4 +1,4 @@
-"""Choosing a form, and writing lists and overviews in it."""
+"""Content negotiation, and the formats of lists and overviews."""
 
 from __future__ import annotations
 
@@ -47,11 +47,11 @@ OVERVIEWS = (AS_TEXT, AS_JSON)
         (";;;,,q=;/", "text"),
     ],
 )
-def test_the_form_that_the_client_wants_most(accept: str, name: str) -> None:
+def test_the_preferred_format_of_the_client_is_chosen(accept: str, name: str) -> None:
     assert negotiate(accept, None, OVERVIEWS).name == name
 
 
-def test_a_format_in_the_query_goes_before_accept() -> None:
+def test_the_query_takes_precedence_over_accept() -> None:
     assert negotiate("application/json", "GeoJSON", LISTS) is AS_GEOJSON
     with pytest.raises(InvalidInput, match="no format 'xml'"):
         negotiate("", "xml", LISTS)
@@ -69,7 +69,7 @@ def test_a_format_in_the_query_goes_before_accept() -> None:
         ),
     ],
 )
-def test_lists(form: object, empty: bytes, two: bytes) -> None:
+def test_lists_are_framed(form: object, empty: bytes, two: bytes) -> None:
     framing = FRAMINGS[form]  # type: ignore[index]
     assert b"".join(framed([], framing)) == empty
     assert b"".join(framed([[]], framing)) == empty
@@ -114,7 +114,7 @@ Root tiles : 46
     )
 
 
-def test_the_overview_of_nothing() -> None:
+def test_the_overview_of_an_empty_aoi() -> None:
     empty = AOISummary("Fyn", Status.NEW, Counter(), Counter())
     assert overview_text(empty).endswith("\nRoot tiles : 0\n  From: -\n  To:   -\n")
     document = json.loads(json_text(overview_json(empty)))
