@@ -102,7 +102,7 @@ async def test_the_token_is_never_exposed(fetch: Fetch, upstream: Upstream, capl
 
 
 @pytest.mark.parametrize(
-    ("method", "response", "expected"),
+    ("method", "reply", "expected"),
     [
         ("GET", (401, "{}", "application/json"), (403, "upstream-denied")),
         ("PUT", (403, "{}", "application/json"), (403, "upstream-denied")),
@@ -115,9 +115,9 @@ async def test_the_token_is_never_exposed(fetch: Fetch, upstream: Upstream, capl
     ],
 )
 async def test_responses_of_other_servers_become_problems(
-    fetch: Fetch, upstream: Upstream, method: str, response: tuple[int, str, str], expected: tuple[int, str]
+    fetch: Fetch, upstream: Upstream, method: str, reply: tuple[int, str, str], expected: tuple[int, str]
 ) -> None:
-    status, body, media_type = response
+    status, body, media_type = reply
     upstream.respond_with(status, body, media_type, Location="http://elsewhere/login")
     path = "/aoi/" if method == "GET" else "/scene/1/retry"
     response = await fetch(method, path)
