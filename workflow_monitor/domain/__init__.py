@@ -1,1 +1,1 @@
-"""What an ingestion is and how it goes on: pure, with no I/O and no clock."""
+"""Models and rules of an ingestion: pure, without I/O and without a clock."""

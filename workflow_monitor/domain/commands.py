@@ -1,4 +1,4 @@
-"""What can be asked of the workflow. Each command is carried out whole or not at all."""
+"""Commands of the workflow. A command takes effect as a whole or not at all."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from workflow_monitor.domain.status import ItemKind, Status
 
 @dataclass(frozen=True, slots=True)
 class CreateAOI:
-    """Answers None; AOIExists."""
+    """Create an empty AOI. Raises AOIExists."""
 
     name: str
 
 
 @dataclass(frozen=True, slots=True)
 class DeleteAOI:
-    """Delete an AOI with its scenes, tiles, jobs and their events. Answers None; AOINotFound."""
+    """Delete an AOI with its scenes, tiles, jobs and their events. Raises AOINotFound."""
 
     name: str
 
@@ -28,8 +28,8 @@ class DeleteAOI:
 class Ingest:
     """Add scenes with their tiles to the graph, in this order, all or none.
 
-    Answers the ids of the scenes in the order of `scenes`; AOINotFound, SceneExists, InvalidInput
-    (a link leads nowhere), Conflict (it leads to a tile that is FAILED).
+    Returns the ids of the scenes in the order of `scenes`. Raises AOINotFound, SceneExists, InvalidInput (a link to an
+    unknown tile), Conflict (a link to a FAILED tile).
     """
 
     aoi: str
@@ -38,14 +38,14 @@ class Ingest:
 
 @dataclass(frozen=True, slots=True)
 class ReportResults:
-    """Results of workers, applied in order. Answers an Outcome for each; nothing is raised."""
+    """Apply results of workers in order. Returns a ResultOutcome for each; raises nothing."""
 
     results: Sequence[Result]
 
 
 @dataclass(frozen=True, slots=True)
 class RetryItem:
-    """Try an item in RETRY again. Answers None; ItemNotFound, StatusConflict."""
+    """Dispatch an item in RETRY again. Raises ItemNotFound, InvalidTransition."""
 
     kind: ItemKind
     id: int
@@ -53,7 +53,7 @@ class RetryItem:
 
 @dataclass(frozen=True, slots=True)
 class FailItem:
-    """Give an item up, from RETRY or, with `force`, from anywhere. Answers None; ItemNotFound, StatusConflict."""
+    """Fail an item in RETRY or, with `force`, in any status. Raises ItemNotFound, InvalidTransition."""
 
     kind: ItemKind
     id: int
@@ -62,7 +62,7 @@ class FailItem:
 
 @dataclass(frozen=True, slots=True)
 class ForceStatus:
-    """Set the status of an item. Answers None; ItemNotFound, StatusConflict."""
+    """Set the status of an item. Raises ItemNotFound, InvalidTransition."""
 
     kind: ItemKind
     id: int
@@ -73,8 +73,7 @@ class ForceStatus:
 class SetData:
     """Replace the data of an item (`merge` False), or merge a patch into it (RFC 7396).
 
-    `data` are the decoded fields. Answers None; ItemNotFound, InvalidInput (a merge whose outcome is no
-    data of such an item).
+    `data` holds the decoded fields. Raises ItemNotFound, InvalidInput (the merged data are invalid).
     """
 
     kind: ItemKind
@@ -86,9 +85,9 @@ class SetData:
 
 @dataclass(frozen=True, slots=True)
 class RetryAOI:
-    """Try all scenes and tiles in RETRY again (`force`: also PENDING), in all AOIs that match, all or none.
+    """Dispatch all scenes and tiles in RETRY (`force`: also PENDING) of all matching AOIs again, all or none.
 
-    Answers (number of scenes, number of tiles); AOINotFound (a name that is no pattern), StatusConflict.
+    Returns the counts of scenes and of tiles. Raises AOINotFound (for a plain name), InvalidTransition.
     """
 
     pattern: str
@@ -97,19 +96,19 @@ class RetryAOI:
 
 @dataclass(frozen=True, slots=True)
 class LeaseJobs:
-    """Take up to `limit` jobs of a queue for some seconds. Answers a list of LeasedJob, oldest first; AOINotFound."""
+    """Lease up to `limit` jobs of a queue for `seconds`. Returns the leased jobs, oldest first. Raises AOINotFound."""
 
     queue: str
     limit: int
     seconds: float
     worker: str
-    #: name or pattern of the AOIs whose jobs are taken; None for all
+    #: name or pattern of the AOIs to lease from; None for all
     aoi: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class RenewLease:
-    """Prolong a lease by so many seconds from now. Answers the new time at which it runs out; LeaseLost."""
+    """Extend a lease to `seconds` from now. Returns the new expiry time. Raises LeaseNotFound."""
 
     queue: str
     lease: str
@@ -118,7 +117,7 @@ class RenewLease:
 
 @dataclass(frozen=True, slots=True)
 class RenewLeases:
-    """Prolong many leases of a queue by so many seconds from now. Answers those that are not in force, in order."""
+    """Extend leases of a queue to `seconds` from now. Returns the leases that are not in force, in order."""
 
     queue: str
     leases: Sequence[str]
@@ -127,19 +126,19 @@ class RenewLeases:
 
 @dataclass(frozen=True, slots=True)
 class ExpireLeases:
-    """Hand the jobs whose lease has run out to others. Answers their number."""
+    """Requeue the jobs with an expired lease. Returns their count."""
 
 
 @dataclass(frozen=True, slots=True)
 class DrainResults:
-    """Apply up to so many results that workers have put on the queue, and take them off it. Answers their number."""
+    """Consume up to `limit` results from the queue and apply them. Returns their count."""
 
     limit: int
 
 
 @dataclass(frozen=True, slots=True)
 class PruneHistory:
-    """Forget jobs that were withdrawn, and events that happened, so many seconds ago. Answers None."""
+    """Delete withdrawn jobs and events that are older than the given seconds."""
 
     jobs: float
     #: None keeps all

@@ -1,7 +1,7 @@
-"""Everything that can be refused, with what the caller needs to know to go on.
+"""Errors of the workflow.
 
-Each error has a `code` that programs can rely on, an HTTP `status` (RFC 9110), a fixed `title` and a
-`detail` for this case. Inputs of the caller are quoted in short form only.
+Each error has a stable `code`, an HTTP `status` (RFC 9110), a fixed `title`, and a `detail` with the cause and the remedy.
+Messages quote inputs of clients in short form only. The documentation explains a code with the docstring of its class.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def shorten_for_message(value: object) -> str:
 
 
 def escape_control_characters(text: str) -> str:
-    r"""The text with everything escaped that a terminal would act upon: control characters, and those that turn text.
+    r"""Return the text with control and direction characters escaped, which a terminal would interpret.
 
     >>> escape_control_characters("Aarhus\x1b[2J\u202e")
     'Aarhus\\x1b[2J\\u202e'
@@ -36,7 +36,7 @@ def escape_control_characters(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class FieldError:
-    """What is wrong with one field of the input; `field` is a path such as `tiles.A44_IW1_8951.data.tile_nr`."""
+    """Error in one field of the input; `field` is a path such as `tiles.A44_IW1_8951.data.tile_nr`."""
 
     field: str
     message: str
@@ -76,7 +76,7 @@ class UnknownStatus(InvalidInput):
 
 
 class NotFound(WorkflowError):
-    """What was asked for is not there."""
+    """The requested object does not exist."""
 
     status = 404
     code = "not-found"
@@ -84,7 +84,7 @@ class NotFound(WorkflowError):
 
 
 class AOINotFound(NotFound):
-    """There is no AOI of this name."""
+    """No AOI has this name."""
 
     code = "aoi-not-found"
     title = "There is no such AOI"
@@ -94,7 +94,7 @@ class AOINotFound(NotFound):
 
 
 class ItemNotFound(NotFound):
-    """There is no scene or tile of this id."""
+    """No scene or tile has this id."""
 
     def __init__(self, kind: str, number: int) -> None:
         super().__init__(f"There is no {kind} with the id {number}.")
@@ -103,7 +103,7 @@ class ItemNotFound(NotFound):
 
 
 class Conflict(WorkflowError):
-    """The present state does not allow it."""
+    """The present state does not allow the request."""
 
     status = 409
     code = "conflict"
@@ -111,23 +111,23 @@ class Conflict(WorkflowError):
 
 
 class InvalidTransition(Conflict):
-    """The status of an item, or of one beside it, does not allow the action."""
+    """The status of the item, or of a neighbour in the graph, does not allow the action."""
 
     code = "status-does-not-allow"
 
 
 class StoreReadOnly(Conflict):
-    """The server was told to change nothing."""
+    """The server is configured as read-only."""
 
     code = "read-only"
     title = "This server changes nothing"
 
     def __init__(self) -> None:
-        super().__init__("This server only looks at the ingestion (read_only): ask one that may change it.")
+        super().__init__("This server is read-only (trait read_only). Send the request to a server that may write.")
 
 
 class AOIExists(Conflict):
-    """An AOI of this name is already there."""
+    """An AOI with this name exists already."""
 
     code = "aoi-exists"
     title = "The AOI is already there"
@@ -137,7 +137,7 @@ class AOIExists(Conflict):
 
 
 class SceneExists(Conflict):
-    """The AOI already has scenes of these source ids; `ids` are theirs, by source id."""
+    """The AOI already has scenes with these source ids; `ids` maps a source id to the id of its scene."""
 
     code = "scene-exists"
     title = "The scene is already there"
@@ -152,7 +152,7 @@ class SceneExists(Conflict):
 
 
 class LeaseNotFound(Conflict):
-    """A lease has run out, was returned, or never was."""
+    """The lease has expired, its job has ended, or it never existed."""
 
     status = 404
     code = "lease-not-found"
@@ -166,7 +166,7 @@ class LeaseNotFound(Conflict):
 
 
 class StoreUnavailable(WorkflowError):
-    """The store cannot be read or written at the moment; `detail` says why and what helps."""
+    """The store cannot be read or written at the moment; `detail` gives the reason and the remedy."""
 
     status = 503
     code = "store-unavailable"
@@ -174,7 +174,7 @@ class StoreUnavailable(WorkflowError):
 
 
 class StoreInUse(StoreUnavailable):
-    """Another process owns the store; `contact` is what that process told of itself, empty if nothing."""
+    """Another process owns the store; `contact` is the endpoint that it advertises, or empty."""
 
     def __init__(self, detail: str, contact: str = "") -> None:
         super().__init__(detail)

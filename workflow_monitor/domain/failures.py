@@ -10,12 +10,12 @@ from datetime import date, datetime
 from workflow_monitor.domain.status import ItemKind, Status
 
 NO_MESSAGE = "(no message)"
-#: the statuses of what failed: what waits for a person, and what was given up
+#: statuses of failed items: retriable, final
 FAILURES = (Status.RETRY, Status.FAILED)
 
-#: What differs between messages of the same shape, in the order in which it is looked for.
+#: variable parts of messages and their placeholders, in the order of matching
 _FOLDS: Sequence[tuple[str, str]] = (
-    # Kept as it is: what a status code says is the point of the message.
+    # kept: a status code is the point of the message
     (r"\b(?:HTTP(?:/[\d.]+)?|status(?: code)?|exit status|errno|error code|code)[ :=]*\d{1,3}\b", r"\g<0>"),
     (r"\b[A-Za-z][A-Za-z0-9+.-]*://[^\s'\"<>\])},;]+(?:\)/[^\s:'\"]*)?", "<url>"),
     (r"\b[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}\b", "<uuid>"),
@@ -35,7 +35,7 @@ _LONGEST = 500
 
 
 def message_template(message: str) -> str:
-    """A message with what is different each time folded away.
+    """Return a message with placeholders for its variable parts.
 
     >>> message_template("open /tmp/2f1a-77/S1A_IW_SLC__1SDV_20220111T170124.dim: no such file or directory")
     'open <path>: no such file or directory'
@@ -63,17 +63,17 @@ class FailedItem:
     status: Status
     message: str
     since: datetime | None = None
-    #: when the scene was acquired, and in which relative orbit, if its tags tell
+    #: acquisition date of the scene, and its relative orbit if the tags have it
     acquired: date | None = None
     orbit: str | None = None
 
 
 @dataclass(slots=True)
 class FailureGroup:
-    """Scenes or tiles that failed in the same way; `since` and `last` are the first and the last time.
+    """Scenes or tiles in RETRY or FAILED with the same message template; `since` and `last` are the times of the first and last failure.
 
-    `first_acquired` and `last_acquired` are the dates of their scenes, `orbits` how many are of each relative orbit.
-    The first `retry` of the `ids` are those in RETRY.
+    `first_acquired` and `last_acquired` are acquisition dates, `orbits` counts items by relative orbit. `ids` lists the
+    `retry` items in RETRY first.
     """
 
     message_template: str
@@ -90,7 +90,7 @@ class FailureGroup:
 
     @property
     def count(self) -> int:
-        """How many there are."""
+        """Count of items."""
         return len(self.ids)
 
     def add(self, failure: FailedItem) -> None:

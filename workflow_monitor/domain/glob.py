@@ -14,26 +14,19 @@ _SPECIAL = frozenset("\\.+*?()|[]{}^$")
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """What names must look like.
-
-    `regex` and `options` are for `regexp_full_match(name, regex, options)` in SQL; RE2 and Python read them alike.
-    """
+    """Compiled pattern of AOI names."""
 
     text: str
     regex: str
     ignores_case: bool
 
-    @property
-    def options(self) -> str:
-        return "si" if self.ignores_case else "s"
-
     def matches(self, name: str) -> bool:
-        """Whether the whole name matches."""
+        """Return True if the whole name matches."""
         return re.fullmatch(self.regex, name, re.DOTALL | (re.IGNORECASE if self.ignores_case else 0)) is not None
 
 
 def is_pattern(text: str) -> bool:
-    """Whether a text names any AOIs that match rather than the one of this name.
+    """Return True if a text is a pattern rather than the name of one AOI.
 
     >>> is_pattern("Denmark*"), is_pattern("Denmark")
     (True, False)
@@ -42,7 +35,7 @@ def is_pattern(text: str) -> bool:
 
 
 def compile_pattern(text: str) -> Pattern:
-    r"""The pattern that a text describes. A backslash quotes the next character; all else stands for itself.
+    r"""Compile a pattern. A backslash quotes the next character; every other character is literal.
 
     Raises InvalidInput if nothing follows the last backslash.
 

@@ -22,7 +22,7 @@ class Scene:
     message: str = ""
     #: retries left; goes below 0 by hand
     retries_left: int = 0
-    #: how often it was handed out
+    #: count of dispatches
     attempt: int = 0
     #: number of the job that is out for it
     job: int | None = None
@@ -71,7 +71,7 @@ class AOI:
     name: str
     scenes: Counter[Status] = field(default_factory=Counter)
     tiles: Counter[Status] = field(default_factory=Counter)
-    #: those of `tiles` whose scene is DONE
+    #: the part of `tiles` whose scene is DONE
     tiles_of_done_scenes: Counter[Status] = field(default_factory=Counter)
 
     @property
@@ -81,21 +81,21 @@ class AOI:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """What a worker reports of a scene or tile."""
+    """Result of a scene or tile, as a worker reports it."""
 
     kind: ItemKind
     id: int
     status: Status
     message: str = ""
-    #: the attempt that it answers for; None from workers that do not know it
+    #: attempt of the job; None if the worker does not send it
     attempt: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A hand-out of an item to the workers: what the outbox keeps.
+    """Dispatch of an item to the workers, as a row of the outbox.
 
-    `previous` and `reference` are ids of the tiles that the worker is told of.
+    `previous` and `reference` are the ids of the tiles in the message of the job.
     """
 
     id: int
@@ -109,7 +109,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class LeaseGrant:
-    """What a worker takes a job under, until when (UTC)."""
+    """Lease to grant: its secret, the worker, and the expiry time (UTC)."""
 
     lease: str
     worker: str
@@ -145,7 +145,7 @@ class Event:
     before: Status | None
     after: Status | None
     cause: Cause
-    #: who asked for it, as far as it is known
+    #: user, worker or server that caused the event; empty if unknown
     actor: str
     message: str = ""
     attempt: int = 0
@@ -156,7 +156,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class GraphExtent:
-    """Where the graph of an AOI begins and ends."""
+    """Root tiles of an AOI, and the first and last acquisition time of its chains."""
 
     #: number of root tiles
     count: int
@@ -221,11 +221,11 @@ Origin = Literal["geometry", "wkt", "catalogue", "mgrs"]
 
 @dataclass(frozen=True, slots=True)
 class Geometry:
-    """A footprint.
+    """Footprint in WGS 84 longitude and latitude, in degrees.
 
-    `geojson` is the text of a GeoJSON geometry, with rings after the right-hand rule and cut at the
-    antimeridian, and `wkb` the same as well-known binary; `bounds` are its least longitude and latitude, and its
-    greatest; `origin` tells where it is from.
+    `geojson` is the text of a GeoJSON geometry (RFC 7946), with right-handed rings, cut at the antimeridian; `wkb` is the
+    same geometry as well-known binary. `bounds` are the least longitude and latitude, then the greatest. `origin` is the
+    source of the footprint.
     """
 
     geojson: str

@@ -1,4 +1,4 @@
-"""The words of the state machine: statuses, what has them, and why they change."""
+"""Statuses, kinds of items and causes of the state machine."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from workflow_monitor.domain.errors import UnknownStatus
 
 
 class ItemKind(StrEnum):
-    """What has a status and is worked on."""
+    """Kind of an item."""
 
     SCENE = "scene"
     TILE = "tile"
 
 
-#: The queues, by the workers that they are for, and what their jobs are about.
+#: kind of the items of each queue; queues have the names of their workers
 QUEUE_KINDS: Mapping[str, ItemKind] = {"downloader": ItemKind.SCENE, "processor": ItemKind.TILE}
 
 
 class Status(StrEnum):
-    """Where a scene or tile stands."""
+    """Status of a scene or tile."""
 
     #: waits for other items
     NEW = "NEW"
@@ -30,7 +30,7 @@ class Status(StrEnum):
     DONE = "DONE"
     #: failed, may be tried again
     RETRY = "RETRY"
-    #: given up; the graph closes over it
+    #: final; the graph closes over the item
     FAILED = "FAILED"
 
     @classmethod
@@ -57,12 +57,12 @@ GRAPHVIZ_COLORS: Mapping[Status, str] = {
     Status.FAILED: "red",
 }
 
-#: Of several statuses the first of these is the one of the whole.
+#: the status of a group is the first of these that one of its items has
 PRECEDENCE = (Status.RETRY, Status.PENDING, Status.NEW, Status.DONE, Status.FAILED)
 
 
 class Cause(StrEnum):
-    """Why something changed, as events tell it."""
+    """Cause of a change, as events show it."""
 
     #: it was added to the graph
     INGEST = "ingest"
@@ -70,11 +70,11 @@ class Cause(StrEnum):
     RESULT = "result"
     #: a worker reported RETRY and retries were left
     AUTOMATIC_RETRY = "automatic retry"
-    #: what it waited for is DONE
+    #: the scene or the previous tile became DONE
     READY = "ready"
     #: a person or script asked for a retry
     RETRY = "retry"
-    #: a person or script gave it up
+    #: a person or script failed it
     FAIL = "fail"
     #: a person or script set the status
     FORCE = "force"
@@ -82,10 +82,9 @@ class Cause(StrEnum):
     DATA = "data"
     #: the scene that it belongs to failed
     SCENE_FAILED = "scene failed"
-    #: the tile that it followed or referred to failed
-    #: the tile that it followed or referred to failed
+    #: the previous or the reference tile failed
     RELINKED = "relinked"
-    #: nobody answered for the job in time
+    #: the lease of the job expired
     LEASE_EXPIRED = "lease expired"
     #: an AOI was created
     CREATE = "create"
@@ -94,7 +93,7 @@ class Cause(StrEnum):
 
 
 def worst_status(counts: Mapping[Status, int]) -> Status | None:
-    """The first status of PRECEDENCE that anything has; None if nothing has any.
+    """Return the first status of PRECEDENCE with a count; None without items.
 
     >>> worst_status({Status.DONE: 3, Status.NEW: 1})
     <Status.NEW: 'NEW'>
@@ -105,10 +104,10 @@ def worst_status(counts: Mapping[Status, int]) -> Status | None:
 def aoi_status(
     scenes: Mapping[Status, int], tiles: Mapping[Status, int], tiles_of_done_scenes: Mapping[Status, int]
 ) -> Status:
-    """The status of an AOI, derived from the number of its scenes and tiles in each status.
+    """Return the status of an AOI, derived from the counts of its scenes and tiles in each status.
 
-    RETRY as long as anything is in RETRY. Otherwise that of its scenes; when these are DONE
-    (FAILED ones aside), that of the tiles of its DONE scenes. An AOI without scenes is NEW.
+    RETRY while any item is in RETRY. Otherwise the status of the scenes; if these are DONE (FAILED ones aside), the
+    status of the tiles of DONE scenes. An AOI without scenes is NEW.
     """
     if scenes.get(Status.RETRY) or tiles.get(Status.RETRY):
         return Status.RETRY

@@ -1,4 +1,4 @@
-"""How many scenes and tiles were in each status over time, told by what is known of now and of each transition."""
+"""Counts of scenes and tiles in each status over time, derived from the present counts and the transitions."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ class TimeRange:
 
     @property
     def step(self) -> timedelta:
-        """How long a step is."""
+        """Length of a step."""
         return (self.until - self.since) / self.steps
 
 
 class TransitionCount(NamedTuple):
-    """How many items went from one status to another in a step; those after the end are in step `steps`."""
+    """Count of items that changed from one status to another in a step; later transitions are in step `steps`."""
 
     step: int
     kind: ItemKind
-    #: None of those that were added
+    #: None for added items
     before: Status | None
     after: Status
     number: int
@@ -38,7 +38,7 @@ class TransitionCount(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """For scenes and tiles: numbers in each status at the end of each step, and how many were done within it."""
+    """Counts of scenes and tiles in each status at the end of each step, and of items that became DONE within it."""
 
     span: TimeRange
     counts: Mapping[ItemKind, Mapping[Status, list[int]]]
@@ -46,7 +46,7 @@ class Timeline:
 
 
 def timeline(span: TimeRange, now: Mapping[ItemKind, Counter[Status]], flows: Iterable[TransitionCount]) -> Timeline:
-    """Go back from the numbers of now, so that it does not matter whether the first events are still kept."""
+    """Return the timeline, computed backwards from the present counts, so that pruned events do not matter."""
     changes: dict[ItemKind, list[Counter[Status]]] = {
         kind: [Counter() for _ in range(span.steps + 1)] for kind in ItemKind
     }

@@ -1,13 +1,14 @@
-"""An order in which everything comes after what it depends on."""
+"""Topological order with a rank among the nodes that are ready at the same time."""
 
 from __future__ import annotations
 
+import graphlib
 import heapq
 from collections.abc import Mapping, Sequence
 
 
 class CycleError(Exception):
-    """Some nodes depend on each other; `members` are those of one circle, in its order."""
+    """Some nodes depend on each other; `members` are the nodes of one cycle, each before a node that it needs."""
 
     def __init__(self, members: Sequence[int]) -> None:
         super().__init__(members)
@@ -15,41 +16,25 @@ class CycleError(Exception):
 
 
 def topological_sort(count: int, needs: Mapping[int, set[int]], rank: Sequence[object] | None = None) -> list[int]:
-    """The numbers below `count`, each after all that it needs; otherwise by rank, then by number.
+    """Return the nodes 0 to `count` - 1, each after the nodes that it needs; nodes ready together by rank, then by index.
 
-    Raises Cycle.
+    Raises CycleError.
 
     >>> topological_sort(3, {0: {2}})
     [1, 2, 0]
     """
-    missing = [len(needs.get(node, ())) for node in range(count)]
-    followers: dict[int, list[int]] = {}
-    for node, needed in needs.items():
-        for other in needed:
-            followers.setdefault(other, []).append(node)
-    ready = [(_rank(rank, node), node) for node in range(count) if not missing[node]]
-    heapq.heapify(ready)
+    sorter = graphlib.TopologicalSorter({node: needs.get(node, ()) for node in range(count)})
+    try:
+        sorter.prepare()
+    except graphlib.CycleError as error:
+        # graphlib lists each node before a node that needs it, and the first node twice
+        raise CycleError(error.args[1][:0:-1]) from None
+    ready: list[tuple[object, int]] = []
     order: list[int] = []
-    while ready:
+    while sorter.is_active():
+        for node in sorter.get_ready():
+            heapq.heappush(ready, (0 if rank is None else rank[node], node))
         node = heapq.heappop(ready)[1]
         order.append(node)
-        for follower in followers.get(node, ()):
-            missing[follower] -= 1
-            if not missing[follower]:
-                heapq.heappush(ready, (_rank(rank, follower), follower))
-    if len(order) < count:
-        raise CycleError(_circle(needs, next(node for node in range(count) if missing[node]), missing))
+        sorter.done(node)
     return order
-
-
-def _rank(rank: Sequence[object] | None, node: int) -> object:
-    return 0 if rank is None else rank[node]
-
-
-def _circle(needs: Mapping[int, set[int]], start: int, missing: Sequence[int]) -> list[int]:
-    walked: dict[int, int] = {}
-    node = start
-    while node not in walked:
-        walked[node] = len(walked)
-        node = min(other for other in needs[node] if missing[other])
-    return list(walked)[walked[node] :]
