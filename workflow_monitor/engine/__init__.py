@@ -1,1 +1,1 @@
-"""The workflow at work: commands, queries and the feed of events, over a store."""
+"""Execution of commands, queries and the event feed, over a store."""

@@ -1,4 +1,4 @@
-"""What is drawn of an AOI, as columns of numbers: footprints for maps, lanes for the dependency graph."""
+"""Columns of numbers for drawing an AOI: footprints for maps, lanes for the dependency graph."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ if TYPE_CHECKING:
 
     from workflow_monitor.store.interfaces import Snapshot
 
-#: stands for the day of a scene without a date
+#: day of a scene without an acquisition date
 NO_DAY = -(2**31)
-#: tracks are told their names, and ordered by them, up to this many
+#: tracks have names, and are ordered by them, up to this count
 NAMED_TRACKS = 20_000
 _EPOCH = date(1970, 1, 1)
 
 
 class Columns(NamedTuple):
-    """Columns by name, and what is to be known of them, as JSON has it."""
+    """Arrays by name, and their metadata, which are valid JSON."""
 
     metadata: Mapping[str, object]
     columns: Mapping[str, npt.NDArray[Any]]
 
 
 def footprints(kind: ItemKind, snapshot: Snapshot) -> Columns:
-    """Scenes or tiles by id with the outlines of their footprints; see `domain.outlines`."""
+    """Return scenes or tiles by id with the outlines of their footprints; see `domain.outlines`."""
     import numpy as np  # noqa: PLC0415 - the server starts without it
 
     table = snapshot.table
@@ -48,7 +48,7 @@ def footprints(kind: ItemKind, snapshot: Snapshot) -> Columns:
 
 
 def lanes(tiles: Snapshot, scenes: Snapshot, names_of: Callable[[Sequence[int]], Mapping[int, str]]) -> Columns:
-    """Tiles by row and track, and the scenes of each row; see `graph.lanes`. `names_of` tells the names of tiles."""
+    """Return tiles by row and track, and the scenes of each row; see `graph.lanes`. `names_of` returns source ids of tiles."""
     import numpy as np  # noqa: PLC0415 - the server starts without it
 
     from workflow_monitor.graph.lanes import Tiles, lanes, tracks  # noqa: PLC0415 - as numpy

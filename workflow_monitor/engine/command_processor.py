@@ -1,4 +1,4 @@
-"""The engine: one writer thread that carries out commands in groups and commits each group at once."""
+"""Command processor: one writer thread that executes commands in batches, one transaction per batch."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ log = logging.getLogger(__name__)
 
 #: commands that go into one transaction at most
 MAX_BATCH_SIZE = 500
-#: seconds for which those who have just been answered are waited for, at most
+#: maximum seconds to wait for the clients of the last batch
 MAX_BATCH_DELAY = 0.01
 #: seconds that the expiry of leases waits after a transaction that failed
 RETRY_DELAY = 5.0
-#: seconds after which it looks for leases that have run out of a server that is no more
+#: seconds between polls for expired leases of other servers
 LEASE_POLL_INTERVAL = 15.0
-#: who is told as the cause of what nobody asked for
+#: actor of changes that the server makes by itself
 SYSTEM_ACTOR = "workflow-monitor"
 
 
@@ -45,9 +45,9 @@ class _PendingCommand:
 
 
 class CommandProcessor:
-    """Takes commands from any thread; whoever has the answer of one can rely on its being on disk.
+    """Queue of commands from any thread, executed on one writer thread. A completed future means that the effect is on disk.
 
-    `on_commit` is called on the writer thread with the events of each transaction, in order.
+    The writer thread calls `on_commit` with the events of each transaction, in order.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class CommandProcessor:
         self._make_queue = make_queue
         self._queue = make_queue(store.writer)
         self._graph = GraphCache(store.writer)
-        #: whether these two have to be made anew, because a transaction failed that had changed them
+        #: True if a failed transaction has changed the two caches
         self._is_stale = False
         self._orders: queue.SimpleQueue[_PendingCommand | None] = queue.SimpleQueue()
         #: the commands of the last group, and the seconds that it took
@@ -76,14 +76,14 @@ class CommandProcessor:
 
     @property
     def needs_reopen(self) -> bool:
-        """Whether the store has to be opened anew, with a new Workflow."""
+        """True if the store must be reopened, with a new CommandProcessor."""
         return self._store.needs_reopen
 
     def submit(self, command: Command, who: str) -> Future[object]:
-        """Have a command carried out on behalf of somebody.
+        """Queue a command on behalf of an actor.
 
-        The future answers, or raises the WorkflowError, that the command's docstring names; StoreUnavailable, and
-        nothing stored, if it cannot be put on disk.
+        The future returns the result, or raises the WorkflowError, that the docstring of the command names. It raises
+        StoreUnavailable, with nothing stored, if the write fails.
         """
         future: Future[object] = Future()
         with self._gate:
@@ -93,7 +93,7 @@ class CommandProcessor:
         return future
 
     def close(self) -> None:
-        """Finish what was submitted and end the thread. The store stays open."""
+        """Execute the queued commands and end the thread. The store stays open."""
         with self._gate:
             if self._closed:
                 return
@@ -113,10 +113,10 @@ class CommandProcessor:
                 return
 
     def _next_batch(self) -> tuple[list[_PendingCommand], bool]:
-        """What has come in meanwhile, or the expiry of leases when that is due; and whether it is the end.
+        """Return the queued commands, or the expiry of leases when it is due; and True at the end.
 
-        A transaction takes nearly as long for one command as for many. So those who have just been answered, and are
-        likely to ask again, are waited for: half as long as the last one took, and no longer than LINGER.
+        A transaction takes nearly as long for one command as for many. The clients of the last batch are likely to send the
+        next command soon, so the batch waits for them: half the duration of the last transaction, at most MAX_BATCH_DELAY.
         """
         group: list[_PendingCommand] = []
         answered, seconds = self._last
@@ -144,7 +144,7 @@ class CommandProcessor:
         return min(max((expiry - self._clock()).total_seconds(), 0.01), longest)
 
     def _execute(self, orders: Sequence[_PendingCommand]) -> None:
-        """Carry out a group in one transaction; if it fails for no stated reason, each on its own."""
+        """Execute a batch in one transaction; after an unexpected error, execute each command alone."""
         try:
             answers, events = self._transact(orders)
         except StoreUnavailable as error:
@@ -167,7 +167,7 @@ class CommandProcessor:
     def _publish_events(self, events: Sequence[Event]) -> None:
         try:
             self._on_commit(events)
-        except Exception:  # what is committed has to be answered all the same
+        except Exception:  # the commands are committed, so their futures complete in any case
             log.exception("Nobody could be told of %d events", len(events))
 
     def _transact(self, orders: Sequence[_PendingCommand]) -> tuple[list[object], list[Event]]:
@@ -189,7 +189,7 @@ class CommandProcessor:
         return answers, batch.events
 
     def _refresh(self, is_outdated: bool) -> None:
-        """Know what is stored, if others have written or a transaction failed; do not know too much."""
+        """Reload the cached state after a foreign or a failed transaction, and evict items beyond the limit."""
         if is_outdated or self._is_stale:
             self._graph, self._queue = GraphCache(self._store.writer), self._make_queue(self._store.writer)
             self._is_stale = False
@@ -203,20 +203,20 @@ class CommandProcessor:
 
 
 class ReadOnlyProcessor:
-    """Refuses all commands, over a store that is only read."""
+    """Command processor over a read-only store: refuses all commands."""
 
     def submit(self, command: Command, who: str) -> Future[object]:  # noqa: ARG002 - as Workflow is called
-        """A future that raises ReadOnly."""
+        """Return a future that raises StoreReadOnly."""
         future: Future[object] = Future()
         future.set_exception(StoreReadOnly())
         return future
 
     def close(self) -> None:
-        """There is nothing to finish."""
+        """Do nothing: no thread runs."""
 
 
 def _answer(batch: UnitOfWork, order: _PendingCommand) -> object:
-    """What a command answers, or why it is refused."""
+    """Return the result of a command, or the error that refuses it."""
     try:
         return batch.execute(order.command, order.who)
     except StoreUnavailable:

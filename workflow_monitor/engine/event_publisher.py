@@ -1,4 +1,4 @@
-"""Passes committed events on to the feed, in the order of the commits, whichever server made them."""
+"""Publication of committed events of all servers, in the order of the commits."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ from workflow_monitor.domain.models import Event
 from workflow_monitor.engine.feed import Feed
 from workflow_monitor.store.interfaces import Reader
 
-#: events that are read from the store at once
+#: events per read of the store
 BATCH = 1_000
 
 
 class EventPublisher:
-    """Knows how far the feed has got.
+    """Publisher of committed events, in order of their sequence numbers.
 
-    What this server has committed is passed on as it is. Where others committed before it, the store is read.
+    Events of this server come with their commit. If other servers committed in between, the publisher reads their events
+    from the store.
     """
 
     def __init__(self, reader: Reader, feed: Feed) -> None:
@@ -26,7 +27,7 @@ class EventPublisher:
         self._last = reader.event_bounds()[1]
 
     def committed(self, events: Sequence[Event]) -> None:
-        """Called by the writer thread with the events of each transaction of this server."""
+        """Publish the events of a transaction of this server; the writer thread calls it."""
         with self._lock:
             fresh = [event for event in events if event.seq > self._last]
             if fresh and fresh[0].seq == self._last + 1:
@@ -35,7 +36,7 @@ class EventPublisher:
                 self._read()
 
     def catch_up(self) -> None:
-        """Called after others have committed."""
+        """Publish the events of other servers after their commit."""
         with self._lock:
             self._read()
 

@@ -1,4 +1,4 @@
-"""The feed: committed events, as they happen, to whoever follows them."""
+"""Feed of committed events to event streams."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from collections.abc import Callable, Sequence
 
 from workflow_monitor.domain.models import Event
 
-#: How many events wait for a slow follower before it is told to read them from the store instead.
+#: buffered events of a slow stream, beyond which it reads them from the store
 BUFFERED_EVENTS = 2_000
-#: How many encoded parts of the feed are kept for others who follow the same events.
+#: encoded parts that are kept for other streams of the same events
 KEPT_PARTS = 64
 
 
 class Subscription:
-    """The events of one follower. It lives in the event loop that it was made for.
+    """Subscription of one event stream, bound to its event loop.
 
-    What does not fit into its bounded buffer is dropped, all of it, and `missed` says so: the
-    follower then reads from the store what came after the last event that it has seen.
+    If the bounded buffer overflows, the subscription drops all its events and sets `missed`. The stream then reads the
+    events after its last one from the store.
     """
 
     def __init__(self, aoi: str | None, capacity: int) -> None:
@@ -32,7 +32,7 @@ class Subscription:
         self._arrived = asyncio.Event()
 
     def offer(self, events: Sequence[Event]) -> None:
-        """Add those of the events that concern this follower."""
+        """Buffer the events that match the subscription."""
         wanted = events if self.aoi is None else [event for event in events if event.aoi == self.aoi]
         if not wanted:
             return
@@ -44,7 +44,7 @@ class Subscription:
         self._arrived.set()
 
     async def wait(self, seconds: float) -> bool:
-        """True as soon as there is something to take (or the feed is closed), False after so many seconds."""
+        """Wait for events or the end of the feed; return False after `seconds` without either."""
         try:
             async with asyncio.timeout(seconds):
                 await self._arrived.wait()
@@ -53,7 +53,7 @@ class Subscription:
         return True
 
     def take(self) -> tuple[list[Event], bool]:
-        """The events that have arrived, in order, and whether others were dropped before them."""
+        """Return the buffered events in order, and True if earlier ones were dropped."""
         events, missed = list(self._events), self.missed
         self._events.clear()
         self.missed = False
@@ -62,13 +62,13 @@ class Subscription:
         return events, missed
 
     def end(self) -> None:
-        """Let the follower know that no more will come."""
+        """Mark the end of the feed."""
         self.closed = True
         self._arrived.set()
 
 
 class Feed:
-    """Hands committed events from the writer thread to the followers in their event loops."""
+    """Transfer of committed events from the writer thread to subscriptions in their event loops."""
 
     def __init__(self, capacity: int = BUFFERED_EVENTS) -> None:
         self._capacity = capacity
@@ -78,19 +78,19 @@ class Feed:
         self._parts: OrderedDict[tuple[str | None, int, int], bytes] = OrderedDict()
 
     def publish(self, events: Sequence[Event]) -> None:
-        """Pass on events that have been committed; called by the writer thread, in the order of the commits."""
+        """Publish committed events; the writer thread calls it, in the order of the commits."""
         if events:
             self._call_in_each_loop(self._deliver, events)
 
     def subscribe(self, loop: asyncio.AbstractEventLoop, aoi: str | None = None) -> Subscription:
-        """Follow all events, or those of an AOI, from now on; call it in the loop."""
+        """Subscribe to all events, or to the events of one AOI, from now on. Call it in the event loop."""
         subscription = Subscription(aoi, self._capacity)
         with self._lock:
             self._followers.setdefault(loop, set()).add(subscription)
         return subscription
 
     def unsubscribe(self, loop: asyncio.AbstractEventLoop, subscription: Subscription) -> None:
-        """Follow no longer; call it in the loop."""
+        """Remove a subscription. Call it in its event loop."""
         with self._lock:
             followers = self._followers.get(loop, set())
             followers.discard(subscription)
@@ -98,13 +98,13 @@ class Feed:
                 self._followers.pop(loop, None)
 
     def close(self) -> None:
-        """Let all the followers know that no more will come than what was published."""
+        """End all subscriptions after the published events."""
         self._call_in_each_loop(self._end)
 
     def encode_once(
         self, aoi: str | None, events: Sequence[Event], encode: Callable[[Sequence[Event]], bytes]
     ) -> bytes:
-        """What `encode` makes of events that have arrived, made once for all who follow the same AOI."""
+        """Return events encoded by `encode`, once for all subscriptions of the same AOI."""
         key = aoi, events[0].seq, events[-1].seq
         with self._lock:
             part = self._parts.get(key)
@@ -118,7 +118,7 @@ class Feed:
 
     @property
     def followers(self) -> int:
-        """How many follow."""
+        """Count of subscriptions."""
         with self._lock:
             return sum(map(len, self._followers.values()))
 

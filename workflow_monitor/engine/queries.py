@@ -1,4 +1,4 @@
-"""What can be asked of the store: everything that changes nothing."""
+"""Queries: reads of the committed state."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ WHOLE = Subgraph()
 
 @dataclass(frozen=True, slots=True)
 class JobList:
-    """A queue: how many jobs wait and are leased, and those that were asked for."""
+    """Counts of queued and leased jobs, and the requested page of jobs."""
 
     queued: int
     leased: int
@@ -39,10 +39,9 @@ class JobList:
 
 
 class Queries:
-    """Answers from what is committed. Any thread may call it; iterators may be moved between threads.
+    """Reads of the committed state, from any thread. Iterators may move between threads.
 
-    Where a `pattern` is taken, a plain name that is not there raises AOINotFound; a pattern that nothing
-    matches means nothing.
+    For a `pattern`, an unknown plain name raises AOINotFound, and a pattern without a match returns nothing.
     """
 
     def __init__(self, reader: Reader) -> None:
@@ -51,12 +50,12 @@ class Queries:
     # ---- AOIs
 
     def aois(self, pattern: str | None = None) -> list[tuple[str, Status]]:
-        """Names and statuses of the AOIs (that match), by name."""
+        """Return names and statuses of the AOIs, or of the matching ones, by name."""
         matches = compile_pattern(pattern).matches if pattern is not None else lambda _: True
         return [(aoi.name, aoi.status) for aoi in self._reader.aois() if matches(aoi.name)]
 
     def has_aoi(self, name: str) -> bool:
-        """Whether there is an AOI of this name."""
+        """Return True if an AOI has this name."""
         return self._reader.aoi(name) is not None
 
     def overview(self, name: str) -> AOISummary:
@@ -67,7 +66,7 @@ class Queries:
         return AOISummary(aoi.name, aoi.status, aoi.scenes, aoi.tiles, roots.count, *days)
 
     def workloads(self) -> list[AOI]:
-        """All AOIs with their numbers, by name."""
+        """Return all AOIs with their counts, by name."""
         return self._reader.aois()
 
     def _matching(self, pattern: str) -> list[int]:
@@ -84,11 +83,11 @@ class Queries:
     # ---- scenes and tiles, as JSON texts
 
     def documents(self, kind: ItemKind, ids: Sequence[int]) -> dict[int, str]:
-        """Scenes, or tiles with their scenes, by id; those that are there."""
+        """Return scenes, or tiles with their scenes, as JSON texts by id; missing ids are left out."""
         return self._reader.documents(kind, ids)
 
     def feature(self, kind: ItemKind, number: int) -> str:
-        """A scene or tile as a GeoJSON feature; ItemNotFound."""
+        """Return a scene or tile as a GeoJSON feature. Raises ItemNotFound."""
         feature = self._reader.feature(kind, number)
         if feature is None:
             raise ItemNotFound(kind, number)
@@ -97,13 +96,13 @@ class Queries:
     def scenes(
         self, pattern: str, status: Status | None = None, page: Page | None = None, shape: Shape = "document"
     ) -> Iterator[list[str]]:
-        """The scenes of AOIs by id, in chunks."""
+        """Return the scenes of AOIs by id, in chunks."""
         return self._items(ItemKind.SCENE, pattern, status, page, shape)
 
     def tiles(
         self, pattern: str, status: Status | None = None, page: Page | None = None, shape: Shape = "document"
     ) -> Iterator[list[str]]:
-        """The tiles of AOIs by id, in chunks."""
+        """Return the tiles of AOIs by id, in chunks."""
         return self._items(ItemKind.TILE, pattern, status, page, shape)
 
     def _items(
@@ -112,27 +111,27 @@ class Queries:
         return self._reader.items(kind, self._matching(pattern), _statuses(status), page, shape)
 
     def tiles_of_scene(self, number: int, shape: Shape = "document") -> Iterator[list[str]]:
-        """The tiles of a scene by id; ItemNotFound."""
+        """Return the tiles of a scene by id. Raises ItemNotFound."""
         if not self._reader.has_scene(number):
             raise ItemNotFound(ItemKind.SCENE, number)
         return self._reader.tiles_of(number, shape)
 
     def root_tiles(self, name: str, shape: Shape = "short") -> Iterator[list[str]]:
-        """The tiles, not FAILED, with neither previous nor reference tile, by id."""
+        """Return the root tiles by id: not FAILED, without previous and reference tile."""
         return self._reader.root_tiles(self._named(name).id, shape)
 
     def leaf_tiles(self, name: str, shape: Shape = "short") -> Iterator[list[str]]:
-        """The tiles, not FAILED, that no tile follows, by id."""
+        """Return the leaf tiles by id: not FAILED, without followers."""
         return self._reader.leaf_tiles(self._named(name).id, shape)
 
     def arrow(
         self, kind: ItemKind, pattern: str, status: Status | None = None, page: Page | None = None
     ) -> Iterator[pa.RecordBatch]:
-        """Scenes or tiles as Arrow record batches of one schema, at least one."""
+        """Return scenes or tiles as one or more Arrow record batches of one schema."""
         return self._reader.arrow(kind, self._matching(pattern), _statuses(status), page)
 
     def dot(self, pattern: str, part: Subgraph = WHOLE) -> Iterator[str]:
-        """The dependency graph, or a part of it, as dot text, in chunks of whole lines.
+        """Return the dependency graph, or a part of it, as dot text, in chunks of whole lines.
 
         Raises ItemNotFound if the part is around an item that is not in these AOIs.
         """
@@ -146,15 +145,15 @@ class Queries:
             yield from dot_lines(name, graph, str(part))
 
     def names(self, kind: ItemKind, ids: Sequence[int]) -> dict[int, str]:
-        """The source ids of scenes or tiles, as far as they are there."""
+        """Return the source ids of existing scenes or tiles by id."""
         return self._reader.names(kind, ids)
 
     def find(self, name: str, text: str, limit: int) -> tuple[int, list[SearchHit]]:
-        """How many scenes and tiles of an AOI have a text in their names, or are named by it; and the first of them."""
+        """Return the count of scenes and tiles of an AOI whose source id contains a text, or whose id it is; and the first of them."""
         return self._reader.find(self._named(name).id, text, limit)
 
     def failures(self, name: str, limit: int | None = None) -> list[FailureGroup]:
-        """What failed in an AOI, by the shape of the message; `limit` looks at so many of each kind and status."""
+        """Return the failed items of an AOI by message template; `limit` caps the items of each kind and status."""
         return group_failures(self._reader.failures(self._named(name).id, limit))
 
     def preview_fail(self, kind: ItemKind, item_id: int) -> list[Transition]:
@@ -168,22 +167,22 @@ class Queries:
             prefetch.run(graph, rows, state_machine.fail, kind, item_id, by_force=True)
         return graph.collect_changes().log
 
-    # ---- what is drawn
+    # ---- drawings
 
     def footprints(self, kind: ItemKind, name: str) -> Columns:
-        """The scenes or tiles of an AOI with the outlines of their footprints."""
+        """Return the scenes or tiles of an AOI with the outlines of their footprints."""
         return columnar.footprints(kind, self._reader.footprints(kind, self._named(name).id))
 
     def lanes(self, name: str) -> Columns:
-        """The tiles of an AOI where they are in the dependency graph, drawn as lanes."""
+        """Return the tiles of an AOI at their places in the lanes of the dependency graph."""
         return columnar.lanes(*self._reader.lanes(self._named(name).id), partial(self._reader.names, ItemKind.TILE))
 
     def timeline(
         self, name: str, since: datetime | None, until: datetime, steps: int, running: int
     ) -> tuple[Timeline, int, list[RunningJob]]:
-        """Numbers per status over time; how many items are PENDING, and so many of them, those with workers first.
+        """Return counts per status over time, the count of PENDING items, and `running` of them, leased ones first.
 
-        From `since`, or the first event that is kept, until `until`.
+        The range starts at `since`, or at the first kept event, and ends at `until`.
         """
         course = self._reader.activity(self._named(name).id, since, until, steps, running)
         return timeline(course.span, course.now, course.flows), course.pending, course.running
@@ -191,26 +190,26 @@ class Queries:
     # ---- jobs and events
 
     def jobs(self, queue: str, state: str | None = None, page: Page | None = None, item: int | None = None) -> JobList:
-        """A queue with its jobs, `queued`, `leased` or both; of one scene or tile, if an `item` is named.
+        """Return the jobs of a queue, `queued`, `leased` or both; only the jobs of one scene or tile with `item`.
 
-        `queued` also shows those that were withdrawn before anybody took them, until they are trimmed.
+        `queued` includes jobs that were withdrawn before a lease, until they are pruned.
         """
         kind = QUEUE_KINDS[queue]
         return JobList(*self._reader.backlog(kind), self._reader.jobs(kind, state or "", page, item))
 
     def events(self, after: int, name: str | None, limit: int) -> list[Event]:
-        """The events after a sequence number, of one AOI or of all; none of an AOI that is not there."""
+        """Return the events after a sequence number, of one AOI or of all; an unknown AOI has none."""
         if name is None:
             return self._reader.events(after, None, limit)
         aoi = self._reader.aoi(name)
         return [] if aoi is None else self._reader.events(after, aoi.id, limit)
 
     def oldest_event(self) -> int:
-        """The smallest sequence number that is kept, 0 if there is none."""
+        """Return the smallest kept sequence number, 0 without events."""
         return self._reader.event_bounds()[0]
 
     def newest_event(self) -> int:
-        """The greatest sequence number, 0 if there is none."""
+        """Return the greatest sequence number, 0 without events."""
         return self._reader.event_bounds()[1]
 
     def history(
@@ -224,7 +223,7 @@ class Queries:
         status: Status | None = None,
         page: Page | None = None,
     ) -> Iterator[list[Event]]:
-        """The events of an AOI in order: from `since` to before `until`, of a kind, of an item, to a status."""
+        """Return the events of an AOI in order, from `since` to before `until`, filtered by kind, item and new status."""
         return self._reader.history(self._named(name).id, since, until, kind, item, status, page)
 
 
