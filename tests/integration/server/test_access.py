@@ -272,7 +272,7 @@ class TestWorkerToken:
         job = leased["jobs"][0]
         await work("PUT", f"/jobs/downloader/lease/{job['lease']}", {"seconds": 60})
         await work("PUT", "/jobs/downloader/lease", {"leases": [job["lease"]], "seconds": 60})
-        result = {"type": "scene_id", "id": scene_id, "status": "DONE", "attempt": job["attempt"]}
+        result = {"type": "scene", "id": scene_id, "status": "DONE", "attempt": job["attempt"]}
         assert (await work("POST", "/results", [result]))["applied"] == 1
         events = (await fetch("GET", "/aoi/Fyn/history")).json()
         assert {event["who"] for event in events} == {"token", "worker machine-7"}

@@ -41,5 +41,5 @@ class TestInMemory:
         return {"store_url": "duckdb:///:memory:"}
 
     async def test_a_store_in_memory_has_no_backups(self, fetch: Fetch) -> None:
-        assert "kept in memory" in (await fetch("POST", "/backups")).problem(409)["detail"]
+        assert "in-memory store has no backups" in (await fetch("POST", "/backups")).problem(409)["detail"]
         assert (await fetch("GET", "/backups")).json() == []

@@ -107,7 +107,7 @@ async def test_lanes_place_tiles_by_day_and_track(fetch: Fetch, add: Add) -> Non
         assert about["days"][rows[index]] == tile["scene"]["data"]["date"][:10]
         previous = columns["previous"][index]
         assert (columns["id"][previous - 1] if previous else None) == tile["PreviousID"]
-    assert [columns["id"][index] for at in columns["by_id"]] == sorted(by_id)
+    assert [columns["id"][index] for index in columns["by_id"]] == sorted(by_id)
     assert columns["scene_id"] == [1, 2, 3]
     assert [about["statuses"][code] for code in columns["scene_status"]] == ["PENDING", "PENDING", "RETRY"]
     assert columns["scene_row"] == [0, 2, 1]
