@@ -244,7 +244,7 @@ def main() -> None:
     policy: dict[str, Any] = {
         "keep_events_days": KEPT_MINUTES / day,
         "keep_jobs_days": KEPT_MINUTES / day,
-        "trim_seconds": 20,
+        "prune_seconds": 20,
     }
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)

@@ -110,7 +110,7 @@ class WorkflowMonitor(ExtensionApp):
     keep_events_days = Float(
         365.0, min=0.0, allow_none=True, help="Age at which events are pruned, in days; None keeps all."
     ).tag(config=True)
-    trim_seconds = Float(3600.0, min=0.1, help="Interval of pruning, in seconds.").tag(config=True)
+    prune_seconds = Float(3600.0, min=0.1, help="Interval of pruning, in seconds.").tag(config=True)
     keep_backups = Int(7, min=1, help="Number of backups to keep.").tag(config=True)
     worker_token = Unicode(
         help="Token for workers. It permits leasing jobs, renewing leases and reporting results only; "
@@ -189,7 +189,7 @@ class WorkflowMonitor(ExtensionApp):
             slow_reader=self.slow_reader_seconds,
             drawing=self.drawing_seconds,
             retry_opening=self.retry_opening_seconds,
-            trim_interval=self.trim_seconds,
+            prune_interval=self.prune_seconds,
             keep_jobs=self.keep_jobs_days * day,
             keep_backups=self.keep_backups,
             keep_events=None if self.keep_events_days is None else self.keep_events_days * day,

@@ -21,7 +21,7 @@ class ServerLimits:
     #: minimum pause between two attempts to open the store
     retry_opening: float = 5.0
     #: interval of pruning, and the age from which cancelled jobs and events are pruned; None keeps all events
-    trim_interval: float = 3600.0
+    prune_interval: float = 3600.0
     keep_jobs: float = 86400.0
     keep_events: float | None = None
     #: number of backups to keep

@@ -46,7 +46,7 @@ class Maintenance:
 
     async def _prune_loop(self) -> None:
         while True:
-            await asyncio.sleep(self._limits.trim_interval)
+            await asyncio.sleep(self._limits.prune_interval)
             try:
                 await self._submit(PruneHistory(self._limits.keep_jobs, self._limits.keep_events), SERVER)
             except WorkflowError as error:

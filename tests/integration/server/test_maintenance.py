@@ -12,7 +12,7 @@ from tests.integration.server.conftest import Fetch
 
 @pytest.fixture
 def traits() -> dict[str, Any]:
-    return {"trim_seconds": 0.1, "keep_events_days": 0.0}
+    return {"prune_seconds": 0.1, "keep_events_days": 0.0}
 
 
 async def test_old_events_are_pruned(jp_serverapp: Any, fetch: Fetch) -> None:
