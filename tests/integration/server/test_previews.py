@@ -10,7 +10,7 @@ pytestmark = ON_ALL_STORES
 
 
 async def chain(add: Add) -> None:
-    """Add a chain of three scenes with change tile each."""
+    """Add a chain of three scenes with one tile each."""
     await add("s1")
     await add("s2", after="s1")
     await add("s3", after="s2")

@@ -13,6 +13,7 @@ from tests.postgres import PostgreSQL
 from workflow_monitor.domain.commands import CreateAOI, FailItem, LeaseJobs, RetryItem
 from workflow_monitor.domain.errors import Conflict, StoreUnavailable
 from workflow_monitor.domain.status import ItemKind, Status
+from workflow_monitor.engine.queries import Queries
 from workflow_monitor.store import open_store
 from workflow_monitor.store.postgres.connection import ConnectionInfo
 from workflow_monitor.store.postgres.schema import undo
@@ -195,6 +196,12 @@ def test_a_read_only_store_needs_no_additions_and_no_write_permission(postgresql
         store = open_store(readonly, read_only=True)
         try:
             read = documents(Running(store, None, None))  # type: ignore[arg-type]
+            preview = Queries(store.reader).preview_fail(ItemKind.SCENE, 7)
+            assert next((change.kind, change.id, change.after) for change in preview) == (
+                ItemKind.SCENE,
+                7,
+                Status.FAILED,
+            )
             assert store.reader.events(0, None, 10) == []
             with pytest.raises(Conflict):
                 store.back_up(1)
@@ -223,7 +230,14 @@ def without_attempt(documents: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def test_a_read_only_store_reads_the_additions(ingester: str) -> None:
     with engine_on(open_store(ingester)) as engine:
-        engine.do(FailItem(ItemKind.SCENE, 7))
+        before = len(engine.events())
+        store = open_store(ingester, read_only=True)
+        preview = Queries(store.reader).preview_fail(ItemKind.SCENE, 7)
+        store.close()
+        engine.do(FailItem(ItemKind.SCENE, 7, force=True))
+        assert [(event.type, event.id, event.after) for event in engine.events()[before:]] == [
+            (change.kind, change.id, change.after) for change in preview
+        ]
         events, listed = engine.events(), documents(engine)
         store = open_store(ingester, read_only=True)
         try:
