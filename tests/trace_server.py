@@ -16,7 +16,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 from workflow_monitor.domain.models import AOISummary
 from workflow_monitor.domain.status import ItemKind, Status
-from workflow_monitor.server.representations import overview_text
+from workflow_monitor.server.serialization import overview_text
 
 TOKEN = "recorded"
 TEXT = "text/plain; charset=utf-8"

@@ -40,7 +40,7 @@ def _now() -> datetime:
 @dataclass(frozen=True, slots=True)
 class _PendingCommand:
     command: Command
-    who: str
+    actor: str
     future: Future[object]
 
 
@@ -79,7 +79,7 @@ class CommandProcessor:
         """True if the store must be reopened, with a new CommandProcessor."""
         return self._store.needs_reopen
 
-    def submit(self, command: Command, who: str) -> Future[object]:
+    def submit(self, command: Command, actor: str) -> Future[object]:
         """Queue a command on behalf of an actor.
 
         The future returns the result, or raises the WorkflowError, that the docstring of the command names. It raises
@@ -89,7 +89,7 @@ class CommandProcessor:
         with self._gate:
             if self._closed:
                 raise StoreUnavailable("The server is shutting down.")
-            self._orders.put(_PendingCommand(command, who, future))
+            self._orders.put(_PendingCommand(command, actor, future))
         return future
 
     def close(self) -> None:
@@ -205,7 +205,7 @@ class CommandProcessor:
 class ReadOnlyProcessor:
     """Command processor over a read-only store: refuses all commands."""
 
-    def submit(self, command: Command, who: str) -> Future[object]:  # noqa: ARG002 - as Workflow is called
+    def submit(self, command: Command, actor: str) -> Future[object]:  # noqa: ARG002 - as Workflow is called
         """Return a future that raises StoreReadOnly."""
         future: Future[object] = Future()
         future.set_exception(StoreReadOnly())
@@ -218,7 +218,7 @@ class ReadOnlyProcessor:
 def _answer(batch: UnitOfWork, order: _PendingCommand) -> object:
     """Return the result of a command, or the error that refuses it."""
     try:
-        return batch.execute(order.command, order.who)
+        return batch.execute(order.command, order.actor)
     except StoreUnavailable:
         raise
     except WorkflowError as refusal:

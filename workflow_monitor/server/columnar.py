@@ -12,7 +12,7 @@ import struct
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from workflow_monitor.server.representations import json_text
+from workflow_monitor.server.serialization import json_text
 
 if TYPE_CHECKING:
     import numpy.typing as npt

@@ -30,8 +30,8 @@ from workflow_monitor.server.handlers.meta import NotFound
 from workflow_monitor.server.limits import ServerLimits
 from workflow_monitor.server.openapi import openapi
 from workflow_monitor.server.peer import address
-from workflow_monitor.server.representations import json_text
 from workflow_monitor.server.routes import ROUTES
+from workflow_monitor.server.serialization import json_text
 from workflow_monitor.server.upstream import Upstream, from_address
 from workflow_monitor.server.worker_token import WorkerTokenAuth, validate_token
 from workflow_monitor.store import open_store

@@ -10,7 +10,7 @@ from workflow_monitor.domain.status import ItemKind, Status
 from workflow_monitor.server.handlers.base import Handler
 from workflow_monitor.server.handlers.guards import requires_read, requires_write
 from workflow_monitor.server.handlers.params import parse_item_id
-from workflow_monitor.server.representations import CONSEQUENCES, consequences_json
+from workflow_monitor.server.serialization import CONSEQUENCES, consequences_document
 
 
 class RetryItemHandler(Handler):
@@ -50,7 +50,7 @@ class FailPreview(Handler):
             ids = [change.id for change in changes[:CONSEQUENCES] if change.kind is kind]
             names_by_id = await self.backend.run(queries.names, kind, ids)
             names |= {(kind, item_id): name for item_id, name in names_by_id.items()}
-        self.write_json(consequences_json(changes, names))
+        self.write_json(consequences_document(changes, names))
 
 
 class ForceStatusHandler(Handler):

@@ -8,14 +8,8 @@ from workflow_monitor.domain.commands import CreateAOI, DeleteAOI, RetryAOI
 from workflow_monitor.domain.glob import is_pattern
 from workflow_monitor.server.handlers.base import Handler
 from workflow_monitor.server.handlers.guards import requires_read, requires_write
-from workflow_monitor.server.representations import (
-    AS_JSON,
-    AS_TEXT,
-    aoi_json,
-    failure_group,
-    overview_json,
-    overview_text,
-)
+from workflow_monitor.server.negotiation import AS_JSON, AS_TEXT
+from workflow_monitor.server.serialization import aoi_document, failure_group_document, overview_document, overview_text
 
 
 class AOIs(Handler):
@@ -26,7 +20,7 @@ class AOIs(Handler):
         with_counts = self.bool_arg("counts")
         queries = await self.queries()
         workloads = await self.backend.run(queries.workloads)
-        self.write_json([aoi_json(workload, with_counts=with_counts) for workload in workloads])
+        self.write_json([aoi_document(workload, with_counts=with_counts) for workload in workloads])
 
 
 class AOI(Handler):
@@ -42,7 +36,7 @@ class AOI(Handler):
         form = self.negotiate(AS_TEXT, AS_JSON)
         summary = await self.backend.run(queries.overview, aoi)
         if form is AS_JSON:
-            self.write_json(overview_json(summary))
+            self.write_json(overview_document(summary))
         else:
             self.write_text(overview_text(summary), TEXT)
 
@@ -82,4 +76,4 @@ class Failures(Handler):
         page = self.page()
         queries = await self.queries()
         groups = await self.backend.run(queries.failures, aoi, page.limit if page else None)
-        self.write_json([failure_group(group) for group in groups])
+        self.write_json([failure_group_document(group) for group in groups])

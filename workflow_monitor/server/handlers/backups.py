@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from workflow_monitor.server.handlers.base import Handler
 from workflow_monitor.server.handlers.guards import requires_read, requires_write
-from workflow_monitor.server.representations import backup_document
+from workflow_monitor.server.serialization import backup_document
 
 
 class Backups(Handler):

@@ -18,7 +18,8 @@ from workflow_monitor.server.engine_manager import Engine
 from workflow_monitor.server.handlers.base import Handler
 from workflow_monitor.server.handlers.guards import requires_read
 from workflow_monitor.server.handlers.params import parse_datetime, parse_item_id, parse_status
-from workflow_monitor.server.representations import AS_JSON, AS_NDJSON, event_json
+from workflow_monitor.server.negotiation import AS_JSON, AS_NDJSON
+from workflow_monitor.server.serialization import event_json
 
 #: number of events per read from the store
 BATCH = 1_000

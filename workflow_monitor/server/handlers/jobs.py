@@ -17,7 +17,7 @@ from workflow_monitor.domain.status import QUEUE_KINDS
 from workflow_monitor.server.handlers.base import Handler
 from workflow_monitor.server.handlers.guards import allows_worker, requires_read
 from workflow_monitor.server.handlers.params import ACTOR_LENGTH, parse_item_id
-from workflow_monitor.server.representations import Framing, framed, job_json, leased_jobs_document
+from workflow_monitor.server.serialization import Framing, framed, job_json, leased_jobs_document
 
 STATES = ("queued", "leased")
 

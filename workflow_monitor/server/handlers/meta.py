@@ -6,8 +6,8 @@ from workflow_monitor.documents.media_types import JSON, TEXT
 from workflow_monitor.server import docs_page
 from workflow_monitor.server.handlers.base import Handler
 from workflow_monitor.server.handlers.guards import requires_read, requires_write
+from workflow_monitor.server.negotiation import AS_JSON, AS_TEXT
 from workflow_monitor.server.problems import PathNotFound
-from workflow_monitor.server.representations import AS_JSON, AS_TEXT
 
 
 class Root(Handler):

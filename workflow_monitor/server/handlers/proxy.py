@@ -16,7 +16,7 @@ from tornado.iostream import StreamClosedError
 
 from workflow_monitor.documents.headers import ACTOR_HEADER
 from workflow_monitor.documents.media_types import EVENTS, PROBLEM
-from workflow_monitor.server import representations
+from workflow_monitor.server import serialization
 from workflow_monitor.server.handlers.base import Handler
 from workflow_monitor.server.upstream import Upstream, UpstreamDenied, UpstreamLoop, UpstreamUnknown
 
@@ -111,7 +111,7 @@ def _write_problem(handler: Handler, body: bytes) -> None:
         return
     if "code" in document:
         document["type"] = f"{handler.prefix}/docs#{document['code']}"
-    handler.finish(representations.json_text(document))
+    handler.finish(serialization.json_text(document))
 
 
 async def _stream_events(handler: Handler, response: httpx.Response) -> None:

@@ -12,11 +12,11 @@ from workflow_monitor.documents.headers import ACTOR_HEADER
 from workflow_monitor.documents.strict_json import read_json
 from workflow_monitor.domain.errors import FieldError, InvalidInput, WorkflowError, shorten_for_message
 from workflow_monitor.domain.models import Page
-from workflow_monitor.server import problems, representations
+from workflow_monitor.server import negotiation, problems
 from workflow_monitor.server.backend import Backend
 from workflow_monitor.server.handlers.endpoint import Endpoint
 from workflow_monitor.server.handlers.params import parse_non_negative, sanitize_actor
-from workflow_monitor.server.representations import Representation
+from workflow_monitor.server.negotiation import Representation
 from workflow_monitor.server.worker_token import WORKER
 
 T = TypeVar("T")
@@ -135,4 +135,4 @@ class RequestParsing(Endpoint):
     def negotiate(self, *offers: Representation) -> Representation:
         """Return the offered representation that the client prefers, by `format` or by `Accept`."""
         self.set_header("Vary", "Accept")
-        return representations.negotiate(self.request.headers.get("Accept", ""), self.str_arg("format"), offers)
+        return negotiation.negotiate(self.request.headers.get("Accept", ""), self.str_arg("format"), offers)

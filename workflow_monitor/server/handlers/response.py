@@ -12,9 +12,10 @@ from tornado.iostream import StreamClosedError
 
 from workflow_monitor.documents.media_types import JSON, PROBLEM
 from workflow_monitor.domain.errors import WorkflowError
-from workflow_monitor.server import problems, representations
+from workflow_monitor.server import problems, serialization
 from workflow_monitor.server.handlers.endpoint import Endpoint
-from workflow_monitor.server.representations import FRAMINGS, Representation
+from workflow_monitor.server.negotiation import Representation
+from workflow_monitor.server.serialization import FRAMINGS
 
 #: bytes of a list that are collected before they are sent
 FLUSH_SIZE = 256 * 1024
@@ -30,7 +31,7 @@ class ResponseWriting(Endpoint):
 
     def write_json(self, value: object) -> None:
         """Respond with a value as JSON."""
-        self.write_text(representations.json_text(value), JSON)
+        self.write_text(serialization.json_text(value), JSON)
 
     def write_text(self, text: str | bytes, media_type: str) -> None:
         """Respond with a text of a media type."""
@@ -46,7 +47,7 @@ class ResponseWriting(Endpoint):
     async def write_list(self, chunks: Iterator[Sequence[str]], form: Representation) -> None:
         """Respond with JSON texts as an array, as lines, or as a FeatureCollection."""
         framing = FRAMINGS[form]
-        await self.write_parts(representations.framed(chunks, framing), framing.media_type)
+        await self.write_parts(serialization.framed(chunks, framing), framing.media_type)
 
     async def write_parts(self, parts: Iterator[bytes], media_type: str) -> None:
         """Respond with parts that are produced in a thread, at the speed at which the client reads."""
@@ -114,7 +115,7 @@ class ErrorResponses(ResponseWriting):
             self.set_header("Retry-After", "5")
         self.set_status(error.status)
         self.set_header("Content-Type", PROBLEM)
-        self.finish(representations.json_text(problems.problem(error, f"{self.prefix}/docs")))
+        self.finish(serialization.json_text(problems.problem(error, f"{self.prefix}/docs")))
 
     def _request_summary(self) -> str:
         # Without the query, which may hold a token.

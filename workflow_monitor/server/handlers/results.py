@@ -12,7 +12,7 @@ from workflow_monitor.domain.models import Result
 from workflow_monitor.domain.state_machine import ResultOutcome
 from workflow_monitor.server.handlers.base import Handler
 from workflow_monitor.server.handlers.guards import allows_worker
-from workflow_monitor.server.representations import json_text
+from workflow_monitor.server.serialization import json_text
 
 
 class Results(Handler):

@@ -11,7 +11,8 @@ from workflow_monitor.domain.status import ItemKind
 from workflow_monitor.server.handlers.base import Handler
 from workflow_monitor.server.handlers.guards import requires_read, requires_write
 from workflow_monitor.server.handlers.params import parse_item_id, parse_status
-from workflow_monitor.server.representations import AS_ARROW, AS_GEOJSON, AS_JSON, AS_NDJSON, arrow_stream, json_text
+from workflow_monitor.server.negotiation import AS_ARROW, AS_GEOJSON, AS_JSON, AS_NDJSON
+from workflow_monitor.server.serialization import arrow_stream, json_text
 
 
 class ItemList(Handler):

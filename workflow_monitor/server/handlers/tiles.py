@@ -6,7 +6,7 @@ from workflow_monitor.domain.status import ItemKind
 from workflow_monitor.server.handlers.base import Handler
 from workflow_monitor.server.handlers.guards import requires_read
 from workflow_monitor.server.handlers.params import parse_item_id
-from workflow_monitor.server.representations import AS_GEOJSON, AS_JSON, AS_NDJSON
+from workflow_monitor.server.negotiation import AS_GEOJSON, AS_JSON, AS_NDJSON
 
 
 class TilesOfScene(Handler):

@@ -14,7 +14,8 @@ from workflow_monitor.server.columnar import COLUMNS, packed
 from workflow_monitor.server.handlers.base import Handler
 from workflow_monitor.server.handlers.guards import requires_read
 from workflow_monitor.server.handlers.params import parse_datetime
-from workflow_monitor.server.representations import AS_DOT, AS_SVG, found_item, timeline_json
+from workflow_monitor.server.negotiation import AS_DOT, AS_SVG
+from workflow_monitor.server.serialization import match_document, timeline_document
 
 #: default radius of a part of the graph, in edges
 DEFAULT_STEPS = 3
@@ -43,7 +44,7 @@ class Timeline(Handler):
             raise InvalidInput("since must be before until.", [FieldError("since", "expected a time before until")])
         queries = await self.queries()
         timeline = await self.backend.run(queries.timeline, aoi, since, until, steps, SHOWN_RUNNING)
-        self.write_json(timeline_json(*timeline))
+        self.write_json(timeline_document(*timeline))
 
 
 class Footprints(Handler):
@@ -84,7 +85,7 @@ class Find(Handler):
         limit = self.int_arg("limit", default=DEFAULT_HITS, minimum=1, maximum=MAX_HITS)
         queries = await self.queries()
         total, items = await self.backend.run(queries.find, aoi, text, limit)
-        self.write_json({"total": total, "items": [found_item(item) for item in items]})
+        self.write_json({"total": total, "items": [match_document(item) for item in items]})
 
 
 def _item(text: str) -> tuple[ItemKind, int]:

@@ -1,8 +1,7 @@
-"""In which form an answer is given: what the client accepts, and how lists and overviews are written."""
+"""Serialization of responses: framing of lists, texts of overviews, documents from domain objects."""
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -31,12 +30,12 @@ from workflow_monitor.documents.aois import (
 )
 from workflow_monitor.documents.events import EventDocument
 from workflow_monitor.documents.jobs import JobDocument, LeasedJobDocument, LeasedJobsDocument
-from workflow_monitor.documents.media_types import ARROW, DOT, GEOJSON, JSON, NDJSON, SVG, TEXT
+from workflow_monitor.documents.media_types import GEOJSON, JSON, NDJSON
 from workflow_monitor.documents.server import BackupDocument
-from workflow_monitor.domain.errors import FieldError, InvalidInput, shorten_for_message
 from workflow_monitor.domain.failures import FailureGroup
 from workflow_monitor.domain.models import AOI, AOISummary, Backup, Event, LeasedJob
 from workflow_monitor.domain.status import Cause, ItemKind, Status
+from workflow_monitor.server.negotiation import AS_GEOJSON, AS_JSON, AS_NDJSON
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -46,85 +45,8 @@ if TYPE_CHECKING:
     from workflow_monitor.store.interfaces import JobRow, RunningJob, SearchHit
 
 
-#: changes that are listed of what giving an item up would do; all are counted
+#: changes listed in a preview; its counts include all
 CONSEQUENCES = 100
-
-
-@dataclass(frozen=True, slots=True)
-class Representation:
-    """A form that an answer can take, by the name that `?format=` knows."""
-
-    name: str
-    media_type: str
-
-
-AS_TEXT = Representation("text", TEXT)
-AS_JSON = Representation("json", JSON)
-AS_NDJSON = Representation("ndjson", NDJSON)
-AS_GEOJSON = Representation("geojson", GEOJSON)
-AS_ARROW = Representation("arrow", ARROW)
-AS_DOT = Representation("dot", DOT)
-AS_SVG = Representation("svg", SVG)
-
-
-def negotiate(accept: str, asked: str | None, offers: Sequence[Representation]) -> Representation:
-    """The form to answer in: `asked` by name, else the best for an Accept header, else the first on offer.
-
-    >>> negotiate("application/json", None, (AS_TEXT, AS_JSON)).name
-    'json'
-    >>> negotiate("text/html, */*;q=0.8", None, (AS_TEXT, AS_JSON)).name
-    'text'
-    """
-    if asked is not None:
-        return _by_name(asked, offers)
-    ranges = _media_ranges(accept)
-    best, best_rank = offers[0], (0.0, 0, 0)
-    for offer in offers:
-        rank = _rank(offer.media_type.partition(";")[0], ranges)
-        if rank > best_rank:
-            best, best_rank = offer, rank
-    return best
-
-
-def _by_name(asked: str, offers: Sequence[Representation]) -> Representation:
-    for offer in offers:
-        if asked.lower() == offer.name:
-            return offer
-    expected = ", ".join(offer.name for offer in offers)
-    raise InvalidInput(
-        f"This endpoint has no format {shorten_for_message(asked)}.",
-        [FieldError("format", f"found {shorten_for_message(asked)}, expected one of {expected}")],
-    )
-
-
-def _media_ranges(accept: str) -> list[tuple[str, float]]:
-    ranges = []
-    for part in accept[:2000].lower().split(","):
-        media_range, *parameters = (piece.strip() for piece in part.split(";"))
-        quality = 1.0
-        for parameter in parameters:
-            if found := re.fullmatch(r"q=([01](?:\.\d{0,3})?)", parameter):
-                quality = float(found[1])
-        ranges.append((media_range, quality))
-    return ranges
-
-
-def _rank(media_type: str, ranges: list[tuple[str, float]]) -> tuple[float, int, int]:
-    """How much a client wants a media type; of two that it wants alike, the one that it names first."""
-    rank = (0.0, 0, 0)
-    for position, (media_range, quality) in enumerate(ranges):
-        specificity = _specificity(media_range, media_type)
-        if specificity > rank[1]:
-            rank = (quality, specificity, -position)
-    return rank
-
-
-def _specificity(media_range: str, media_type: str) -> int:
-    if media_range == media_type:
-        return 3
-    if media_range == media_type.partition("/")[0] + "/*":
-        return 2
-    return 1 if media_range == "*/*" else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,14 +117,14 @@ def overview_text(summary: AOISummary) -> str:
     return "\n".join(lines) + "\n"
 
 
-def aoi_json(aoi: AOI, *, with_counts: bool) -> AOIDocument:
+def aoi_document(aoi: AOI, *, with_counts: bool) -> AOIDocument:
     """Return an AOI of a list, with its counts on request."""
     if not with_counts:
         return AOIDocument(aoi.name, aoi.status)
     return AOIDocument(aoi.name, aoi.status, _counts(aoi.scenes), _counts(aoi.tiles))
 
 
-def overview_json(summary: AOISummary) -> OverviewDocument:
+def overview_document(summary: AOISummary) -> OverviewDocument:
     """Return the overview of an AOI."""
     return OverviewDocument(
         summary.name,
@@ -237,7 +159,7 @@ def backup_document(backup: Backup) -> BackupDocument:
     return BackupDocument(backup.file, _aware(backup.made), backup.bytes)
 
 
-def failure_group(group: FailureGroup) -> FailureGroupDocument:
+def failure_group_document(group: FailureGroup) -> FailureGroupDocument:
     """Return a group of failed items."""
     return FailureGroupDocument(
         message_template=group.message_template,
@@ -255,7 +177,7 @@ def failure_group(group: FailureGroup) -> FailureGroupDocument:
     )
 
 
-def timeline_json(timeline: Timeline, pending: int, running: Sequence[RunningJob]) -> TimelineDocument:
+def timeline_document(timeline: Timeline, pending: int, running: Sequence[RunningJob]) -> TimelineDocument:
     """Return the counts of an AOI over time, and its PENDING items: their count and the first of them."""
     series = {
         kind: SeriesDocument(**{status.lower(): counts[status] for status in OVERVIEW_ORDER})
@@ -277,13 +199,13 @@ def timeline_json(timeline: Timeline, pending: int, running: Sequence[RunningJob
     )
 
 
-def found_item(hit: SearchHit) -> MatchDocument:
+def match_document(hit: SearchHit) -> MatchDocument:
     """Return a scene or tile that matches a search."""
     acquired = hit.acquired and _aware(hit.acquired)
     return MatchDocument(hit.kind, hit.id, hit.source_id, hit.scene_source_id, acquired, Status(hit.status))
 
 
-def consequences_json(
+def consequences_document(
     transitions: Sequence[Transition], names: Mapping[tuple[ItemKind, int], str]
 ) -> ConsequencesDocument:
     """Return the transitions of a forced failure; `names` maps kind and id to the source id."""

@@ -11,19 +11,8 @@ import pytest
 from workflow_monitor.domain.errors import InvalidInput
 from workflow_monitor.domain.models import AOISummary
 from workflow_monitor.domain.status import Status
-from workflow_monitor.server.representations import (
-    AS_ARROW,
-    AS_GEOJSON,
-    AS_JSON,
-    AS_NDJSON,
-    AS_TEXT,
-    FRAMINGS,
-    framed,
-    json_text,
-    negotiate,
-    overview_json,
-    overview_text,
-)
+from workflow_monitor.server.negotiation import AS_ARROW, AS_GEOJSON, AS_JSON, AS_NDJSON, AS_TEXT, negotiate
+from workflow_monitor.server.serialization import FRAMINGS, framed, json_text, overview_document, overview_text
 
 LISTS = (AS_JSON, AS_GEOJSON, AS_NDJSON, AS_ARROW)
 OVERVIEWS = (AS_TEXT, AS_JSON)
@@ -117,13 +106,13 @@ Root tiles : 46
 def test_the_overview_of_an_empty_aoi() -> None:
     empty = AOISummary("Fyn", Status.NEW, Counter(), Counter())
     assert overview_text(empty).endswith("\nRoot tiles : 0\n  From: -\n  To:   -\n")
-    document = json.loads(json_text(overview_json(empty)))
+    document = json.loads(json_text(overview_document(empty)))
     assert document["from"] is None
     assert document["scenes"] == {"new": 0, "pending": 0, "done": 0, "retry": 0, "failed": 0, "total": 0}
 
 
 def test_the_overview_as_json() -> None:
-    assert json.loads(json_text(overview_json(SUMMARY))) == {
+    assert json.loads(json_text(overview_document(SUMMARY))) == {
         "aoi": "Fyn",
         "status": "PENDING",
         "scenes": {"new": 0, "pending": 10, "done": 36, "retry": 0, "failed": 0, "total": 46},
