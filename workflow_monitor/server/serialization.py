@@ -51,7 +51,7 @@ CONSEQUENCES = 100
 
 @dataclass(frozen=True, slots=True)
 class Framing:
-    """How JSON texts are put together to one answer."""
+    """Framing of JSON texts in one response."""
 
     media_type: str
     opening: str
@@ -67,7 +67,7 @@ FRAMINGS = {
 
 
 def framed(chunks: Iterable[Sequence[str]], framing: Framing) -> Iterator[bytes]:
-    """The parts of an answer that lists JSON texts.
+    """Yield the parts of a response that lists JSON texts.
 
     >>> b"".join(framed([["1", "2"], [], ["3"]], FRAMINGS[AS_JSON]))
     b'[1,2,3]'
@@ -82,8 +82,8 @@ def framed(chunks: Iterable[Sequence[str]], framing: Framing) -> Iterator[bytes]
 
 
 def arrow_stream(batches: Iterator[pa.RecordBatch]) -> Iterator[bytes]:
-    """The parts of an Arrow IPC stream of at least one batch."""
-    import pyarrow as pa  # noqa: PLC0415 - only who asks for Arrow waits for its import
+    """Yield the parts of an Arrow IPC stream of at least one batch."""
+    import pyarrow as pa  # noqa: PLC0415 - loaded for Arrow responses only
 
     sink = BytesIO()
     first = next(batches)
