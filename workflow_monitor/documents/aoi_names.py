@@ -1,7 +1,4 @@
-"""What comes in from outside, checked once here: nothing behind this line checks it again.
-
-Everything that is wrong is InvalidInput, with the fields named.
-"""
+"""Validation of names of new AOIs."""
 
 from __future__ import annotations
 
@@ -13,9 +10,9 @@ from workflow_monitor.domain.limits import DEFAULTS, Limits
 
 
 def check_aoi_name(name: str, limits: Limits = DEFAULTS) -> None:
-    """Refuse, with InvalidInput, a text that cannot be the name of a new AOI.
+    """Raise InvalidInput for a text that cannot be the name of a new AOI.
 
-    Spaces, quotes, slashes, line ends and all scripts are fine.
+    Spaces, quotes, slashes, line breaks and all scripts are allowed.
 
     >>> check_aoi_name("Århus / 2022")
     """

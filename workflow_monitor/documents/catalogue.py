@@ -1,4 +1,4 @@
-"""Many scenes at once: as a list, as lines, or as the features of a catalogue."""
+"""Parser of many scenes: a JSON list, JSON lines, or the features of a catalogue."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ _EXPECTED = "a JSON list of scenes, one scene a line, or a GeoJSON FeatureCollec
 def parse_scenes(
     body: bytes, media_type: str, aoi: str, retry_count: int = 0, limits: Limits = DEFAULTS
 ) -> list[NewScene]:
-    """The scenes of a body, each after those that its tiles link to; otherwise by date, then as they came.
+    """Parse the scenes of a body; each comes after the scenes that its tiles link to, otherwise by date, then in input order.
 
-    A catalogue knows no retry count: its scenes get `retry_count`. Its features that are marked as ingested are
-    left out. Raises InvalidInput, which names the fields of several scenes.
+    A catalogue has no retry count: its scenes get `retry_count`. Features marked as ingested are skipped. Raises
+    InvalidInput with the fields of several scenes.
     """
     check_token_count(body, limits)
     with gc_paused(len(body)):
@@ -61,7 +61,7 @@ def _scenes(body: bytes, media_type: str, aoi: str, retry_count: int, limits: Li
 
 
 def _is_lines(body: bytes) -> bool:
-    """Whether a body of no particular media type has one JSON object a line, and more than one."""
+    """Return True if a body without a specific media type has several lines with a JSON object each."""
     first, newline, others = body.lstrip().partition(b"\n")
     return bool(newline) and first.startswith(b"{") and first.rstrip().endswith(b"}") and others.lstrip()[:1] == b"{"
 

@@ -1,4 +1,4 @@
-"""Footprints: areas on the globe in longitude and latitude, read from GeoJSON or WKT, written as RFC 7946 says."""
+"""Footprints in WGS 84 longitude and latitude, parsed from GeoJSON or WKT, normalized to RFC 7946."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ _EXPECTED = "a GeoJSON Polygon or MultiPolygon in longitude and latitude (RFC 79
 
 
 class _PositionLimit:
-    """How many positions a footprint may still have."""
+    """Remaining positions of a footprint under the limit."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._left = limits.max_positions
 
     def spend(self, positions: int, place: str) -> None:
-        """Take so many; InvalidInput, which names the place, if they are too many."""
+        """Use up positions. Raises InvalidInput for `place` beyond the limit."""
         self._left -= positions
         if self._left < 0:
             _refuse(place, f"has too many positions: {_most(self._limits)}")
@@ -78,7 +78,7 @@ def parse_wkt(text: str, field: str, origin: Origin = "wkt", limits: Limits = DE
 
 
 def mgrs_square(source_id: str) -> Geometry | None:
-    """The 100 km square that the name of a Sentinel-2 product tells (`_T32UNG_`); None for other names."""
+    """Return the footprint of the 100 km MGRS square in a Sentinel-2 product name (`_T32UNG_`); None for other names."""
     ring = mgrs_cell_of_product(source_id)
     return None if ring is None else _square(ring)
 
@@ -166,7 +166,7 @@ def _footprint(shape: BaseGeometry, field: str, origin: Origin) -> Geometry:
     shapely = _shapely()
     unrolled = whole = _unrolled(shape)
     if not whole.is_valid and all(part.is_valid for part in shapely.get_parts(whole)):
-        # Parts that overlap, as those of catalogues do, are one area.
+        # catalogues have overlapping parts; the union is one area
         whole = shapely.union_all(shapely.get_parts(whole))
     if not whole.is_valid:
         _refuse(field, f"expected an area that does not cross itself, found {shapely.is_valid_reason(whole)}")

@@ -44,7 +44,7 @@ _DELTA = (2 * _N - 2 * _N**2 / 3 - 2 * _N**3, 7 * _N**2 / 3 - 8 * _N**3 / 5, 56 
 
 
 def mgrs_cell_of_product(source_id: str) -> tuple[Position, ...] | None:
-    """The closed ring, counter-clockwise, of the square that the name of a Sentinel-2 product tells; else None."""
+    """Return the closed, counter-clockwise ring of the MGRS square in a Sentinel-2 product name; None for other names."""
     match = _PRODUCT.match(source_id)
     return square_ring(match[1]) if match else None
 

@@ -1,4 +1,4 @@
-"""The outlines of many footprints as a few arrays of numbers, which programs that draw take at once."""
+"""Outlines of many footprints as a few arrays of numbers for drawing."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def polygon_arrays(footprints: Sequence[bytes | None] | npt.NDArray[np.object_])
 
 
 def _starts(owners: npt.NDArray[np.intp], number: int) -> npt.NDArray[np.uint32]:
-    """Where the part of each owner begins in a list that is ordered by owner, and where the last one ends."""
+    """Return the start of each owner's part in a list ordered by owner, and the end of the last part."""
     import numpy as np  # noqa: PLC0415
 
     return np.concatenate(([0], np.cumsum(np.bincount(owners, minlength=number)))).astype(np.uint32)

@@ -11,7 +11,7 @@ from workflow_monitor.domain.limits import DEFAULTS, Limits
 from workflow_monitor.domain.models import Result
 from workflow_monitor.domain.status import ItemKind, Status
 
-#: what a worker may report
+#: statuses that a worker may report
 REPORTABLE = (Status.DONE, Status.RETRY, Status.FAILED)
 
 _LARGEST = 2**63 - 1
@@ -27,10 +27,9 @@ class InvalidResult:
 
 
 def parse_results(body: bytes, limits: Limits = DEFAULTS) -> list[Result | InvalidResult]:
-    """The entries of a list of results, in its order; more fields than those of a result are ignored, and messages
-    that are longer than `max_message_length` cut.
+    """Parse a list of results, in order; further fields are ignored, and messages beyond `max_message_length` are truncated.
 
-    Raises InvalidInput for a body that is no JSON list.
+    Raises InvalidInput for a body that is not a JSON list.
 
     >>> parse_results(b'[{"type": "scene", "id": 12, "status": "done"}]')[0].status
     <Status.DONE: 'DONE'>

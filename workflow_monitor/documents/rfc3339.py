@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta, timezone
 
-#: what a document without a date shows
+#: date in a document without an acquisition date
 ZERO = "0001-01-01T00:00:00Z"
 
 EXPECTED = "a date of RFC 3339 with an offset, such as 2022-01-04T10:34:31.024Z"
@@ -29,7 +29,7 @@ def parse_time(text: str) -> tuple[str, datetime | None]:
     fraction = (match[7] or "")[:9].rstrip("0")
     offset = timedelta() if match[8] == "Z" else _offset(match[9], int(match[10]), int(match[11]))
     try:
-        # A leap year stands in for the year 0, which datetime does not know.
+        # datetime has no year 0; a leap year stands in for it
         moment = datetime(
             year or 4, month, day, hour, minute, second, int(fraction[:6].ljust(6, "0")), timezone(offset)
         )

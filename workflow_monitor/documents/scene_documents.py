@@ -30,7 +30,7 @@ from workflow_monitor.domain.toposort import CycleError, topological_sort
 _LINK_FIELDS = ("previous_tile_id", "previous_scene_id", "reference_tile_id", "reference_scene_id")
 _TILE_FORM = f"for each tile an object of {', '.join(_LINK_FIELDS)} and data"
 
-# Whole numbers below this are told apart by 64-bit floats.
+# 64-bit floats distinguish integers below this
 _EXACT = 2**53
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
@@ -88,7 +88,7 @@ def new_scene(
 
 
 def too_long(name: str, limits: Limits) -> str:
-    """What is wrong with a name that is too long."""
+    """Return the error text for a name beyond the limit."""
     return f"has {len(name)} characters; expected at most {limits.max_name_length} (max_name_length)"
 
 
@@ -243,7 +243,7 @@ def _links(fields: NewTileFields, place: str) -> tuple[Link | None, Link | None]
 
 
 def _in_order(scene: str, tiles: list[NewTile], place: str) -> tuple[NewTile, ...]:
-    """Tiles of which some follow others of the same scene, with those others first."""
+    """Order tiles of a scene so that a tile comes after the tiles that it links to."""
     numbers = {tile.source_id: number for number, tile in enumerate(tiles)}
     needs: dict[int, set[int]] = {}
     for number, tile in enumerate(tiles):

@@ -28,10 +28,10 @@ _LARGE = 1_000_000
 
 
 def read_json(body: bytes, limits: Limits = DEFAULTS) -> object:
-    """The value of a JSON text in UTF-8.
+    """Decode a JSON text in UTF-8.
 
-    Half a surrogate pair, which is no character, becomes U+FFFD. Raises InvalidInput for anything that is
-    not JSON, for duplicate keys, NUL characters, numbers that do not fit in 64 bits, and what is beyond the limits.
+    An unpaired surrogate becomes U+FFFD. Raises InvalidInput for invalid JSON, duplicate keys, NUL characters, numbers
+    beyond 64 bits, and values beyond the limits.
 
     >>> read_json(b'{"tile_nr": 4}')
     {'tile_nr': 4}
@@ -55,7 +55,7 @@ def read_json(body: bytes, limits: Limits = DEFAULTS) -> object:
 
 
 def check_token_count(body: bytes, limits: Limits) -> None:
-    """Refuse, with InvalidInput, a text whose values would take too much memory, before any of them is made."""
+    """Raise InvalidInput for a text with too many values, before any of them takes memory."""
     # Not more are there than bytes, which saves counting most bodies.
     if len(body) > limits.max_json_values and (values := sum(map(body.count, b",:[{"))) > limits.max_json_values:
         most = f"expected at most {limits.max_json_values} (max_json_values)"
@@ -64,10 +64,10 @@ def check_token_count(body: bytes, limits: Limits) -> None:
 
 @contextmanager
 def gc_paused(size: int) -> Iterator[None]:
-    """Pause the garbage collector while a body of so many bytes is read, if it is large.
+    """Pause the garbage collector while a large body is decoded.
 
-    Reading leaves no cycles behind, yet the collector would walk all that has been read again and again: that
-    takes longer than the reading.
+    Decoding creates no cycles, but the collector would traverse the decoded values repeatedly, which takes longer than
+    decoding.
     """
     pause = size > _LARGE and gc.isenabled()
     if pause:

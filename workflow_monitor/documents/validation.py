@@ -1,6 +1,6 @@
-"""The fields of the documents that come in, and what is wrong with those that do not fit.
+"""Structs of incoming documents, and the validation that names every invalid field.
 
-Absent and null mean the same nearly everywhere: the zero value of the field.
+Absent and null both mean the zero value of nearly every field.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from msgspec import UNSET, Meta, UnsetType, inspect
 
 from workflow_monitor.domain.errors import QUOTED_LENGTH, FieldError, InvalidInput, shorten_for_message
 
-#: how many errors an answer names
+#: maximum errors in a response
 MAX_ERRORS = 20
 
 Int32 = Annotated[int, Meta(ge=-(2**31), le=2**31 - 1)]
@@ -26,7 +26,7 @@ Fields = TypeVar("Fields", bound=msgspec.Struct)
 
 
 def thread_safe_struct(fields: type[Fields]) -> type[Fields]:
-    """The class, which any thread may read now: msgspec crashes if several have it look into a class for the first time."""
+    """Let msgspec inspect a struct at import: msgspec crashes if several threads inspect a struct first."""
     msgspec.json.Decoder(fields)
     return fields
 
@@ -90,14 +90,14 @@ class NewSceneFields(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class CatalogueLink(msgspec.Struct):
-    """Where a tile of a catalogue leads."""
+    """Link of a tile in a catalogue."""
 
     SceneID: str | None = ""
     SourceID: str | None = ""
 
 
 class CatalogueTile(msgspec.Struct):
-    """A tile as a catalogue lists it; what else a catalogue says of it is not needed."""
+    """Tile of a catalogue; further fields are ignored."""
 
     SourceID: str | None = ""
     Data: TileFields | None = None
@@ -107,7 +107,7 @@ class CatalogueTile(msgspec.Struct):
 
 
 class CatalogueScene(msgspec.Struct):
-    """The properties of a feature of a catalogue; what else a catalogue says of it is not needed."""
+    """Properties of a feature of a catalogue; further fields are ignored."""
 
     source_id: str | None = ""
     aoi: str | None = ""
@@ -127,7 +127,7 @@ class CatalogueFeature(msgspec.Struct):
 
 
 def validate(value: object, fields: type[Fields], place: str = "") -> Fields:
-    """The value as these fields. Raises InvalidInput, which names what does not fit below `place`."""
+    """Convert a value to a struct. Raises InvalidInput with the invalid fields below `place`."""
     try:
         return msgspec.convert(value, fields, strict=True)
     except msgspec.ValidationError as error:
@@ -136,7 +136,7 @@ def validate(value: object, fields: type[Fields], place: str = "") -> Fields:
 
 
 def raise_invalid(errors: Iterable[FieldError]) -> Never:
-    """Raise InvalidInput for these errors: the first is told in full, all are listed."""
+    """Raise InvalidInput with all errors; its message is the first one."""
     listed = list(errors)
     first = listed[0]
     others = f" ({len(listed) - 1} more fields are listed in errors.)" if len(listed) > 1 else ""
@@ -145,7 +145,7 @@ def raise_invalid(errors: Iterable[FieldError]) -> Never:
 
 
 def join_path(place: str, key: str) -> str:
-    """The path of a member of what is at `place`.
+    """Return the path of a member of the value at `place`.
 
     >>> join_path("tiles", "A44_IW1_8951")
     'tiles.A44_IW1_8951'
@@ -155,7 +155,7 @@ def join_path(place: str, key: str) -> str:
 
 
 def describe_value(value: object) -> str:
-    """A value as it is shown in a message."""
+    """Return a value in the short form of error messages."""
     if isinstance(value, dict):
         return "an object"
     if isinstance(value, list):
@@ -173,7 +173,7 @@ def _choices(expected: inspect.Type) -> tuple[inspect.Type, ...]:
 
 
 def _iter_errors(value: object, expected: inspect.Type, place: str) -> Iterator[FieldError]:
-    """What is wrong with a value, field by field."""
+    """Yield the errors of a value, field by field."""
     choices = _choices(expected)
     if _fits(value, choices):
         return

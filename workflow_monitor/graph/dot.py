@@ -22,13 +22,13 @@ from workflow_monitor.graph.nodes import GraphSource, SceneNode, TileNode
 #: Lines in one chunk of text: about 80 kB.
 CHUNK_LINES = 1000
 
-#: What opens the attributes of a node, and occurs nowhere else: quotes in texts are escaped.
+#: start of the attributes of a node; unique, because quotes in texts are escaped
 NODE_MARK = ' [label="'
 
-#: Whatever is not shown as it is: quotes, backslashes, entities, and what XML or UTF-8 cannot carry.
+#: characters to escape: quotes, backslashes, entities, characters outside XML and UTF-8
 _SPECIAL = re.compile('["\\\\&\x00-\x08\n-\x1f\x7f\ud800-\udfff\ufffe\uffff]')
 
-#: Backslashes that would otherwise take what comes after them along.
+#: trailing backslashes, which would escape the closing quote
 _BACKSLASHES_AT_END = re.compile(r'\\+(?=["\n]|\Z)')
 
 #: Graphviz reads `&lt;` as HTML does, in labels and in names, and trips over `&;` and `&#;`.
@@ -45,10 +45,9 @@ _COLOURS = {str(status): colour for status, colour in GRAPHVIZ_COLORS.items()}
 
 
 def dot_lines(name: str, source: GraphSource, cut: str = "") -> Iterator[str]:
-    """The whole graph as dot text, in chunks of whole lines; takes little memory however large it is.
+    """Yield the graph as dot text, in chunks of whole lines; memory does not grow with the graph.
 
-    `name` is shown as the title: that of the AOI, or the pattern that was asked for. `cut` says what part of the graph
-    this is, if it is not all of it.
+    `name`, of the AOI or a pattern, is the title. `cut` describes a subgraph, and is empty for the whole graph.
     """
     yield f"digraph {quoted_name(name)} {{\n"
     if cut:

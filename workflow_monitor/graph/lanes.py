@@ -35,7 +35,7 @@ class Tracks(NamedTuple):
 
 
 class Lanes(NamedTuple):
-    """Where each tile is; tiles are ordered by row, then by track, and no two are at the same place."""
+    """Places of the tiles, ordered by row, then by track; no two tiles share a place."""
 
     #: positions in the given arrays, length n
     order: Integers
@@ -50,9 +50,9 @@ class Lanes(NamedTuple):
 
 
 def tracks(tiles: Tiles) -> Tracks:
-    """Who follows whom: a tile goes on with the track of the tile before it, its second follower begins another.
+    """Return the tracks: the first follower of a tile continues its track, each further follower starts a new one.
 
-    A tile before that is not among the tiles counts as none.
+    A previous tile outside `tiles` counts as none.
     """
     before = _positions(tiles.id, tiles.previous)
     root, of = np.unique(_roots(_continued(before)), return_inverse=True)
@@ -74,7 +74,7 @@ def lanes(tiles: Tiles, chosen: Tracks, place: Integers, days: Integers) -> Lane
 
 
 def _positions(ids: Integers, wanted: Integers) -> Integers:
-    """Where ids are among those that are there; -1 for those that are not."""
+    """Return the positions of ids in an array of ids; -1 for missing ones."""
     if not len(ids):
         return np.zeros(0, dtype=np.int64)
     found = np.minimum(np.searchsorted(ids, wanted), len(ids) - 1)
@@ -82,7 +82,7 @@ def _positions(ids: Integers, wanted: Integers) -> Integers:
 
 
 def _continued(before: Integers) -> Integers:
-    """For each tile the one whose track it continues: the one before it, if it is the first of its followers."""
+    """Return for each tile the tile whose track it continues: its previous tile, if it is the first follower."""
     number = len(before)
     parent = np.arange(number)
     followers = np.flatnonzero(before >= 0)

@@ -1,4 +1,4 @@
-"""Scenes and tiles as nodes of a graph that is to be drawn."""
+"""Scenes and tiles as nodes of the drawn graph."""
 
 from __future__ import annotations
 
@@ -33,16 +33,16 @@ class TileNode(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Subgraph:
-    """Which part of a graph is drawn: all of it, if nothing is said."""
+    """Part of a graph to draw; the default is the whole graph."""
 
-    #: an item, and by how many edges at most the others are away from it
+    #: an item, and the maximum distance of the others in edges
     around: tuple[ItemKind, int] | None = None
     steps: int = 0
-    #: whether what is DONE is left out, but for the neighbours of what is not
+    #: omit DONE items, except neighbours of other items
     folded: bool = False
 
     def __str__(self) -> str:
-        """What is left out, in words; nothing if all is there."""
+        """Return a description of the subgraph, empty for the whole graph."""
         words = []
         if self.around is not None:
             kind, number = self.around
@@ -53,11 +53,10 @@ class Subgraph:
 
 
 class GraphSource(Protocol):
-    """Where the scenes and tiles of a graph come from.
+    """Source of the scenes and tiles of a graph.
 
-    Both methods give a fresh iterator at each call, and show the same state: one transaction.
-    They are called one after the other, never at once: `scenes()`, `tiles()`, `tiles()` again.
-    Plain tuples with the fields in this order do as well as the named ones.
+    Each call of a method returns a new iterator over the same transaction. Calls are sequential: `scenes()`, `tiles()`,
+    `tiles()` again. Plain tuples with the fields in this order are accepted as well.
     """
 
     def scenes(self) -> Iterable[SceneNode]:

@@ -21,13 +21,13 @@ MAX_NODES = 5000
 #: The programs that can draw, the first that is there is taken; graphviz-pure comes with this package.
 PROGRAMS = ("dot", "graphviz-pure")
 
-#: Groups are found by what they show: `s12`, `t7`, `s12_t7`. Fonts do not depend on the machine's default.
+#: ids of groups name their items: `s12`, `t7`, `s12_t7`; a fixed font keeps drawings independent of the machine
 OPTIONS = (r"-Nid=\N", r"-Eid=\T_\H", "-Nfontname=Helvetica", "-Tsvg")
 
 SVG = "http://www.w3.org/2000/svg"
 _SPACE = "{http://www.w3.org/XML/1998/namespace}space"
 
-#: What a picture may consist of: shapes and text; no scripts, links, styles, images or references.
+#: allowed content: shapes and text; no scripts, links, styles, images or references
 ELEMENTS = frozenset({"svg", "g", "title", "polygon", "polyline", "ellipse", "path", "text"})
 ATTRIBUTES = frozenset(
     {"width", "height", "viewBox", "id", "class", "transform", "points", "d", "x", "y", "cx", "cy", "rx", "ry"}
@@ -65,7 +65,7 @@ class NoDrawingProgram(WorkflowError):
 
 
 class DrawingFailed(WorkflowError):
-    """The program that draws failed, or drew what is not expected."""
+    """Graphviz failed, or its drawing has unexpected elements."""
 
     code = "drawing-failed"
     title = "The graph could not be drawn"
@@ -75,13 +75,13 @@ class DrawingFailed(WorkflowError):
 
 
 def render_svg(dot_text: str | Iterable[str], seconds: float, max_nodes: int = MAX_NODES) -> bytes:
-    """The picture of a graph: an `svg` element in UTF-8 without scripts or links, fit to stand inside HTML.
+    """Return a graph as an `svg` element in UTF-8, without scripts and links, safe inside HTML.
 
-    `dot_text` is what `dot_lines` gives, as chunks or as one text. Blocks for up to `seconds`, then
-    kills the program. The group of each node and edge has an id: `s12`, `t7`, `s12_t7`.
+    `dot_text` is the output of `dot_lines`, as chunks or as one text. The call blocks for up to `seconds`, then kills
+    Graphviz. The group of each node and edge has an id: `s12`, `t7`, `s12_t7`.
 
-    Raises GraphTooLarge if there are more than `max_nodes` scenes and tiles (no more chunks than needed
-    are read), or if time is up; NoDrawingProgram; DrawingFailed.
+    Raises GraphTooLarge for more than `max_nodes` scenes and tiles, or when the time is over; NoDrawingProgram;
+    DrawingFailed.
     """
     text, nodes = _collected([dot_text] if isinstance(dot_text, str) else dot_text, max_nodes)
     program = drawing_program()
@@ -131,7 +131,7 @@ def _shapes_and_text(drawn: bytes, program: str) -> bytes:
     Raises DrawingFailed if it is no SVG or has other elements.
     """
     try:
-        root = ET.fromstring(drawn)  # noqa: S314 -- written by Graphviz, whose texts we escape
+        root = ET.fromstring(drawn)  # noqa: S314 -- Graphviz wrote it, with escaped texts
     except ET.ParseError as error:
         logger.warning("%s wrote what is not XML: %s", program, error)
         raise DrawingFailed(program) from error
