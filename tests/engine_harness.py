@@ -1,4 +1,4 @@
-"""An engine that runs on a store, and what it holds, in the words of the model."""
+"""Engine on a store, and its state in the terms of the reference model."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Snapshot(NamedTuple):
     #: status and numbers of scenes, tiles, and tiles of DONE scenes in each status
     aois: dict[str, tuple[Status, dict[Status, int], dict[Status, int], dict[Status, int]]]
     items: dict[Key, Item]
-    #: jobs that nobody has taken, also those that were withdrawn before
+    #: jobs without a lease, withdrawn ones included
     untaken: set[Job]
     leased: set[Job]
     #: jobs that have still to be done
@@ -35,7 +35,7 @@ class Snapshot(NamedTuple):
 
 
 class Failing:
-    """A store whose transactions, as long as there is an `error`, do all of their work and end with it, uncommitted."""
+    """Store whose transactions fail before the commit while `error` is set."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -64,7 +64,7 @@ class Running(testing.Running):
     failing: Failing | None = None
 
     def fail(self, command: Command, error: Exception) -> BaseException | None:
-        """Ask for something in a transaction that cannot be committed; what is answered."""
+        """Execute a command in a transaction that cannot commit; return the error."""
         assert self.failing is not None
         self.failing.error = error
         try:
@@ -73,7 +73,7 @@ class Running(testing.Running):
             self.failing.error = None
 
     def restart(self) -> None:
-        """End the engine, and start another on what is stored."""
+        """Restart the engine on the stored state."""
         self.workflow.close()
         self.workflow = CommandProcessor(cast("Store", self.failing or self.store), LeaseQueue, clock=self.clock)
 
@@ -130,7 +130,7 @@ def item_of(kind: ItemKind, document: dict[str, Any]) -> Item:
 
 
 def job_of(kind: ItemKind, attempt: int, message: dict[str, Any]) -> Job:
-    """A job of the model, from what its message says."""
+    """Return a job of the model from its message."""
     ends = (message.get(f"tile_{end}", {}).get("id") or None for end in ("previous", "reference"))
     return Job(kind, message["id"], attempt, *ends)
 
@@ -140,7 +140,7 @@ def _there(counts: Counter[Status]) -> dict[Status, int]:
 
 
 def snapshot_of(model: Model) -> Snapshot:
-    """What an engine has to hold that has been told the same as the model."""
+    """Return the expected state of an engine after the same commands as the model."""
     known = [job for job in model.jobs if Key(job.kind, job.item) in model.items]
     current = model.current()
 
@@ -157,13 +157,13 @@ def snapshot_of(model: Model) -> Snapshot:
 
 
 def _as_it_is_now(model: Model, job: Job) -> Job:
-    """A job that has still to be done tells of the tiles that its own follows and refers to now, not of failed ones."""
+    """A job that is not finished names the present previous and reference tiles, not failed ones."""
     item = model.items[Key(job.kind, job.item)]
     return job._replace(previous=item.previous, reference=item.reference if job.reference is not None else None)
 
 
 def differences(found: Snapshot, expected: Snapshot) -> list[str]:
-    """In what two snapshots differ, for a person."""
+    """Return the differences of two snapshots as text."""
     texts = []
     for name, left, right in zip(Snapshot._fields, found, expected, strict=True):
         if isinstance(left, dict) and isinstance(right, dict):

@@ -1,4 +1,4 @@
-"""A graph to draw, and what any text looks like once it is drawn."""
+"""Example graph, and the appearance of any text in a drawing."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def _tiles_of(scenes: Sequence[SceneNode]) -> list[tuple[int, int, str, str]]:
 
 
 def shown(text: str) -> str:
-    """What a reader sees of a text: control characters as pictures, what XML cannot carry as U+FFFD."""
+    """Return a text as drawn: control characters as pictures, characters outside XML as U+FFFD."""
     return "".join(map(_shown_character, text))
 
 

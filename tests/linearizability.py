@@ -1,6 +1,6 @@
-"""What many clients did at once, as commands one after the other, and what the model makes of these.
+"""Linearization of concurrent commands: replay on the reference model in the order of their events.
 
-The order is that of the events: each tells by whom it was caused, and everybody gives each command a name of its own.
+Every command has an actor name of its own, which its events carry.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def event_of(document: Mapping[str, Any]) -> Event:
 
 
 def illegal(events: Iterable[Event]) -> list[str]:
-    """Where the history of an item is no path of legal transitions."""
+    """Return the items whose history is not a path of legal transitions."""
     Replay().follow(events)  # each goes on where the one before ended
     return [
         f"event {event.seq}: {event.cause} leads {event.type} {event.id} from {event.before} to {event.after}"
@@ -70,7 +70,7 @@ def illegal(events: Iterable[Event]) -> list[str]:
 
 
 def replay(events: Sequence[Event], acknowledged: Sequence[Acknowledged]) -> Model:
-    """What the model makes of the commands in the order of their events; AssertionError where that differs."""
+    """Replay the commands on the model in the order of their events. Raises AssertionError for a difference."""
     commands = {command.who: command for command in acknowledged}
     assert len(commands) == len(acknowledged)
     model, seen = Model(), set[str]()
@@ -101,7 +101,7 @@ def _carry_out(command: Acknowledged, model: Model) -> None:
 
 
 def check_step(events: Iterable[Event], model: Model) -> None:
-    """The last event of each item tells what the model has come to."""
+    """The last event of each item equals its state in the model."""
     for key, event in {(event.type, event.id): event for event in events if event.type != "aoi"}.items():
         item = model.items[Key(ItemKind(key[0]), key[1])]
         found = event.after, event.attempt, event.retries_left, event.previous, event.reference
@@ -109,7 +109,7 @@ def check_step(events: Iterable[Event], model: Model) -> None:
 
 
 def differences(connection: Connection, model: Model) -> list[str]:
-    """In what a server differs from the model."""
+    """Return the differences between a server and the model."""
     expected = snapshot_of(model)
     pairs: list[tuple[str, Mapping[Any, Any], Mapping[Any, Any]]] = [
         ("AOI", dict(_aois(connection)), {name: aoi[:3] for name, aoi in expected.aois.items()}),
@@ -154,7 +154,7 @@ def _jobs(connection: Connection) -> Iterator[Job]:
 
 
 def strange_histories(connection: Connection, events: Sequence[Event]) -> list[str]:
-    """The AOIs whose history, as a list, is not what was sent to those who followed it."""
+    """Return the AOIs whose history differs from the events of their streams."""
     found = []
     for aoi in [aoi["ID"] for aoi in _got(connection, "/aoi/")]:
         listed = [event_of(document) for document in _got(connection, f"/aoi/{quote(aoi, safe='')}/history")]

@@ -1,7 +1,7 @@
-"""The workflow as the specification describes it, in the plainest words: slow, small, and the measure of the engine.
+"""Reference model of the workflow, written from the specification: slow and small.
 
-It knows neither the package's transitions nor its store. Every command is carried out whole or raises Refused and
-changes nothing. Scenes and tiles are numbered from 1 in the order of their ingestion.
+It shares no code with the package's state machine and store. A command takes effect as a whole, or raises Refused and
+changes nothing. Ids of scenes and tiles count from 1 in the order of ingestion.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Link(NamedTuple):
 
 
 class Job(NamedTuple):
-    """A hand-out; `previous` and `reference` are the tiles that the worker is told of."""
+    """Dispatch of an item; `previous` and `reference` are the tiles in its message."""
 
     kind: ItemKind
     item: int
@@ -58,14 +58,14 @@ class Job(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """What became of a result."""
+    """Outcome of a result."""
 
     outcome: str
     status: Status | None
 
 
 class ModelResult(NamedTuple):
-    """What a worker reports."""
+    """Result of a worker."""
 
     kind: ItemKind
     id: int
@@ -107,13 +107,13 @@ class Model:
     aois: set[str] = field(default_factory=set)
     items: dict[Key, Item] = field(default_factory=dict)
     jobs: list[Job] = field(default_factory=list)
-    #: when the lease of a job runs out, or ran out, for those that were ever taken
+    #: expiry time of each job that had a lease
     leases: dict[Job, float] = field(default_factory=dict)
     numbers: Counter[ItemKind] = field(default_factory=Counter)
 
     @contextmanager
     def whole(self) -> Iterator[None]:
-        """Do all of what follows, or nothing if it is refused."""
+        """Apply the block as a whole, or nothing if it raises."""
         items = {key: copy.copy(item) for key, item in self.items.items()}
         jobs, numbers = len(self.jobs), self.numbers.copy()
         try:
@@ -166,7 +166,7 @@ class Model:
         return {aoi for aoi in self.aois if re.fullmatch(expression, aoi, flags)}
 
     def counters(self, aoi: str) -> tuple[Counter[Status], Counter[Status], Counter[Status]]:
-        """How many scenes, tiles, and tiles of DONE scenes are in each status."""
+        """Return the counts of scenes, tiles, and tiles of DONE scenes in each status."""
         return (
             Counter(s.status for s in self.scenes(aoi)),
             Counter(t.status for t in self.tiles(aoi)),
@@ -177,7 +177,7 @@ class Model:
         return aoi_status(*self.counters(aoi))
 
     def current(self) -> set[Job]:
-        """The jobs that somebody has still to do."""
+        """Return the unfinished jobs."""
         pending = {(i.kind, i.id, i.attempt) for i in self.items.values() if i.status is PENDING}
         return {job for job in self.jobs if job[:3] in pending}
 
@@ -233,7 +233,7 @@ class Model:
         return previous is None or previous.status is DONE
 
     def _start(self, tiles: Iterable[Item], *, by_scene: bool = False) -> None:
-        """Hand out those that are NEW and wait for nothing."""
+        """Dispatch the NEW tiles that are ready."""
         for tile in tiles:
             if tile.status is NEW and self.scene_of(tile).status is DONE and self._previous_is_done(tile):
                 self._hand_out(tile, told_of_reference=not (by_scene and tile.previous is None))
@@ -283,7 +283,7 @@ class Model:
             if other.reference == other.id:
                 other.reference = None
 
-    # --- what workers report
+    # --- results
 
     def report(self, results: Iterable[ModelResult]) -> list[Answer]:
         return [self._result(result) for result in results]
@@ -316,7 +316,7 @@ class Model:
         else:
             item.status, item.message = RETRY, result.message
 
-    # --- what people ask for
+    # --- commands of users
 
     def retry(self, kind: ItemKind, number: int) -> None:
         with self.whole():
@@ -360,7 +360,7 @@ class Model:
         return job in self.leases
 
     def lease(self, kind: ItemKind, limit: int, until: float) -> list[Job]:
-        """Take the oldest jobs that nobody has."""
+        """Lease the oldest jobs without a lease."""
         current = self.current()
         taken = [job for job in self.jobs if job.kind is kind and job in current and job not in self.leases][:limit]
         self.leases |= dict.fromkeys(taken, until)
@@ -371,7 +371,7 @@ class Model:
         self.leases[job] = until
 
     def expire(self, now: float) -> int:
-        """Hand out anew what was leased and is late; the worker may still be at it."""
+        """Requeue the jobs with an expired lease; the worker may still run."""
         current = self.current()
         late = [job for job in self.jobs if job in current and self.leases.get(job, now + 1) <= now]
         for job in late:
@@ -379,7 +379,7 @@ class Model:
         return len(late)
 
     def hand_out_again(self, kind: ItemKind, number: int) -> None:
-        """What becomes of something whose worker did not answer in time."""
+        """Requeue an item with an expired lease."""
         item = self.find(kind, number)
         allow(item.status is PENDING)
         self._hand_out(item)

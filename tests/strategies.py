@@ -1,4 +1,4 @@
-"""Random walks: what workers and people may ask for, step by step, what goes wrong, and what the model makes of it."""
+"""Random walks: commands of workers and users, faults between them, and the expectation of the model."""
 
 from __future__ import annotations
 
@@ -53,11 +53,11 @@ NOBODY = 1_000_000
 
 
 class Nothing(NamedTuple):
-    """A step in which nothing is asked for: what others shrink to."""
+    """Empty step, to which others shrink."""
 
 
 class Pick(NamedTuple):
-    """One of the items there will be: of those PENDING, of those in RETRY, of all, or one that does not exist."""
+    """Choice of an item: PENDING, in RETRY, any, or one that does not exist."""
 
     among: str
     number: int
@@ -86,7 +86,7 @@ class Grow(NamedTuple):
 
 
 class Tell(NamedTuple):
-    """Results: of what, which status and message, and by how much the attempt is off (None: it is not told)."""
+    """Results: item, status, message, and the offset of the attempt (None: no attempt)."""
 
     results: list[tuple[ItemKind, Pick, Status, str, int | None]]
 
@@ -115,7 +115,7 @@ class Wait(NamedTuple):
 
 
 class Finish(NamedTuple):
-    """A worker reports what it was given, one of the last jobs or an older one, be it not its own any more or done."""
+    """A worker reports one of its last jobs or an older one, even if the lease is lost or the item is done."""
 
     number: int
     status: Status
@@ -128,19 +128,19 @@ class Again(NamedTuple):
 
 
 class Restart(NamedTuple):
-    """The engine ends, and starts again on what is stored."""
+    """Restart of the engine on the stored state."""
 
 
 class Uncommitted(NamedTuple):
-    """What is asked for next cannot be put on disk, and is asked for again."""
+    """The transaction of the next step fails, and the step is repeated."""
 
-    #: for a reason that nobody thought of
+    #: by an unexpected exception
     is_strange: bool
 
 
 Step = Nothing | Create | Delete | Grow | Tell | Ask | RetryAll | Take | Wait | Finish | Again | Restart | Uncommitted
 
-# Hypothesis likes the ends of a list best: what is rare stands in the middle.
+# Hypothesis prefers the ends of a list: rare steps are in the middle
 _number = st.integers(0, 40)
 _kind = st.sampled_from([TILE, SCENE, TILE])
 _pick = st.builds(Pick, st.sampled_from(["pending"] * 8 + ["any"] * 2 + ["nobody"] + ["any"] * 4), _number)
@@ -181,7 +181,7 @@ def _weighted(*choices: tuple[int, st.SearchStrategy[Any]]) -> st.SearchStrategy
     return st.sampled_from([choice for weight, choice in choices for _ in range(weight)]).flatmap(lambda choice: choice)
 
 
-#: what can be asked for at one moment
+#: commands in one batch
 moments = _weighted(
     (1, st.builds(Nothing)),
     (10, _tell),
@@ -200,14 +200,14 @@ steps = _weighted((6, moments), (1, _wait), (1, _faults), (6, moments))
 
 
 class Expected(NamedTuple):
-    """A command, what the model answers to it, and the codes of the errors that may be raised instead."""
+    """Command, result of the model, and the error codes that are allowed instead."""
 
     command: Command
     answer: object
     codes: frozenset[str]
 
 
-#: a command, and what has the model carry it out
+#: a command, and its execution by the model
 Plan = tuple[Command, Callable[[], object]]
 
 
@@ -217,12 +217,12 @@ class Walk:
 
     model: Model = field(default_factory=Model)
     now: float = 0.0
-    #: what workers were given and have reported
+    #: reported jobs of workers
     taken: list[Job] = field(default_factory=list)
     told: list[list[ModelResult]] = field(default_factory=list)
 
     def take(self, step: Step) -> Expected | None:
-        """Go a step; what the engine has to be told, and has to answer."""
+        """Apply a step to the model; return the commands for the engine and the expected results."""
         if isinstance(step, Nothing | Restart | Uncommitted):
             return None
         if isinstance(step, Wait):
@@ -299,7 +299,7 @@ class Walk:
         for number, countdown, parts in grow.scenes:
             tiles_of_scene: dict[str, tuple[Link, Link] | None] = {}
             scene = NewScene(f"S1A_{number}", countdown, tiles_of_scene)
-            # a scene of this name may be there: links to its tiles would lead to those of the new one
+            # a scene with this name may exist: links to its tiles would lead to the tiles of the new one
             tiles = [t for t in tiles if scene.name not in (t.link.scene, t.reference and t.reference.scene)]
             for part in parts:
                 links = _links(part, tiles)
@@ -341,7 +341,7 @@ def _links(part: NewTile, tiles: list[Known]) -> tuple[Link, Link] | None:
 
 
 def same(found: object, expected: Expected) -> bool:
-    """Whether an engine's answer is that of the model."""
+    """Return True if the result of the engine equals that of the model."""
     match expected.command:
         case ExpireLeases():
             return True  # the engine may have seen to it by itself

@@ -1,9 +1,8 @@
-"""The engine does what the model does, whatever it is asked for and whatever goes wrong, one by one and in batches.
+"""The engine agrees with the reference model on random walks, one command at a time and in batches.
 
-Between any two steps results may arrive again, late, out of order or from workers that have lost their lease, the engine may
-end and start anew, and a transaction may fail. 1,000 sequences of 50 steps, and a million steps by `make torture`, in parts
-that can run beside each other. Hypothesis prints a failing sequence as steps of `tests.strategies`, and a
-`@reproduce_failure` line.
+Between two steps, results may arrive again, late, out of order or from workers without a lease, the engine may restart, and
+a transaction may fail. A run has 1,000 walks of 50 steps; `make torture` has a million steps in parallel parts. Hypothesis
+prints a failing walk as steps of `tests.strategies`, with a `@reproduce_failure` line.
 """
 
 from __future__ import annotations
@@ -44,7 +43,7 @@ from workflow_monitor.domain.models import Event
 from workflow_monitor.domain.status import ItemKind, Status
 
 SEQUENCES = effort(1_000, 21_000)
-#: of so many walks each: what Hypothesis remembers of them makes it slower and slower
+#: walks per test: the memory of Hypothesis slows longer tests down
 PARTS = SEQUENCES // 125
 #: some steps are Nothing
 LENGTH = 56
@@ -63,7 +62,7 @@ thorough = settings(
 
 
 def answer(future: Future[Any]) -> object:
-    """What came of a command: its answer, or the error that it was refused with."""
+    """Return the result of a command, or its error."""
     error = future.exception(60)
     if error is None:
         return future.result()
@@ -98,13 +97,13 @@ def check_links(found: Snapshot) -> None:
 
 
 def check_jobs(found: Snapshot) -> None:
-    """What is PENDING is in the hands of exactly one worker, or waits for one."""
+    """Every PENDING item has exactly one job, leased or queued."""
     pending = sorted(key for key, item in found.items.items() if item.status is Status.PENDING)
     assert sorted((job.kind, job.item) for job in found.current) == pending
 
 
 def check_events(found: Snapshot, events: Sequence[Event]) -> None:
-    """Each event of an item goes on where the one before ended, and the last is what the item is now."""
+    """Each event of an item continues the one before, and the last one equals the present state."""
     assert [event.seq for event in events] == sorted({event.seq for event in events})
     last: dict[tuple[str, int], Event] = {}
     for event in events:
@@ -124,7 +123,7 @@ ALL = 100
 
 
 def drain(engine: Running, walk: Walk) -> Snapshot:
-    """Workers take all there is, first some who die, then others; nothing waits for ever."""
+    """Workers lease all jobs, first dying ones, then others; no item waits forever."""
     while True:
         number = len(walk.taken)
         go(engine, walk, [Take(kind, ALL) for kind in ItemKind])

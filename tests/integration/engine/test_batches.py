@@ -1,4 +1,4 @@
-"""Group commit: what was sent together is carried out in this order, each command for itself, and stored at once."""
+"""Group commit: commands sent together run in order, each on its own, and share a transaction."""
 
 from __future__ import annotations
 

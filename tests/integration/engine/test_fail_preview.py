@@ -19,7 +19,7 @@ from workflow_monitor.domain.working_set import Transition
 from workflow_monitor.engine.queries import Queries
 
 PLACES = ("a", "b")
-#: how far back each scene's tiles look for the one before, and what workers then report of (kind, id)
+#: distance of the previous tile for each scene's tiles, and the results of (kind, id)
 STORIES = st.tuples(
     st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=5),
     st.lists(

@@ -1,7 +1,7 @@
-"""Every status of a scene and of a tile met by every cause of a change, against a table written by hand.
+"""Every status of a scene and a tile under every command, against a table written by hand, on a real store.
 
-The stage is a chain of three scenes with one tile each: the first is DONE with its tile, the last is DONE and its tile
-waits; what happens, happens to the scene in the middle or to its tile. No retries are left, unless a test says so.
+The graph is a chain of three scenes with one tile each. The first scene and its tile are DONE; the last scene is DONE and
+its tile waits. Commands apply to the middle scene or its tile. No retries are left unless a test sets them.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from workflow_monitor.domain.errors import InvalidTransition
 from workflow_monitor.domain.models import Result
 from workflow_monitor.domain.status import ItemKind, Status
 
-# How to read a cell. `no` refused, `same` a result that says nothing new: nothing at all has changed.
+# Cells: `no` refused, `same` an unchanged result: no state changes.
 # Otherwise the status afterwards, and in this order, as far as it applies:
 #   -1        one retry less
-#   sent      it is handed out once more
-#   cleared   its message is gone; `told`: it is that of the result; neither: it is kept
-#   starts    the scene's tile is handed out (with its previous tile and reference)
-#   next      the tile that follows is handed out, after this one
-#   closes    the graph closes over it: the tile that follows is handed out, after the first one
+#   sent      the item is dispatched again
+#   cleared   the message is empty; `told`: it is that of the result; neither: it is kept
+#   starts    the scene's tile is dispatched (with its previous tile and reference)
+#   next      the follower is dispatched, after this tile
+#   closes    the graph closes over the item: the follower is dispatched, after the first tile
 TILES = """
 cause           | NEW                     | PENDING             | DONE             | RETRY                   | FAILED
 ----------------|-------------------------|---------------------|------------------|-------------------------|------------------------
@@ -75,7 +75,7 @@ def cells(kind: ItemKind, table: str) -> Iterator[Any]:
 
 @dataclass
 class Stage:
-    """The chain; `at` is what the causes meet."""
+    """The chain; `at` is the item under test."""
 
     running: Running
     kind: ItemKind
@@ -90,7 +90,7 @@ class Stage:
         return str(outcome.code)
 
     def set(self, retries: int) -> None:
-        """Everything waits for what happens to the one in the middle."""
+        """Build the chain; its end waits for the middle."""
         root = Link("A", "tile")
         self.running.do(CreateAOI("Denmark"))
         self.running.ingest("Denmark", NewScene("A", 2, {"tile": None}))
@@ -102,7 +102,7 @@ class Stage:
             assert self.report(SCENE, 2, DONE) == "applied"
 
     def bring_to(self, status: Status) -> None:
-        """As it comes to be in ordinary life, except NEW: what was in RETRY and is to wait again."""
+        """Bring the item into a status by ordinary commands; NEW by force from RETRY."""
         if status is NEW:
             self.report(*self.at, RETRY, "broken")
             self.running.do(ForceStatus(*self.at, NEW))
@@ -110,7 +110,7 @@ class Stage:
             self.report(*self.at, status, "broken")
 
     def meet(self, cause: str) -> str:
-        """What the engine makes of it: `no`, `same` or `yes`."""
+        """Return the outcome of the command: `no`, `same` or `yes`."""
         word, _, status = cause.partition(" ")
         if word == "result":
             outcome = self.report(*self.at, Status(status), "new message")

@@ -165,7 +165,7 @@ def test_the_square_of_a_sentinel_2_name() -> None:
     assert geometry is not None
     assert geometry.origin == "mgrs"
     assert geometry.bounds == pytest.approx((9.0, 55.037, 10.601, 55.945), abs=0.001)
-    # It is as valid as what others give.
+    # the result is valid
     assert parse_geojson(decoded(geometry.geojson), "geometry").bounds == geometry.bounds
     assert mgrs_square("S1A") is None
 

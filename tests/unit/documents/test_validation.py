@@ -3,7 +3,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-#: msgspec would look into a class by functions of its module _utils; see `fields.prepared`
+#: msgspec inspects a struct by functions of its module _utils; see `validation.thread_safe_struct`
 FIRST_LOOKS = """
 import sys
 

@@ -1,4 +1,4 @@
-"""Failures are grouped by what is the same in their messages, and none is lost."""
+"""Failed items are grouped by their message template, and none is lost."""
 
 from __future__ import annotations
 

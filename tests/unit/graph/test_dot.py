@@ -63,7 +63,7 @@ def read(program: str, text: str) -> dict[str, Any]:
 
 
 def label(raw: str) -> str:
-    """What Graphviz shows for a label: its escapes and entities undone."""
+    """Return a label as Graphviz shows it: without escapes and entities."""
     lines = re.sub(r"\\(.)", lambda escape: "\n" if escape[1] == "n" else escape[1], raw, flags=re.DOTALL)
     return lines.replace("&amp;", "&")
 
@@ -168,7 +168,7 @@ def test_chunks_are_whole_lines_and_not_too_many() -> None:
 
 
 class Endless:
-    """A source that never ends and counts what was taken of it."""
+    """Endless source that counts its consumed items."""
 
     def __init__(self) -> None:
         self.taken = 0

@@ -47,7 +47,7 @@ def drawn(name: str, source: Lists) -> ET.Element:
 
 
 def parsed(picture: bytes) -> ET.Element:
-    return ET.fromstring(picture)  # noqa: S314 -- it is what is tested
+    return ET.fromstring(picture)  # noqa: S314 -- the drawing under test
 
 
 def groups(picture: ET.Element) -> dict[str, ET.Element]:
@@ -66,7 +66,7 @@ def assert_harmless(picture: ET.Element) -> None:
         assert not any(name.startswith("on") or "href" in name or name == "style" for name in element.attrib)
 
 
-# --- what is drawn
+# --- drawings
 
 
 def test_the_systems_dot_draws_where_there_is_one_and_graphviz_pure_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -151,7 +151,7 @@ def test_hostile_graph_names_do_no_harm(name: str) -> None:
     assert set(groups(picture)) >= {"s1", "t3", "t4_t6"}
 
 
-# --- what is refused
+# --- errors
 
 
 def test_too_many_nodes_are_refused_before_anything_runs_or_is_read_to_the_end() -> None:
