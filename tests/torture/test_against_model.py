@@ -170,10 +170,7 @@ def test_engine_does_what_the_model_does(part: int, record_property: Callable[[s
 
 
 def go(engine: Running, walk: Walk, group: Sequence[Step]) -> None:
-    """Ask for things without waiting for answers, except where something goes wrong, time passes, or before others than
-
-    leases follow leases: of what is asked for at once, leases come last.
-    """
+    """Submit commands without waiting, except at faults and time steps; leases end a batch, and only leases follow them."""
     sent: list[tuple[Future[Any], Expected]] = []
     fault: Uncommitted | None = None
     for step in group:
