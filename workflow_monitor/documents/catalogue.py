@@ -61,7 +61,7 @@ def _scenes(body: bytes, media_type: str, aoi: str, retry_count: int, limits: Li
 
 
 def _is_lines(body: bytes) -> bool:
-    """Return True if a body without a specific media type has several lines with a JSON object each."""
+    """Return True if a body looks like JSON lines: an object on the first line, and the start of another after it."""
     first, newline, others = body.lstrip().partition(b"\n")
     return bool(newline) and first.startswith(b"{") and first.rstrip().endswith(b"}") and others.lstrip()[:1] == b"{"
 

@@ -136,7 +136,7 @@ def validate(value: object, fields: type[Fields], place: str = "") -> Fields:
 
 
 def raise_invalid(errors: Iterable[FieldError]) -> Never:
-    """Raise InvalidInput with all errors; its message is the first one."""
+    """Raise InvalidInput with all errors; its message has the first one and the count of the others."""
     listed = list(errors)
     first = listed[0]
     others = f" ({len(listed) - 1} more fields are listed in errors.)" if len(listed) > 1 else ""

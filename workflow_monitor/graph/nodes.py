@@ -35,8 +35,9 @@ class TileNode(NamedTuple):
 class Subgraph:
     """Part of a graph to draw; the default is the whole graph."""
 
-    #: an item, and the maximum distance of the others in edges
+    #: the item in the middle of the subgraph
     around: tuple[ItemKind, int] | None = None
+    #: maximum distance from that item, in edges
     steps: int = 0
     #: omit DONE items, except neighbours of other items
     folded: bool = False
