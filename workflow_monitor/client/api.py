@@ -15,11 +15,12 @@ from workflow_monitor.client.errors import (
     NotRetriable,
     UnexpectedResponse,
 )
-from workflow_monitor.client.http import ARROW, Params, Response, Transport
+from workflow_monitor.client.http import Params, Response, Transport
 from workflow_monitor.client.jobs import HttpJobSource
 from workflow_monitor.documents.aois import AOIDocument, CountsDocument, OverviewDocument, RetriedDocument
 from workflow_monitor.documents.events import EventDocument
 from workflow_monitor.documents.items import FeatureGeometry, TileDocument
+from workflow_monitor.documents.media_types import ARROW, COLUMNS, EVENTS, GEOJSON
 from workflow_monitor.documents.server import BackupDocument, IngestedDocument, RootDocument
 from workflow_monitor.domain.failures import FailureGroup
 from workflow_monitor.domain.models import AOISummary, Backup, Page
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 
 
 ROOT_ANSWER = "ingester ok"
-EVENTS = "text/event-stream"
 
 
 class Retried(NamedTuple):
@@ -126,7 +126,7 @@ class Api:
 
     def geometry(self, kind: ItemKind, number: int) -> str | None:
         """Return the footprint of a scene or tile as GeoJSON text (EPSG:4326), or None."""
-        feature = self.connection.read(f"{kind}/{int(number)}", accept="application/geo+json")
+        feature = self.connection.read(f"{kind}/{int(number)}", accept=GEOJSON)
         geometry = bytes(documents.read(FeatureGeometry, feature.body).geometry).decode()
         return None if geometry == "null" else geometry
 
@@ -162,7 +162,7 @@ class Api:
     def columns(self, aoi: str, layer: str) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
         """Return metadata and arrays of a layer, `footprints` or `lanes`. Raises UnexpectedResponse."""
         path = f"aoi/{quote_name(aoi)}/{layer}"
-        answer = self.connection.read(path, accept=columnar.MEDIA_TYPE)
+        answer = self.connection.read(path, accept=COLUMNS)
         try:
             return columnar.read_columns(answer.body)
         except ValueError as error:

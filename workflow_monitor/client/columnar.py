@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-MEDIA_TYPE = "application/vnd.workflow-monitor.columns"
-
 
 def read_columns(body: bytes) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
     """Return metadata and one-dimensional arrays by name. Raises ValueError for another format."""

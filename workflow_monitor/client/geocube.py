@@ -22,10 +22,11 @@ from workflow_monitor.client.errors import (
     NotRetriable,
     UnexpectedResponse,
 )
-from workflow_monitor.client.http import JSON, Params, unsupported
+from workflow_monitor.client.http import Params, unsupported
 from workflow_monitor.client.jobs import HttpJobSource
 from workflow_monitor.documents.events import EventDocument
 from workflow_monitor.documents.items import SceneDocument, TileDocument
+from workflow_monitor.documents.media_types import JSON
 from workflow_monitor.documents.mgrs import mgrs_cell_of_product
 from workflow_monitor.documents.server import IdDocument
 from workflow_monitor.documents.validation import thread_safe_struct

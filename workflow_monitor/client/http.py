@@ -27,9 +27,7 @@ from workflow_monitor.client.errors import (
 from workflow_monitor.connection.addresses import LOOPBACK
 from workflow_monitor.connection.secret import Secret
 from workflow_monitor.documents.headers import ACTOR_HEADER
-
-JSON = "application/json"
-ARROW = "application/vnd.apache.arrow.stream"
+from workflow_monitor.documents.media_types import JSON
 
 RETRYABLE_STATUSES = frozenset({429, 502, 503, 504})
 #: statuses that leave open whether a write was applied

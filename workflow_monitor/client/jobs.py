@@ -8,10 +8,11 @@ from typing import Any
 
 from workflow_monitor.client import documents
 from workflow_monitor.client.errors import RequestRejected, ResponseLost, ServerUnreachable
-from workflow_monitor.client.http import JSON, Transport
+from workflow_monitor.client.http import Transport
 from workflow_monitor.dask.job import Job
 from workflow_monitor.dask.job_source import ServerUnavailable
 from workflow_monitor.documents.jobs import LeasedJobsDocument, RenewedManyDocument
+from workflow_monitor.documents.media_types import JSON
 from workflow_monitor.domain.models import Result
 from workflow_monitor.domain.status import QUEUE_KINDS, ItemKind
 

@@ -10,13 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workflow_monitor.client.errors import InvalidInput
-from workflow_monitor.client.http import JSON
+from workflow_monitor.documents.media_types import GEOJSON, JSON, NDJSON
 
 if TYPE_CHECKING:
     import pandas as pd
 
-GEOJSON = "application/geo+json"
-NDJSON = "application/x-ndjson"
 
 #: columns that become fields of the data of a scene
 _DATA = frozenset(

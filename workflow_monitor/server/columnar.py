@@ -17,7 +17,6 @@ from workflow_monitor.server.serialization import json_text
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-COLUMNS = "application/vnd.workflow-monitor.columns"
 _ALIGNMENT = 8
 _UNSIGNED = ("uint8", "uint16", "uint32")
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from workflow_monitor.documents import media_types
 from workflow_monitor.domain.status import ItemKind
-from workflow_monitor.server import columnar
 from workflow_monitor.server.handlers import (
     actions,
     aois,
@@ -38,7 +37,7 @@ LISTED = _format("json", "geojson", "ndjson")
 LISTED_OR_ARROW = _format("json", "geojson", "ndjson", "arrow")
 NO_BODY = Content("Success, without a body.")
 AOI_PATTERN = "The name may be a pattern: `*` matches any text, `?` one character; the suffix `(?i)` ignores case."
-_AS_COLUMNS = {columnar.COLUMNS: "Columns"}
+_AS_COLUMNS = {media_types.COLUMNS: "Columns"}
 _COLUMNS = (
     "The body is a 32-bit length (little-endian), a JSON header of that length in bytes, and the columns. `columns` in the "
     "header gives the type, the first byte and the length of each column, `seq` the last event that the columns include. "

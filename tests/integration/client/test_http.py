@@ -20,9 +20,10 @@ from workflow_monitor import Monitor
 from workflow_monitor.client import errors
 from workflow_monitor.client.api import Api
 from workflow_monitor.client.arrow import SCHEMAS, scene_table
-from workflow_monitor.client.http import ARROW, RetryPolicy, Transport
+from workflow_monitor.client.http import RetryPolicy, Transport
 from workflow_monitor.connection.secret import Secret
 from workflow_monitor.documents.items import SceneDocument
+from workflow_monitor.documents.media_types import ARROW
 from workflow_monitor.domain.status import ItemKind
 
 SECRET = "s3cr3t-t0k3n"

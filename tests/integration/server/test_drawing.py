@@ -11,7 +11,8 @@ import numpy.typing as npt
 import pytest
 
 from tests.integration.server.conftest import Add, Fetch, scene
-from workflow_monitor.server.columnar import COLUMNS, packed
+from workflow_monitor.documents.media_types import COLUMNS
+from workflow_monitor.server.columnar import packed
 
 
 def unpacked(body: bytes) -> tuple[dict[str, Any], dict[str, list[Any]]]:

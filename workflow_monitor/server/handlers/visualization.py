@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 
-from workflow_monitor.documents.media_types import DOT, SVG
+from workflow_monitor.documents.media_types import COLUMNS, DOT, SVG
 from workflow_monitor.domain.errors import FieldError, InvalidInput, shorten_for_message
 from workflow_monitor.domain.status import ItemKind
 from workflow_monitor.graph.nodes import Subgraph
 from workflow_monitor.graph.svg import render_svg
-from workflow_monitor.server.columnar import COLUMNS, packed
+from workflow_monitor.server.columnar import packed
 from workflow_monitor.server.handlers.base import Handler
 from workflow_monitor.server.handlers.guards import requires_read
 from workflow_monitor.server.handlers.params import parse_datetime
