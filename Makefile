@@ -21,7 +21,7 @@ demo: ## start JupyterLab on an example ingestion with simulated workers (ARGS="
 
 test: ## run all tests (ARGS="-k retry" selects some)
 	@scripts/bootstrap demo test lint
-	@.venv/bin/python -m pytest --numprocesses $(WORKERS) --dist loadfile $(ARGS)
+	@.venv/bin/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-unit: ## run the unit tests, which need no server, database or browser
 	@scripts/bootstrap test
