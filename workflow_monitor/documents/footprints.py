@@ -1,30 +1,242 @@
-"""Footprints in WGS 84 longitude and latitude, parsed from GeoJSON or WKT, normalized to RFC 7946."""
+"""Footprints in WGS 84 longitude and latitude, parsed from GeoJSON or WKT, normalized to RFC 7946.
+
+`FootprintParser` parses the plain footprints of a body in a few array operations of Shapely; the others pass one by
+one through the checks and repairs below. Repairs and guesses leave a note.
+"""
 
 from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from functools import cache
-from itertools import pairwise
 from types import ModuleType
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
+import msgspec
+
+from workflow_monitor.documents import antimeridian
 from workflow_monitor.documents.mgrs import mgrs_cell_of_product
 from workflow_monitor.domain.errors import FieldError, InvalidInput, shorten_for_message
 from workflow_monitor.domain.limits import DEFAULTS, Limits
 from workflow_monitor.domain.models import Geometry, Origin
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+    from shapely import MultiPolygon, Polygon
     from shapely.geometry.base import BaseGeometry
 
+    Shapes = npt.NDArray[np.object_]
 
 #: characters of a position in WKT
 _LONGEST_POSITION = 60
 _WKB_POLYGON = 3
 _AREAS = ("Polygon", "MultiPolygon")
-_RANGES = "longitudes within [-180, 180], latitudes within [-90, 90] and finite heights"
+_PLAIN_WKT = ("POLYGON", "MULTIPOLYGON")
+_COLLECTION = "GeometryCollection"
+# GEOS parses nested collections recursively, and overflows its stack at about 100,000 levels.
+_MAX_COLLECTIONS = 16
+_MAX_LONGITUDE = 360
+_RANGES = (
+    "longitudes within [-180, 180], or up to 360 beyond the antimeridian, latitudes within [-90, 90] and finite heights"
+)
 _EXPECTED = "a GeoJSON Polygon or MultiPolygon in longitude and latitude (RFC 7946)"
+# The names of WGS 84 in longitude and latitude, in lower case.
+_WGS84 = ("crs84", "epsg:4326", "epsg::4326", "epsg/0/4326")
+_SRID = "4326"
+# A ring that crosses itself is repaired if the crossing changes its area by less than this fraction.
+_MAX_AREA_CHANGE = 0.01
+
+MERGED = "Merged parts that overlap."
+COLLECTED = "Merged the polygons of a GeometryCollection; its other members have no area."
+WRAPPED = "Wrapped longitudes beyond 180 degrees."
+
+
+class FootprintParser:
+    """Parse the footprints of one body.
+
+    `prepare` parses plain footprints together; `geojson` and `wkt` return those, or parse one footprint with all checks.
+    """
+
+    def __init__(self, limits: Limits = DEFAULTS) -> None:
+        self._limits = limits
+        self._by_object: dict[int, tuple[object, Geometry]] = {}
+        self._by_text: dict[str, Geometry] = {}
+
+    def prepare(self, geojson: Iterable[object], wkt: Iterable[str]) -> None:
+        """Parse the footprints that need no repair; the same objects must be passed to `geojson` afterwards."""
+        objects = [value for value in geojson if _is_plain(value)]
+        longest = self._limits.max_positions * _LONGEST_POSITION
+        texts = [text for text in dict.fromkeys(wkt) if text.startswith(_PLAIN_WKT) and len(text) <= longest]
+        if not objects and not texts:
+            return
+        shapely = _shapely()
+        encoded = [msgspec.json.encode(value).decode() for value in objects]
+        shapes = _plain_geometries(shapely.from_geojson(encoded, on_invalid="ignore"), self._limits)
+        self._by_object = {id(value): (value, shape) for value, shape in zip(objects, shapes, strict=True) if shape}
+        shapes = _plain_geometries(shapely.from_wkt(texts, on_invalid="ignore"), self._limits)
+        self._by_text = {text: shape for text, shape in zip(texts, shapes, strict=True) if shape}
+
+    def geojson(self, value: object, field: str, origin: Origin = "geometry") -> Geometry:
+        """Return the footprint of a GeoJSON geometry. Raises InvalidInput, which names the place in `field`."""
+        prepared = self._by_object.get(id(value))
+        return _with_origin(prepared[1], origin) if prepared else parse_geojson(value, field, origin, self._limits)
+
+    def wkt(self, text: str, field: str, origin: Origin = "wkt") -> Geometry:
+        """Return the footprint of a well-known text. Raises InvalidInput, which names the place."""
+        prepared = self._by_text.get(text)
+        return _with_origin(prepared, origin) if prepared else parse_wkt(text, field, origin, self._limits)
+
+
+def parse_geojson(value: object, field: str, origin: Origin = "geometry", limits: Limits = DEFAULTS) -> Geometry:
+    """Return the footprint of a GeoJSON geometry. Raises InvalidInput, which names the place in `field`."""
+    budget = _PositionLimit(limits)
+    if isinstance(value, Mapping) and value.get("type") == _COLLECTION:
+        return _footprint(_collection(value, field, budget), field, origin)
+    return _footprint(_area(value, field, budget), field, origin)
+
+
+def parse_wkt(text: str, field: str, origin: Origin = "wkt", limits: Limits = DEFAULTS) -> Geometry:
+    """Return the footprint of a well-known text, plain or with an SRID. Raises InvalidInput, which names the place."""
+    if len(text) > limits.max_positions * _LONGEST_POSITION:
+        _refuse(field, f"has {len(text)} characters; {_most(limits)}")
+    if text.upper().count(_COLLECTION.upper()) > _MAX_COLLECTIONS:
+        _refuse(field, f"has more than {_MAX_COLLECTIONS} GEOMETRYCOLLECTIONs; expected POLYGON or MULTIPOLYGON")
+    shapely = _shapely()
+    try:
+        shape = shapely.from_wkt(_without_srid(text, field))
+    except (shapely.errors.ShapelyError, ValueError, NotImplementedError) as error:
+        reason = str(error).removeprefix("ParseException: ").split("\n")[0]
+        _refuse(field, f"expected POLYGON or MULTIPOLYGON in WKT, found {shorten_for_message(text)} ({reason})")
+    is_area = shape.geom_type in (*_AREAS, _COLLECTION) and not shape.is_empty
+    if not is_area or (shape.geom_type in _AREAS and any(part.is_empty for part in shapely.get_parts(shape))):
+        _refuse(field, f"expected a POLYGON or MULTIPOLYGON that is not empty, found {shorten_for_message(text)}")
+    _check_positions(shape, field, limits)
+    return _footprint(shape, field, origin)
+
+
+def mgrs_square(source_id: str) -> Geometry | None:
+    """Return the footprint of the 100 km MGRS square in a product name (`_T32UNG_`); None for other names."""
+    ring = mgrs_cell_of_product(source_id)
+    return None if ring is None else _square(ring)
+
+
+@cache
+def _square(ring: tuple[tuple[float, float], ...]) -> Geometry:
+    text = ",".join(f"[{longitude!r},{latitude!r}]" for longitude, latitude in ring)
+    longitudes, latitudes = [position[0] for position in ring], [position[1] for position in ring]
+    bounds = (min(longitudes), min(latitudes), max(longitudes), max(latitudes))
+    numbers = [number for position in ring for number in position]
+    wkb = struct.pack(f"<BIII{len(numbers)}d", 1, _WKB_POLYGON, 1, len(ring), *numbers)
+    return Geometry(f'{{"type":"Polygon","coordinates":[[{text}]]}}', wkb, bounds, "mgrs")
+
+
+def footprint(source_id: str, given: Geometry | None, catalogue: Geometry | None = None) -> Geometry | None:
+    """Return the footprint of an item: its own, else the catalogue's, else the square in its name."""
+    return given or catalogue or mgrs_square(source_id)
+
+
+# ---- plain footprints, many at a time
+
+
+def _is_plain(value: object) -> bool:
+    return isinstance(value, dict) and value.get("type") in _AREAS and value.keys() <= {"type", "coordinates", "bbox"}
+
+
+def _plain_geometries(shapes: Shapes, limits: Limits) -> list[Geometry | None]:
+    """Return the footprints of shapes that need no repair, with the origin `geometry`; None for the others."""
+    import numpy as np  # noqa: PLC0415
+
+    shapely = _shapely()
+    is_plain = np.isin(shapely.get_type_id(shapes), (3, 6)) & ~shapely.has_z(shapes) & shapely.is_valid(shapes)
+    west, south, east, north = shapely.bounds(shapes).T
+    # a comparison with NaN, the bounds of an empty shape, is false
+    is_plain &= (west >= -180) & (east <= 180) & (south >= -90) & (north <= 90) & (east - west <= 180)
+    is_plain &= (shapely.area(shapes) > 0) & (shapely.get_num_coordinates(shapes) <= limits.max_positions)
+    parts, owners = shapely.get_parts(shapes, return_index=True)
+    is_plain[owners[shapely.is_empty(parts)]] = False
+    found: list[Geometry | None] = [None] * len(shapes)
+    indices = np.flatnonzero(is_plain)
+    for index, geometry in zip(indices.tolist(), _geometries(shapes[indices], "geometry"), strict=True):
+        found[index] = geometry
+    return found
+
+
+def _geometries(shapes: Shapes, origin: Origin) -> list[Geometry]:
+    shapely = _shapely()
+    oriented = shapely.orient_polygons(shapes, exterior_cw=False)
+    texts, wkb = shapely.to_geojson(oriented), shapely.to_wkb(oriented)
+    bounds = shapely.bounds(oriented).tolist()
+    return [Geometry(text, blob, tuple(box), origin) for text, blob, box in zip(texts, wkb, bounds, strict=True)]
+
+
+def _with_origin(geometry: Geometry, origin: Origin) -> Geometry:
+    return geometry if geometry.origin == origin else replace(geometry, origin=origin)
+
+
+# ---- one footprint, with repairs
+
+
+def _footprint(shape: BaseGeometry, field: str, origin: Origin) -> Geometry:
+    import numpy as np  # noqa: PLC0415
+
+    shapely = _shapely()
+    notes: list[str] = []
+    areas: list[BaseGeometry] = []
+    for polygon in _polygons(shape):
+        unrolled, note = antimeridian.unroll(polygon)
+        area, repair = _repaired(unrolled, field)
+        areas.append(area)
+        notes += [note, repair]
+    is_collection = shape.geom_type == _COLLECTION
+    whole = areas[0] if len(areas) == 1 else shapely.MultiPolygon(shapely.get_parts(areas).tolist())
+    if is_collection or not whole.is_valid:
+        # catalogues have overlapping parts; the union is one area
+        whole = shapely.union_all(areas)
+        notes.append(COLLECTED if is_collection else MERGED)
+    if not whole.area > 0:
+        _refuse(field, "expected an area, found one without extent")
+    west, _, east, _ = shape.bounds
+    if west < -180 or east > 180:
+        notes.append(WRAPPED)
+    west, _, east, _ = whole.bounds
+    if west < -180 or east > 180:
+        whole = antimeridian.cut(whole)
+    note = " ".join(dict.fromkeys(filter(None, notes)))
+    return replace(_geometries(np.array([whole], dtype=object), origin)[0], note=note)
+
+
+def _polygons(shape: BaseGeometry) -> list[Polygon]:
+    """Return the polygons of an area, or of a collection and the collections in it."""
+    if shape.geom_type == "Polygon":
+        return [shape]
+    parts = _shapely().get_parts(shape).tolist()
+    return [polygon for part in parts if part.geom_type in (*_AREAS, _COLLECTION) for polygon in _polygons(part)]
+
+
+def _repaired(polygon: Polygon, field: str) -> tuple[Polygon | MultiPolygon, str]:
+    """Return a valid area and a note of its repair. Raises InvalidInput if the repair would change the area."""
+    if polygon.is_valid:
+        return polygon, ""
+    shapely = _shapely()
+    reason = shapely.is_valid_reason(polygon)
+    area = shapely.make_valid(polygon, method="structure", keep_collapsed=False)
+    expected = _ring_area(polygon.exterior) - sum(_ring_area(hole) for hole in polygon.interiors)
+    if area.geom_type not in _AREAS or not area.area > 0 or abs(area.area - expected) > _MAX_AREA_CHANGE * area.area:
+        _refuse(field, f"expected an area that does not cross itself, found {reason}")
+    return area, f"Repaired: {reason}."
+
+
+def _ring_area(ring: BaseGeometry) -> float:
+    """Return the area in square degrees that a ring runs around: lobes in opposite directions cancel out."""
+    positions = _shapely().get_coordinates(ring)
+    x, y = positions[:, 0] - positions[0, 0], positions[:, 1] - positions[0, 1]
+    return abs(float((x[:-1] * y[1:] - x[1:] * y[:-1]).sum())) / 2
+
+
+# ---- GeoJSON
 
 
 class _PositionLimit:
@@ -41,66 +253,115 @@ class _PositionLimit:
             _refuse(place, f"has too many positions: {_most(self._limits)}")
 
 
-def parse_geojson(value: object, field: str, origin: Origin = "geometry", limits: Limits = DEFAULTS) -> Geometry:
-    """The footprint that a GeoJSON geometry describes. Raises InvalidInput, which names the place in `field`."""
+def _collection(value: Mapping[str, Any], field: str, budget: _PositionLimit) -> BaseGeometry:
+    geometries = value.get("geometries")
+    if not isinstance(geometries, list) or not geometries:
+        _refuse(f"{field}.geometries", f"expected a list of geometries, found {_short(geometries)}")
+    members = [(member, f"{field}.geometries[{index}]") for index, member in enumerate(geometries)]
+    areas = [
+        (member, place) for member, place in members if isinstance(member, Mapping) and member.get("type") in _AREAS
+    ]
+    if not areas:
+        _refuse(f"{field}.geometries", "expected at least one Polygon or MultiPolygon, found none")
+    return _shapely().GeometryCollection([_area(member, place, budget) for member, place in areas])
+
+
+def _area(value: object, field: str, budget: _PositionLimit) -> Polygon | MultiPolygon:
     if not isinstance(value, Mapping):
         _refuse(field, f"expected {_EXPECTED}, found {_short(value)}")
-    unknown = [key for key in value if key not in ("type", "coordinates", "bbox")]
-    if unknown and value.get("type") in _AREAS:
-        _refuse(f"{field}.{unknown[0]}", "is not a member of a GeoJSON geometry; expected type and coordinates")
     kind, coordinates = value.get("type"), value.get("coordinates")
     if kind not in _AREAS:
         _refuse(f"{field}.type", f"expected Polygon or MultiPolygon, found {_short(kind)}")
+    _check_crs(value, field)
     place = f"{field}.coordinates"
-    budget = _PositionLimit(limits)
     if kind == "Polygon":
-        return _footprint(_polygon(coordinates, place, budget), field, origin)
+        return _polygon(coordinates, place, budget)
     if not isinstance(coordinates, list) or not coordinates:
         _refuse(place, f"expected a list of polygons, found {_short(coordinates)}")
     polygons = [_polygon(polygon, f"{place}[{index}]", budget) for index, polygon in enumerate(coordinates)]
-    return _footprint(_shapely().MultiPolygon(polygons), field, origin)
+    return _shapely().MultiPolygon(polygons)
 
 
-def parse_wkt(text: str, field: str, origin: Origin = "wkt", limits: Limits = DEFAULTS) -> Geometry:
-    """The footprint that a well-known text describes. Raises InvalidInput, which names the place."""
-    if len(text) > limits.max_positions * _LONGEST_POSITION:
-        _refuse(field, f"has {len(text)} characters; {_most(limits)}")
-    shapely = _shapely()
-    try:
-        shape = shapely.from_wkt(text)
-    except (shapely.errors.ShapelyError, ValueError, NotImplementedError) as error:
-        reason = str(error).removeprefix("ParseException: ").split("\n")[0]
-        _refuse(field, f"expected POLYGON or MULTIPOLYGON in WKT, found {shorten_for_message(text)} ({reason})")
-    if shape.geom_type not in _AREAS or any(part.is_empty for part in shapely.get_parts(shape)) or shape.is_empty:
-        _refuse(field, f"expected a POLYGON or MULTIPOLYGON that is not empty, found {shorten_for_message(text)}")
-    _check_positions(shape, field, limits)
-    return _footprint(shape, field, origin)
+def _check_crs(value: Mapping[str, object], field: str) -> None:
+    """Accept the member `crs` of GeoJSON 2008 if it names WGS 84, in longitude and latitude as always in GeoJSON."""
+    if value.get("crs") is None:
+        return
+    crs = value["crs"]
+    properties = crs.get("properties") if isinstance(crs, Mapping) else None
+    name = properties.get("name") if isinstance(properties, Mapping) else crs
+    if not (isinstance(name, str) and name.lower().endswith(_WGS84)):
+        _refuse(
+            f"{field}.crs",
+            f"expected OGC:CRS84 or EPSG:4326, found {_short(name)}; transform the coordinates to WGS 84",
+        )
 
 
-def mgrs_square(source_id: str) -> Geometry | None:
-    """Return the footprint of the 100 km MGRS square in a Sentinel-2 product name (`_T32UNG_`); None for other names."""
-    ring = mgrs_cell_of_product(source_id)
-    return None if ring is None else _square(ring)
+def _polygon(rings: object, place: str, budget: _PositionLimit) -> Polygon:
+    if not isinstance(rings, list) or not rings:
+        _refuse(place, f"expected a list of rings, found {_short(rings)}")
+    exterior, *interiors = [_ring(ring, f"{place}[{index}]", budget) for index, ring in enumerate(rings)]
+    return _shapely().Polygon(exterior, interiors)
 
 
-@cache
-def _square(ring: tuple[tuple[float, float], ...]) -> Geometry:
-    text = ",".join(f"[{longitude!r},{latitude!r}]" for longitude, latitude in ring)
-    longitudes, latitudes = [position[0] for position in ring], [position[1] for position in ring]
-    bounds = (min(longitudes), min(latitudes), max(longitudes), max(latitudes))
-    numbers = [number for position in ring for number in position]
-    wkb = struct.pack(f"<BIII{len(numbers)}d", 1, _WKB_POLYGON, 1, len(ring), *numbers)
-    return Geometry(f'{{"type":"Polygon","coordinates":[[{text}]]}}', wkb, bounds, "mgrs")
+def _ring(positions: object, place: str, budget: _PositionLimit) -> list[tuple[float, ...]]:
+    if not isinstance(positions, list) or len(positions) < 4:
+        _refuse(place, f"expected a ring of at least 4 positions, found {_short(positions)}")
+    budget.spend(len(positions), place)
+    ring = [_position(position, f"{place}[{index}]") for index, position in enumerate(positions)]
+    if ring[0] != ring[-1]:
+        _refuse(place, f"expected a closed ring, found one from {ring[0]} to {ring[-1]}")
+    if len({len(position) for position in ring}) > 1:
+        _refuse(place, "some positions have a height, others have none")
+    return ring
 
 
-def footprint(source_id: str, given: Geometry | None, catalogue: Geometry | None = None) -> Geometry | None:
-    """The footprint of an item: the one given with it, else the catalogue's, else the square of its name."""
-    return given or catalogue or mgrs_square(source_id)
+def _position(value: object, place: str) -> tuple[float, ...]:
+    if not isinstance(value, list) or len(value) not in (2, 3) or any(type(x) not in (int, float) for x in value):
+        shown = shorten_for_message(value) if _is_small(value) else _short(value)
+        _refuse(place, f"expected [longitude, latitude], found {shown}")
+    if not _is_on_the_globe(*value):
+        _refuse(place, f"expected {_RANGES}, found {shorten_for_message(value)}")
+    return tuple(float(number) for number in value)
+
+
+def _is_on_the_globe(longitude: float, latitude: float, height: float = 0) -> bool:
+    # NaN is within no limits.
+    return abs(longitude) <= _MAX_LONGITUDE and abs(latitude) <= 90 and abs(height) < math.inf
+
+
+# ---- WKT
+
+
+def _without_srid(text: str, field: str) -> str:
+    """Strip the SRID of extended WKT and the literal form of OData, `geography'SRID=4326;POLYGON(...)'`."""
+    text = text.strip()
+    for literal in ("geography'", "geometry'"):
+        if text[: len(literal)].lower() == literal and text.endswith("'"):
+            text = text[len(literal) : -1].strip()
+    if text[:5].upper() != "SRID=":
+        return text
+    srid, _, wkt = text[5:].partition(";")
+    if srid.strip() != _SRID:
+        _refuse(
+            field, f"expected SRID={_SRID}, found SRID={shorten_for_message(srid)}; transform the coordinates to WGS 84"
+        )
+    return wkt
+
+
+def _check_positions(shape: BaseGeometry, field: str, limits: Limits) -> None:
+    positions = _shapely().get_coordinates(shape, include_z=shape.has_z)
+    _PositionLimit(limits).spend(len(positions), field)
+    for index, position in enumerate(positions.tolist(), 1):
+        if not _is_on_the_globe(*position):
+            _refuse(field, f"expected {_RANGES}, found {shorten_for_message(position)} at position {index}")
+
+
+# ---- shared steps
 
 
 def _shapely() -> ModuleType:
     # Its import takes as long as the rest of the server's start.
-    import shapely.affinity  # noqa: PLC0415
+    import shapely  # noqa: PLC0415
 
     module: ModuleType = shapely
     return module
@@ -122,121 +383,5 @@ def _short(value: object) -> str:
     return shorten_for_message(value)
 
 
-def _polygon(rings: object, place: str, budget: _PositionLimit) -> BaseGeometry:
-    if not isinstance(rings, list) or not rings:
-        _refuse(place, f"expected a list of rings, found {_short(rings)}")
-    read = [_ring(ring, f"{place}[{index}]", budget) for index, ring in enumerate(rings)]
-    shape: BaseGeometry = _shapely().Polygon(read[0], read[1:])
-    return shape
-
-
-def _ring(positions: object, place: str, budget: _PositionLimit) -> list[tuple[float, ...]]:
-    if not isinstance(positions, list) or len(positions) < 4:
-        _refuse(place, f"expected a ring of at least 4 positions, found {_short(positions)}")
-    budget.spend(len(positions), place)
-    read = [_position(position, f"{place}[{index}]") for index, position in enumerate(positions)]
-    if read[0] != read[-1]:
-        _refuse(place, f"expected a closed ring, found one from {read[0]} to {read[-1]}")
-    if len({len(position) for position in read}) > 1:
-        _refuse(place, "some positions have a height, others have none")
-    return read
-
-
-def _position(value: object, place: str) -> tuple[float, ...]:
-    if not isinstance(value, list) or len(value) not in (2, 3) or any(type(x) not in (int, float) for x in value):
-        _refuse(
-            place,
-            f"expected [longitude, latitude], found {shorten_for_message(value) if _is_small(value) else _short(value)}",
-        )
-    if not _is_on_the_globe(*value):
-        _refuse(place, f"expected {_RANGES}, found {shorten_for_message(value)}")
-    return tuple(float(number) for number in value)
-
-
-def _is_on_the_globe(longitude: float, latitude: float, height: float = 0) -> bool:
-    # NaN is within no limits.
-    return -180 <= longitude <= 180 and -90 <= latitude <= 90 and abs(height) < math.inf
-
-
 def _is_small(value: object) -> bool:
     return isinstance(value, list) and len(value) < 9 and not any(isinstance(inner, list | dict) for inner in value)
-
-
-def _footprint(shape: BaseGeometry, field: str, origin: Origin) -> Geometry:
-    shapely = _shapely()
-    unrolled = whole = _unrolled(shape)
-    if not whole.is_valid and all(part.is_valid for part in shapely.get_parts(whole)):
-        # catalogues have overlapping parts; the union is one area
-        whole = shapely.union_all(shapely.get_parts(whole))
-    if not whole.is_valid:
-        _refuse(field, f"expected an area that does not cross itself, found {shapely.is_valid_reason(whole)}")
-    if unrolled is not shape:
-        whole = _cut(whole)
-    whole = shapely.orient_polygons(whole, exterior_cw=False)
-    west, south, east, north = (float(bound) for bound in whole.bounds)
-    return Geometry(_text(whole), shapely.to_wkb(whole), (west, south, east, north), origin)
-
-
-def _text(shape: BaseGeometry) -> str:
-    text: str = _shapely().to_geojson(shape)
-    return text
-
-
-def _check_positions(shape: BaseGeometry, field: str, limits: Limits) -> None:
-    positions = _shapely().get_coordinates(shape, include_z=shape.has_z).tolist()
-    _PositionLimit(limits).spend(len(positions), field)
-    for number, position in enumerate(positions, 1):
-        if not _is_on_the_globe(*position):
-            _refuse(field, f"expected {_RANGES}, found {shorten_for_message(position)} at position {number}")
-
-
-def _unrolled(shape: BaseGeometry) -> BaseGeometry:
-    """The same area with longitudes that run on where they jump from one side of the map to the other."""
-    west, _, east, _ = shape.bounds
-    if east - west <= 180:
-        return shape
-    shapely = _shapely()
-    polygons = list(shape.geoms) if shape.geom_type == "MultiPolygon" else [shape]
-    if not any(_jumps(ring) for polygon in polygons for ring in (polygon.exterior, *polygon.interiors)):
-        return shape
-    unrolled = []
-    for polygon in polygons:
-        exterior = _unrolled_ring(polygon.exterior.coords)
-        west = min(position[0] for position in exterior)
-        interiors = [_unrolled_ring(ring.coords) for ring in polygon.interiors]
-        unrolled.append(shapely.Polygon(exterior, [_shifted_behind(ring, west) for ring in interiors]))
-    return shapely.MultiPolygon(unrolled) if len(unrolled) > 1 else unrolled[0]
-
-
-def _jumps(ring: BaseGeometry) -> bool:
-    longitudes = [position[0] for position in ring.coords]
-    return any(abs(a - b) > 180 for a, b in pairwise(longitudes))
-
-
-def _unrolled_ring(positions: list[tuple[float, ...]]) -> list[tuple[float, ...]]:
-    turn = 0
-    ring = [positions[0]]
-    for before, position in pairwise(positions):
-        turn -= round((position[0] - before[0]) / 360) if abs(position[0] - before[0]) > 180 else 0
-        ring.append((position[0] + 360 * turn, *position[1:]))
-    if turn:
-        # The ring goes around a pole: along that pole it closes.
-        pole = math.copysign(90, sum(position[1] for position in positions))
-        ring += [(ring[-1][0], pole, *ring[-1][2:]), (ring[0][0], pole, *ring[0][2:]), ring[0]]
-    return ring
-
-
-def _shifted_behind(ring: list[tuple[float, ...]], west: float) -> list[tuple[float, ...]]:
-    turns = math.ceil((west - min(position[0] for position in ring)) / 360)
-    return [(position[0] + 360 * turns, *position[1:]) for position in ring]
-
-
-def _cut(shape: BaseGeometry) -> BaseGeometry:
-    """An area with longitudes beyond 180 degrees, in pieces that are within."""
-    shapely = _shapely()
-    pieces = []
-    for turn in (-2, -1, 0, 1, 2):
-        part = shapely.intersection(shape, shapely.box(360 * turn - 180, -90, 360 * turn + 180, 90))
-        moved = shapely.affinity.translate(part, xoff=-360 * turn)
-        pieces += [piece for piece in shapely.get_parts(moved) if piece.geom_type == "Polygon" and piece.area > 0]
-    return shapely.union_all(pieces)

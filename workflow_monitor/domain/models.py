@@ -225,13 +225,14 @@ class Geometry:
 
     `geojson` is the text of a GeoJSON geometry (RFC 7946), with right-handed rings, cut at the antimeridian; `wkb` is the
     same geometry as well-known binary. `bounds` are the least longitude and latitude, then the greatest. `origin` is the
-    source of the footprint.
+    source of the footprint. `note` describes repairs and guesses; it is empty for a footprint stored as sent.
     """
 
     geojson: str
     wkb: bytes
     bounds: tuple[float, float, float, float]
     origin: Origin
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
