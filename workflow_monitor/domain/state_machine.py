@@ -1,7 +1,7 @@
 """State machine of scenes and tiles.
 
-`TRANSITIONS` lists every permitted transition. The functions below the table look a row up, check its guards and run
-its effect; a combination of kind, status and trigger without a row is refused. `docs/state-machine.md` explains the
+`TRANSITIONS` lists every permitted transition. The functions below it look a row up, check its guards and run its
+effect; a combination of kind, status and trigger without a row is refused. `docs/state-machine.md` explains the
 table and is generated from it.
 
 Effects and guards read neighbours through the working set only. Callers run each public function within
@@ -41,8 +41,28 @@ class Trigger(StrEnum):
     PREVIOUS_DONE = "previous tile DONE, or relinked"
 
 
-#: Return the reason for refusing a transition, None to permit it.
-Guard = Callable[[WorkingSet, Item], str | None]
+class Guard(StrEnum):
+    """Condition of a transition."""
+
+    SCENE_DONE = "scene is done"
+    PREVIOUS_DONE = "previous is done"
+    TILES_NEW = "tiles are new"
+    FOLLOWERS_NEW = "followers are new"
+    PREVIOUS_OPEN = "previous can be followed"
+
+
+class Effect(StrEnum):
+    """Changes of a transition to the item and its neighbours."""
+
+    SET_STATUS = "set status"
+    DISPATCH = "dispatch"
+    DISPATCH_RETRY = "dispatch retry"
+    DISPATCH_CREATED = "dispatch created"
+    DISPATCH_ROOT = "dispatch root"
+    COMPLETE_SCENE = "complete scene"
+    COMPLETE_TILE = "complete tile"
+    FAIL_SCENE = "fail scene"
+    FAIL_TILE = "fail tile"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +75,51 @@ class Rule:
     guards: tuple[Guard, ...]
     next: Status
     cause: Cause
-    #: sets the status of the item and updates its neighbours
-    effect: Callable[[WorkingSet, Item, Rule, str | None], None]
+    effect: Effect
 
 
-# ---- guards
+NEW, PENDING, DONE, RETRY, FAILED = Status.NEW, Status.PENDING, Status.DONE, Status.RETRY, Status.FAILED
+SCENE, TILE, BOTH = (ItemKind.SCENE,), (ItemKind.TILE,), (ItemKind.SCENE, ItemKind.TILE)
+ANY = (NEW, PENDING, DONE, RETRY, FAILED)
+FOLLOWING = (Guard.PREVIOUS_DONE,)
+READY = (Guard.SCENE_DONE, Guard.PREVIOUS_DONE)
+RELINKABLE = (Guard.FOLLOWERS_NEW, Guard.PREVIOUS_OPEN)
+
+TRANSITIONS: tuple[Rule, ...] = (
+    # from ingestion
+    Rule(SCENE, (NEW,), Trigger.INGEST, (), PENDING, Cause.INGEST, Effect.DISPATCH_CREATED),
+    # from a neighbour
+    Rule(TILE, (NEW,), Trigger.SCENE_DONE, READY, PENDING, Cause.READY, Effect.DISPATCH_ROOT),
+    Rule(TILE, (NEW,), Trigger.PREVIOUS_DONE, READY, PENDING, Cause.READY, Effect.DISPATCH),
+    Rule(TILE, (NEW,), Trigger.SCENE_FAILED, RELINKABLE, FAILED, Cause.SCENE_FAILED, Effect.FAIL_TILE),
+    # from a worker
+    Rule(SCENE, (PENDING, RETRY), Trigger.RESULT_DONE, (), DONE, Cause.RESULT, Effect.COMPLETE_SCENE),
+    Rule(TILE, (PENDING, RETRY), Trigger.RESULT_DONE, (), DONE, Cause.RESULT, Effect.COMPLETE_TILE),
+    Rule(BOTH, (PENDING,), Trigger.RESULT_RETRY, FOLLOWING, PENDING, Cause.AUTOMATIC_RETRY, Effect.DISPATCH_RETRY),
+    Rule(BOTH, (PENDING,), Trigger.RESULT_RETRY_EXHAUSTED, (), RETRY, Cause.RESULT, Effect.SET_STATUS),
+    Rule(SCENE, (PENDING, RETRY), Trigger.RESULT_FAILED, (Guard.TILES_NEW,), FAILED, Cause.RESULT, Effect.FAIL_SCENE),
+    Rule(TILE, (PENDING, RETRY), Trigger.RESULT_FAILED, RELINKABLE, FAILED, Cause.RESULT, Effect.FAIL_TILE),
+    Rule(BOTH, (PENDING,), Trigger.LEASE_EXPIRED, (), PENDING, Cause.LEASE_EXPIRED, Effect.DISPATCH),
+    # from a user or a script
+    Rule(SCENE, (RETRY,), Trigger.RETRY, (), PENDING, Cause.RETRY, Effect.DISPATCH_RETRY),
+    Rule(TILE, (RETRY,), Trigger.RETRY, READY, PENDING, Cause.RETRY, Effect.DISPATCH_RETRY),
+    Rule(SCENE, (RETRY,), Trigger.FAIL, (Guard.TILES_NEW,), FAILED, Cause.FAIL, Effect.FAIL_SCENE),
+    Rule(TILE, (RETRY,), Trigger.FAIL, RELINKABLE, FAILED, Cause.FAIL, Effect.FAIL_TILE),
+    Rule(BOTH, ANY, Trigger.FORCE_NEW, (), NEW, Cause.FORCE, Effect.SET_STATUS),
+    Rule(BOTH, ANY, Trigger.FORCE_PENDING, FOLLOWING, PENDING, Cause.FORCE, Effect.DISPATCH_RETRY),
+    Rule(SCENE, ANY, Trigger.FORCE_DONE, (), DONE, Cause.FORCE, Effect.COMPLETE_SCENE),
+    Rule(TILE, ANY, Trigger.FORCE_DONE, (), DONE, Cause.FORCE, Effect.COMPLETE_TILE),
+    Rule(BOTH, ANY, Trigger.FORCE_RETRY, (), RETRY, Cause.FORCE, Effect.SET_STATUS),
+    Rule(SCENE, ANY, Trigger.FORCE_FAILED, (Guard.TILES_NEW,), FAILED, Cause.FORCE, Effect.FAIL_SCENE),
+    Rule(TILE, ANY, Trigger.FORCE_FAILED, RELINKABLE, FAILED, Cause.FORCE, Effect.FAIL_TILE),
+)
+
+_RULES: Mapping[tuple[ItemKind, Status, Trigger], Rule] = {
+    (kind, status, rule.trigger): rule for rule in TRANSITIONS for kind in rule.kinds for status in rule.statuses
+}
+
+
+# ---- guards: return the reason for a refusal, None to permit
 
 
 def scene_is_done(graph: WorkingSet, item: Item) -> str | None:
@@ -189,51 +249,32 @@ def fail_tile(graph: WorkingSet, item: Item, rule: Rule, message: str | None) ->
         _fire_if_permitted(graph, follower, Trigger.PREVIOUS_DONE)
 
 
-# ---- the table
+# ---- transitions
 
-NEW, PENDING, DONE, RETRY, FAILED = Status.NEW, Status.PENDING, Status.DONE, Status.RETRY, Status.FAILED
-SCENE, TILE, BOTH = (ItemKind.SCENE,), (ItemKind.TILE,), (ItemKind.SCENE, ItemKind.TILE)
-ANY = (NEW, PENDING, DONE, RETRY, FAILED)
-RELINKABLE = (followers_are_new, previous_can_be_followed)
-
-TRANSITIONS: tuple[Rule, ...] = (
-    # from ingestion
-    Rule(SCENE, (NEW,), Trigger.INGEST, (), PENDING, Cause.INGEST, dispatch_created),
-    # from a neighbour
-    Rule(TILE, (NEW,), Trigger.SCENE_DONE, (scene_is_done, previous_is_done), PENDING, Cause.READY, dispatch_root),
-    Rule(TILE, (NEW,), Trigger.PREVIOUS_DONE, (scene_is_done, previous_is_done), PENDING, Cause.READY, dispatch),
-    Rule(TILE, (NEW,), Trigger.SCENE_FAILED, RELINKABLE, FAILED, Cause.SCENE_FAILED, fail_tile),
-    # from a worker
-    Rule(SCENE, (PENDING, RETRY), Trigger.RESULT_DONE, (), DONE, Cause.RESULT, complete_scene),
-    Rule(TILE, (PENDING, RETRY), Trigger.RESULT_DONE, (), DONE, Cause.RESULT, complete_tile),
-    Rule(BOTH, (PENDING,), Trigger.RESULT_RETRY, (previous_is_done,), PENDING, Cause.AUTOMATIC_RETRY, dispatch_retry),
-    Rule(BOTH, (PENDING,), Trigger.RESULT_RETRY_EXHAUSTED, (), RETRY, Cause.RESULT, set_status),
-    Rule(SCENE, (PENDING, RETRY), Trigger.RESULT_FAILED, (tiles_are_new,), FAILED, Cause.RESULT, fail_scene),
-    Rule(TILE, (PENDING, RETRY), Trigger.RESULT_FAILED, RELINKABLE, FAILED, Cause.RESULT, fail_tile),
-    Rule(BOTH, (PENDING,), Trigger.LEASE_EXPIRED, (), PENDING, Cause.LEASE_EXPIRED, dispatch),
-    # from a user or a script
-    Rule(SCENE, (RETRY,), Trigger.RETRY, (), PENDING, Cause.RETRY, dispatch_retry),
-    Rule(TILE, (RETRY,), Trigger.RETRY, (scene_is_done, previous_is_done), PENDING, Cause.RETRY, dispatch_retry),
-    Rule(SCENE, (RETRY,), Trigger.FAIL, (tiles_are_new,), FAILED, Cause.FAIL, fail_scene),
-    Rule(TILE, (RETRY,), Trigger.FAIL, RELINKABLE, FAILED, Cause.FAIL, fail_tile),
-    Rule(BOTH, ANY, Trigger.FORCE_NEW, (), NEW, Cause.FORCE, set_status),
-    Rule(BOTH, ANY, Trigger.FORCE_PENDING, (previous_is_done,), PENDING, Cause.FORCE, dispatch_retry),
-    Rule(SCENE, ANY, Trigger.FORCE_DONE, (), DONE, Cause.FORCE, complete_scene),
-    Rule(TILE, ANY, Trigger.FORCE_DONE, (), DONE, Cause.FORCE, complete_tile),
-    Rule(BOTH, ANY, Trigger.FORCE_RETRY, (), RETRY, Cause.FORCE, set_status),
-    Rule(SCENE, ANY, Trigger.FORCE_FAILED, (tiles_are_new,), FAILED, Cause.FORCE, fail_scene),
-    Rule(TILE, ANY, Trigger.FORCE_FAILED, RELINKABLE, FAILED, Cause.FORCE, fail_tile),
-)
-
-_RULES: Mapping[tuple[ItemKind, Status, Trigger], Rule] = {
-    (kind, status, rule.trigger): rule for rule in TRANSITIONS for kind in rule.kinds for status in rule.statuses
+_GUARDS: Mapping[Guard, Callable[[WorkingSet, Item], str | None]] = {
+    Guard.SCENE_DONE: scene_is_done,
+    Guard.PREVIOUS_DONE: previous_is_done,
+    Guard.TILES_NEW: tiles_are_new,
+    Guard.FOLLOWERS_NEW: followers_are_new,
+    Guard.PREVIOUS_OPEN: previous_can_be_followed,
+}
+_EFFECTS: Mapping[Effect, Callable[[WorkingSet, Item, Rule, str | None], None]] = {
+    Effect.SET_STATUS: set_status,
+    Effect.DISPATCH: dispatch,
+    Effect.DISPATCH_RETRY: dispatch_retry,
+    Effect.DISPATCH_CREATED: dispatch_created,
+    Effect.DISPATCH_ROOT: dispatch_root,
+    Effect.COMPLETE_SCENE: complete_scene,
+    Effect.COMPLETE_TILE: complete_tile,
+    Effect.FAIL_SCENE: fail_scene,
+    Effect.FAIL_TILE: fail_tile,
 }
 
 #: Messages for a status without a row.
 _REFUSALS: Mapping[Trigger, str] = {
     Trigger.RETRY: (
         "The {kind} {id} is {status}; only from RETRY can it be tried again. "
-        "PUT /{kind}/{id}/force/PENDING hands it out from any status."
+        "PUT /{kind}/{id}/force/PENDING dispatches it from any status."
     ),
     Trigger.FAIL: (
         "The {kind} {id} is {status}; only from RETRY can it be failed. "
@@ -249,15 +290,15 @@ def _fire(graph: WorkingSet, item: Item, trigger: Trigger, message: str | None =
         text = _REFUSALS.get(trigger, _AWAITS_NO_RESULT)
         raise InvalidTransition(text.format(kind=item.kind, id=item.id, status=item.status))
     for guard in rule.guards:
-        if reason := guard(graph, item):
+        if reason := _GUARDS[guard](graph, item):
             raise InvalidTransition(reason)
-    rule.effect(graph, item, rule, message)
+    _EFFECTS[rule.effect](graph, item, rule, message)
 
 
 def _fire_if_permitted(graph: WorkingSet, item: Item, trigger: Trigger) -> None:
     rule = _RULES.get((item.kind, item.status, trigger))
-    if rule is not None and not any(guard(graph, item) for guard in rule.guards):
-        rule.effect(graph, item, rule, None)
+    if rule is not None and not any(_GUARDS[guard](graph, item) for guard in rule.guards):
+        _EFFECTS[rule.effect](graph, item, rule, None)
 
 
 # ---- commands
