@@ -1,7 +1,7 @@
 # Each target creates or updates .venv as needed; no setup step comes first.
 
-# Parallel test processes, and further arguments of pytest: make test ARGS="-k retry"
-WORKERS ?= 2
+# Parallel test processes, of which each waits for servers and browsers part of the time, and further arguments of pytest: make test ARGS="-k retry"
+WORKERS ?= 3
 ARGS ?=
 # Scale of make torture, as a fraction of the full run
 FACTOR ?= 1

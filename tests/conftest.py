@@ -61,18 +61,24 @@ def example_servers(seeded_store: Path, tmp_path_factory: pytest.TempPathFactory
         yield servers
 
 
-# --- the slow layers start first, so that no worker of pytest-xdist is left with a long file at the end
+# --- the slow tests start first, so that no worker of pytest-xdist is left with a long file at the end
 
-SLOW_FIRST = ("torture", "browser", "integration", "conformance", "smoke", "unit")
+SLOW_FIRST = (
+    "tests/torture/test_against_model.py",
+    "tests/conformance",
+    "tests/integration/test_benchmarks.py",
+    "tests/browser",
+    "tests/torture",
+    "tests/integration",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=_layer_rank)
+    items.sort(key=_rank)
 
 
-def _layer_rank(item: pytest.Item) -> int:
-    layer = item.nodeid.removeprefix("tests/").partition("/")[0]
-    return SLOW_FIRST.index(layer) if layer in SLOW_FIRST else len(SLOW_FIRST)
+def _rank(item: pytest.Item) -> int:
+    return next((rank for rank, path in enumerate(SLOW_FIRST) if item.nodeid.startswith(path)), len(SLOW_FIRST))
 
 
 # --- skips are failures where everything is required

@@ -21,7 +21,7 @@ def test_everything_is_measured_and_reported(tmp_path: Path) -> None:
         "500",
         "1000",
         "--calls",
-        "60",
+        "20",
         "--out",
         str(tmp_path),
     ]

@@ -1,7 +1,7 @@
 """The engine agrees with the reference model on random walks, one command at a time and in batches.
 
 Between two steps, results may arrive again, late, out of order or from workers without a lease, the engine may restart, and
-a transaction may fail. A run has 1,000 walks of 50 steps; `make torture` has a million steps in parallel parts. Hypothesis
+a transaction may fail. A run has 300 walks of 56 steps; `make torture` has a million steps in parallel parts. Hypothesis
 prints a failing walk as steps of `tests.strategies`, with a `@reproduce_failure` line.
 """
 
@@ -42,9 +42,9 @@ from workflow_monitor.domain.errors import StoreUnavailable, WorkflowError
 from workflow_monitor.domain.models import Event
 from workflow_monitor.domain.status import ItemKind, Status
 
-SEQUENCES = effort(1_000, 21_000)
+SEQUENCES = effort(300, 21_000)
 #: walks per test: the memory of Hypothesis slows longer tests down
-PARTS = SEQUENCES // 125
+PARTS = max(1, SEQUENCES // 125)
 #: some steps are Nothing
 LENGTH = 56
 
@@ -208,7 +208,7 @@ def settle(sent: list[tuple[Future[Any], Expected]]) -> None:
     sent.clear()
 
 
-@settings(thorough, max_examples=100)
+@settings(thorough, max_examples=effort(40, 2_000))
 @given(st.lists(moments, min_size=LENGTH - len(FIRST), max_size=LENGTH - len(FIRST)))
 def test_one_batch_is_as_one_by_one(rest: list[Step]) -> None:
     walk = Walk()

@@ -65,7 +65,7 @@ def summary(change: Transition | Any) -> tuple[object, ...]:
     return kind, change.id, change.before, change.after, change.cause, change.attempt, change.retries_left, *links
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(story=STORIES, order=st.permutations([(kind, number) for kind in ItemKind for number in range(1, 12)]))
 def test_failure_makes_the_previewed_changes(story: tuple[Any, Any], order: list[tuple[ItemKind, int]]) -> None:
     links, results = story

@@ -143,7 +143,7 @@ SCENES: list[tuple[str, dict[str, Any], str]] = [
     ("a self-intersection", area([[9, 54], [10, 55], [10, 54], [9, 55], [9, 54]]), "cross"),
     ("a ring that does not close", area([*SQUARE[:4], [9, 54.5]]), "closed ring"),
     ("a ring of three positions", area(SQUARE[:3]), "at least 4 positions"),
-    ("a longitude beyond 180", area([[190, 54], [191, 54], [191, 55], [190, 54]]), "[-180, 180]"),
+    ("a longitude beyond 360", area([[390, 54], [391, 54], [391, 55], [390, 54]]), "[-180, 180]"),
     ("a latitude beyond 90", area([[9, 89], [10, 89], [10, 91], [9, 89]]), "[-90, 90]"),
     ("a missing ordinate", area([[9, None], *SQUARE[1:]]), "coordinates[0][0]"),
     ("a hole outside", area(SQUARE, [[x + 20, y] for x, y in SQUARE]), "geometry"),
