@@ -26,6 +26,7 @@ _STATE = [
     ("data", pa.string()),
     ("geometry", pa.binary()),
     ("geometry_origin", pa.string()),
+    ("geometry_note", pa.string()),
 ]
 _LINKS = [
     ("scene", pa.int64()),
@@ -107,9 +108,9 @@ def _table(schema: pa.Schema, rows: Sequence[Sequence[object]]) -> pa.Table:
     return pa.Table.from_arrays(arrays, schema=schema)
 
 
-def _footprint(source_id: str, origin: str) -> tuple[bytes | None, str | None]:
+def _footprint(source_id: str, origin: str) -> tuple[bytes | None, str | None, None]:
     square = _square(source_id)
-    return (square, origin) if square else (None, None)
+    return (square, origin, None) if square else (None, None, None)
 
 
 def _square(source_id: str) -> bytes | None:

@@ -30,7 +30,7 @@ _ORDER = {
         *("previous", "previous_status", "reference", "message", "retry_countdown", "attempt"),
     ),
 }
-_LAST = ("data", "geometry_origin", "geometry")
+_LAST = ("data", "geometry_origin", "geometry_note", "geometry")
 _NAMES = {"RetryCountDown": "retry_countdown", "PreviousID": "previous", "ReferenceID": "reference"}
 _STATUSES = pa.array([str(status) for status in Status])
 _STATUS_COLUMNS = frozenset({"status", "scene_status", "previous_status"})

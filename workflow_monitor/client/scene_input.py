@@ -22,7 +22,7 @@ _DATA = frozenset(
     | {"storage_uri", "tags"}
 )
 #: columns of this client's frames that a new scene ignores
-_STATE = frozenset({"id", "aoi", "status", "message", "retry_countdown", "attempt", "geometry_origin"})
+_STATE = frozenset({"id", "aoi", "status", "message", "retry_countdown", "attempt", "geometry_origin", "geometry_note"})
 
 
 def parse_scenes(scenes: Any, aoi: str) -> tuple[bytes, str]:  # noqa: ANN401 - any supported form

@@ -44,3 +44,7 @@ GeometryOrigin = Annotated[
     Literal["geometry", "wkt", "catalogue", "mgrs", "scene"] | None,
     Meta(description="Source of the footprint; null without a footprint."),
 ]
+GeometryNote = Annotated[
+    str | None,
+    Meta(description="Repairs of the footprint, and readings that are a guess; null for a footprint stored as sent."),
+]

@@ -16,6 +16,7 @@ from workflow_monitor.documents.document import (
     AOIName,
     Attempt,
     Document,
+    GeometryNote,
     GeometryOrigin,
     Id,
     Message,
@@ -105,6 +106,7 @@ class SceneProperties(Document):
     RetryCountDown: RetriesLeft
     attempt: Attempt
     geometry_origin: GeometryOrigin
+    geometry_note: GeometryNote
     tags: Annotated[Raw, Meta(description="Tags of the scene, by name.", extra_json_schema={"type": "object"})]
     data: SceneDataJSON
 
@@ -125,6 +127,7 @@ class TileProperties(Document):
     RetryCountDown: RetriesLeft
     attempt: Attempt
     geometry_origin: GeometryOrigin
+    geometry_note: GeometryNote
     data: TileDataJSON
 
 

@@ -56,6 +56,7 @@ _SCENE_PROPERTIES = {
     **_SCENE,
     "date": "{{scene_date}}",
     "geometry_origin": "s.geometry_origin",
+    "geometry_note": "s.geometry_note",
     "tags": "coalesce({{tags_of_scene}}, '{}')",
 }
 _TILE_PROPERTIES = {
@@ -66,6 +67,7 @@ _TILE_PROPERTIES = {
     "date": "{{scene_date}}",
     "geometry_origin": "CASE WHEN t.geometry IS NOT NULL THEN t.geometry_origin"
     " WHEN s.geometry IS NOT NULL THEN 'scene' END",
+    "geometry_note": "CASE WHEN t.geometry IS NOT NULL THEN t.geometry_note ELSE s.geometry_note END",
 }
 _FEATURE = {"type": "'Feature'"}
 

@@ -43,7 +43,8 @@ SELECT concat({{tile_feature}}) {{tiles_within}}
 
 -- name: scenes_as_arrow
 SELECT s.id, s.source_id, a.name AS aoi, s.status, s.message, s.countdown AS "RetryCountDown",
-       s.attempt, s.acquired AS date, s.data, s.footprint AS geometry, s.geometry_origin
+       s.attempt, s.acquired AS date, s.data, s.footprint AS geometry, s.geometry_origin,
+       s.geometry_note
 {{scenes_within}}
 
 -- name: tiles_as_arrow
@@ -52,7 +53,8 @@ SELECT t.id, t.source_id, a.name AS aoi, t.scene, s.source_id AS scene_source_id
        t.reference AS "ReferenceID", t.countdown AS "RetryCountDown", t.attempt, t.data,
        coalesce(t.footprint, s.footprint) AS geometry,
        CASE WHEN t.footprint IS NOT NULL THEN t.geometry_origin WHEN s.footprint IS NOT NULL THEN 'scene' END
-           AS geometry_origin
+           AS geometry_origin,
+       CASE WHEN t.footprint IS NOT NULL THEN t.geometry_note ELSE s.geometry_note END AS geometry_note
 FROM tile AS t JOIN scene AS s ON s.id = t.scene JOIN aoi AS a ON a.id = t.aoi LEFT JOIN tile AS p ON p.id = t.previous
 WHERE {{tiles_chosen}}
 ORDER BY t.id

@@ -260,14 +260,19 @@ def _named_columns(items: Sequence[object], names: Sequence[str]) -> dict[str, l
     return dict(zip(columns, _columns(items, names), strict=True))
 
 
-def _geometry(geometry: Geometry | None) -> tuple[str | None, bytes | None, str | None]:
-    return (None, None, None) if geometry is None else (geometry.geojson, geometry.wkb, geometry.origin)
+_GEOMETRY = ("geometry", "footprint", "geometry_origin", "geometry_note")
+
+
+def _geometry(geometry: Geometry | None) -> tuple[str | bytes | None, ...]:
+    if geometry is None:
+        return (None,) * len(_GEOMETRY)
+    return geometry.geojson, geometry.wkb, geometry.origin, geometry.note or None
 
 
 def _geometries(items: Sequence[NewScene] | Sequence[NewTile]) -> dict[str, list[object]]:
     rows = [_geometry(item.geometry) for item in items]
     columns = [list(column) for column in zip(*rows, strict=True)]
-    return dict(zip(("geometry", "footprint", "geometry_origin"), columns, strict=True))
+    return dict(zip(_GEOMETRY, columns, strict=True))
 
 
 def to_jobs(rows: Iterable[tuple[Any, ...]]) -> list[Job]:

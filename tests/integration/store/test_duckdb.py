@@ -346,6 +346,7 @@ def test_a_migration_from_version_1_does_not_reuse_ids(path: Path) -> None:
     with duckdb.connect(str(path)) as connection:
         connection.execute("DELETE FROM schema_version WHERE version > 1; DROP TABLE used_numbers; DROP TABLE progress")
         connection.execute("DELETE FROM tile; DELETE FROM scene; DELETE FROM job")
+        connection.execute("ALTER TABLE scene DROP geometry_note; ALTER TABLE tile DROP geometry_note")
     path.with_name(path.name + ".mark").unlink()
     with running_on(path) as engine:
         assert engine.ingest(AOI, *scenes(0, 1)) == [21]
@@ -360,8 +361,10 @@ def with_keys(path: Path) -> duckdb.DuckDBPyConnection:
     connection.execute("CREATE TABLE schema_version AS SELECT 3::BIGINT AS version")
     connection.execute("DELETE FROM used_numbers; DELETE FROM progress")
     connection.execute(f"ATTACH '{path}' AS filled (READ_ONLY)")
-    for table in ("aoi", "workload", "scene", "tile", "job", "event", "used_numbers", "progress"):
+    for table in ("aoi", "workload", "job", "event", "used_numbers", "progress"):
         connection.execute(f"INSERT INTO {table} FROM filled.{table}")
+    for table in ("scene", "tile"):
+        connection.execute(f"INSERT INTO {table} SELECT * EXCLUDE (geometry_note) FROM filled.{table}")
     connection.execute("DETACH filled; CHECKPOINT")
     return connection
 

@@ -33,7 +33,7 @@ INSERT INTO aoi VALUES ($1, $2, $3)
 -- name: insert_scenes_head
 INSERT INTO scene
 SELECT id, aoi, source_id, status::status, message, countdown, attempt, job, acquired, data, geometry, footprint,
-       geometry_origin
+       geometry_origin, geometry_note
 
 -- name: insert_scenes
 {{insert_scenes_head}}
@@ -41,12 +41,12 @@ FROM (SELECT unnest($1::BIGINT[]) AS id, unnest($2::BIGINT[]) AS aoi, unnest($3:
              unnest($4::VARCHAR[]) AS status, unnest($5::VARCHAR[]) AS message, unnest($6::BIGINT[]) AS countdown,
              unnest($7::BIGINT[]) AS attempt, unnest($8::BIGINT[]) AS job, unnest($9::TIMESTAMP[]) AS acquired,
              unnest($10::VARCHAR[]) AS data, unnest($11::VARCHAR[]) AS geometry, unnest($12::BLOB[]) AS footprint,
-             unnest($13::VARCHAR[]) AS geometry_origin) AS new_rows
+             unnest($13::VARCHAR[]) AS geometry_origin, unnest($14::VARCHAR[]) AS geometry_note) AS new_rows
 
 -- name: insert_tiles_head
 INSERT INTO tile
 SELECT id, aoi, scene, source_id, previous, reference, status::status, message, countdown, attempt, job, data, geometry,
-       footprint, geometry_origin
+       footprint, geometry_origin, geometry_note
 
 -- name: insert_tiles
 {{insert_tiles_head}}
@@ -55,7 +55,7 @@ FROM (SELECT unnest($1::BIGINT[]) AS id, unnest($2::BIGINT[]) AS aoi, unnest($3:
              unnest($7::VARCHAR[]) AS status, unnest($8::VARCHAR[]) AS message, unnest($9::BIGINT[]) AS countdown,
              unnest($10::BIGINT[]) AS attempt, unnest($11::BIGINT[]) AS job, unnest($12::VARCHAR[]) AS data,
              unnest($13::VARCHAR[]) AS geometry, unnest($14::BLOB[]) AS footprint,
-             unnest($15::VARCHAR[]) AS geometry_origin) AS new_rows
+             unnest($15::VARCHAR[]) AS geometry_origin, unnest($16::VARCHAR[]) AS geometry_note) AS new_rows
 
 -- name: insert_scenes_from_arrow
 {{insert_scenes_head}} FROM new_rows
@@ -110,9 +110,10 @@ UPDATE progress SET trimmed = greatest(trimmed, coalesce((SELECT max(seq) FROM e
 -- a footprint from a catalogue stays unless the new data contain a footprint
 UPDATE scene SET
     data = $2, acquired = $3,
-    geometry = CASE WHEN geometry_origin = 'catalogue' AND NOT $7 THEN geometry ELSE $4 END,
-    footprint = CASE WHEN geometry_origin = 'catalogue' AND NOT $7 THEN footprint ELSE $5 END,
-    geometry_origin = CASE WHEN geometry_origin = 'catalogue' AND NOT $7 THEN geometry_origin ELSE $6 END
+    geometry = CASE WHEN geometry_origin = 'catalogue' AND NOT $8 THEN geometry ELSE $4 END,
+    footprint = CASE WHEN geometry_origin = 'catalogue' AND NOT $8 THEN footprint ELSE $5 END,
+    geometry_note = CASE WHEN geometry_origin = 'catalogue' AND NOT $8 THEN geometry_note ELSE $7 END,
+    geometry_origin = CASE WHEN geometry_origin = 'catalogue' AND NOT $8 THEN geometry_origin ELSE $6 END
 WHERE id = $1
 
 -- name: set_tile_data

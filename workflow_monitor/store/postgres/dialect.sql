@@ -66,21 +66,21 @@ UPDATE aoi SET shape = shape + 1 WHERE id = ANY ($1::bigint[])
 
 -- name: insert_scenes
 INSERT INTO scene (id, aoi, source_id, status, message, countdown, attempt, job, acquired, document, geometry,
-                   footprint, geometry_origin, aoi_name, attributes)
+                   footprint, geometry_origin, geometry_note, aoi_name, attributes)
 SELECT new_rows.*, aoi.name, new_rows.document::jsonb {{without_own_fields}}
 FROM (SELECT unnest($1::bigint[]) AS id, unnest($2::bigint[]) AS aoi, unnest($3::text[]), unnest($4::text[]),
              unnest($5::text[]), unnest($6::bigint[]), unnest($7::bigint[]), unnest($8::bigint[]),
              unnest($9::timestamp[]), unnest($10::text[]) AS document, unnest($11::text[]), unnest($12::bytea[]),
-             unnest($13::text[])) AS new_rows
+             unnest($13::text[]), unnest($14::text[])) AS new_rows
 JOIN aoi ON aoi.id = new_rows.aoi
 
 -- name: insert_tiles
 INSERT INTO tile (id, aoi, scene, source_id, previous, reference, status, message, countdown, attempt, job,
-                  attributes, geometry, footprint, geometry_origin)
+                  attributes, geometry, footprint, geometry_origin, geometry_note)
 SELECT unnest($1::bigint[]), unnest($2::bigint[]), unnest($3::bigint[]), unnest($4::text[]), unnest($5::bigint[]),
        unnest($6::bigint[]), unnest($7::text[]), unnest($8::text[]), unnest($9::bigint[]), unnest($10::bigint[]),
        unnest($11::bigint[]), unnest($12::text[])::jsonb, unnest($13::text[]), unnest($14::bytea[]),
-       unnest($15::text[])
+       unnest($15::text[]), unnest($16::text[])
 
 -- name: advance_sequences
 -- the sequences from which the server of the Geocube assigns ids
@@ -91,9 +91,10 @@ FROM scene_nid_seq AS s, tile_nid_seq AS t
 -- a footprint from a catalogue stays unless the new data contain a footprint
 UPDATE scene SET
     document = $2::text, attributes = $2::text::jsonb {{without_own_fields}}, acquired = $3,
-    geometry = CASE WHEN geometry_origin = 'catalogue' AND NOT $7 THEN geometry ELSE $4 END,
-    footprint = CASE WHEN geometry_origin = 'catalogue' AND NOT $7 THEN footprint ELSE $5 END,
-    geometry_origin = CASE WHEN geometry_origin = 'catalogue' AND NOT $7 THEN geometry_origin ELSE $6 END
+    geometry = CASE WHEN geometry_origin = 'catalogue' AND NOT $8 THEN geometry ELSE $4 END,
+    footprint = CASE WHEN geometry_origin = 'catalogue' AND NOT $8 THEN footprint ELSE $5 END,
+    geometry_note = CASE WHEN geometry_origin = 'catalogue' AND NOT $8 THEN geometry_note ELSE $7 END,
+    geometry_origin = CASE WHEN geometry_origin = 'catalogue' AND NOT $8 THEN geometry_origin ELSE $6 END
 WHERE id = $1
 
 -- name: set_tile_data

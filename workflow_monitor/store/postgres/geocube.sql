@@ -58,13 +58,14 @@ WITH aoi AS NOT MATERIALIZED (
     SELECT tile.id, {{aoi_number}} AS aoi, tile.scene_id AS scene, tile.source_id, tile.prev AS previous,
            tile.ref AS reference, tile.status, coalesce(tile.message, '') AS message,
            coalesce(tile.retry_countdown, 0) AS countdown, 0 AS attempt, NULL::bigint AS job,
-           concat({{tile_data_from_jsonb}}) AS data, NULL::text AS geometry, NULL::bytea AS footprint, NULL::text AS geometry_origin
+           concat({{tile_data_from_jsonb}}) AS data, NULL::text AS geometry, NULL::bytea AS footprint,
+           NULL::text AS geometry_origin, NULL::text AS geometry_note
     FROM tile JOIN scene ON scene.id = tile.scene_id
 ), scene AS NOT MATERIALIZED (
     SELECT id, {{aoi_number}} AS aoi, source_id, status, coalesce(message, '') AS message,
            coalesce(retry_countdown, 0) AS countdown, 0 AS attempt, NULL::bigint AS job, {{acquired}} AS acquired,
            concat({{scene_data_from_jsonb}}) AS data, NULL::text AS geometry, NULL::bytea AS footprint,
-           NULL::text AS geometry_origin
+           NULL::text AS geometry_origin, NULL::text AS geometry_note
     FROM scene
 ), workload AS NOT MATERIALIZED (
     SELECT aoi, 'scenes' AS of, status, count(*) AS items FROM scene GROUP BY aoi, status

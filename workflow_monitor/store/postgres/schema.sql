@@ -19,7 +19,8 @@ ALTER TABLE scene
     ADD COLUMN wm_document text, -- JSON: `data` with the fields that the ingester does not have; null if there are none
     ADD COLUMN wm_geometry text, -- footprint as GeoJSON, longitude and latitude
     ADD COLUMN wm_footprint bytea, -- footprint as WKB
-    ADD COLUMN wm_geometry_origin text;
+    ADD COLUMN wm_geometry_origin text,
+    ADD COLUMN wm_geometry_note text;
 
 ALTER TABLE tile
     ADD COLUMN wm_aoi bigint,
@@ -27,7 +28,8 @@ ALTER TABLE tile
     ADD COLUMN wm_job bigint,
     ADD COLUMN wm_geometry text,
     ADD COLUMN wm_footprint bytea,
-    ADD COLUMN wm_geometry_origin text;
+    ADD COLUMN wm_geometry_origin text,
+    ADD COLUMN wm_geometry_note text;
 
 -- one row: the writer locks it; `changes` counts the transactions with changes
 CREATE TABLE workflow_monitor.turn (changes bigint NOT NULL) WITH (fillfactor = 10);
@@ -112,13 +114,14 @@ CREATE VIEW workflow_monitor.scene AS
 SELECT id, wm_aoi AS aoi, source_id, status, message, retry_countdown AS countdown, wm_attempt AS attempt,
        wm_job AS job, wm_acquired AS acquired, coalesce(wm_document, concat({{scene_data_from_jsonb}})) AS data,
        wm_geometry AS geometry, wm_footprint AS footprint, wm_geometry_origin AS geometry_origin,
-       aoi_id AS aoi_name, wm_document AS document, data AS attributes
+       wm_geometry_note AS geometry_note, aoi_id AS aoi_name, wm_document AS document, data AS attributes
 FROM scene WHERE wm_aoi IS NOT NULL;
 
 CREATE VIEW workflow_monitor.tile AS
 SELECT id, wm_aoi AS aoi, scene_id AS scene, source_id, prev AS previous, ref AS reference, status, message,
        retry_countdown AS countdown, wm_attempt AS attempt, wm_job AS job, concat({{tile_data_from_jsonb}}) AS data,
-       wm_geometry AS geometry, wm_footprint AS footprint, wm_geometry_origin AS geometry_origin, data AS attributes
+       wm_geometry AS geometry, wm_footprint AS footprint, wm_geometry_origin AS geometry_origin,
+       wm_geometry_note AS geometry_note, data AS attributes
 FROM tile WHERE wm_aoi IS NOT NULL
 
 -- Fills the added columns for existing rows, and dispatches PENDING items.
@@ -184,7 +187,7 @@ DROP INDEX wm_scene_status, wm_scene_acquired, wm_scene_name, wm_tile_status, wm
 ALTER TABLE aoi DROP COLUMN wm_number, DROP COLUMN wm_created, DROP COLUMN wm_shape;
 ALTER TABLE scene
     DROP COLUMN wm_aoi, DROP COLUMN wm_attempt, DROP COLUMN wm_job, DROP COLUMN wm_acquired, DROP COLUMN wm_document,
-    DROP COLUMN wm_geometry, DROP COLUMN wm_footprint, DROP COLUMN wm_geometry_origin;
+    DROP COLUMN wm_geometry, DROP COLUMN wm_footprint, DROP COLUMN wm_geometry_origin, DROP COLUMN wm_geometry_note;
 ALTER TABLE tile
     DROP COLUMN wm_aoi, DROP COLUMN wm_attempt, DROP COLUMN wm_job, DROP COLUMN wm_geometry,
-    DROP COLUMN wm_footprint, DROP COLUMN wm_geometry_origin
+    DROP COLUMN wm_footprint, DROP COLUMN wm_geometry_origin, DROP COLUMN wm_geometry_note

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from workflow_monitor.documents.scene_documents import parse_scene
-from workflow_monitor.domain.commands import CreateAOI, Ingest, LeaseJobs
+from workflow_monitor.domain.commands import CreateAOI, Ingest, LeaseJobs, SetData
 from workflow_monitor.domain.status import ItemKind, Status
 from workflow_monitor.graph.nodes import Subgraph
 from workflow_monitor.testing.engine_harness import (
@@ -165,6 +165,17 @@ class DocumentContract(StoreContractBase):
         (listed,) = texts(engine.store.reader.items(ItemKind.TILE, [1], tuple(Status), None, "document"))
         assert listed["scene"]["data"]["date"] == expected
         assert json.loads(engine.store.reader.feature(ItemKind.SCENE, 1) or "")["properties"]["date"] == expected
+
+    def test_features_have_the_note_of_a_repaired_footprint(self, engine: Running) -> None:
+        spiked = {"type": "Polygon", "coordinates": [[[9, 54], [10, 54], [12, 54], [10, 54], [10, 55], [9, 54]]]}
+        data = {"geometry": spiked, "tiles": {"t": {}}}
+        engine.do(Ingest(AOI, [parse_scene({"source_id": "s", "aoi": AOI, "data": data, "tiles": {"t": {}}}, AOI)]))
+        for kind in ItemKind:
+            (feature,) = texts(engine.store.reader.items(kind, [1], tuple(Status), None, "feature"))
+            assert feature["properties"]["geometry_note"] == "Repaired: Self-intersection[12 54]."
+        engine.do(SetData(ItemKind.SCENE, 1, {**data, "geometry": SQUARE}))
+        (feature,) = texts(engine.store.reader.items(ItemKind.SCENE, [1], tuple(Status), None, "feature"))
+        assert feature["properties"]["geometry_note"] is None
 
     def test_features_have_the_footprint_of_the_tile_or_of_its_scene(self, engine: Running) -> None:
         data = {"date": DATE, "geometry": SQUARE, "tags": {"constellation": "S2"}, "tiles": {"t": {}}}
