@@ -363,8 +363,8 @@ def with_keys(path: Path) -> duckdb.DuckDBPyConnection:
     connection.execute(f"ATTACH '{path}' AS filled (READ_ONLY)")
     for table in ("aoi", "workload", "job", "event", "used_numbers", "progress"):
         connection.execute(f"INSERT INTO {table} FROM filled.{table}")
-    for table in ("scene", "tile"):
-        connection.execute(f"INSERT INTO {table} SELECT * EXCLUDE (geometry_note) FROM filled.{table}")
+    connection.execute("INSERT INTO scene SELECT * EXCLUDE (geometry_note) FROM filled.scene")
+    connection.execute("INSERT INTO tile SELECT * EXCLUDE (geometry_note) FROM filled.tile")
     connection.execute("DETACH filled; CHECKPOINT")
     return connection
 
