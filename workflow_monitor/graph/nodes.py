@@ -46,11 +46,11 @@ class Subgraph:
         """Return a description of the subgraph, empty for the whole graph."""
         words = []
         if self.around is not None:
-            kind, number = self.around
-            words.append(f"{kind} {number} and what is at most {self.steps} edges away")
+            kind, item_id = self.around
+            words.append(f"{kind} {item_id} and its neighbours up to {self.steps} edges away")
         if self.folded:
-            words.append("what is not DONE and its neighbours")
-        return f"Only {', of that '.join(words)}" if words else ""
+            words.append("items that are not DONE and their neighbours")
+        return f"Only {', of these only '.join(words)}" if words else ""
 
 
 class GraphSource(Protocol):

@@ -56,7 +56,9 @@ class TestParts:
     async def test_a_neighbourhood_has_a_title(self, fetch: Fetch, add: Add) -> None:
         await chain(add)
         text = (await fetch("GET", "/aoi/Fyn/dot?around=t1&steps=1")).text
-        assert text.startswith('digraph "Fyn" {\nlabel="Only tile 1 and what is at most 1 edges away" labelloc=t;\n')
+        assert text.startswith(
+            'digraph "Fyn" {\nlabel="Only tile 1 and its neighbours up to 1 edges away" labelloc=t;\n'
+        )
         assert "t1 -> t2" in text
         assert "t3" not in text
         picture = await fetch("GET", "/aoi/Fyn/dot?around=s1&format=svg")
@@ -68,7 +70,7 @@ class TestParts:
         await fetch("POST", "/results", [{"type": "scene", "id": 1, "status": "DONE"}])
         await fetch("POST", "/results", [{"type": "tile", "id": 1, "status": "DONE"}])
         text = (await fetch("GET", "/aoi/Fyn/dot?fold=true")).text
-        assert 'label="Only what is not DONE and its neighbours"' in text
+        assert 'label="Only items that are not DONE and their neighbours"' in text
         assert "t1 -> t2" in text
         assert "label" not in (await fetch("GET", "/aoi/Fyn/dot?fold=false")).text.splitlines()[1][:6]
 
