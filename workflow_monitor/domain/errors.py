@@ -71,8 +71,8 @@ class UnknownStatus(InvalidInput):
     code = "unknown-status"
     title = "There is no such status"
 
-    def __init__(self, found: str, expected: Sequence[str]) -> None:
-        super().__init__(f"{shorten_for_message(found)} is not a status; expected one of {', '.join(expected)}.")
+    def __init__(self, text: str, expected: Sequence[str]) -> None:
+        super().__init__(f"{shorten_for_message(text)} is not a status; expected one of {', '.join(expected)}.")
 
 
 class NotFound(WorkflowError):
@@ -96,8 +96,8 @@ class AOINotFound(NotFound):
 class ItemNotFound(NotFound):
     """No scene or tile has this id."""
 
-    def __init__(self, kind: str, number: int) -> None:
-        super().__init__(f"There is no {kind} with the id {number}.")
+    def __init__(self, kind: str, item_id: int) -> None:
+        super().__init__(f"There is no {kind} with the id {item_id}.")
         self.code = f"{kind}-not-found"
         self.title = f"There is no such {kind}"
 

@@ -30,7 +30,7 @@ _FOLDS: Sequence[tuple[str, str]] = (
     (r"\b(?=[0-9a-fA-F]*\d)(?=[0-9a-fA-F]*[a-fA-F])[0-9a-fA-F]{7,}\b", "<hex>"),
     (r"(?<![\w.])[-+]?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?", "<n>"),
 )
-_FOLD = re.compile("|".join(f"(?P<f{number}>{pattern})" for number, (pattern, _) in enumerate(_FOLDS)), re.ASCII)
+_FOLD = re.compile("|".join(f"(?P<f{index}>{pattern})" for index, (pattern, _) in enumerate(_FOLDS)), re.ASCII)
 _LONGEST = 500
 
 
@@ -49,14 +49,14 @@ def message_template(message: str) -> str:
     return (folded if len(folded) <= _LONGEST else folded[: _LONGEST - 1] + "…") or NO_MESSAGE
 
 
-def _folded(found: re.Match[str]) -> str:
-    number = int(str(found.lastgroup)[1:])
-    return found[0] if number == 0 else _FOLDS[number][1]
+def _folded(match: re.Match[str]) -> str:
+    index = int(str(match.lastgroup)[1:])
+    return match[0] if index == 0 else _FOLDS[index][1]
 
 
 @dataclass(frozen=True, slots=True)
 class FailedItem:
-    """A scene or tile in RETRY or FAILED; `since` is when it came into that status, if that is known."""
+    """A scene or tile in RETRY or FAILED; `since` is the time at which it entered that status, or None if unknown."""
 
     kind: ItemKind
     id: int

@@ -15,16 +15,16 @@ class Scene:
     """A product to download."""
 
     id: int
-    #: number of the AOI that owns it
+    #: id of its AOI
     aoi: int
     source_id: str
     status: Status = Status.NEW
     message: str = ""
-    #: retries left; goes below 0 by hand
+    #: retries left; a forced dispatch can take it below 0
     retries_left: int = 0
     #: count of dispatches
     attempt: int = 0
-    #: number of the job that is out for it
+    #: id of its current job, if any
     job: int | None = None
 
     @property
@@ -118,20 +118,20 @@ class LeaseGrant:
 
 @dataclass(frozen=True, slots=True)
 class LeasedJob:
-    """A job that a worker has taken."""
+    """A job leased to a worker."""
 
     id: int
     #: the job message, JSON as the downloader or the processor expects it
     payload: str
     attempt: int
     lease: str
-    #: when the lease runs out, UTC
+    #: end of the lease, UTC
     expires: datetime
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that happened to an AOI, a scene or a tile; the item is described as it was then."""
+    """A change of an AOI, a scene or a tile, with the state of the item after the change."""
 
     seq: int
     #: UTC
@@ -140,7 +140,7 @@ class Event:
     aoi: str
     #: "aoi", "scene" or "tile"
     type: str
-    #: of the scene or tile; the AOI's own number for an AOI
+    #: id of the scene, the tile or the AOI
     id: int
     before: Status | None
     after: Status | None
@@ -160,7 +160,7 @@ class GraphExtent:
 
     #: number of root tiles
     count: int
-    #: when (UTC) the earliest scene of a root tile was acquired, and the latest of a leaf tile
+    #: acquisition times (UTC) of the earliest scene of a root tile and of the latest scene of a leaf tile
     first: datetime | None
     last: datetime | None
 

@@ -54,17 +54,17 @@ def lanes(tiles: Snapshot, scenes: Snapshot, names_of: Callable[[Sequence[int]],
     from workflow_monitor.graph.lanes import Tiles, lanes, tracks  # noqa: PLC0415 - as numpy
 
     table = tiles.table
-    given = Tiles(*(_numbers(table, name) for name in ("id", "previous", "day")))
-    chosen = tracks(given)
-    names = _names(given.id[chosen.root], names_of)
+    arrays = Tiles(*(_numbers(table, name) for name in ("id", "previous", "day")))
+    chosen = tracks(arrays)
+    names = _names(arrays.id[chosen.root], names_of)
     by_name = np.argsort(np.array(names, dtype=object), kind="stable") if names else np.arange(len(chosen.root))
     place = np.empty(len(by_name), dtype=np.int64)
     place[by_name] = np.arange(len(by_name))
     scene_days = _numbers(scenes.table, "day")
-    laid = lanes(given, chosen, place, np.unique(scene_days))
+    laid = lanes(arrays, chosen, place, np.unique(scene_days))
     days = laid.day
     columns = {
-        "id": given.id[laid.order],
+        "id": arrays.id[laid.order],
         "scene": _numbers(table, "scene")[laid.order],
         "status": _numbers(table, "status")[laid.order],
         "track": laid.track,
@@ -91,9 +91,9 @@ def _about(snapshot: Snapshot) -> dict[str, object]:
 def _names(roots: npt.NDArray[np.int64], names_of: Callable[[Sequence[int]], Mapping[int, str]]) -> list[str]:
     if len(roots) > NAMED_TRACKS:
         return []
-    ids = [int(number) for number in roots]
-    found = names_of(ids)
-    return [found.get(number, str(number)) for number in ids]
+    ids = [int(root) for root in roots]
+    names = names_of(ids)
+    return [names.get(tile_id, str(tile_id)) for tile_id in ids]
 
 
 def _numbers(table: pa.Table, name: str) -> npt.NDArray[np.int64]:

@@ -168,7 +168,7 @@ class CommandProcessor:
         try:
             self._on_commit(events)
         except Exception:  # the commands are committed, so their futures complete in any case
-            log.exception("Nobody could be told of %d events", len(events))
+            log.exception("event_publish_failed count=%d", len(events))
 
     def _transact(self, orders: Sequence[_PendingCommand]) -> tuple[list[object], list[Event]]:
         answers: list[object] = [None] * len(orders)

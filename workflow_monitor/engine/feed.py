@@ -33,14 +33,14 @@ class Subscription:
 
     def offer(self, events: Sequence[Event]) -> None:
         """Buffer the events that match the subscription."""
-        wanted = events if self.aoi is None else [event for event in events if event.aoi == self.aoi]
-        if not wanted:
+        matching = events if self.aoi is None else [event for event in events if event.aoi == self.aoi]
+        if not matching:
             return
-        if len(self._events) + len(wanted) > self._capacity:
+        if len(self._events) + len(matching) > self._capacity:
             self._events.clear()
             self.missed = True
         elif not self.missed:
-            self._events.extend(wanted)
+            self._events.extend(matching)
         self._arrived.set()
 
     async def wait(self, seconds: float) -> bool:

@@ -86,11 +86,11 @@ class Queries:
         """Return scenes, or tiles with their scenes, as JSON texts by id; missing ids are left out."""
         return self._reader.documents(kind, ids)
 
-    def feature(self, kind: ItemKind, number: int) -> str:
+    def feature(self, kind: ItemKind, item_id: int) -> str:
         """Return a scene or tile as a GeoJSON feature. Raises ItemNotFound."""
-        feature = self._reader.feature(kind, number)
+        feature = self._reader.feature(kind, item_id)
         if feature is None:
-            raise ItemNotFound(kind, number)
+            raise ItemNotFound(kind, item_id)
         return feature
 
     def scenes(
@@ -110,11 +110,11 @@ class Queries:
     ) -> Iterator[list[str]]:
         return self._reader.items(kind, self._matching(pattern), _statuses(status), page, shape)
 
-    def tiles_of_scene(self, number: int, shape: Shape = "document") -> Iterator[list[str]]:
+    def tiles_of_scene(self, scene_id: int, shape: Shape = "document") -> Iterator[list[str]]:
         """Return the tiles of a scene by id. Raises ItemNotFound."""
-        if not self._reader.has_scene(number):
-            raise ItemNotFound(ItemKind.SCENE, number)
-        return self._reader.tiles_of(number, shape)
+        if not self._reader.has_scene(scene_id):
+            raise ItemNotFound(ItemKind.SCENE, scene_id)
+        return self._reader.tiles_of(scene_id, shape)
 
     def root_tiles(self, name: str, shape: Shape = "short") -> Iterator[list[str]]:
         """Return the root tiles by id: not FAILED, without previous and reference tile."""
@@ -149,7 +149,7 @@ class Queries:
         return self._reader.names(kind, ids)
 
     def find(self, name: str, text: str, limit: int) -> tuple[int, list[SearchHit]]:
-        """Return the count of scenes and tiles of an AOI whose source id contains a text, or whose id it is; and the first of them."""
+        """Return the count of the scenes and tiles with a text as id or within the source id, and the first of them."""
         return self._reader.find(self._named(name).id, text, limit)
 
     def failures(self, name: str, limit: int | None = None) -> list[FailureGroup]:

@@ -61,30 +61,30 @@ def tracks(tiles: Tiles) -> Tracks:
 
 def lanes(tiles: Tiles, chosen: Tracks, place: Integers, days: Integers) -> Lanes:
     """Lay tiles out; `place` is the place of each track from left to right, all different; `days` have a row anyway."""
-    number = len(tiles.id)
-    track = place[chosen.of] if number else chosen.of
+    count = len(tiles.id)
+    track = place[chosen.of] if count else chosen.of
     row, row_days = _rows(track, tiles.day, days)
     order = np.lexsort((track, row))
-    positions = np.empty(number, dtype=np.int64)
-    positions[order] = np.arange(number)
+    positions = np.empty(count, dtype=np.int64)
+    positions[order] = np.arange(count)
     linked = chosen.before[order]
-    previous = np.where(linked >= 0, positions[linked], -1) if number else linked
+    previous = np.where(linked >= 0, positions[linked], -1) if count else linked
     first = np.searchsorted(row[order], np.arange(len(row_days) + 1))
     return Lanes(order, track[order], previous, first, row_days)
 
 
-def _positions(ids: Integers, wanted: Integers) -> Integers:
+def _positions(ids: Integers, requested: Integers) -> Integers:
     """Return the positions of ids in an array of ids; -1 for missing ones."""
     if not len(ids):
         return np.zeros(0, dtype=np.int64)
-    found = np.minimum(np.searchsorted(ids, wanted), len(ids) - 1)
-    return np.where(ids[found] == wanted, found, -1)
+    indexes = np.minimum(np.searchsorted(ids, requested), len(ids) - 1)
+    return np.where(ids[indexes] == requested, indexes, -1)
 
 
 def _continued(before: Integers) -> Integers:
     """Return for each tile the tile whose track it continues: its previous tile, if it is the first follower."""
-    number = len(before)
-    parent = np.arange(number)
+    count = len(before)
+    parent = np.arange(count)
     followers = np.flatnonzero(before >= 0)
     _, first = np.unique(before[followers], return_index=True)
     heirs = followers[first]

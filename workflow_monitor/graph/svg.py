@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 #: Graphviz takes some seconds for this many scenes and tiles, and minutes beyond.
 MAX_NODES = 5000
 
-#: The programs that can draw, the first that is there is taken; graphviz-pure comes with this package.
+#: Programs that render dot text, in order of preference; graphviz-pure is a dependency of this package.
 PROGRAMS = ("dot", "graphviz-pure")
 
 #: ids of groups name their items: `s12`, `t7`, `s12_t7`; a fixed font keeps drawings independent of the machine
@@ -107,9 +107,9 @@ def drawing_program() -> str:
     Raises NoDrawingProgram.
     """
     for name in PROGRAMS:
-        found = shutil.which(name) or shutil.which(name, path=sysconfig.get_path("scripts"))
-        if found:
-            return found
+        program = shutil.which(name) or shutil.which(name, path=sysconfig.get_path("scripts"))
+        if program:
+            return program
     raise NoDrawingProgram
 
 
