@@ -38,7 +38,8 @@ SHORT = 2
 class Acknowledged(NamedTuple):
     """Successful command, with the equivalent call of the reference model."""
 
-    who: str
+    #: actor of the events of the command
+    actor: str
     text: str
     carry_out: Callable[[Model], object]
     answer: object
@@ -330,11 +331,11 @@ class Client:
         status, _ = self._ask("PUT", f"/{kind}/{{id}}/{verb}", id=item_id, **values)
         carry_out: Callable[[Model], object]
         if verb == "retry":
-            carry_out = partial(Model.retry, kind=kind, number=item_id)
+            carry_out = partial(Model.retry, kind=kind, item_id=item_id)
         elif values:
-            carry_out = partial(Model.force, kind=kind, number=item_id, status=target)
+            carry_out = partial(Model.force, kind=kind, item_id=item_id, status=target)
         else:
-            carry_out = partial(Model.fail, kind=kind, number=item_id, force=verb == "fail/force")
+            carry_out = partial(Model.fail, kind=kind, item_id=item_id, force=verb == "fail/force")
         if status < 300:
             # Forcing the current status leaves no event.
             self._record(f"{verb} {values} {kind} {item_id}", carry_out, leaves_event=verb in {"retry", "fail"})

@@ -18,11 +18,11 @@ from tests.reference_model import DONE, FAILED, NEW, PENDING, RETRY, Item, Job, 
 from workflow_monitor.domain.models import Event
 from workflow_monitor.domain.status import QUEUE_KINDS, Cause, ItemKind, Status
 
-_ITSELF = "workflow-monitor"
+_SERVER = "workflow-monitor"
 _Step = tuple[Status | None, Status | None]
 _ANY: set[_Step] = {(before, after) for before in Status for after in Status}
 _SAME: set[_Step] = {(status, status) for status in Status}
-#: the transitions that each cause may bring about; None is before there was anything
+#: transitions permitted for each cause; None is the status before the item exists
 LEGAL: Mapping[Cause, set[_Step]] = {
     Cause.INGEST: {(None, NEW), (None, PENDING)},
     Cause.RESULT: {(PENDING, DONE), (PENDING, RETRY), (PENDING, FAILED), (RETRY, DONE), (RETRY, FAILED)},
@@ -39,7 +39,7 @@ LEGAL: Mapping[Cause, set[_Step]] = {
 
 
 def event_of(document: Mapping[str, Any]) -> Event:
-    """An event, from how it is shown."""
+    """Return the event of an event document."""
     before, after = (None if text is None else Status(text) for text in (document["from"], document["to"]))
     return Event(
         document["seq"],
@@ -60,8 +60,8 @@ def event_of(document: Mapping[str, Any]) -> Event:
 
 
 def illegal(events: Iterable[Event]) -> list[str]:
-    """Return the items whose history is not a path of legal transitions."""
-    Replay().follow(events)  # each goes on where the one before ended
+    """Return a message for each event with an illegal transition."""
+    Replay().follow(events)  # raises for an event that does not continue the previous one
     return [
         f"event {event.seq}: {event.cause} leads {event.type} {event.id} from {event.before} to {event.after}"
         for event in events
@@ -71,24 +71,24 @@ def illegal(events: Iterable[Event]) -> list[str]:
 
 def replay(events: Sequence[Event], acknowledged: Sequence[Acknowledged]) -> Model:
     """Replay the commands on the model in the order of their events. Raises AssertionError for a difference."""
-    commands = {command.who: command for command in acknowledged}
+    commands = {command.actor: command for command in acknowledged}
     assert len(commands) == len(acknowledged)
     model, seen = Model(), set[str]()
-    for who, some in groupby(events, key=lambda event: event.actor):
-        group = list(some)
-        if who == _ITSELF:
+    for actor, part in groupby(events, key=lambda event: event.actor):
+        group = list(part)
+        if actor == _SERVER:
             for event in group:
                 assert event.cause is Cause.LEASE_EXPIRED
-                model.hand_out_again(ItemKind(event.type), event.id)
+                model.dispatch_again(ItemKind(event.type), event.id)
                 check_step([event], model)
             continue
-        assert who not in seen, f"what {who} did is mixed with what others did"
-        assert who in commands, f"{who} left events and was told to have changed nothing"
-        seen.add(who)
-        _carry_out(commands[who], model)
+        assert actor not in seen, f"the events of {actor} are interleaved with events of other actors"
+        assert actor in commands, f"{actor} left events, but its command was not acknowledged"
+        seen.add(actor)
+        _carry_out(commands[actor], model)
         check_step(group, model)
-    silent = [command for command in acknowledged if command.leaves_event and command.who not in seen]
-    assert silent == [], "acknowledged, and not in the log"
+    silent = [command for command in acknowledged if command.leaves_event and command.actor not in seen]
+    assert silent == [], "acknowledged commands without an event in the log"
     return model
 
 
@@ -96,16 +96,16 @@ def _carry_out(command: Acknowledged, model: Model) -> None:
     try:
         answer = command.carry_out(model)
     except Refused as refused:
-        raise AssertionError(f"{command.text} was acknowledged and had to be refused: {refused.codes}") from refused
-    assert answer == command.answer, f"{command.text} was answered {command.answer}, expected {answer}"
+        raise AssertionError(f"{command.text} was acknowledged; expected a refusal: {refused.codes}") from refused
+    assert answer == command.answer, f"{command.text} returned {command.answer}, expected {answer}"
 
 
 def check_step(events: Iterable[Event], model: Model) -> None:
-    """The last event of each item equals its state in the model."""
+    """Check that the last event of each item equals its state in the model."""
     for key, event in {(event.type, event.id): event for event in events if event.type != "aoi"}.items():
         item = model.items[Key(ItemKind(key[0]), key[1])]
-        found = event.after, event.attempt, event.retries_left, event.previous, event.reference
-        assert found == (item.status, item.attempt, item.countdown, item.previous, item.reference), (event, item)
+        state = event.after, event.attempt, event.retries_left, event.previous, event.reference
+        assert state == (item.status, item.attempt, item.countdown, item.previous, item.reference), (event, item)
 
 
 def differences(connection: Connection, model: Model) -> list[str]:
@@ -117,10 +117,10 @@ def differences(connection: Connection, model: Model) -> list[str]:
         ("job", dict.fromkeys(_jobs(connection), "to do"), dict.fromkeys(expected.current, "to do")),
     ]
     return [
-        f"{name} {key}: found {found.get(key)}, expected {wanted.get(key)}"
-        for name, found, wanted in pairs
-        for key in {**found, **wanted}
-        if found.get(key) != wanted.get(key)
+        f"{name} {key}: found {actual.get(key)}, expected {modelled.get(key)}"
+        for name, actual, modelled in pairs
+        for key in {**actual, **modelled}
+        if actual.get(key) != modelled.get(key)
     ]
 
 
@@ -154,20 +154,20 @@ def _jobs(connection: Connection) -> Iterator[Job]:
 
 
 def strange_histories(connection: Connection, events: Sequence[Event]) -> list[str]:
-    """Return the AOIs whose history differs from the events of their streams."""
-    found = []
+    """Return the AOIs with a history that differs from the events of their streams."""
+    aois = []
     for aoi in [aoi["ID"] for aoi in _got(connection, "/aoi/")]:
         listed = [event_of(document) for document in _got(connection, f"/aoi/{quote(aoi, safe='')}/history")]
         followed = [event for event in events if event.aoi == aoi]
         created = max(index for index, event in enumerate(followed) if event.cause is Cause.CREATE)
         if listed != followed[created:]:
-            found.append(aoi)
-    return found
+            aois.append(aoi)
+    return aois
 
 
 def taken_twice(crowd: Crowd, model: Model) -> list[object]:
-    """Jobs that two workers were given, or that were none."""
+    """Return the jobs leased to two workers, and the leased jobs that the model never created."""
     jobs = {(job.kind, job.item, job.attempt) for job in model.jobs}
     strange: list[object] = [job for queue, _, *job in crowd.jobs if (QUEUE_KINDS[queue], *job) not in jobs]
-    numbers = [(queue, number) for queue, number, *_ in crowd.jobs]
-    return strange + [number for number in set(numbers) if numbers.count(number) > 1]
+    keys = [(queue, job_id) for queue, job_id, *_ in crowd.jobs]
+    return strange + [key for key in set(keys) if keys.count(key) > 1]

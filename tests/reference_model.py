@@ -148,9 +148,9 @@ class Model:
         assert tile.scene is not None
         return self.items[Key(SCENE, tile.scene)]
 
-    def find(self, kind: ItemKind, number: int) -> Item:
-        allow(Key(kind, number) in self.items, f"{kind}-not-found")
-        return self.items[Key(kind, number)]
+    def find(self, kind: ItemKind, item_id: int) -> Item:
+        allow(Key(kind, item_id) in self.items, f"{kind}-not-found")
+        return self.items[Key(kind, item_id)]
 
     def find_link(self, aoi: str, link: Link) -> Item | None:
         return next((t for t in self.tiles(aoi) if Link(self.scene_of(t).name, t.name) == link), None)
@@ -212,7 +212,7 @@ class Model:
             problems |= {"conflict" for end in ends if end is not None and end.status is FAILED}
             if ends and None not in ends:
                 tile.previous, tile.reference = (end.id for end in ends if end is not None)
-        self._hand_out(scene)
+        self._dispatch(scene)
         return scene.id
 
     def _number(self, item: Item) -> Item:
@@ -221,11 +221,11 @@ class Model:
         self.items[Key(item.kind, item.id)] = item
         return item
 
-    # --- handing out
+    # --- dispatch
 
-    def _hand_out(self, item: Item, *, told_of_reference: bool = True) -> None:
+    def _dispatch(self, item: Item, *, with_reference: bool = True) -> None:
         item.status, item.message, item.attempt = PENDING, "", item.attempt + 1
-        reference = item.reference if told_of_reference else None
+        reference = item.reference if with_reference else None
         self.jobs.append(Job(item.kind, item.id, item.attempt, item.previous, reference))
 
     def _previous_is_done(self, tile: Item) -> bool:
@@ -236,13 +236,13 @@ class Model:
         """Dispatch the NEW tiles that are ready."""
         for tile in tiles:
             if tile.status is NEW and self.scene_of(tile).status is DONE and self._previous_is_done(tile):
-                self._hand_out(tile, told_of_reference=not (by_scene and tile.previous is None))
+                self._dispatch(tile, with_reference=not (by_scene and tile.previous is None))
 
     def _again(self, item: Item) -> None:
-        """Hand out once more, which costs a retry."""
+        """Dispatch again, at the cost of a retry."""
         allow(item.kind is SCENE or self._previous_is_done(item))
         item.countdown -= 1
-        self._hand_out(item)
+        self._dispatch(item)
 
     def _done(self, item: Item) -> None:
         item.status, item.message = DONE, ""
@@ -318,24 +318,24 @@ class Model:
 
     # --- commands of users
 
-    def retry(self, kind: ItemKind, number: int) -> None:
+    def retry(self, kind: ItemKind, item_id: int) -> None:
         with self.whole():
-            self._retry(self.find(kind, number))
+            self._retry(self.find(kind, item_id))
 
     def _retry(self, item: Item) -> None:
         allow(item.status is RETRY)
         allow(item.kind is SCENE or self.scene_of(item).status is DONE)
         self._again(item)
 
-    def fail(self, kind: ItemKind, number: int, *, force: bool = False) -> None:
+    def fail(self, kind: ItemKind, item_id: int, *, force: bool = False) -> None:
         with self.whole():
-            item = self.find(kind, number)
+            item = self.find(kind, item_id)
             allow(force or item.status is RETRY)
             self._failed(item)
 
-    def force(self, kind: ItemKind, number: int, status: Status) -> None:
+    def force(self, kind: ItemKind, item_id: int, status: Status) -> None:
         with self.whole():
-            item = self.find(kind, number)
+            item = self.find(kind, item_id)
             if status is PENDING:
                 self._again(item)
             elif status is DONE:
@@ -346,10 +346,10 @@ class Model:
                 item.status = status
 
     def retry_aoi(self, pattern: str, *, force: bool = False) -> tuple[int, int]:
-        aois, wanted = self.matching(pattern), {RETRY, PENDING} if force else {RETRY}
+        aois, statuses = self.matching(pattern), {RETRY, PENDING} if force else {RETRY}
         with self.whole():
-            scenes = [s for s in self.scenes() if s.aoi in aois and s.status in wanted]
-            tiles = [t for t in self.tiles() if t.aoi in aois and t.status in wanted]
+            scenes = [s for s in self.scenes() if s.aoi in aois and s.status in statuses]
+            tiles = [t for t in self.tiles() if t.aoi in aois and t.status in statuses]
             for item in (*scenes, *tiles):
                 self._again(item) if force else self._retry(item)
         return len(scenes), len(tiles)
@@ -362,9 +362,9 @@ class Model:
     def lease(self, kind: ItemKind, limit: int, until: float) -> list[Job]:
         """Lease the oldest jobs without a lease."""
         current = self.current()
-        taken = [job for job in self.jobs if job.kind is kind and job in current and job not in self.leases][:limit]
-        self.leases |= dict.fromkeys(taken, until)
-        return taken
+        jobs = [job for job in self.jobs if job.kind is kind and job in current and job not in self.leases][:limit]
+        self.leases |= dict.fromkeys(jobs, until)
+        return jobs
 
     def renew(self, job: Job, now: float, until: float) -> None:
         allow(job in self.current() and self.leases.get(job, now) > now, "lease-not-found")
@@ -375,11 +375,11 @@ class Model:
         current = self.current()
         late = [job for job in self.jobs if job in current and self.leases.get(job, now + 1) <= now]
         for job in late:
-            self.hand_out_again(job.kind, job.item)
+            self.dispatch_again(job.kind, job.item)
         return len(late)
 
-    def hand_out_again(self, kind: ItemKind, number: int) -> None:
+    def dispatch_again(self, kind: ItemKind, item_id: int) -> None:
         """Requeue an item with an expired lease."""
-        item = self.find(kind, number)
+        item = self.find(kind, item_id)
         allow(item.status is PENDING)
-        self._hand_out(item)
+        self._dispatch(item)

@@ -213,13 +213,14 @@ Plan = tuple[Command, Callable[[], object]]
 
 @dataclass
 class Walk:
-    """A model that goes step by step."""
+    """Execution of a walk on the model, step by step."""
 
     model: Model = field(default_factory=Model)
     now: float = 0.0
-    #: reported jobs of workers
-    taken: list[Job] = field(default_factory=list)
-    told: list[list[ModelResult]] = field(default_factory=list)
+    #: leased jobs
+    leased: list[Job] = field(default_factory=list)
+    #: reported batches of results
+    reports: list[list[ModelResult]] = field(default_factory=list)
 
     def take(self, step: Step) -> Expected | None:
         """Apply a step to the model; return the commands for the engine and the expected results."""
@@ -246,10 +247,10 @@ class Walk:
             case Tell(results):
                 return self._report([self._result(*result) for result in results])
             case Finish(number, status):
-                jobs = self.taken[-1 - number % len(self.taken) :][:1] if self.taken else []
+                jobs = self.leased[-1 - number % len(self.leased) :][:1] if self.leased else []
                 return self._report([ModelResult(job.kind, job.item, status, "", job.attempt) for job in jobs])
             case Again(number):
-                return self._report(self.told[-1 - number % len(self.told)] if self.told else [])
+                return self._report(self.reports[-1 - number % len(self.reports)] if self.reports else [])
             case RetryAll(pattern, force):
                 return RetryAOI(pattern, force), partial(model.retry_aoi, pattern, force=force)
             case Take(kind, limit):
@@ -257,13 +258,13 @@ class Walk:
                 return LeaseJobs(QUEUES[kind], limit, SECONDS, "worker"), partial(self._lease, kind, limit, until)
         return ExpireLeases(), partial(model.expire, self.now)
 
-    def _report(self, told: list[ModelResult]) -> Plan:
-        self.told.append(told)
-        return ReportResults([Result(**result._asdict()) for result in told]), partial(self.model.report, told)
+    def _report(self, results: list[ModelResult]) -> Plan:
+        self.reports.append(results)
+        return ReportResults([Result(**result._asdict()) for result in results]), partial(self.model.report, results)
 
     def _lease(self, kind: ItemKind, limit: int, until: float) -> list[Job]:
         jobs = self.model.lease(kind, limit, until)
-        self.taken += jobs
+        self.leased += jobs
         return jobs
 
     def _plan_ask(self, verb: str, kind: ItemKind, pick: Pick, status: Status) -> Plan:
@@ -276,9 +277,11 @@ class Walk:
         return FailItem(kind, number, force=force), partial(self.model.fail, kind, number, force=force)
 
     def _pick(self, kind: ItemKind, pick: Pick) -> Key:
-        """One of this kind in the wanted status; or else of the other kind; or else of any status."""
-        wanted = {"pending": {PENDING}, "retry": {RETRY}}.get(pick.among, set(Status))
-        both = [[item for item in part if item.status in wanted] for part in (self.model.scenes(), self.model.tiles())]
+        """Return an item of the kind and status; failing that, of the other kind; failing that, a scene of any status."""
+        statuses = {"pending": {PENDING}, "retry": {RETRY}}.get(pick.among, set(Status))
+        both = [
+            [item for item in part if item.status in statuses] for part in (self.model.scenes(), self.model.tiles())
+        ]
         same, other = both if kind is SCENE else reversed(both)
         candidates = same or other or self.model.scenes()
         if pick.among == "nobody" or not candidates:
@@ -293,7 +296,7 @@ class Walk:
         return ModelResult(*key, status, message, attempt)
 
     def _new_scenes(self, grow: Grow) -> list[NewScene]:
-        """The scenes with links to tiles that are there, or come before them."""
+        """Return scenes with links to existing tiles or to tiles of earlier scenes."""
         tiles = [Known(self._link(t), self._reference(t), t.status is FAILED) for t in self.model.tiles(grow.aoi)]
         scenes = []
         for number, countdown, parts in grow.scenes:
@@ -344,7 +347,7 @@ def same(found: object, expected: Expected) -> bool:
     """Return True if the result of the engine equals that of the model."""
     match expected.command:
         case ExpireLeases():
-            return True  # the engine may have seen to it by itself
+            return True  # the engine may have expired the leases on its own
         case ReportResults():
             assert isinstance(found, list)
             return [Answer(outcome.code, outcome.status) for outcome in found] == expected.answer

@@ -70,40 +70,40 @@ def answer(future: Future[Any]) -> object:
     return error
 
 
-def check(found: object, expected: Expected) -> None:
-    note(f"{expected.command}: {found}")
-    if isinstance(found, WorkflowError):
-        assert found.code in expected.codes, f"{expected.command}: {found.detail}"
+def check(result: object, expected: Expected) -> None:
+    note(f"{expected.command}: {result}")
+    if isinstance(result, WorkflowError):
+        assert result.code in expected.codes, f"{expected.command}: {result.detail}"
     else:
-        assert not expected.codes, f"{expected.command} had to be refused"
-        assert same(found, expected), f"{expected.command}: found {found}, expected {expected.answer}"
+        assert not expected.codes, f"{expected.command} must be refused"
+        assert same(result, expected), f"{expected.command}: found {result}, expected {expected.answer}"
 
 
 def check_state(engine: Running, walk: Walk) -> Snapshot:
-    found = engine.snapshot()
-    assert differences(found, snapshot_of(walk.model)) == []
-    return found
+    snapshot = engine.snapshot()
+    assert differences(snapshot, snapshot_of(walk.model)) == []
+    return snapshot
 
 
-def check_links(found: Snapshot) -> None:
-    """Tiles follow and refer to tiles of their own AOI that are not FAILED."""
-    for item in found.items.values():
+def check_links(snapshot: Snapshot) -> None:
+    """Check that previous tiles and reference tiles are in the AOI of their tile and not FAILED."""
+    for item in snapshot.items.values():
         for end in (item.previous, item.reference):
             if end is not None:
-                other = found.items[ItemKind.TILE, end]  # type: ignore[index]
+                other = snapshot.items[ItemKind.TILE, end]  # type: ignore[index]
                 assert other.aoi == item.aoi
                 assert other.status is not Status.FAILED
                 assert other.id != item.id
 
 
-def check_jobs(found: Snapshot) -> None:
-    """Every PENDING item has exactly one job, leased or queued."""
-    pending = sorted(key for key, item in found.items.items() if item.status is Status.PENDING)
-    assert sorted((job.kind, job.item) for job in found.current) == pending
+def check_jobs(snapshot: Snapshot) -> None:
+    """Check that every PENDING item has exactly one job, leased or queued."""
+    pending = sorted(key for key, item in snapshot.items.items() if item.status is Status.PENDING)
+    assert sorted((job.kind, job.item) for job in snapshot.current) == pending
 
 
-def check_events(found: Snapshot, events: Sequence[Event]) -> None:
-    """Each event of an item continues the one before, and the last one equals the present state."""
+def check_events(snapshot: Snapshot, events: Sequence[Event]) -> None:
+    """Check that each event of an item continues the previous one, and that the last one equals the present state."""
     assert [event.seq for event in events] == sorted({event.seq for event in events})
     last: dict[tuple[str, int], Event] = {}
     for event in events:
@@ -111,29 +111,29 @@ def check_events(found: Snapshot, events: Sequence[Event]) -> None:
             before = last.get((event.type, event.id))
             assert event.before == (before.after if before else None)
             last[event.type, event.id] = event
-    assert set(last) == set(found.items)
+    assert set(last) == set(snapshot.items)
     for key, event in last.items():
-        item = found.items[key]  # type: ignore[index]
+        item = snapshot.items[key]  # type: ignore[index]
         assert (event.after, event.attempt, event.retries_left) == (item.status, item.attempt, item.countdown)
         assert (event.previous, event.reference, event.aoi) == (item.previous, item.reference, item.aoi)
 
 
-#: more jobs than there are in a queue
+#: limit above the length of any queue
 ALL = 100
 
 
 def drain(engine: Running, walk: Walk) -> Snapshot:
-    """Workers lease all jobs, first dying ones, then others; no item waits forever."""
+    """Lease and finish all jobs until none is left. In each round, the first leases expire and their jobs are leased again."""
     while True:
-        number = len(walk.taken)
+        count = len(walk.leased)
         go(engine, walk, [Take(kind, ALL) for kind in ItemKind])
         go(engine, walk, [Wait(2 * SECONDS), *(Take(kind, ALL) for kind in ItemKind)])
-        if len(walk.taken) == number:
+        if len(walk.leased) == count:
             break
-        go(engine, walk, [Finish(number, Status.DONE) for number in range(len(walk.model.current()))])
-    found = check_state(engine, walk)
-    assert Status.PENDING not in {item.status for item in found.items.values()}
-    return found
+        go(engine, walk, [Finish(index, Status.DONE) for index in range(len(walk.model.current()))])
+    snapshot = check_state(engine, walk)
+    assert Status.PENDING not in {item.status for item in snapshot.items.values()}
+    return snapshot
 
 
 @pytest.mark.torture
@@ -156,12 +156,12 @@ def test_engine_does_what_the_model_does(part: int, record_property: Callable[[s
                 groups.append(groups.pop(0))
                 group, todo = todo[: groups[-1]], todo[groups[-1] :]
                 go(engine, walk, group)
-                found = check_state(engine, walk)
-                check_links(found)
-                check_jobs(found)
+                snapshot = check_state(engine, walk)
+                check_links(snapshot)
+                check_jobs(snapshot)
             if to_the_end:
-                found = drain(engine, walk)
-            check_events(found, engine.events())
+                snapshot = drain(engine, walk)
+            check_events(snapshot, engine.events())
         steps_gone.update(type(step).__name__ for step in [*FIRST, *rest] if not isinstance(step, Nothing))
 
     follow()

@@ -59,9 +59,9 @@ class Peer(Model):
             return [0]  # duplicate-scene-has-id-0
         return super().ingest(aoi, scenes)
 
-    def _hand_out(self, item: Item, *, told_of_reference: bool = True) -> None:
+    def _dispatch(self, item: Item, *, with_reference: bool = True) -> None:
         message = item.message
-        super()._hand_out(item, told_of_reference=told_of_reference)
+        super()._dispatch(item, with_reference=with_reference)
         item.message = message  # retry-keeps-message
 
     def _done(self, item: Item) -> None:
@@ -75,7 +75,7 @@ class Peer(Model):
         for follower in followers:
             if self.scene_of(follower).status is DONE:  # started-before-previous
                 follower.countdown -= 1  # child-loses-a-retry
-                self._hand_out(follower)
+                self._dispatch(follower)
 
     def fail(self, kind: ItemKind, number: int, *, force: bool = False) -> None:
         assert not force

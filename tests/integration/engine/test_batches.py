@@ -227,7 +227,7 @@ def test_retry_of_an_aoi_is_all_or_nothing(engine: Running) -> None:
     assert after.aois.keys() == {"Denmark", "Greenland"}
 
 
-def test_an_aoi_can_be_deleted_and_made_anew_in_one_batch(engine: Running) -> None:
+def test_an_aoi_can_be_deleted_and_created_again_in_one_batch(engine: Running) -> None:
     engine.ingest("Denmark", A)
     *_, again, report, ingested = at_once(
         engine,
@@ -239,10 +239,10 @@ def test_an_aoi_can_be_deleted_and_made_anew_in_one_batch(engine: Running) -> No
     )
     assert again.exception() is None
     assert [outcome.code for outcome in report.result()] == ["unknown", "unknown"]
-    (number,) = ingested.result()
+    (scene_id,) = ingested.result()
     snapshot = engine.snapshot()
-    assert [key for key in snapshot.items if key.kind is SCENE] == [Key(SCENE, number)]
-    assert {job.item for job in snapshot.current} == {number}
+    assert [key for key in snapshot.items if key.kind is SCENE] == [Key(SCENE, scene_id)]
+    assert {job.item for job in snapshot.current} == {scene_id}
     assert snapshot.aois["Denmark"][1:] == ({PENDING: 1}, {NEW: 1}, {})
 
 
@@ -281,15 +281,15 @@ def test_workers_that_ask_at_once_get_jobs_in_the_order_in_which_they_asked(engi
     assert ids == [scenes[:1], [2], scenes[2:]]
     assert [(job.expires - START).total_seconds() for job in (*first, *tile, *rest)] == [10, 10, 20, 20]
     rows = [row for kind in ItemKind for rows in engine.store.reader.jobs(kind, "leased", None) for row in rows]
-    taken = {job.id: job.lease for job in (*first, *tile, *rest)}
-    assert {row.id: row.lease for row in rows} == taken
+    leases_by_id = {job.id: job.lease for job in (*first, *tile, *rest)}
+    assert {row.id: row.lease for row in rows} == leases_by_id
     assert Counter(row.worker for row in rows) == {"a": 1, "b": 1, "c": 2}
 
 
-def test_many_at_once_are_stored_as_few_are() -> None:
-    """From some hundred rows on the store takes them by another way."""
+def test_large_and_small_batches_store_the_same_state() -> None:
+    """The store writes 300 rows and more as Arrow columns."""
     scenes = [NewScene(f"S{number}", number % 3, {"tile": _after(number), "other": None}) for number in range(2 * MANY)]
-    taken = []
+    states = []
     for size in (len(scenes), 7):
         with running() as engine:
             engine.do(CreateAOI("Denmark"))
@@ -303,9 +303,9 @@ def test_many_at_once_are_stored_as_few_are() -> None:
             events = Counter(
                 (event.type, event.id, event.before, event.after, event.cause) for event in engine.events()
             )
-            taken.append((engine.snapshot(), events))
-    assert differences(taken[0][0], taken[1][0]) == []
-    assert taken[0][1] == taken[1][1]
+            states.append((engine.snapshot(), events))
+    assert differences(states[0][0], states[1][0]) == []
+    assert states[0][1] == states[1][1]
 
 
 def _after(number: int) -> tuple[Link, Link] | None:

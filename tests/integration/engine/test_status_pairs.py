@@ -23,9 +23,9 @@ from workflow_monitor.domain.status import ItemKind, Status
 
 # Cells: `no` refused, `same` an unchanged result: no state changes.
 # Otherwise the status afterwards, and in this order, as far as it applies:
-#   -1        one retry less
+#   -1        retries_left decreases by one
 #   sent      the item is dispatched again
-#   cleared   the message is empty; `told`: it is that of the result; neither: it is kept
+#   cleared   the message becomes empty; with `set` it becomes the message of the result; otherwise it is kept
 #   starts    the scene's tile is dispatched (with its previous tile and reference)
 #   next      the follower is dispatched, after this tile
 #   closes    the graph closes over the item: the follower is dispatched, after the first tile
@@ -35,8 +35,8 @@ cause           | NEW                     | PENDING             | DONE          
 result NEW      | same                    | no                  | no               | no                      | no
 result PENDING  | no                      | same                | no               | no                      | no
 result DONE     | no                      | DONE next           | same             | DONE cleared next       | no
-result RETRY    | no                      | RETRY told          | no               | same                    | no
-result FAILED   | no                      | FAILED told closes  | no               | FAILED told closes      | same
+result RETRY    | no                      | RETRY set           | no               | same                    | no
+result FAILED   | no                      | FAILED set closes   | no               | FAILED set closes       | same
 retry           | no                      | no                  | no               | PENDING -1 sent cleared | no
 fail            | no                      | no                  | no               | FAILED closes           | no
 fail/force      | FAILED closes           | FAILED closes       | no               | FAILED closes           | FAILED
@@ -52,8 +52,8 @@ cause           | NEW                     | PENDING             | DONE          
 result NEW      | same                    | no                  | no               | no                      | no
 result PENDING  | no                      | same                | no               | no                      | no
 result DONE     | no                      | DONE starts         | same             | DONE cleared starts     | no
-result RETRY    | no                      | RETRY told          | no               | same                    | no
-result FAILED   | no                      | FAILED told closes  | no               | FAILED told closes      | same
+result RETRY    | no                      | RETRY set           | no               | same                    | no
+result FAILED   | no                      | FAILED set closes   | no               | FAILED set closes       | same
 retry           | no                      | no                  | no               | PENDING -1 sent cleared | no
 fail            | no                      | no                  | no               | FAILED closes           | no
 fail/force      | FAILED closes           | FAILED closes       | no               | FAILED closes           | no
@@ -136,7 +136,7 @@ def carry_out(  # noqa: C901 - one line a word of the table
     item, status, words = items[Key(kind, 2)], Status(outcome[0]), outcome[1:]
     mine, after = items[Key(TILE, 2)], items[Key(TILE, 3)]
 
-    def hand_out(it: Item) -> None:
+    def dispatch(it: Item) -> None:
         it.attempt += 1
         jobs.add(Job(it.kind, it.id, it.attempt, it.previous, it.reference))
 
@@ -146,21 +146,21 @@ def carry_out(  # noqa: C901 - one line a word of the table
             case "-1":
                 item.countdown -= 1
             case "sent":
-                hand_out(item)
+                dispatch(item)
             case "cleared":
                 assert item.message == "broken"
                 item.message = ""
-            case "told":
+            case "set":
                 item.message = "new message"
             case "starts":
                 mine.status = PENDING
-                hand_out(mine)
+                dispatch(mine)
             case "next":
                 after.status = PENDING
-                hand_out(after)
+                dispatch(after)
             case "closes":
                 mine.status, mine.previous, after.status, after.previous = FAILED, None, PENDING, 1
-                hand_out(after)
+                dispatch(after)
             case _:
                 raise AssertionError(word)
     return items, jobs

@@ -92,7 +92,7 @@ def test_a_catalogue_that_names_no_aoi_goes_where_it_is_sent() -> None:
     assert {scene.aoi for scene in parse_scenes(json.dumps(collection).encode(), "", "Anywhere")} == {"Anywhere"}
 
 
-def test_a_catalogue_without_tiles_is_told_so() -> None:
+def test_a_catalogue_without_tiles_is_reported() -> None:
     error = refused((DATA / "scenes.json").read_bytes(), "DenmarkDemo")
     assert [field.field for field in error.errors] == [f"features[{index}].properties.Tiles" for index in range(3)]
     assert "Tiles: is missing" in error.detail

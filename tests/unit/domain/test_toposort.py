@@ -13,7 +13,7 @@ def test_what_is_needed_comes_first_and_the_rest_goes_by_rank() -> None:
     assert topological_sort(4, {0: {3}}, [1, 5, 2, 4]) == [2, 3, 0, 1]
 
 
-def test_a_cycle_is_told_by_its_members() -> None:
+def test_a_cycle_is_reported_with_its_members() -> None:
     with pytest.raises(CycleError) as cycle:
         topological_sort(5, {0: {1}, 1: {2}, 2: {3}, 3: {1}})
     assert sorted(cycle.value.members) == [1, 2, 3]

@@ -73,7 +73,7 @@ def test_who_has_left_hears_nothing() -> None:
     asyncio.run(follow())
 
 
-def test_the_end_is_told() -> None:
+def test_close_wakes_followers_and_marks_them_closed() -> None:
     async def follow() -> None:
         feed, loop = Feed(), asyncio.get_running_loop()
         follower = feed.subscribe(loop)
