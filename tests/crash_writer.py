@@ -48,7 +48,7 @@ PIPELINE = 5
 PLACES = ("T32UNG", "T33VUC", "A44_IW1_8951")
 
 
-class Undertaker:
+class ProcessReaper:
     """Starts writing processes through a template process, and waits until they end."""
 
     def __init__(self) -> None:
@@ -87,12 +87,12 @@ class Undertaker:
 
 
 @contextmanager
-def undertaker() -> Iterator[Undertaker]:
-    graves = Undertaker()
+def process_reaper() -> Iterator[ProcessReaper]:
+    reaper = ProcessReaper()
     try:
-        yield graves
+        yield reaper
     finally:
-        graves.close()
+        reaper.close()
 
 
 # ---- the writing process

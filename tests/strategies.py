@@ -85,13 +85,13 @@ class Grow(NamedTuple):
     scenes: list[tuple[int, int, list[NewTile]]]
 
 
-class Tell(NamedTuple):
+class ReportStep(NamedTuple):
     """Results: item, status, message, and the offset of the attempt (None: no attempt)."""
 
     results: list[tuple[ItemKind, Pick, Status, str, int | None]]
 
 
-class Ask(NamedTuple):
+class RepairStep(NamedTuple):
     verb: str
     kind: ItemKind
     pick: Pick
@@ -103,7 +103,7 @@ class RetryAll(NamedTuple):
     force: bool
 
 
-class Take(NamedTuple):
+class LeaseStep(NamedTuple):
     kind: ItemKind
     limit: int
 
@@ -138,7 +138,21 @@ class Uncommitted(NamedTuple):
     is_strange: bool
 
 
-Step = Nothing | Create | Delete | Grow | Tell | Ask | RetryAll | Take | Wait | Finish | Again | Restart | Uncommitted
+Step = (
+    Nothing
+    | Create
+    | Delete
+    | Grow
+    | ReportStep
+    | RepairStep
+    | RetryAll
+    | LeaseStep
+    | Wait
+    | Finish
+    | Again
+    | Restart
+    | Uncommitted
+)
 
 # Hypothesis prefers the ends of a list: rare steps are in the middle
 _number = st.integers(0, 40)
@@ -167,11 +181,13 @@ _result = st.tuples(
     st.sampled_from(["", "broken", 'it\'s "gone"\n']),
     st.sampled_from([None] * 8 + [-1, 1] + [0] * 5),
 )
-_tell = st.builds(Tell, st.lists(_result, min_size=1, max_size=6))
+_report_step = st.builds(ReportStep, st.lists(_result, min_size=1, max_size=6))
 _verb = st.sampled_from(["retry"] * 4 + ["fail", "fail/force", "fail"] + ["force"] * 5)
-_ask = st.builds(Ask, _verb, _kind, _pick_to_repair, st.sampled_from([DONE, RETRY, NEW, PENDING, FAILED, RETRY]))
+_repair_step = st.builds(
+    RepairStep, _verb, _kind, _pick_to_repair, st.sampled_from([DONE, RETRY, NEW, PENDING, FAILED, RETRY])
+)
 _retry_all = st.builds(RetryAll, st.sampled_from(PATTERNS), st.booleans())
-_take = st.builds(Take, _kind, st.integers(1, 4))
+_lease_step = st.builds(LeaseStep, _kind, st.integers(1, 4))
 _finish = st.builds(Finish, st.integers(0, 12), st.sampled_from([DONE] * 5 + [FAILED] + [RETRY] * 2))
 _again = st.builds(Again, st.integers(0, 5))
 _wait = st.builds(Wait, st.sampled_from([SECONDS / 4, SECONDS]))
@@ -184,16 +200,16 @@ def _weighted(*choices: tuple[int, st.SearchStrategy[Any]]) -> st.SearchStrategy
 #: commands in one batch
 moments = _weighted(
     (1, st.builds(Nothing)),
-    (10, _tell),
+    (10, _report_step),
     (2, _retry_all),
     (1, st.builds(Create, st.sampled_from(AOIS))),
     (1, st.builds(Delete, st.sampled_from([AOIS[1]] * 4 + [AOIS[0], AOIS[1]]))),
-    (10, _ask),
+    (10, _repair_step),
     (5, _grow),
     (2, _again),
-    (4, _take),
+    (4, _lease_step),
     (4, _finish),
-    (6, _tell),
+    (6, _report_step),
 )
 _faults = st.one_of(st.builds(Restart), st.builds(Uncommitted, st.booleans()))
 steps = _weighted((6, moments), (1, _wait), (1, _faults), (6, moments))
@@ -228,7 +244,7 @@ class Walk:
             return None
         if isinstance(step, Wait):
             self.now += step.seconds
-        command, carry_out = self._plan(step) if not isinstance(step, Ask) else self._plan_ask(*step)
+        command, carry_out = self._plan(step) if not isinstance(step, RepairStep) else self._plan_repair(*step)
         try:
             return Expected(command, carry_out(), frozenset())
         except Refused as refused:
@@ -244,7 +260,7 @@ class Walk:
             case Grow(aoi):
                 scenes = self._new_scenes(step)
                 return ingestion(aoi, scenes), partial(model.ingest, aoi, scenes)
-            case Tell(results):
+            case ReportStep(results):
                 return self._report([self._result(*result) for result in results])
             case Finish(number, status):
                 jobs = self.leased[-1 - number % len(self.leased) :][:1] if self.leased else []
@@ -253,7 +269,7 @@ class Walk:
                 return self._report(self.reports[-1 - number % len(self.reports)] if self.reports else [])
             case RetryAll(pattern, force):
                 return RetryAOI(pattern, force), partial(model.retry_aoi, pattern, force=force)
-            case Take(kind, limit):
+            case LeaseStep(kind, limit):
                 until = self.now + SECONDS
                 return LeaseJobs(QUEUES[kind], limit, SECONDS, "worker"), partial(self._lease, kind, limit, until)
         return ExpireLeases(), partial(model.expire, self.now)
@@ -267,7 +283,7 @@ class Walk:
         self.leased += jobs
         return jobs
 
-    def _plan_ask(self, verb: str, kind: ItemKind, pick: Pick, status: Status) -> Plan:
+    def _plan_repair(self, verb: str, kind: ItemKind, pick: Pick, status: Status) -> Plan:
         kind, number = self._pick(kind, pick)
         if verb == "retry":
             return RetryItem(kind, number), partial(self.model.retry, kind, number)

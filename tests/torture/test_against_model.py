@@ -25,11 +25,11 @@ from tests.strategies import (
     Expected,
     Finish,
     Grow,
+    LeaseStep,
     NewTile,
     Nothing,
     Restart,
     Step,
-    Take,
     Uncommitted,
     Wait,
     Walk,
@@ -126,8 +126,8 @@ def drain(engine: Running, walk: Walk) -> Snapshot:
     """Lease and finish all jobs until none is left. In each round, the first leases expire and their jobs are leased again."""
     while True:
         count = len(walk.leased)
-        go(engine, walk, [Take(kind, ALL) for kind in ItemKind])
-        go(engine, walk, [Wait(2 * SECONDS), *(Take(kind, ALL) for kind in ItemKind)])
+        go(engine, walk, [LeaseStep(kind, ALL) for kind in ItemKind])
+        go(engine, walk, [Wait(2 * SECONDS), *(LeaseStep(kind, ALL) for kind in ItemKind)])
         if len(walk.leased) == count:
             break
         go(engine, walk, [Finish(index, Status.DONE) for index in range(len(walk.model.current()))])
@@ -181,7 +181,7 @@ def go(engine: Running, walk: Walk, group: Sequence[Step]) -> None:
                 engine.restart()
         time = walk.now
         expected = walk.take(step)
-        is_after_leases = bool(sent) and isinstance(sent[-1][1].command, LeaseJobs) and not isinstance(step, Take)
+        is_after_leases = bool(sent) and isinstance(sent[-1][1].command, LeaseJobs) and not isinstance(step, LeaseStep)
         if walk.now > time or is_after_leases:
             settle(sent)
             engine.clock.seconds = walk.now
@@ -194,7 +194,7 @@ def go(engine: Running, walk: Walk, group: Sequence[Step]) -> None:
 
 
 def lose(engine: Running, expected: Expected, fault: Uncommitted) -> None:
-    """Ask for something that cannot be committed, which the model has done already, and see that it leaves no event."""
+    """RepairStep for something that cannot be committed, which the model has done already, and see that it leaves no event."""
     events = engine.events()
     error = RuntimeError("a fault of the tests") if fault.is_strange else StoreUnavailable("The disk is full.")
     assert engine.fail(expected.command, error) is error
@@ -212,7 +212,7 @@ def settle(sent: list[tuple[Future[Any], Expected]]) -> None:
 @given(st.lists(moments, min_size=LENGTH - len(FIRST), max_size=LENGTH - len(FIRST)))
 def test_one_batch_is_as_one_by_one(rest: list[Step]) -> None:
     walk = Walk()
-    in_order = sorted((*FIRST, *rest), key=lambda step: isinstance(step, Take))
+    in_order = sorted((*FIRST, *rest), key=lambda step: isinstance(step, LeaseStep))
     expected = [what for step in in_order if (what := walk.take(step))]
     with running() as engine:
         with engine.clock.holding():

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from tests.crash_writer import Undertaker, undertaker
+from tests.crash_writer import ProcessReaper, process_reaper
 from tests.disk_harness import LARGE, running_on
 from tests.engine_harness import Running
 from tests.invariants import found_wrong, rows
@@ -102,16 +102,16 @@ def wait_for_responses(diary: Path, count: int) -> None:
         time.sleep(0.002)
 
 
-def run_until_killed(graves: Undertaker, path: Path, diary: Path, seed: str, chance: random.Random) -> None:
+def run_until_killed(reaper: ProcessReaper, path: Path, diary: Path, seed: str, chance: random.Random) -> None:
     """Fork a writer and kill it after 1 to 40 responses, or in one of five runs within 300 ms, often before the store is open."""
-    child = graves.fork(path, diary, seed, chance.choice([2_000, 20_000, LARGE]))
+    child = reaper.fork(path, diary, seed, chance.choice([2_000, 20_000, LARGE]))
     if chance.random() < 0.8:
         wait_for_responses(diary, chance.randint(1, 40))
     else:
         time.sleep(chance.uniform(0.02, 0.3))
     with suppress(ProcessLookupError):
         os.kill(child, signal.SIGKILL)
-    assert graves.ended() == signal.SIGKILL, diary.read_text()[-5_000:]
+    assert reaper.ended() == signal.SIGKILL, diary.read_text()[-5_000:]
 
 
 @pytest.mark.torture
@@ -120,11 +120,11 @@ def test_acknowledged_commands_survive_sigkill(tmp_path: Path, record_property: 
     path, chance, diaries = tmp_path / "workflow.duckdb", random.Random(SEED), Diaries()
     print(f"WORKFLOW_MONITOR_SEED={SEED}")
     kills = 0
-    with undertaker() as graves:
+    with process_reaper() as reaper:
         for cycle in range(CYCLES):
             for life in range(chance.choice([1, 1, 1, 2])):
                 diary = tmp_path / f"diary-{cycle}-{life}"
-                run_until_killed(graves, path, diary, f"{SEED}.{cycle}.{life}", chance)
+                run_until_killed(reaper, path, diary, f"{SEED}.{cycle}.{life}", chance)
                 diaries.read(diary)
                 diary.unlink(missing_ok=True)
                 kills += 1

@@ -64,7 +64,7 @@ def statuses(engine: Running) -> list[Status]:
     return [item.status for _, item in sorted(engine.snapshot().items.items())]
 
 
-def test_what_is_sent_together_is_one_transaction(engine: Running) -> None:
+def test_concurrent_commands_share_a_transaction(engine: Running) -> None:
     transactions: list[Sequence[object]] = []
     engine.workflow._on_commit = transactions.append
     at_once(
@@ -77,9 +77,7 @@ def test_what_is_sent_together_is_one_transaction(engine: Running) -> None:
     assert [len(events) for events in transactions if events] == [5]
 
 
-def test_who_has_just_been_answered_and_asks_again_comes_with_those_who_wait(
-    engine: Running, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_client_that_sends_again_joins_the_next_batch(engine: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(command_processor, "MAX_BATCH_DELAY", 60)
     events_of: list[int] = []
 
@@ -100,7 +98,7 @@ def test_who_has_just_been_answered_and_asks_again_comes_with_those_who_wait(
     assert events_of == [2, 4]
 
 
-def test_nobody_waits_long_for_who_was_answered_after_a_long_transaction(engine: Running) -> None:
+def test_no_command_waits_long_after_a_long_transaction(engine: Running) -> None:
     began = threading.Event()
 
     def take_long(_: Sequence[object]) -> None:

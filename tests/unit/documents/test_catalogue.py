@@ -127,7 +127,7 @@ def test_features_that_are_ingested_already_are_left_out() -> None:
         ),
     ],
 )
-def test_what_is_wrong_in_a_feature_is_named(change: dict[str, Any], field: str) -> None:
+def test_invalid_fields_of_a_feature_are_named(change: dict[str, Any], field: str) -> None:
     assert refused(catalogue(**change), "DenmarkDemo").errors[0].field == field
 
 

@@ -186,7 +186,7 @@ def test_nothing_is_no_scene(value: object) -> None:
 
 
 @pytest.mark.parametrize("value", [[], "text", 12, True])
-def test_what_is_no_object_is_no_scene(value: object) -> None:
+def test_a_scene_must_be_an_object(value: object) -> None:
     assert fields_refused(value) == [""]
 
 

@@ -21,7 +21,7 @@ values = st.recursive(
 
 
 @given(values, st.booleans())
-def test_what_json_writes_is_read(value: object, ascii_only: bool) -> None:
+def test_output_of_json_is_read(value: object, ascii_only: bool) -> None:
     assert read_json(json.dumps(value, ensure_ascii=ascii_only).encode()) == value
 
 
@@ -59,7 +59,7 @@ def test_any_bytes_are_read_or_refused(body: bytes) -> None:
         (b'{"a":' * 100_000, "nested more than 32 deep"),
     ],
 )
-def test_what_is_not_strict_json_is_refused(body: bytes, reason: str) -> None:
+def test_invalid_json_is_refused(body: bytes, reason: str) -> None:
     with pytest.raises(InvalidInput) as refusal:
         read_json(body)
     assert reason in refusal.value.detail

@@ -9,7 +9,7 @@ def test_without_needs_the_order_is_kept() -> None:
     assert topological_sort(4, {}) == [0, 1, 2, 3]
 
 
-def test_what_is_needed_comes_first_and_the_rest_goes_by_rank() -> None:
+def test_needed_items_come_first_and_the_others_by_rank() -> None:
     assert topological_sort(4, {0: {3}}, [1, 5, 2, 4]) == [2, 3, 0, 1]
 
 

@@ -42,7 +42,7 @@ def test_events_arrive_in_order_at_those_whom_they_concern() -> None:
     asyncio.run(follow())
 
 
-def test_what_does_not_fit_is_dropped_and_said() -> None:
+def test_overflow_is_dropped_and_reported() -> None:
     async def follow() -> None:
         feed, loop = Feed(capacity=3), asyncio.get_running_loop()
         follower = feed.subscribe(loop)
@@ -59,7 +59,7 @@ def test_what_does_not_fit_is_dropped_and_said() -> None:
     asyncio.run(follow())
 
 
-def test_who_has_left_hears_nothing() -> None:
+def test_closed_subscription_receives_nothing() -> None:
     async def follow() -> None:
         feed, loop = Feed(), asyncio.get_running_loop()
         follower = feed.subscribe(loop)

@@ -90,7 +90,7 @@ def test_each_scene_tile_and_edge_is_a_group_with_an_id() -> None:
 
 
 @pytest.mark.usefixtures("either_program")
-def test_it_can_stand_inside_html(chain: str) -> None:
+def test_drawing_can_be_embedded_in_html(chain: str) -> None:
     picture = render_svg(chain, SECONDS)
     assert picture.startswith(b"<svg ")
     assert b"<!" not in picture
