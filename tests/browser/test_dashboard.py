@@ -10,7 +10,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -147,9 +147,11 @@ def dashboard_page(lab: Lab) -> Iterator[str]:
             time.sleep(0.1)
         yield url
     finally:
-        # Voilà and its kernels are children of the command.
-        os.killpg(process.pid, signal.SIGTERM)
-        process.wait(WAIT_MS / 1000)
+        process.terminate()
+        assert process.wait(WAIT_MS / 1000) == 0
+        assert not responds(url), "Voilà outlives the command"
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 @pytest.fixture(scope="module")

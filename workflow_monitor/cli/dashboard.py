@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import signal
 import subprocess
 import sys
 import tempfile
@@ -48,11 +49,19 @@ def dashboard(
         typer.echo(f"The dashboard is at http://{host}:{port}/?token={token}")
         # Other users can read command lines, so the token is in a private file.
         command = [sys.executable, "-m", "voila", str(notebooks() / NOTEBOOK)]
-        try:
-            status = subprocess.run(command, env=environment, check=False).returncode  # noqa: S603 - fixed command
-        except KeyboardInterrupt:
-            status = 0
+        status = _run_until_stopped(command, environment)
     raise typer.Exit(status)
+
+
+def _run_until_stopped(command: list[str], environment: dict[str, str]) -> int:
+    """Run a program until it ends or this process gets SIGINT or SIGTERM; return its exit status, 0 once stopped."""
+    with subprocess.Popen(command, env=environment) as program:  # noqa: S603 - fixed command
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        try:
+            return program.wait()
+        except KeyboardInterrupt:
+            program.terminate()
+            return 0
 
 
 def _configure(folder: Path, host: str, port: int, token: str, *, browser: bool) -> None:

@@ -1,6 +1,6 @@
 """Asynchronous REST client of the demo.
 
-The client's Transport does not fit: it blocks, gives up after a few retries, and sends a write once. The simulated
+The client's Transport does not fit: it blocks, raises after a few retries, and sends a write once. The simulated
 workers are coroutines that outlive restarts of the server and repeat their writes.
 """
 
@@ -16,6 +16,7 @@ import httpx
 from workflow_monitor.client.errors import RequestRejected
 from workflow_monitor.client.http import RETRYABLE_STATUSES
 from workflow_monitor.demo.rng import chance
+from workflow_monitor.documents.headers import ACTOR_HEADER
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +29,7 @@ class Connection:
     def __init__(self, url: str, token: str) -> None:
         self._http = httpx.AsyncClient(
             base_url=f"{url.rstrip('/')}/workflow-monitor/",
-            headers={"Authorization": f"token {token}", "X-Workflow-Monitor-Actor": "demo"},
+            headers={"Authorization": f"token {token}", ACTOR_HEADER: "demo"},
             timeout=60,
             limits=httpx.Limits(max_connections=8),
             # Proxies of the environment do not apply to loopback.

@@ -44,14 +44,14 @@ class GraphTooLarge(WorkflowError):
 
     def __init__(self, nodes: int, reason: str) -> None:
         super().__init__(
-            f"The graph has {nodes:,} scenes and tiles or more; {reason}. Ask for a smaller part of it, or take the "
-            "dot text, which is always whole, and draw it with a tool for large graphs."
+            f"The graph has {nodes:,} scenes and tiles or more; {reason}. Request a smaller part of it, or request the "
+            "dot text, which is always complete, and draw it with a tool for large graphs."
         )
         self.extra = {"nodes": nodes}
 
 
 class NoDrawingProgram(WorkflowError):
-    """Neither of the programs that can draw is there."""
+    """None of `PROGRAMS` is installed."""
 
     status = 501
     code = "no-drawing-program"
@@ -60,7 +60,7 @@ class NoDrawingProgram(WorkflowError):
     def __init__(self) -> None:
         super().__init__(
             "The server found no Graphviz. Install `dot` from the system's packages, or `pip install graphviz-pure`; "
-            "until then, take the dot text."
+            "until then, request the dot text."
         )
 
 
@@ -71,7 +71,7 @@ class DrawingFailed(WorkflowError):
     title = "The graph could not be drawn"
 
     def __init__(self, program: str) -> None:
-        super().__init__(f"{program} failed to draw the graph; the server's log says more. The dot text can be had.")
+        super().__init__(f"{program} failed to draw the graph; the reason is in the server's log. Request the dot text instead.")
 
 
 def render_svg(dot_text: str | Iterable[str], seconds: float, max_nodes: int = MAX_NODES) -> bytes:
@@ -93,16 +93,17 @@ def render_svg(dot_text: str | Iterable[str], seconds: float, max_nodes: int = M
     except subprocess.TimeoutExpired:
         raise GraphTooLarge(nodes, f"drawing it takes more than {seconds:g} seconds") from None
     except OSError as error:
-        logger.warning("%s could not be started: %s", program, error)
+        logger.warning("drawing_program_not_started program=%s reason=%s", program, error)
         raise DrawingFailed(name) from error
     if done.returncode:
-        logger.warning("%s ended with %d: %.500s", program, done.returncode, done.stderr.decode(errors="replace"))
+        stderr = done.stderr.decode(errors="replace")
+        logger.warning("drawing_program_failed program=%s code=%d stderr=%.500r", program, done.returncode, stderr)
         raise DrawingFailed(name)
     return _shapes_and_text(done.stdout, name)
 
 
 def drawing_program() -> str:
-    """The path of the first of PROGRAMS that is there: on the search path, or beside this Python.
+    """Return the path of the first installed one of PROGRAMS, on the search path or beside this Python.
 
     Raises NoDrawingProgram.
     """
@@ -114,7 +115,7 @@ def drawing_program() -> str:
 
 
 def _collected(chunks: Iterable[str], max_nodes: int) -> tuple[str, int]:
-    """The text of the chunks and the number of its nodes."""
+    """Return the text of the chunks and the count of its nodes."""
     parts = []
     nodes = 0
     for chunk in chunks:
@@ -126,19 +127,19 @@ def _collected(chunks: Iterable[str], max_nodes: int) -> tuple[str, int]:
 
 
 def _shapes_and_text(drawn: bytes, program: str) -> bytes:
-    """The SVG with nothing but ELEMENTS and ATTRIBUTES: comments, the document type and other attributes are left out.
+    """Return the SVG without comments, document type and attributes other than ATTRIBUTES.
 
-    Raises DrawingFailed if it is no SVG or has other elements.
+    Raises DrawingFailed if it is no SVG or has elements other than ELEMENTS.
     """
     try:
         root = ET.fromstring(drawn)  # noqa: S314 -- Graphviz wrote it, with escaped texts
     except ET.ParseError as error:
-        logger.warning("%s wrote what is not XML: %s", program, error)
+        logger.warning("drawing_invalid program=%s reason=%s", program, error)
         raise DrawingFailed(program) from error
     for element in root.iter():
         name = element.tag.removeprefix(f"{{{SVG}}}")
         if name not in ELEMENTS:
-            logger.warning("%s drew an unexpected element: %.100s", program, name)
+            logger.warning("drawing_invalid program=%s element=%.100s", program, name)
             raise DrawingFailed(program)
         element.tag = name
         for attribute in [key for key in element.attrib if key not in ATTRIBUTES]:
