@@ -56,7 +56,7 @@ audit: ## check the installed packages for known vulnerabilities (needs api.osv.
 
 check: lint types test ## run lint, types and test
 
-versions: ## run the smoke suite with the lowest and the newest dependencies, on the oldest and the newest Python
+versions: ## run the smoke suite with the newest dependencies on each Python found, and with the lowest on its ends
 	@scripts/bootstrap test
 	@scripts/check_versions
 
