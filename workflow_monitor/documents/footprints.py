@@ -48,6 +48,9 @@ _WGS84 = ("crs84", "epsg:4326", "epsg::4326", "epsg/0/4326")
 _SRID = "4326"
 # A ring that crosses itself is repaired if the crossing changes its area by less than this fraction.
 _MAX_AREA_CHANGE = 0.01
+# The time of a repair grows with the square of the positions: these take up to 0.2 seconds.
+_MAX_REPAIRED_POSITIONS = 300
+_MAX_MERGED_POSITIONS = 1_000
 
 MERGED = "Merged parts that overlap."
 COLLECTED = "Merged the polygons of a GeometryCollection; its other members have no area."
@@ -193,6 +196,8 @@ def _footprint(shape: BaseGeometry, field: str, origin: Origin) -> Geometry:
     is_collection = shape.geom_type == _COLLECTION
     whole = areas[0] if len(areas) == 1 else shapely.MultiPolygon(shapely.get_parts(areas).tolist())
     if is_collection or not whole.is_valid:
+        if shapely.get_num_coordinates(whole) > _MAX_MERGED_POSITIONS:
+            _refuse(field, f"has parts that overlap and more than {_MAX_MERGED_POSITIONS} positions; expected one area")
         # catalogues have overlapping parts; the union is one area
         whole = shapely.union_all(areas)
         notes.append(COLLECTED if is_collection else MERGED)
@@ -222,6 +227,8 @@ def _repaired(polygon: Polygon, field: str) -> tuple[Polygon | MultiPolygon, str
         return polygon, ""
     shapely = _shapely()
     reason = shapely.is_valid_reason(polygon)
+    if shapely.get_num_coordinates(polygon) > _MAX_REPAIRED_POSITIONS:
+        _refuse(field, f"expected an area that does not cross itself, found {reason}, too large for a repair")
     area = shapely.make_valid(polygon, method="structure", keep_collapsed=False)
     expected = _ring_area(polygon.exterior) - sum(_ring_area(hole) for hole in polygon.interiors)
     if area.geom_type not in _AREAS or not area.area > 0 or abs(area.area - expected) > _MAX_AREA_CHANGE * area.area:

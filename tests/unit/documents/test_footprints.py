@@ -261,6 +261,16 @@ def test_repairs_and_guesses_leave_a_note(value: object, note: str) -> None:
     assert parse_geojson(value, "geometry").note == note
 
 
+def test_large_areas_are_not_repaired() -> None:
+    zigzag = [[9 + step % 2 / 10, 54 + step / 1000] for step in range(301)]
+    crossing = [*zigzag, [9.05, 54.0], [9.1, 54.3], zigzag[0]]
+    with pytest.raises(InvalidInput, match="too large for a repair"):
+        parse_geojson(polygon(crossing), "geometry")
+    strips = [[box(9, 54 + step / 500, 10, 54.001 + step / 500)] for step in range(200)]
+    with pytest.raises(InvalidInput, match="more than 1000 positions"):
+        parse_geojson({"type": "MultiPolygon", "coordinates": [*strips, [box(9.1, 54, 9.2, 55)]]}, "geometry")
+
+
 def test_a_spike_is_removed() -> None:
     spiked = parse_geojson(polygon([*SQUARE[:2], [12, 54], *SQUARE[1:]]), "geometry")
     assert from_wkb(spiked.wkb).equals(from_wkb(parse_geojson(polygon(SQUARE), "geometry").wkb))
