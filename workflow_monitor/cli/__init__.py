@@ -13,6 +13,7 @@ from workflow_monitor.cli.demo import demo
 from workflow_monitor.cli.ingestion import aois, export, fail, failures, retry, status, watch
 from workflow_monitor.cli.migration import undo_migration
 from workflow_monitor.cli.serve import serve
+from workflow_monitor.cli.waiting import blockers, why
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
@@ -35,7 +36,10 @@ def _workflow_monitor(
     """
 
 
-for _command in (aois, status, failures, retry, fail, watch, export, backup, restore, undo_migration, dashboard, demo):
+for _command in (
+    *(aois, status, failures, blockers, why, retry, fail, watch, export, backup, restore, undo_migration),
+    *(dashboard, demo),
+):
     app.command()(_command)
 # Unknown options go to Jupyter.
 app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(serve)

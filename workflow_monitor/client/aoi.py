@@ -162,6 +162,20 @@ class AOI(ProcessMixin):
 
         return failure_frame(self._api.failures(self.name))
 
+    def blockers(self, limit: int = 20) -> pd.DataFrame:
+        """Return a DataFrame of the items that hold back most tiles, one row per item that waits for a person.
+
+        Columns: `startable` (tiles that only this item holds back), `blocked` (tiles that wait for it, also through
+        others), `kind`, `id`, `status`, `message_template`, `source_id`. `.head(1).pipe(m.retry)` retries the first one.
+
+        >>> aoi.blockers()[["startable", "blocked", "kind", "id", "status"]]
+           startable  blocked   kind  id status
+        0          5        5  scene   3  RETRY
+        """
+        from workflow_monitor.client.waiting import blocker_frame  # noqa: PLC0415 - see scenes
+
+        return blocker_frame(self._api.blockers(self.name, limit))
+
     def history(
         self,
         *,

@@ -22,6 +22,7 @@ from workflow_monitor.documents.events import EventDocument
 from workflow_monitor.documents.items import FeatureGeometry, TileDocument
 from workflow_monitor.documents.media_types import ARROW, COLUMNS, EVENTS, GEOJSON
 from workflow_monitor.documents.server import BackupDocument, IngestedDocument, RootDocument
+from workflow_monitor.documents.waiting import BlockerDocument, WhyDocument
 from workflow_monitor.domain.failures import FailureGroup
 from workflow_monitor.domain.models import AOISummary, Backup, Page
 from workflow_monitor.domain.status import ItemKind, Status
@@ -175,6 +176,15 @@ class Api:
         params = {"limit": limit} if limit else {}
         body = self.connection.read(f"aoi/{quote_name(aoi)}/failures", params=params).body
         return documents.read(list[FailureGroup], body)
+
+    def blockers(self, aoi: str, limit: int) -> list[BlockerDocument]:
+        """Return the items of an AOI whose repair lets most tiles start."""
+        body = self.connection.read(f"aoi/{quote_name(aoi)}/blockers", params={"limit": limit}).body
+        return documents.read(list[BlockerDocument], body)
+
+    def why(self, kind: ItemKind, item_id: int) -> WhyDocument:
+        """Return the reasons why an item waits. Raises ItemNotFound."""
+        return documents.read(WhyDocument, self.connection.read(f"{kind}/{int(item_id)}/why").body)
 
     def history(self, aoi: str, filters: Params, page: Page | None = None) -> list[EventDocument]:
         """Return the transitions of an AOI, in order."""

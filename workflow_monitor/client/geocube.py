@@ -30,6 +30,7 @@ from workflow_monitor.documents.media_types import JSON
 from workflow_monitor.documents.mgrs import mgrs_cell_of_product
 from workflow_monitor.documents.server import IdDocument
 from workflow_monitor.documents.validation import thread_safe_struct
+from workflow_monitor.documents.waiting import BlockerDocument, WhyDocument
 from workflow_monitor.domain.failures import FAILURES, FailedItem, FailureGroup, group_failures
 from workflow_monitor.domain.glob import is_pattern
 from workflow_monitor.domain.models import AOISummary, Backup, Page
@@ -56,6 +57,14 @@ class GeocubeApi(Api):
     def jobs(self, aoi: str | None = None) -> HttpJobSource:  # noqa: ARG002
         """Raises NotSupported: its jobs go through a message broker."""
         raise unsupported("its jobs go to workers by a message broker")
+
+    def blockers(self, aoi: str, limit: int) -> list[BlockerDocument]:  # noqa: ARG002
+        """Raise NotSupported."""
+        raise unsupported("it does not list the items that hold back others")
+
+    def why(self, kind: ItemKind, item_id: int) -> WhyDocument:  # noqa: ARG002
+        """Raise NotSupported."""
+        raise unsupported("it does not explain why items wait")
 
     # ---- AOIs
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from workflow_monitor.client import display
 from workflow_monitor.client.api import Api
+from workflow_monitor.client.waiting import Why
 from workflow_monitor.domain.errors import escape_control_characters
 from workflow_monitor.domain.status import ItemKind, Status
 
@@ -160,6 +161,18 @@ class Item:
         """
         self._api.force(self.kind, self.id, Status.parse(str(status)))
         return self.refresh()
+
+    def why(self) -> Why:
+        """Return the reasons why the item waits: the items, jobs and failures in its way.
+
+        >>> print(m.tile(11).why())
+        tile 11 A44_IW1_8951 is NEW.
+          tile 11 A44_IW1_8951 waits for tile 1 A44_IW1_8951 and scene 3 S1A_...
+        Causes:
+          scene 3 S1A_... is RETRY and waits for a retry: ProcessScene.NewStorage: badly formatted storage uri
+          tile 1 A44_IW1_8951 is PENDING: its job is queued since ...
+        """
+        return Why(self._api.why(self.kind, self.id))
 
     def history(self) -> pd.DataFrame:
         """Return a DataFrame of the transitions of the item, in order; see `AOI.history`.

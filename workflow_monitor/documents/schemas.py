@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from workflow_monitor.documents import aois, events, items, jobs, media_types, problem, server
+from workflow_monitor.documents import aois, events, items, jobs, media_types, problem, server, waiting
 from workflow_monitor.documents.document import SCHEMA_REF, Document
 from workflow_monitor.documents.validation import NewSceneFields, SceneFields, TileFields
 
@@ -29,6 +29,7 @@ _STRUCTS: tuple[type[msgspec.Struct], ...] = (
     *(jobs.LeaseRequest, jobs.RenewRequest, jobs.RenewManyRequest, jobs.ResultRequest),
     *(jobs.LeasedJobsDocument, jobs.RenewedDocument, jobs.RenewedManyDocument, jobs.QueueDocument),
     *(jobs.OutcomesDocument, events.EventDocument, problem.ProblemDocument),
+    *(waiting.WhyDocument, waiting.BlockerDocument),
     *(server.RootDocument, server.BackupDocument, server.IdDocument, server.IngestedDocument),
 )
 
@@ -65,6 +66,7 @@ _BODIES: Mapping[str, Schema] = {
     "Tiles": _list_of("Tile"),
     "ShortTiles": _list_of("ShortTile"),
     "Failures": _list_of("FailureGroup"),
+    "Blockers": _list_of("Blocker"),
     "Events": _list_of("Event"),
     "Results": _list_of("Result"),
     "Backups": _list_of("Backup"),

@@ -295,6 +295,12 @@ def _fire(graph: WorkingSet, item: Item, trigger: Trigger, message: str | None =
     _EFFECTS[rule.effect](graph, item, rule, message)
 
 
+def unmet_start_guards(graph: WorkingSet, tile: Tile) -> list[Guard]:
+    """Return the guards that keep a NEW tile from starting."""
+    rule = _RULES[ItemKind.TILE, Status.NEW, Trigger.SCENE_DONE]
+    return [guard for guard in rule.guards if _GUARDS[guard](graph, tile)]
+
+
 def _fire_if_permitted(graph: WorkingSet, item: Item, trigger: Trigger) -> None:
     rule = _RULES.get((item.kind, item.status, trigger))
     if rule is not None and not any(_GUARDS[guard](graph, item) for guard in rule.guards):

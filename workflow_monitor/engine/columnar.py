@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import pyarrow as pa
 
+    from workflow_monitor.graph.blockers import Blocker
     from workflow_monitor.store.interfaces import Snapshot
 
 #: day of a scene without an acquisition date
@@ -82,6 +83,20 @@ def lanes(tiles: Snapshot, scenes: Snapshot, names_of: Callable[[Sequence[int]],
         "days": [None if day == NO_DAY else (_EPOCH + timedelta(days=int(day))).isoformat() for day in days],
     }
     return Columns(about, columns)
+
+
+def blockers(tiles: Snapshot, scenes: Snapshot) -> list[Blocker]:
+    """Return the blockers among the unfinished tiles and scenes of an AOI; see `graph.blockers`."""
+    from workflow_monitor.graph.blockers import (  # noqa: PLC0415 - as numpy
+        UnfinishedScenes,
+        UnfinishedTiles,
+        find_blockers,
+    )
+
+    return find_blockers(
+        UnfinishedTiles(*(_numbers(tiles.table, name) for name in UnfinishedTiles._fields)),
+        UnfinishedScenes(*(_numbers(scenes.table, name) for name in UnfinishedScenes._fields)),
+    )
 
 
 def _about(snapshot: Snapshot) -> dict[str, object]:

@@ -32,6 +32,17 @@ def load(graph: WorkingSet, rows: ItemRows, request: NotLoaded) -> None:
     graph.mark_loaded(missing)
 
 
+def load_place(graph: WorkingSet, rows: ItemRows, tile: Tile) -> None:
+    """Load the unfinished tiles of the place of a tile: nearly always the chain before it."""
+    tiles = rows.unfinished_tiles_named(tile.aoi, tile.source_id)
+    graph.add_tiles(tiles)
+    load(
+        graph,
+        rows,
+        NotLoaded(scenes={other.scene for other in tiles}, tiles=previous_tiles(graph, [t.id for t in tiles]).tiles),
+    )
+
+
 def run(
     graph: WorkingSet,
     rows: ItemRows,

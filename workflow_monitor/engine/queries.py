@@ -9,11 +9,12 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from workflow_monitor.domain import state_machine
+from workflow_monitor.domain.causes import Reason, Step, find_causes
 from workflow_monitor.domain.commands import FailItem
 from workflow_monitor.domain.errors import AOINotFound, ItemNotFound
 from workflow_monitor.domain.failures import FailureGroup, group_failures
 from workflow_monitor.domain.glob import compile_pattern, is_pattern
-from workflow_monitor.domain.models import AOI, AOISummary, Event, Page
+from workflow_monitor.domain.models import AOI, AOISummary, Event, Item, Page, Tile
 from workflow_monitor.domain.status import QUEUE_KINDS, ItemKind, Status
 from workflow_monitor.domain.timeline import Timeline, timeline
 from workflow_monitor.domain.working_set import Transition, WorkingSet
@@ -26,6 +27,8 @@ from workflow_monitor.store.interfaces import JobRow, Reader, RunningJob, Search
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from workflow_monitor.graph.blockers import Blocker
+
 WHOLE = Subgraph()
 
 
@@ -36,6 +39,14 @@ class JobList:
     queued: int
     leased: int
     jobs: Iterator[list[JobRow]]
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingStep:
+    """An unfinished item, and its job if it waits for a worker."""
+
+    step: Step
+    job: JobRow | None
 
 
 class Queries:
@@ -166,6 +177,35 @@ class Queries:
             prefetch.prefetch(graph, rows, [FailItem(kind, item_id, force=True)])
             prefetch.run(graph, rows, state_machine.fail, kind, item_id, by_force=True)
         return graph.collect_changes().log
+
+    def why(self, kind: ItemKind, item_id: int) -> tuple[Item, list[WaitingStep]]:
+        """Return an item, and the unfinished items from it down to the causes of its waiting. Raises ItemNotFound."""
+        graph = WorkingSet(next_seq=1)
+        with self._reader.item_rows() as rows:
+            item = prefetch.run(graph, rows, WorkingSet.item, kind, item_id)
+            if item is None:
+                raise ItemNotFound(kind, item_id)
+            if isinstance(item, Tile):
+                prefetch.load_place(graph, rows, item)
+            steps = prefetch.run(graph, rows, find_causes, item)
+        return item, [WaitingStep(step, self._job(step)) for step in steps]
+
+    def _job(self, step: Step) -> JobRow | None:
+        if step.reason is not Reason.JOB:
+            return None
+        jobs = (job for part in self._reader.jobs(step.item.kind, "", None, step.item.id) for job in part)
+        return next((job for job in jobs if job.id == step.item.job), None)
+
+    def blockers(self, name: str, limit: int) -> list[tuple[Item, Blocker]]:
+        """Return the items of an AOI whose repair lets most tiles start. Raises AOINotFound."""
+        first = columnar.blockers(*self._reader.unfinished(self._named(name).id))[:limit]
+        with self._reader.item_rows() as rows:
+            scenes = rows.scenes([one.id for one in first if one.kind is ItemKind.SCENE])
+            tiles = rows.tiles([one.id for one in first if one.kind is ItemKind.TILE])
+        found: list[Item] = [*scenes, *tiles]
+        items = {(item.kind, item.id): item for item in found}
+        # a repaired item has left since
+        return [(items[one.kind, one.id], one) for one in first if (one.kind, one.id) in items]
 
     # ---- drawings
 

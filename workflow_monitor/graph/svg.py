@@ -71,7 +71,9 @@ class DrawingFailed(WorkflowError):
     title = "The graph could not be drawn"
 
     def __init__(self, program: str) -> None:
-        super().__init__(f"{program} failed to draw the graph; the reason is in the server's log. Request the dot text instead.")
+        super().__init__(
+            f"{program} failed to draw the graph; the reason is in the server's log. Request the dot text instead."
+        )
 
 
 def render_svg(dot_text: str | Iterable[str], seconds: float, max_nodes: int = MAX_NODES) -> bytes:

@@ -15,6 +15,7 @@ from workflow_monitor.server.handlers import (
     scenes,
     tiles,
     visualization,
+    waiting,
 )
 from workflow_monitor.server.operations import Content, Operation, Parameter, Route, json_content
 
@@ -140,6 +141,19 @@ def _repairs(kind: ItemKind) -> list[Route]:
                     f"Preview the changes of failing a {kind} by force",
                     {200: json_content("The changes in order; at most 100 are listed.", "Consequences")},
                     errors=(400, 404, 409),
+                )
+            },
+            arguments,
+        ),
+        Route(
+            "repair",
+            f"{path}/why",
+            waiting.Why,
+            {
+                "get": Operation(
+                    f"Explain why a {kind} waits",
+                    {200: json_content("The steps from the item to the causes.", "Why")},
+                    errors=(400, 404),
                 )
             },
             arguments,
@@ -305,6 +319,26 @@ _AOIS = [
                 ),
                 errors=(404,),
                 description="Messages that differ only in ids, dates and paths have the same pattern.",
+            )
+        },
+    ),
+    Route(
+        "repair",
+        "/aoi/{aoi}/blockers",
+        waiting.Blockers,
+        {
+            "get": Operation(
+                "List the items of an AOI that hold back most tiles",
+                {200: json_content("The blockers; the repair of the first one lets most tiles start.", "Blockers")},
+                parameters=(
+                    Parameter(
+                        "limit",
+                        "Maximum number of blockers.",
+                        NON_NEGATIVE | {"minimum": 1, "maximum": 1000, "default": 20},
+                    ),
+                ),
+                errors=(400, 404),
+                description="A blocker waits for a person: in RETRY or FAILED, or reset to NEW by force.",
             )
         },
     ),

@@ -149,14 +149,14 @@ def json_text(value: object) -> str:
     return msgspec.json.encode(value).decode()
 
 
-def _aware(time: datetime) -> datetime:
+def aware(time: datetime) -> datetime:
     """Return a time with its zone: stored times are in UTC and have none."""
     return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
 def backup_document(backup: Backup) -> BackupDocument:
     """Return a backup of the store."""
-    return BackupDocument(backup.file, _aware(backup.made), backup.bytes)
+    return BackupDocument(backup.file, aware(backup.made), backup.bytes)
 
 
 def failure_group_document(group: FailureGroup) -> FailureGroupDocument:
@@ -167,8 +167,8 @@ def failure_group_document(group: FailureGroup) -> FailureGroupDocument:
         count=group.count,
         retry=group.retry,
         failed=group.failed,
-        since=group.since and _aware(group.since),
-        last=group.last and _aware(group.last),
+        since=group.since and aware(group.since),
+        last=group.last and aware(group.last),
         example=group.example,
         ids=group.ids,
         first_acquired=group.first_acquired,
@@ -184,13 +184,13 @@ def timeline_document(timeline: Timeline, pending: int, running: Sequence[Runnin
         for kind, counts in timeline.counts.items()
     }
     jobs = [
-        RunningJobDocument(job.kind, job.id, job.source_id, job.attempt, _aware(job.since), job.is_leased, job.worker)
+        RunningJobDocument(job.kind, job.id, job.source_id, job.attempt, aware(job.since), job.is_leased, job.worker)
         for job in running
     ]
     finished = timeline.finished
     return TimelineDocument(
-        since=_aware(timeline.span.since),
-        until=_aware(timeline.span.until),
+        since=aware(timeline.span.since),
+        until=aware(timeline.span.until),
         seconds=timeline.span.step.total_seconds(),
         scenes=series[ItemKind.SCENE],
         tiles=series[ItemKind.TILE],
@@ -201,7 +201,7 @@ def timeline_document(timeline: Timeline, pending: int, running: Sequence[Runnin
 
 def match_document(hit: SearchHit) -> MatchDocument:
     """Return a scene or tile that matches a search."""
-    acquired = hit.acquired and _aware(hit.acquired)
+    acquired = hit.acquired and aware(hit.acquired)
     return MatchDocument(hit.kind, hit.id, hit.source_id, hit.scene_source_id, acquired, Status(hit.status))
 
 
@@ -235,7 +235,7 @@ def event_json(event: Event) -> str:
     return json_text(
         EventDocument(
             seq=event.seq,
-            time=_aware(event.time),
+            time=aware(event.time),
             aoi=event.aoi,
             type=event.type,
             id=event.id,
@@ -256,7 +256,7 @@ def leased_jobs_document(jobs: Sequence[LeasedJob]) -> LeasedJobsDocument:
     """Return the jobs of a lease request."""
     return LeasedJobsDocument(
         [
-            LeasedJobDocument(job.id, job.attempt, job.lease, _aware(job.expires), msgspec.Raw(job.payload.encode()))
+            LeasedJobDocument(job.id, job.attempt, job.lease, aware(job.expires), msgspec.Raw(job.payload.encode()))
             for job in jobs
         ]
     )
@@ -269,10 +269,10 @@ def job_json(job: JobRow) -> str:
             id=job.id,
             attempt=job.attempt,
             state="leased" if job.lease else "withdrawn" if job.withdrawn else "queued",
-            published=_aware(job.published),
+            published=aware(job.published),
             worker=job.worker,
             payload=msgspec.Raw(job.message.encode()),
             lease=job.lease if job.lease and job.expires else UNSET,
-            expires=_aware(job.expires) if job.lease and job.expires else UNSET,
+            expires=aware(job.expires) if job.lease and job.expires else UNSET,
         )
     )

@@ -129,6 +129,9 @@ class ItemRows(Protocol):
 
     def tiles(self, ids: Iterable[int]) -> list[Tile]: ...
 
+    def unfinished_tiles_named(self, aoi: int, source_id: str) -> list[Tile]:
+        """Return the tiles of a place that are not DONE: in an AOI, with a source id."""
+
     def tiles_of(self, scenes: Iterable[int]) -> list[Tile]: ...
 
     def followers_of(self, tiles: Iterable[int]) -> list[Tile]: ...
@@ -243,6 +246,9 @@ class Reader(Protocol):
 
     def lanes(self, aoi: int) -> tuple[Snapshot, Snapshot]:
         """Return the tiles (id, scene, status, previous, day) and scenes (id, status, day) of an AOI, by id."""
+
+    def unfinished(self, aoi: int) -> tuple[Snapshot, Snapshot]:
+        """Return the tiles (id, scene, status, previous) and scenes (id, status) of an AOI that are not DONE, by id."""
 
     def is_in(self, aois: Sequence[int], kind: ItemKind, number: int) -> bool:
         """Return True if a scene or tile belongs to one of some AOIs."""

@@ -23,6 +23,9 @@ class SQLItemRows:
     def tiles(self, ids: Iterable[int]) -> list[Tile]:
         return self._tiles("tiles", ids)
 
+    def unfinished_tiles_named(self, aoi: int, source_id: str) -> list[Tile]:
+        return [_tile(row) for row in self._query("unfinished_tiles_named", aoi, source_id)]
+
     def tiles_of(self, scenes: Iterable[int]) -> list[Tile]:
         return self._tiles("tiles_of", scenes)
 

@@ -149,6 +149,10 @@ class SQLReader:
         with self._source.snapshot() as session:
             return _snapshot_of(session, "tile_columns", aoi), _snapshot_of(session, "scene_columns", aoi)
 
+    def unfinished(self, aoi: int) -> tuple[Snapshot, Snapshot]:
+        with self._source.snapshot() as session:
+            return _snapshot_of(session, "unfinished_tiles", aoi), _snapshot_of(session, "unfinished_scenes", aoi)
+
     def is_in(self, aois: Sequence[int], kind: ItemKind, number: int) -> bool:
         return bool(self._rows(f"{kind}_is_in", number, list(aois)))
 

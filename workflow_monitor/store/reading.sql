@@ -255,6 +255,13 @@ FROM tile AS t JOIN scene AS s ON s.id = t.scene WHERE t.aoi = $1 ORDER BY t.id
 -- name: scene_columns
 SELECT s.id, {{code_of_scene_status}} AS status, {{day}} AS day FROM scene AS s WHERE s.aoi = $1 ORDER BY s.id
 
+-- name: unfinished_tiles
+SELECT t.id, t.scene, {{code_of_tile_status}} AS status, coalesce(t.previous, 0) AS previous
+FROM tile AS t WHERE t.aoi = $1 AND t.status <> 'DONE' ORDER BY t.id
+
+-- name: unfinished_scenes
+SELECT s.id, {{code_of_scene_status}} AS status FROM scene AS s WHERE s.aoi = $1 AND s.status <> 'DONE' ORDER BY s.id
+
 -- name: scene_names
 SELECT id, source_id FROM scene WHERE id IN (SELECT unnest($1::BIGINT[]))
 
@@ -274,6 +281,9 @@ SELECT id, aoi, scene, source_id, previous, reference, status, message, countdow
 
 -- name: tiles
 {{tile_states}} WHERE id IN (SELECT unnest($1::BIGINT[]))
+
+-- name: unfinished_tiles_named
+{{tile_states}} WHERE aoi = $1 AND source_id = $2 AND status <> 'DONE'
 
 -- name: tiles_of
 {{tile_states}} WHERE scene IN (SELECT unnest($1::BIGINT[]))

@@ -79,6 +79,16 @@ def test_aois_lists_counts_per_aoi(terminal: Terminal) -> None:
     assert documents[0]["scenes"] == {"NEW": 0, "PENDING": 1, "DONE": 2, "RETRY": 1, "FAILED": 0}
 
 
+def test_why_and_blockers(terminal: Terminal) -> None:
+    (blocker,) = terminal.json("blockers", "DenmarkS1")
+    assert (blocker["kind"], blocker["id"], blocker["blocked"]) == ("scene", 3, 5)
+    assert "scene" in terminal.run("blockers", "DenmarkS1")[0]
+    output, _ = terminal.run("why", "scene", "3")
+    assert MESSAGE in output
+    assert [cause["reason"] for cause in terminal.json("why", "scene", "3")["causes"]] == ["retry"]
+    assert "There is no tile 99" in terminal.run("why", "tile", "99", expect=1)[1]
+
+
 @pytest.mark.parametrize("width", [40, 60, 100])
 def test_tables_fit_the_terminal_width(terminal: Terminal, server: LiveServer, width: int) -> None:
     name = f"{'long ' * 60}{width}"

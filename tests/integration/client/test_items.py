@@ -64,6 +64,24 @@ def test_an_unknown_status_raises_before_a_request(m: Monitor) -> None:
     assert m.scene(3).status == "RETRY"
 
 
+def test_why_names_the_failure_in_the_way(m: Monitor) -> None:
+    why = m.tile(11).why()
+    assert [cause.item.id for cause in why.causes if cause.item.type == "scene"] == [3]
+    text = str(why)
+    assert text.startswith("tile 11 A44_IW1_8951 is NEW.")
+    assert "scene 3" in text
+    assert "waits for a retry: ProcessScene.NewStorage: badly formatted storage uri" in text
+    assert str(m.scene(1).why()).endswith("is DONE.")
+    assert "its job is queued since" in str(m.scene(4).why())
+
+
+def test_blockers_are_repaired_by_a_retry(m: Monitor) -> None:
+    blockers = m["DenmarkS1"].blockers()
+    assert blockers[["kind", "id", "status", "blocked", "startable"]].values.tolist() == [["scene", 3, "RETRY", 5, 5]]
+    assert blockers.head(1).pipe(m.retry)["outcome"].tolist() == ["done"]
+    assert m["DenmarkS1"].blockers().empty
+
+
 def test_events_record_the_actor(m: Monitor) -> None:
     m.scene(3).retry()
     assert m.scene(3).history()["who"].tolist()[-1] == "Åse Ørsted"

@@ -86,6 +86,8 @@ WALK = [
     *(get(f"/{kind}/{{id}}", f"/{kind}/1") for kind in ("scene", "tile")),
     get("/scene/{id}/tiles", "/scene/1/tiles"),
     *(get(f"/{kind}/{{id}}/consequences", f"/{kind}/3/consequences") for kind in ("scene", "tile")),
+    *(get(f"/{kind}/{{id}}/why", f"/{kind}/3/why") for kind in ("scene", "tile")),
+    get("/aoi/{aoi}/blockers", "/aoi/Fyn/blockers"),
     *(Call("put", f"/{kind}/{{id}}/data", f"/{kind}/3/data", ITEM_DATA) for kind in ("tile",)),
     Call("put", "/scene/{id}/data", "/scene/3/data", scene("s3")["data"]),
     *(Call("patch", f"/{kind}/{{id}}/data", f"/{kind}/3/data", ITEM_DATA) for kind in ("scene", "tile")),
