@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from workflow_monitor.cli.ingestion import URL, AsJSON, Name, connect
-from workflow_monitor.cli.tables import show_json, show_lines, show_table
+from workflow_monitor.cli.tables import show_json, show_table
 from workflow_monitor.domain.status import ItemKind
 
 
@@ -23,7 +23,7 @@ def why(
     if as_json:
         show_json(reasons.to_dict())
     else:
-        show_lines(str(reasons))
+        typer.echo(str(reasons))
 
 
 def blockers(
