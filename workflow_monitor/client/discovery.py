@@ -33,6 +33,7 @@ def find(connect: Connect, env: Environment) -> Api:
     working = [
         (candidate, api) for candidate in env.others() if (api := _try(connect, candidate, looked_at)) is not None
     ]
+    looked_at += env.untrusted
     if len(working) == 1:
         return working[0][1]
     if working:

@@ -16,6 +16,7 @@ from jupyter_core.paths import jupyter_runtime_dir
 from workflow_monitor.connection.addresses import is_below, origin, split_address
 from workflow_monitor.connection.errors import MonitorError
 from workflow_monitor.connection.secret import Secret
+from workflow_monitor.trust import UntrustedFile, is_this_host, read_trusted
 
 URL = "WORKFLOW_MONITOR_URL"
 TOKEN = "WORKFLOW_MONITOR_TOKEN"  # noqa: S105 - the name of a variable
@@ -51,13 +52,15 @@ class Environment:
     #: excluded from repr: it contains tokens
     environment: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)
     runtime: Path = field(default_factory=lambda: Path(jupyter_runtime_dir()))
+    #: files of the runtime directory that are not trusted, each with the reason; complete after a use of `running`
+    untrusted: list[str] = field(default_factory=list)
     _running: list[RunningServer] | None = None
 
     @property
     def running(self) -> list[RunningServer]:
         """The Jupyter servers of this user that run on this machine, ordered by process id."""
         if self._running is None:
-            self._running = sorted(_running_in(self.runtime), key=lambda server: server.pid)
+            self._running = sorted(self._read_runtime(), key=lambda server: server.pid)
         return self._running
 
     def token_for(self, url: str) -> Secret | None:
@@ -105,18 +108,28 @@ class Environment:
         except (KeyError, OSError, ImportError):
             return ""
 
+    def _read_runtime(self) -> Iterator[RunningServer]:
+        for file in self.runtime.glob("jpserver-*.json"):
+            try:
+                server = _parse_runtime_file(read_trusted(file))
+            except UntrustedFile as error:
+                self.untrusted.append(f"{file}: not trusted, because another user may have written it ({error.reason})")
+            except (OSError, ValueError, KeyError, TypeError, MonitorError):
+                # Jupyter writes these files; an unreadable one does not prevent the use of the others.
+                continue
+            else:
+                if not is_this_host(urlsplit(server.url).hostname or ""):
+                    self.untrusted.append(
+                        f"{file}: not trusted, because {server.url} is not an address of this machine"
+                    )
+                elif _is_alive(server.pid):
+                    yield server
 
-def _running_in(folder: Path) -> Iterator[RunningServer]:
-    for file in folder.glob("jpserver-*.json"):
-        try:
-            document: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-            pid, url = int(document["pid"]), str(document["url"])
-            token = Secret(str(document.get("token") or ""))
-            if _is_alive(pid):
-                yield RunningServer(pid, url if url.endswith("/") else f"{url}/", token or None)
-        except (OSError, ValueError, KeyError, TypeError, MonitorError):
-            # Jupyter writes these files; an unreadable one does not prevent the use of the others.
-            continue
+
+def _parse_runtime_file(text: bytes) -> RunningServer:
+    document: dict[str, Any] = json.loads(text)
+    url, token = str(document["url"]), Secret(str(document.get("token") or ""))
+    return RunningServer(int(document["pid"]), url if url.endswith("/") else f"{url}/", token or None)
 
 
 def _is_alive(pid: int) -> bool:

@@ -14,7 +14,7 @@ from workflow_monitor.domain.models import Backup
 from workflow_monitor.engine.command_processor import CommandProcessor, ReadOnlyProcessor
 from workflow_monitor.engine.feed import Feed
 from workflow_monitor.engine.queries import Queries
-from workflow_monitor.server.peer import PeerEndpoint
+from workflow_monitor.server.peer import ForeignAddress, PeerEndpoint
 from workflow_monitor.server.upstream import Upstream
 
 log = logging.getLogger(__name__)
@@ -114,8 +114,7 @@ class EngineManager:
                 self._announce()
                 self.unavailable_reason = "The store failed and is about to be reopened; try again."
             except StoreInUse as error:
-                self._follow(PeerEndpoint.read(error.contact))
-                self._mark_unavailable(error.detail)
+                self._follow_owner(error)
             except StoreUnavailable as error:
                 self._follow(None)
                 self._mark_unavailable(error.detail)
@@ -148,6 +147,16 @@ class EngineManager:
         self._closed = True
         self._close_engine()
         self._follow(None)
+
+    def _follow_owner(self, error: StoreInUse) -> None:
+        """Forward requests to the owner of the store, unless its address leads to another machine."""
+        try:
+            self._follow(PeerEndpoint.read(error.contact))
+        except ForeignAddress as foreign:
+            self._follow(None)
+            self._mark_unavailable(f"{error.detail} {foreign}")
+        else:
+            self._mark_unavailable(error.detail)
 
     def _follow(self, endpoint: PeerEndpoint | None) -> None:
         if self._owner is not None:

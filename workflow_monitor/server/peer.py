@@ -9,14 +9,19 @@ from __future__ import annotations
 import hmac
 import json
 import secrets
+import socket
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
+from urllib.parse import urlsplit
 
 from jupyter_server.auth.identity import IdentityProvider, User
 
+from workflow_monitor.connection.errors import MonitorError
 from workflow_monitor.connection.secret import Secret
 from workflow_monitor.documents.headers import ACTOR_HEADER
+from workflow_monitor.domain.errors import shorten_for_message
 from workflow_monitor.server.upstream import Upstream
+from workflow_monitor.trust import is_this_host
 
 if TYPE_CHECKING:
     from jupyter_server.serverapp import ServerApp
@@ -24,6 +29,10 @@ if TYPE_CHECKING:
 
 SCHEME = "Peer"
 _ANY = {"", "*", "0.0.0.0", "::"}  # noqa: S104 - compared with a configured address, not bound
+
+
+class ForeignAddress(ValueError):
+    """The address in a lock file is not one of this machine; the message is for users."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +49,19 @@ class PeerEndpoint:
 
     @classmethod
     def read(cls, text: str) -> Self | None:
-        """Parse the text of a lock file; None if it is not a valid endpoint."""
+        """Parse the text of a lock file; None if it is no endpoint. Raise ForeignAddress for another machine."""
         try:
             fields = json.loads(text)
-            return cls(str(fields["url"]), Secret(str(fields["key"])))
-        except (ValueError, KeyError, TypeError):
+            url, key = str(fields["url"]), Secret(str(fields["key"]))
+            parts = urlsplit(url)
+        except (ValueError, KeyError, TypeError, MonitorError):
             return None
+        if parts.scheme not in {"http", "https"} or not is_this_host(parts.hostname or ""):
+            raise ForeignAddress(
+                f"Requests are not forwarded to {shorten_for_message(url)}, the address in its lock file, because this is "
+                "not an address of this machine."
+            )
+        return cls(url, key)
 
     def text(self) -> str:
         """Return the text for the lock file; it contains the key in plain text."""
@@ -75,11 +91,19 @@ class PeerIdentity(IdentityProvider):
 
 
 def address(server: ServerApp) -> str:
-    """Return the base URL of a server for programs on this machine; empty if it does not listen on a port."""
+    """Return the base URL of a server for programs on this machine; empty if it does not listen on a port.
+
+    The host is an IP address or `localhost`: other servers trust no other name.
+    """
     if server.sock:
         return ""
     host = server.ip
     if host in _ANY:
         host = "::1" if ":" in host else "127.0.0.1"
+    elif not is_this_host(host):
+        try:
+            host = str(socket.getaddrinfo(host, server.port, type=socket.SOCK_STREAM)[0][4][0])
+        except OSError:
+            return ""
     host = f"[{host}]" if ":" in host else host
     return f"{'https' if server.certfile else 'http'}://{host}:{server.port}{server.base_url}"

@@ -18,6 +18,7 @@ from workflow_monitor.domain.models import Backup
 from workflow_monitor.store.duckdb.high_water_mark import sync_folder
 from workflow_monitor.store.duckdb.integrity import check_integrity
 from workflow_monitor.store.sql import statements
+from workflow_monitor.trust import fault_of, fault_of_folder
 
 _SQL = statements(("workflow_monitor.store.duckdb", "backups.sql"))
 _NAME = re.compile(r"(\d{8}T\d{6}Z)\.duckdb")
@@ -38,12 +39,43 @@ def made_at(backup: Path) -> datetime | None:
 
 
 def list_backups(store: Path) -> list[Backup]:
-    """Return the backups of a store, the newest first."""
+    """Return the trusted backups of a store, the newest first."""
+    return _scan(store)[0]
+
+
+def untrusted_backups_hint(store: Path) -> str:
+    """Return a sentence for each backup that another user could have written; "" without any."""
+    return "".join(
+        f" {file} is not used, because another user may have written it: {why}." for file, why in _scan(store)[1]
+    )
+
+
+def _scan(store: Path) -> tuple[list[Backup], list[tuple[Path, str]]]:
+    """Return the trusted backups, the newest first, and the others with the reason."""
+    trusted: list[Backup] = []
+    untrusted: list[tuple[Path, str]] = []
+    folder = backup_folder(store)
     try:
-        files = sorted(backup_folder(store).iterdir(), reverse=True)
+        folder_fault = fault_of_folder(folder)
+        files = sorted(folder.iterdir(), reverse=True)
     except OSError:
-        return []
-    return [Backup(str(file), made, file.stat().st_size) for file in files if (made := made_at(file))]
+        return trusted, untrusted
+    for file in files:
+        made = made_at(file)
+        if made is None:
+            continue
+        try:
+            fault = folder_fault or next(
+                filter(None, (fault_of(part) for part in _with_log(file) if part.exists())), ""
+            )
+            size = file.stat().st_size
+        except OSError as error:
+            fault = error.strerror or str(error)
+        if fault:
+            untrusted.append((file, fault))
+        else:
+            trusted.append(Backup(str(file), made, size))
+    return trusted, untrusted
 
 
 def restore_hint(store: Path) -> str:
@@ -52,8 +84,8 @@ def restore_hint(store: Path) -> str:
     for last in list_backups(store):
         return f"To keep it aside and restore the last backup, of {last.made:%Y-%m-%d %H:%M} UTC: {command}"
     return (
-        f"There is no backup in {backup_folder(store)}. To keep it aside and restore one from another place: "
-        f"{command} --backup FILE; or choose another file by store_url."
+        f"There is no backup in {backup_folder(store)}.{untrusted_backups_hint(store)} To keep it aside and restore one "
+        f"from another place: {command} --backup FILE; or choose another file by store_url."
     )
 
 
@@ -71,6 +103,7 @@ class Backups:
             raise Conflict("A backup is being made; wait for it.")
         try:
             self._folder.mkdir(mode=0o700, exist_ok=True)
+            self._check_trust()
             self._check_free_space()
             new = self._folder / "unfinished"
             _remove(new)
@@ -84,6 +117,13 @@ class Backups:
             self._running.release()
         self._prune(keep)
         return made
+
+    def _check_trust(self) -> None:
+        if fault := fault_of_folder(self._folder):
+            raise StoreUnavailable(
+                f"A backup in {self._folder} would not be safe from other users, because of the folder {fault}. "
+                "Correct its owner and its mode, or remove it."
+            )
 
     def _check_free_space(self) -> None:
         needed = sum(file.stat().st_size for file in _with_log(self._store) if file.exists()) + RESERVE

@@ -6,7 +6,8 @@ import logging
 import os
 import re
 import shlex
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import duckdb
@@ -15,6 +16,7 @@ from workflow_monitor.domain.errors import StoreUnavailable, shorten_for_message
 from workflow_monitor.store.duckdb.backups import restore_hint
 from workflow_monitor.store.duckdb.connection import FAILING_DISK, first_line, is_failing, is_full
 from workflow_monitor.store.duckdb.lock import OwnerLock
+from workflow_monitor.trust import fault_of, fault_of_file
 
 log = logging.getLogger(__name__)
 
@@ -79,6 +81,36 @@ def _file_system(folder: Path, mounts: str | None = None) -> str:
 def log_of(store: Path) -> Path:
     """Return the path of the write-ahead log of a store."""
     return store.with_name(store.name + ".wal")
+
+
+@contextmanager
+def private_umask() -> Iterator[None]:
+    """Create files for their owner only within the context.
+
+    The umask belongs to the process: files that other threads create meanwhile are private, too.
+    """
+    previous = os.umask(0o077)
+    try:
+        yield
+    finally:
+        os.umask(previous)
+
+
+def check_trust(store: Path) -> None:
+    """Raise StoreUnavailable for the log of another user, whose transactions DuckDB would replay into the store.
+
+    A store that other users can write is opened, because the configuration names the file; its fault is logged.
+    """
+    if store.exists():
+        if fault := fault_of(store):
+            log.warning("store_writable_by_others path=%s reason=%s", store, fault)
+        if fault_of_file(store):
+            return
+    if log_of(store).exists() and (fault := fault_of_file(log_of(store))):
+        raise StoreUnavailable(
+            f"The store {store} cannot be opened: another user may have written its log {log_of(store)}: {fault}. "
+            f"Remove the log, or correct its owner and its mode. {restore_hint(store)}"
+        )
 
 
 def file_size(file: Path) -> int:

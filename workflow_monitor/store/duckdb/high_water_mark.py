@@ -5,12 +5,13 @@ an older copy of the file. Therefore each transaction has a count, stored in the
 before the acknowledgement, in the mark. A file behind its mark has lost acknowledged transactions.
 
 The mark survives any end of the process. It is synced once a second: after a power failure it may be behind the file,
-never ahead of it.
+never ahead of it. A mark that another user could have written does not count.
 """
 
 from __future__ import annotations
 
 import json
+import logging
 import os
 import time
 import zlib
@@ -18,6 +19,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from workflow_monitor.domain.errors import StoreUnavailable
+from workflow_monitor.trust import UntrustedFile, create_private, open_trusted, read_trusted
+
+log = logging.getLogger(__name__)
 
 #: size of the mark in bytes; constant, so that an update in place needs no disk space
 SIZE = 256
@@ -38,14 +42,24 @@ class HighWaterMark:
 
     def __init__(self, store: Path) -> None:
         self.path = store.with_name(store.name + ".mark")
+        #: reason to distrust the file, "" for a safe file
+        self.fault = ""
         self._descriptor: int | None = None
         self._synced = 0.0
 
     def read(self) -> Progress | None:
-        """Return the progress, None without a file; raise StoreUnavailable for a damaged file."""
+        """Return the progress, None without a trusted file; raise StoreUnavailable for a damaged file.
+
+        `fault` is the reason if the file is not trusted.
+        """
+        self.fault = ""
         try:
-            text, _, checksum = self.path.read_bytes().rstrip().rpartition(b" ")
+            text, _, checksum = read_trusted(self.path).rstrip().rpartition(b" ")
         except FileNotFoundError:
+            return None
+        except UntrustedFile as error:
+            self.fault = error.reason
+            log.warning("high_water_mark_untrusted path=%s reason=%s", self.path, self.fault)
             return None
         if checksum != _checksum(text):
             raise StoreUnavailable(f"The high-water mark {self.path} is damaged.")
@@ -55,7 +69,7 @@ class HighWaterMark:
         """Replace the mark atomically, and keep it open."""
         self.close()
         new = self.path.with_name(self.path.name + ".new")
-        descriptor = os.open(new, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        descriptor = create_private(new)
         try:
             os.pwrite(descriptor, _line(progress), 0)
             os.fsync(descriptor)
@@ -69,7 +83,7 @@ class HighWaterMark:
     def write(self, progress: Progress) -> None:
         """Advance an existing mark."""
         if self._descriptor is None:
-            self._descriptor = os.open(self.path, os.O_RDWR | os.O_CLOEXEC)
+            self._descriptor = open_trusted(self.path, os.O_RDWR)
         os.pwrite(self._descriptor, _line(progress), 0)
         if time.monotonic() - self._synced > SYNC_SECONDS:
             os.fdatasync(self._descriptor)

@@ -15,7 +15,7 @@ from pathlib import Path
 import duckdb
 
 from workflow_monitor.domain.errors import StoreInUse, StoreUnavailable
-from workflow_monitor.store.duckdb.backups import backup_folder, list_backups
+from workflow_monitor.store.duckdb.backups import backup_folder, list_backups, untrusted_backups_hint
 from workflow_monitor.store.duckdb.connection import first_line
 from workflow_monitor.store.duckdb.files import acquire_lock, log_of
 from workflow_monitor.store.duckdb.high_water_mark import HighWaterMark, Progress, sync_folder
@@ -23,12 +23,15 @@ from workflow_monitor.store.duckdb.integrity import check_integrity
 from workflow_monitor.store.duckdb.lock import OwnerLock
 from workflow_monitor.store.duckdb.schema import migrate
 from workflow_monitor.store.sql import statements
+from workflow_monitor.trust import UntrustedFile, create_private, fault_of_folder
 
 _SQL = statements(("workflow_monitor.store.duckdb", "backups.sql"))
 #: ids skipped after a restore, so that no new item gets the id of a lost one
 GAP = 1_000_000
 #: seconds to wait for a server that holds the lock only while it tries to open the store
 LOCK_WAIT_SECONDS = 10.0
+#: bytes per read of a copy
+COPY_BYTES = 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +88,9 @@ def _choose_backup(store: Path, backup: Path | None) -> Path:
         return backup
     for last in list_backups(store):
         return Path(last.file)
-    raise StoreUnavailable(f"There is no backup in {backup_folder(store)}; name a file with --backup.")
+    raise StoreUnavailable(
+        f"There is no backup in {backup_folder(store)}.{untrusted_backups_hint(store)} Name a file with --backup."
+    )
 
 
 @contextmanager
@@ -96,8 +101,8 @@ def _working_copy(source: Path, store: Path) -> Iterator[Path]:
         for old, copy in ((source, new), (log_of(source), log_of(new))):
             copy.unlink(missing_ok=True)
             if old.exists():
-                shutil.copyfile(old, copy)
-                copy.chmod(0o600)
+                with old.open("rb") as data, os.fdopen(create_private(copy), "wb") as target:
+                    shutil.copyfileobj(data, target, COPY_BYTES)
         yield new
     finally:
         for copy in (new, log_of(new)):
@@ -171,6 +176,8 @@ def _make_aside_folder(store: Path) -> Path:
     """Create a folder for the old files."""
     parent = store.with_name(store.name + ".aside")
     parent.mkdir(mode=0o700, exist_ok=True)
+    if fault := fault_of_folder(parent):
+        raise UntrustedFile(parent, f"{parent} is not safe from other users: {fault}; correct it or remove it")
     now = datetime.now(UTC)
     for number in range(1000):
         folder = parent / f"{now:%Y%m%dT%H%M%SZ}{f'-{number}' if number else ''}"

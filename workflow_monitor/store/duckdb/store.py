@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 
 import duckdb
@@ -19,10 +19,12 @@ from workflow_monitor.store.duckdb.files import (
     acquire_lock,
     as_is_hint,
     check_complete,
+    check_trust,
     file_size,
     log_of,
     open_error,
     path_of_url,
+    private_umask,
     remove_files,
 )
 from workflow_monitor.store.duckdb.high_water_mark import HighWaterMark, Progress, describe_loss
@@ -69,6 +71,7 @@ class DuckDBStore:
         try:
             if self.path != MEMORY:
                 self._lock = acquire_lock(Path(self.path))
+                check_trust(Path(self.path))
                 self._mark = HighWaterMark(Path(self.path))
                 wal = WriteAheadLog(Path(self.path), checkpoint_bytes)
             self._instance = self._open(memory_limit, threads)
@@ -106,12 +109,11 @@ class DuckDBStore:
         # before the replay of a log, DuckDB counts only blocks that must be in the file
         is_settled = self.path != MEMORY and not file_size(log_of(Path(self.path)))
         try:
-            instance = duckdb.connect(self.path, config=settings)
+            with private_umask() if is_new else nullcontext():
+                instance = duckdb.connect(self.path, config=settings)
             try:
                 # a refused file must stay unchanged
                 instance.execute("PRAGMA disable_checkpoint_on_shutdown")
-                if is_new:
-                    Path(self.path).chmod(0o600)
                 if is_settled:
                     check_complete(Path(self.path), instance)
                 migrate(instance, self.path)
@@ -158,6 +160,7 @@ class DuckDBStore:
         *progress, complete = instance.execute(STATEMENTS["progress"]).fetchall()[0]
         stored = Progress(*progress)
         if reason := describe_loss(stored, mark, complete=complete):
+            reason += f" ({self._mark.path} is not trusted: {self._mark.fault})" if self._mark.fault else ""
             raise StoreUnavailable(
                 f"The store {self.path} cannot be opened: {reason}. It was left as it is. {as_is_hint(Path(self.path))}"
             )
