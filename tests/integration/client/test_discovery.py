@@ -12,6 +12,7 @@ import pytest
 
 from tests.example_servers import TOKEN
 from tests.fake_server import ScriptedServer, response
+from tests.other_users import make_foreign
 from tests.server_process import LiveServer, free_port
 from workflow_monitor import Monitor
 from workflow_monitor.client.errors import AccessDenied, ServerNotFound
@@ -166,3 +167,40 @@ def test_a_hub_token_is_sent_only_to_its_host() -> None:
     assert around.token_for("http://127.0.0.1:8888/user/eva/")
     assert around.token_for("http://127.0.0.1:8888/user/adam/") is None
     assert around.token_for("http://elsewhere.example.org/user/eva/") is None
+
+
+# ---- runtime files of other users and machines
+
+
+def test_the_runtime_file_of_another_user_is_not_used(
+    server: LiveServer, runtime: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WORKFLOW_MONITOR_TOKEN", "secret-of-the-user")
+    with ScriptedServer(lambda _: "") as trap:
+        add_runtime_file(runtime, os.getpid(), trap.url, "")
+        forged = runtime / f"jpserver-{os.getpid()}.json"
+        reason = make_foreign(forged)
+        monkeypatch.setenv("JPY_PARENT_PID", str(os.getpid()))
+        with pytest.raises(ServerNotFound) as caught:
+            Monitor(retries=0)
+    assert trap.requests == []
+    assert f"{forged}: not trusted, because another user may have written it ({reason})" in str(caught.value)
+    add_runtime_file(runtime, server.process.pid, server.base_url)
+    monkeypatch.delenv("WORKFLOW_MONITOR_TOKEN")
+    assert names(Monitor()) == NAMES
+
+
+def test_the_runtime_files_in_a_folder_of_all_users_are_not_used(runtime: Path) -> None:
+    with ScriptedServer(lambda _: "") as trap:
+        add_runtime_file(runtime, os.getpid(), trap.url)
+        runtime.chmod(0o777)
+        with pytest.raises(ServerNotFound, match="of its folder, all users can write it") as caught:
+            Monitor(retries=0)
+    assert trap.requests == []
+    assert "not trusted" in str(caught.value)
+
+
+def test_a_runtime_file_with_the_address_of_another_machine_is_not_used(runtime: Path) -> None:
+    add_runtime_file(runtime, os.getpid(), "http://192.0.2.1:8888/")
+    with pytest.raises(ServerNotFound, match=r"http://192\.0\.2\.1:8888/ is not an address of this machine"):
+        Monitor(retries=0)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import signal
+import socket
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +18,9 @@ import httpx
 import pyarrow as pa
 import pytest
 
+from tests.fake_server import ScriptedServer
 from tests.integration.server.conftest import scene
+from tests.other_users import make_foreign
 from tests.server_process import TOKEN, LiveServer, live_server
 
 HEADERS = {"Authorization": f"token {TOKEN}".encode(), "X-Workflow-Monitor-Actor": "Åse 北".encode()}
@@ -328,3 +332,44 @@ def test_a_write_without_a_response_is_not_repeated(tmp_path: Path) -> None:
             two.first.process.kill()
         assert (response.status_code, response.json()["code"]) == (502, "upstream-lost")
         assert two.at_second.get("aoi/").json() == []
+
+
+# ---- lock files of other users and machines
+
+
+@contextmanager
+def locked_store(folder: Path, url: str) -> Iterator[Path]:
+    """A store whose lock file is held and contains an address."""
+    store = folder / "workflow.duckdb"
+    lock = store.with_name(f"{store.name}.lock")
+    contact = json.dumps({"url": url, "key": "forged"})
+    lock.write_text(json.dumps({"pid": 1, "host": socket.gethostname(), "contact": contact}))
+    with lock.open() as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield lock
+
+
+def refusal(folder: Path) -> str:
+    """Return the detail of the error of a server whose store is in use."""
+    store = f"duckdb:///{folder / 'workflow.duckdb'}"
+    with (
+        live_server(folder / "server", store_url=store, ready="aoi/") as server,
+        connect(server) as client,
+    ):
+        response = client.post("aoi/Fyn")
+    assert (response.status_code, response.json()["code"]) == (503, "store-unavailable")
+    return str(response.json()["detail"])
+
+
+def test_requests_are_not_sent_to_the_address_in_a_foreign_lock_file(tmp_path: Path) -> None:
+    with ScriptedServer(lambda _: "") as trap, locked_store(tmp_path, trap.url) as lock:
+        reason = make_foreign(lock)
+        detail = refusal(tmp_path)
+    assert f"its lock file {lock} is not trusted: {reason}" in detail
+    assert trap.requests == []
+
+
+def test_requests_are_not_sent_to_another_machine(tmp_path: Path) -> None:
+    with locked_store(tmp_path, "http://192.0.2.1:8888/"):
+        detail = refusal(tmp_path)
+    assert "Requests are not forwarded to 'http://192.0.2.1:8888/', the address in its lock file" in detail
