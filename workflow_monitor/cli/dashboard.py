@@ -55,7 +55,7 @@ def dashboard(
 
 def _run_until_stopped(command: list[str], environment: dict[str, str]) -> int:
     """Run a program until it ends or this process gets SIGINT or SIGTERM; return its exit status, 0 once stopped."""
-    with subprocess.Popen(command, env=environment) as program:  # noqa: S603 - fixed command
+    with subprocess.Popen(command, env=environment, umask=0o077) as program:  # noqa: S603 - fixed command
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         try:
             return program.wait()

@@ -85,7 +85,7 @@ def open_api(connect: Connect, url: str, token: Secret | None) -> Api:
             break
     if refused is not None:
         raise refused
-    raise _none_there(url, answers)
+    raise _none_there(url, answers, token.hide if token else str)
 
 
 def _kind_of(connection: Transport) -> Api:
@@ -99,11 +99,13 @@ def _kind_of(connection: Transport) -> Api:
     return api
 
 
-def _none_there(url: str, answers: list[tuple[str, Response]]) -> MonitorError:
+def _none_there(url: str, answers: list[tuple[str, Response]], hide: Callable[[str], str]) -> MonitorError:
     tried = [f"{root} answered {answer.status}" for root, answer in answers]
     if denied := [(root, answer) for root, answer in answers if answer.status in (401, 403)]:
         root, answer = denied[0]
-        return error_from_response(answer.status, answer.media_type, answer.body, root, is_page=answer.is_page)
+        return error_from_response(
+            answer.status, answer.media_type, answer.body, root, is_page=answer.is_page, hide=hide
+        )
     jupyter = any("/login" in answer.text or "jupyter" in answer.text.lower() for _, answer in answers)
     if jupyter:
         return ServerNotFound(

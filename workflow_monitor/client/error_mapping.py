@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 from workflow_monitor.client.errors import (
@@ -44,9 +45,12 @@ ACCESS = (
 )
 
 
-def error_from_response(status: int, media_type: str, body: bytes, address: str, *, is_page: bool) -> MonitorError:
-    """Return the exception for an error response."""
-    problem = _problem(body) if "json" in media_type or not is_page else {}
+def error_from_response(
+    status: int, media_type: str, body: bytes, address: str, *, is_page: bool, hide: Callable[[str], str]
+) -> MonitorError:
+    """Return the exception for an error response; `hide` replaces the token, which a server may echo."""
+    problem = _hide_in(_problem(body), hide) if "json" in media_type or not is_page else {}
+    body = hide(body.decode("utf-8", errors="replace")).encode()
     if status in (401, 403, 407):
         detail = _detail(problem, b"" if is_page else body)
         # The upstream has its own token; the caller's token is not at error.
@@ -79,6 +83,17 @@ def _problem(body: bytes) -> dict[str, Any]:
     except ValueError:
         return {}
     return value if isinstance(value, dict) else {"detail": value} if isinstance(value, str) else {}
+
+
+def _hide_in(value: Any, hide: Callable[[str], str]) -> Any:  # noqa: ANN401 - any JSON value
+    """Apply `hide` to all texts of a JSON value."""
+    if isinstance(value, str):
+        return hide(value)
+    if isinstance(value, list):
+        return [_hide_in(item, hide) for item in value]
+    if isinstance(value, dict):
+        return {hide(name): _hide_in(item, hide) for name, item in value.items()}
+    return value
 
 
 def _detail(problem: dict[str, Any], body: bytes) -> str:

@@ -169,7 +169,7 @@ class Transport:
                     yield from answer.iter_lines()
                     return
                 answer.read()
-                refused = _whole(answer)
+                refused = self._whole(answer)
         except httpx.HTTPError:
             return
         self.checked(refused, path)
@@ -227,8 +227,12 @@ class Transport:
         if answer.is_success and not answer.is_page:
             return answer
         raise error_from_response(
-            answer.status, answer.media_type, answer.body, f"{self.url}{path}", is_page=answer.is_page
+            answer.status, answer.media_type, answer.body, f"{self.url}{path}", is_page=answer.is_page, hide=self.hide
         )
+
+    def hide(self, text: str) -> str:
+        """Replace the token in a text of the server."""
+        return self.token.hide(text) if self.token else text
 
     def _once(
         self,
@@ -246,7 +250,7 @@ class Transport:
             with self._open(method, path, accept, params, body, headers, timeout) as answer:
                 begun = True
                 answer.read()
-                return _whole(answer)
+                return self._whole(answer)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             return self._failure(error, begun=begun)
 
@@ -259,7 +263,7 @@ class Transport:
                 begun = True
                 if not answer.is_success:
                     answer.read()
-                    return _whole(answer)
+                    return self._whole(answer)
                 media_type = _media_type(answer)
                 if media_type == "text/html":
                     return Response(answer.status_code, media_type, b"")
@@ -267,12 +271,12 @@ class Transport:
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             return self._failure(error, begun=begun)
         except (ValueError, OSError, EOFError) as error:
-            return RequestFailure(f"{type(error).__name__}: {str(error)[:200]}", begun=True)
+            return RequestFailure(f"{type(error).__name__}: {self.hide(str(error))[:200]}", begun=True)
 
     def _failure(self, error: Exception, *, begun: bool) -> RequestFailure:
         text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
         unsent = isinstance(error, (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.InvalidURL))
-        return RequestFailure(self.token.hide(text) if self.token else text, unsent=unsent, begun=begun)
+        return RequestFailure(self.hide(text), unsent=unsent, begun=begun)
 
     @contextmanager
     def _open(
@@ -300,6 +304,15 @@ class Transport:
             yield answer
         finally:
             answer.close()
+
+    def _whole(self, answer: httpx.Response) -> Response:
+        after = answer.headers.get("Retry-After", "")
+        seconds = float(after) if after.isdecimal() else 0.0
+        body = answer.content
+        if self.token and not answer.is_success:
+            # a server or a proxy may echo the request in its error
+            body = self.token.hide_bytes(body)
+        return Response(answer.status_code, _media_type(answer), body, seconds)
 
     def _authorize(self, request: httpx.Request) -> httpx.Request:
         # Jupyter and Geocube servers both accept Bearer.
@@ -348,12 +361,6 @@ def unsupported(what: str, instead: str = "") -> NotSupported:
     """Return the error for a feature that a Geocube workflow server lacks."""
     text = f"This server is a Geocube workflow server, and {what}."
     return NotSupported(f"{text} {instead}" if instead else text)
-
-
-def _whole(answer: httpx.Response) -> Response:
-    after = answer.headers.get("Retry-After", "")
-    seconds = float(after) if after.isdecimal() else 0.0
-    return Response(answer.status_code, _media_type(answer), answer.content, seconds)
 
 
 def _media_type(answer: httpx.Response) -> str:

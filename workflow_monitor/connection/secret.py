@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import hmac
+import html
+import json
+from urllib.parse import quote
 
 from workflow_monitor.connection.errors import MonitorError
 
@@ -43,9 +46,22 @@ class Secret:
         return self._text
 
     def hide(self, text: str) -> str:
-        """Replace the token in a text.
+        """Replace the token in a text, also in the encodings of URLs, HTML and JSON.
 
         >>> Secret("s3cret").hide("header 'token s3cret' refused")
         "header 'token •••' refused"
         """
-        return text.replace(self._text, HIDDEN) if self._text else text
+        for form in self._forms():
+            text = text.replace(form, HIDDEN)
+        return text
+
+    def hide_bytes(self, text: bytes) -> bytes:
+        """Replace the token in encoded text; see `hide`."""
+        for form in self._forms():
+            text = text.replace(form.encode(), HIDDEN.encode())
+        return text
+
+    def _forms(self) -> list[str]:
+        text = self._text
+        forms = {text, quote(text), quote(text, safe=""), html.escape(text), json.dumps(text)[1:-1]}
+        return sorted(forms - {""}, key=len, reverse=True)

@@ -91,8 +91,11 @@ class Jupyter:
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[asyncio.subprocess.Process]:
         """Start the server, wait until it responds, and stop it at the end. Raises CannotStart."""
-        state_of(self.folder).mkdir(parents=True, exist_ok=True)
-        with self.log.open("wb") as log:
+        state_of(self.folder).mkdir(parents=True, exist_ok=True, mode=0o700)
+        # Jupyter logs its URL with the token.
+        self.log.unlink(missing_ok=True)
+        self.log.touch(0o600)
+        with self.log.open("ab") as log:
             process = await asyncio.create_subprocess_exec(
                 *self.command,
                 env=self.environment(),
@@ -101,6 +104,7 @@ class Jupyter:
                 stderr=log,
                 # Keeps Ctrl-C from the server, which stops after the workers.
                 start_new_session=True,
+                umask=0o077,
             )
         try:
             await self._wait_until_ready(process)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -14,6 +15,7 @@ from traitlets import Bool, Dict, Float, Int, TraitError, Unicode, default
 
 from workflow_monitor.connection.environment import Environment
 from workflow_monitor.connection.errors import MonitorError
+from workflow_monitor.connection.secret import Secret
 from workflow_monitor.domain.errors import StoreUnavailable
 from workflow_monitor.domain.limits import DEFAULTS
 from workflow_monitor.domain.limits import Limits as DocumentLimits
@@ -30,6 +32,7 @@ from workflow_monitor.server.handlers.meta import NotFound
 from workflow_monitor.server.limits import ServerLimits
 from workflow_monitor.server.openapi import openapi
 from workflow_monitor.server.peer import address
+from workflow_monitor.server.private_log import protect, robust_log_function
 from workflow_monitor.server.routes import ROUTES
 from workflow_monitor.server.serialization import json_text
 from workflow_monitor.server.upstream import Upstream, from_address
@@ -129,6 +132,7 @@ class WorkflowMonitor(ExtensionApp):
 
     def initialize_settings(self) -> None:
         """Open the store. A store that cannot be opened does not stop Jupyter."""
+        self._protect_log()
         workers = WorkerTokenAuth(self._checked_worker_token())
         self.backend = Backend(self._open_engine, self._limits(), self.reader_threads, workers, self._upstream())
         self.backend.open()
@@ -154,6 +158,14 @@ class WorkflowMonitor(ExtensionApp):
         """Finish the accepted commands and release the store."""
         if hasattr(self, "backend"):
             await self.backend.close()
+
+    def _protect_log(self) -> None:
+        """Keep tokens out of the log of Jupyter, and bound its share for requests without a token."""
+        tokens = [self.settings["identity_provider"].token, self.worker_token, self.upstream_token]
+        secrets = [Secret(token) for token in tokens if token and validate_token(token) is None]
+        protect([self.serverapp.log, self.log, logging.getLogger("tornado"), logging.getLogger(__name__)], secrets)
+        if log_function := self.settings.get("log_function"):
+            self.settings["log_function"] = robust_log_function(log_function)
 
     def _checked_worker_token(self) -> str:
         fault = validate_token(self.worker_token)

@@ -12,6 +12,7 @@ from jupyter_server.serverapp import ServerApp
 from tornado import web
 from traitlets.config import Config
 
+from workflow_monitor.server.connection_limit import limit_connections, max_connections
 from workflow_monitor.server.handlers.base import NAMESPACE
 
 #: set by JupyterHub for its services only, not for the servers of its users
@@ -20,6 +21,8 @@ HUB_SERVICE = "JUPYTERHUB_SERVICE_NAME"
 HUB_VARIABLES = (HUB_SERVICE, "JUPYTERHUB_API_TOKEN", "JUPYTERHUB_API_URL", "JUPYTERHUB_CLIENT_ID")
 HUB_IDENTITY = "workflow_monitor.server.jupyterhub.HubIdentity"
 EXTENSION = "workflow_monitor"
+#: seconds until a connection without a request is closed
+IDLE_SECONDS = 60.0
 
 
 class ConfigurationError(Exception):
@@ -44,6 +47,14 @@ class StandaloneServerApp(ServerApp):
         """Load this extension only; ignore the extensions enabled for other Jupyter servers of this machine."""
         self.jpserver_extensions = {EXTENSION: True}
         super().init_server_extensions()
+
+    def write_browser_open_files(self) -> None:
+        """Write no page with the token for a browser: Jupyter lets other users read it."""
+
+    def init_httpserver(self) -> None:
+        """Create the HTTP server; close connections that send nothing, and refuse more than the process can open."""
+        super().init_httpserver()  # type: ignore[no-untyped-call]
+        limit_connections(self.http_server, max_connections(), IDLE_SECONDS)
 
     def init_webapp(self) -> None:
         """Add the redirect from the root."""
@@ -116,6 +127,8 @@ def _check_hub() -> None:
 
 def serve(config: Config, arguments: list[str]) -> None:
     """Serve until a signal stops the server; `arguments` are options of Jupyter such as `--WorkflowMonitor.queue=lease`."""
+    # Jupyter's files with tokens must be private.
+    os.umask(0o077)
     server = StandaloneServerApp.instance(config=config)
     server.initialize(argv=arguments, find_extensions=False)
     server.start()

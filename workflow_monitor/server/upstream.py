@@ -141,8 +141,15 @@ class Upstream:
         )
 
     def _reason(self, error: Exception) -> str:
-        text = str(error) or type(error).__name__
+        return self.hide(str(error) or type(error).__name__)
+
+    def hide(self, text: str) -> str:
+        """Replace the token of this server in a text of the upstream server."""
         return self._secret.hide(text) if self._secret else text
+
+    def hide_bytes(self, text: bytes) -> bytes:
+        """Replace the token of this server in a body of the upstream server."""
+        return self._secret.hide_bytes(text) if self._secret else text
 
     async def close(self) -> None:
         """Close all connections, also those of requests in progress."""

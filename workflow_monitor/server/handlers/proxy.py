@@ -43,7 +43,10 @@ async def forward(handler: Handler, upstream: Upstream) -> None:
                 handler.set_header(name, response.headers[name])
         media_type = _media_type(response)
         if media_type == PROBLEM:
-            _write_problem(handler, await response.aread())
+            _write_problem(handler, upstream.hide_bytes(await response.aread()))
+        elif response.is_error:
+            # an error of the upstream server may echo the request with its token
+            handler.finish(upstream.hide_bytes(await response.aread()))
         elif media_type == EVENTS:
             await _stream_events(handler, response)
         else:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterable, AsyncIterator, Iterator, Sequence
 from typing import Any, cast
 
 from jupyter_server.base.handlers import APIHandler
+from tornado import web
 from tornado.http1connection import HTTP1Connection
 from tornado.iostream import StreamClosedError
 
@@ -123,5 +124,8 @@ class ErrorResponses(ResponseWriting):
 
     def log_exception(self, *exc_info: Any) -> None:
         """Log unexpected errors; errors of the caller appear in the response only."""
-        if not isinstance(exc_info[1], WorkflowError):
+        if isinstance(exc_info[1], web.HTTPError):
             super().log_exception(*exc_info)
+        elif not isinstance(exc_info[1], WorkflowError):
+            # not by Tornado, which logs the URL
+            self.log.error("request_failed request=%s", self._request_summary(), exc_info=exc_info)
