@@ -75,7 +75,9 @@ class Running(testing.Running):
     def restart(self) -> None:
         """Restart the engine on the stored state."""
         self.workflow.close()
-        self.workflow = CommandProcessor(cast("Store", self.failing or self.store), LeaseQueue, clock=self.clock)
+        self.workflow = CommandProcessor(
+            cast("Store", self.failing or self.store), LeaseQueue, clock=self.clock, elapsed=self.clock.elapsed
+        )
 
     def ingest(self, aoi: str, *scenes: NewScene) -> list[int]:
         ids: list[int] = self.do(ingestion(aoi, scenes))
@@ -207,7 +209,12 @@ def running_on_store(store: Store) -> Iterator[Running]:
     clock = Clock()
     try:
         failing = Failing(store)
-        engine = Running(store, CommandProcessor(cast("Store", failing), LeaseQueue, clock=clock), clock, failing)
+        engine = Running(
+            store,
+            CommandProcessor(cast("Store", failing), LeaseQueue, clock=clock, elapsed=clock.elapsed),
+            clock,
+            failing,
+        )
         try:
             yield engine
         finally:

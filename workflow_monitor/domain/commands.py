@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from workflow_monitor.domain.limits import DEFAULTS, Limits
 from workflow_monitor.domain.models import NewScene, Result
@@ -138,11 +139,12 @@ class DrainResults:
 
 @dataclass(frozen=True, slots=True)
 class PruneHistory:
-    """Delete withdrawn jobs and events that are older than the given seconds."""
+    """Delete withdrawn jobs and events that are older than the given seconds at the time `now`, by default the present."""
 
     jobs: float
     #: None keeps all
     events: float | None = None
+    now: datetime | None = None
 
 
 Command = (

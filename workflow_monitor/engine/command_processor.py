@@ -9,12 +9,13 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from workflow_monitor.domain.commands import Command, ExpireLeases, LeaseJobs
 from workflow_monitor.domain.errors import StoreReadOnly, StoreUnavailable, WorkflowError
 from workflow_monitor.domain.models import Event
 from workflow_monitor.engine.graph_cache import MAX_CACHED_ITEMS, GraphCache
+from workflow_monitor.engine.lease_clock import STEP, LeaseClock, last_event_time
 from workflow_monitor.engine.unit_of_work import UnitOfWork
 from workflow_monitor.queues.interfaces import JobQueue
 from workflow_monitor.store.interfaces import Store, Writer
@@ -29,6 +30,10 @@ MAX_BATCH_DELAY = 0.01
 RETRY_DELAY = 5.0
 #: seconds between polls for expired leases of other servers
 LEASE_POLL_INTERVAL = 15.0
+#: maximum duration of a lease, beyond which stored expiry times are cut at the start
+LONGEST_LEASE = timedelta(days=1)
+#: time by which the clock must be behind the last event to count as set back while the server was stopped
+SET_BACK = timedelta(hours=1)
 #: actor of changes that the server makes by itself
 SYSTEM_ACTOR = "workflow-monitor"
 
@@ -47,7 +52,8 @@ class _PendingCommand:
 class CommandProcessor:
     """Queue of commands from any thread, executed on one writer thread. A completed future means that the effect is on disk.
 
-    The writer thread calls `on_commit` with the events of each transaction, in order.
+    The writer thread calls `on_commit` with the events of each transaction, in order. `clock` is the time of events;
+    leases last by `elapsed`, in seconds, while the processor runs.
     """
 
     def __init__(
@@ -56,12 +62,17 @@ class CommandProcessor:
         make_queue: Callable[[Writer], JobQueue],
         *,
         clock: Callable[[], datetime] = _now,
+        elapsed: Callable[[], float] = time.monotonic,
         on_commit: Callable[[Sequence[Event]], None] = lambda _: None,
     ) -> None:
         self._store = store
         self._clock = clock
+        self._lease_clock = LeaseClock(clock, elapsed)
+        #: the last step of the wall clock that was logged
+        self._logged_step = timedelta()
         self._on_commit = on_commit
         self._make_queue = make_queue
+        self._correct_stored_leases()
         self._queue = make_queue(store.writer)
         self._graph = GraphCache(store.writer)
         #: True if a failed transaction has changed the two caches
@@ -105,6 +116,7 @@ class CommandProcessor:
         while True:
             orders, is_last = self._next_batch()
             if orders:
+                self._follow_clock()
                 started = time.perf_counter()
                 self._execute(orders)
                 self._last = len(orders), time.perf_counter() - started
@@ -141,7 +153,38 @@ class CommandProcessor:
         longest = LEASE_POLL_INTERVAL if self._store.is_shared else 60.0
         if expiry is None:
             return longest if self._store.is_shared else None
-        return min(max((expiry - self._clock()).total_seconds(), 0.01), longest)
+        return min(max((expiry - self._lease_clock.now()).total_seconds(), 0.01), longest)
+
+    def _correct_stored_leases(self) -> None:
+        """Bound the leases of an earlier process; shift those after the last event if the clock has been set back since."""
+        writer, now = self._store.writer, self._lease_clock.now()
+        last = None if self._store.is_shared else last_event_time(self._store.reader)
+        with writer.transaction():
+            if last is not None and last - now > SET_BACK:
+                log.warning("clock_set_back seconds=%.0f leases=shifted", (last - now).total_seconds())
+                writer.shift_leases(now - last, after=last)
+            writer.clamp_leases(now + LONGEST_LEASE)
+
+    def _follow_clock(self) -> None:
+        """Shift the stored leases after a step of the wall clock, so that each keeps its remaining time.
+
+        Leases of a shared store keep the time of their server until it restarts: the clocks of other machines are right.
+        """
+        lead = self._lease_clock.lead()
+        if abs(lead - self._logged_step) > STEP:
+            self._logged_step = lead
+            log.warning("clock_stepped seconds=%.0f leases=unchanged", lead.total_seconds())
+        if not lead or self._store.is_shared:
+            return
+        try:
+            with self._store.writer.transaction():
+                self._store.writer.shift_leases(lead)
+        except Exception:  # the next batch tries again; the writer must survive
+            log.exception("leases_not_shifted")
+            return
+        self._is_stale = True
+        self._lease_clock.adjust(lead)
+        self._logged_step = timedelta()
 
     def _execute(self, orders: Sequence[_PendingCommand]) -> None:
         """Execute a batch in one transaction; after an unexpected error, execute each command alone."""
@@ -175,7 +218,7 @@ class CommandProcessor:
         leases: dict[int, LeaseJobs] = {}
         with self._store.writer.transaction() as is_outdated:
             self._refresh(is_outdated)
-            batch = UnitOfWork(self._graph, self._queue, self._clock())
+            batch = UnitOfWork(self._graph, self._queue, self._clock(), self._lease_clock.now())
             batch.prefetch([order.command for order in orders])
             for place, order in enumerate(orders):
                 if isinstance(order.command, LeaseJobs):

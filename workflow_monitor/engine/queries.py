@@ -20,6 +20,7 @@ from workflow_monitor.domain.timeline import Timeline, timeline
 from workflow_monitor.domain.working_set import Transition, WorkingSet
 from workflow_monitor.engine import columnar, prefetch
 from workflow_monitor.engine.columnar import Columns
+from workflow_monitor.engine.lease_clock import last_event_time
 from workflow_monitor.graph.dot import dot_lines
 from workflow_monitor.graph.nodes import Subgraph
 from workflow_monitor.store.interfaces import JobRow, Reader, RunningJob, SearchHit, Shape
@@ -251,6 +252,10 @@ class Queries:
     def newest_event(self) -> int:
         """Return the greatest sequence number, 0 without events."""
         return self._reader.event_bounds()[1]
+
+    def last_event_time(self) -> datetime | None:
+        """Return the time of the last event, UTC; None without events."""
+        return last_event_time(self._reader)
 
     def history(
         self,

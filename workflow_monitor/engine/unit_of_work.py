@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import singledispatchmethod
 from typing import Concatenate, ParamSpec, TypeVar
@@ -36,6 +37,7 @@ from workflow_monitor.domain.status import Cause, ItemKind, Status
 from workflow_monitor.domain.working_set import NotLoaded, Transition, WorkingSet
 from workflow_monitor.engine import ingestion, prefetch
 from workflow_monitor.engine.graph_cache import GraphCache
+from workflow_monitor.engine.lease_clock import STEP
 from workflow_monitor.queues.interfaces import JobQueue
 from workflow_monitor.store.interfaces import Payloads
 
@@ -44,13 +46,17 @@ T = TypeVar("T")
 
 
 class UnitOfWork:
-    """Commands stored in one transaction; `events` are the log entries of the saved commands."""
+    """Commands stored in one transaction; `events` are the log entries of the saved commands.
 
-    def __init__(self, graph: GraphCache, queue: JobQueue, now: datetime) -> None:
+    `now` is the time of events, `lease_now` the time of leases; see `lease_clock`.
+    """
+
+    def __init__(self, graph: GraphCache, queue: JobQueue, now: datetime, lease_now: datetime) -> None:
         self._graph = graph
         self._writer = graph.writer
         self._queue = queue
         self._now = now
+        self._lease_now = lease_now
         self._payloads = Payloads({}, {})
         self._names = ingestion.SceneIdIndex()
         self.events: list[Event] = []
@@ -204,8 +210,13 @@ class UnitOfWork:
         aois: dict[str, Sequence[int]] = {}
         errors = [self._look_up_aois(command.aoi, aois) for command in commands]
         granted = [command for command, error in zip(commands, errors, strict=True) if error is None]
-        jobs = iter(self._queue.lease(granted, self._now, aois) if granted else ())
-        return [next(jobs) if error is None else error for error in errors]
+        jobs = iter(self._queue.lease(granted, self._lease_now, aois) if granted else ())
+        return [self._by_wall_clock(next(jobs)) if error is None else error for error in errors]
+
+    def _by_wall_clock(self, jobs: list[LeasedJob]) -> list[LeasedJob]:
+        """Convert the expiry times from the time of leases to the time of workers."""
+        lead = self._now - self._lease_now
+        return jobs if abs(lead) < STEP else [replace(job, expires=job.expires + lead) for job in jobs]
 
     def _look_up_aois(self, pattern: str | None, ids: dict[str, Sequence[int]]) -> WorkflowError | None:
         """Add the ids of the AOIs that match a pattern; return an error if none exists."""
@@ -226,13 +237,13 @@ class UnitOfWork:
     @_do.register
     def _renew_all(self, command: RenewLeases) -> list[str]:
         self.save()
-        renewed = set(self._queue.renew(command, self._now))
+        renewed = set(self._queue.renew(command, self._lease_now))
         return [lease for lease in command.leases if lease not in renewed]
 
     @_do.register
     def _expire(self, _: ExpireLeases) -> int:
         self.save()
-        expired = self._queue.expired_jobs(self._now)
+        expired = self._queue.expired_jobs(self._lease_now)
         return sum(self._run_transition(state_machine.requeue_expired, job.kind, job.item, job.id) for job in expired)
 
     @_do.register
@@ -248,5 +259,6 @@ class UnitOfWork:
     @_do.register
     def _prune(self, command: PruneHistory) -> None:
         self.save()
-        keep_events = None if command.events is None else self._now - timedelta(seconds=command.events)
-        self._writer.prune(self._now - timedelta(seconds=command.jobs), keep_events)
+        now = self._now if command.now is None else min(self._now, command.now)
+        keep_events = None if command.events is None else now - timedelta(seconds=command.events)
+        self._writer.prune(now - timedelta(seconds=command.jobs), keep_events)

@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any, TypeVar
 
 from workflow_monitor.domain.commands import Command
@@ -45,7 +46,7 @@ class Backend:
         self._manager = EngineManager(open_engine, self.limits.retry_opening, upstream)
         self._readers = ReaderPool(threads)
         self._item_loader = ItemLoader(self._load_items)
-        self._maintenance = Maintenance(self.submit, self._open_if_needed, self.limits)
+        self._maintenance = Maintenance(self.submit, self._open_if_needed, self._last_event_time, self.limits)
 
     # ---- engine and upstream
 
@@ -83,6 +84,9 @@ class Backend:
     async def _open_if_needed(self) -> None:
         if self._manager.configured_upstream is None and self._manager.engine is None:
             await self.run(self._manager.open)
+
+    async def _last_event_time(self) -> datetime | None:
+        return await self.run((await self.engine()).queries.last_event_time)
 
     # ---- requests
 

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 from workflow_monitor.domain.failures import FailedItem
@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 
 #: "document": the default REST representation; "feature": a GeoJSON feature; "short": without status and links
 Shape = Literal["document", "feature", "short"]
+
+#: a time before all leases
+BEFORE_ALL = datetime(1, 1, 2, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +196,12 @@ class Writer(ItemRows, Protocol):
 
     def next_expiry(self) -> datetime | None:
         """Return the time of the next lease expiry, UTC; None without leases."""
+
+    def shift_leases(self, shift: timedelta, after: datetime = BEFORE_ALL) -> None:
+        """Move the expiry times of leases, by default of all, by whole seconds within 68 years."""
+
+    def clamp_leases(self, until: datetime) -> None:
+        """Move later expiry times of leases to `until`."""
 
     def prune(self, withdrawn_before: datetime, events_before: datetime | None) -> None:
         """Delete completed jobs, jobs withdrawn before a time, and events before another."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
 from workflow_monitor.domain.errors import StoreUnavailable
@@ -12,7 +12,7 @@ from workflow_monitor.domain.models import AOI, Event, Job, LeasedJob, LeaseGran
 from workflow_monitor.domain.status import ItemKind, Status
 from workflow_monitor.domain.working_set import ChangeSet, CountDelta
 from workflow_monitor.store.aoi_cache import COUNTERS, AOIChangeListener, workload
-from workflow_monitor.store.interfaces import NextIds, Payloads
+from workflow_monitor.store.interfaces import BEFORE_ALL, NextIds, Payloads
 from workflow_monitor.store.item_rows import SQLItemRows
 from workflow_monitor.store.item_serializer import ItemSerializer
 
@@ -228,6 +228,15 @@ class SQLWriter(SQLItemRows):
     def next_expiry(self) -> datetime | None:
         expiry: datetime | None = self._rows("next_expiry")[0][0]
         return None if expiry is None else expiry.replace(tzinfo=UTC)
+
+    def shift_leases(self, shift: timedelta, after: datetime = BEFORE_ALL) -> None:
+        self._count_changed(self._rows("shift_leases", int(shift.total_seconds()), after))
+
+    def clamp_leases(self, until: datetime) -> None:
+        self._count_changed(self._rows("clamp_leases", until))
+
+    def _count_changed(self, rows: Sequence[object]) -> None:
+        self._has_changed = self._has_changed or bool(rows)
 
     def prune(self, withdrawn_before: datetime, events_before: datetime | None) -> None:
         self._save_used_ids()

@@ -143,6 +143,14 @@ WHERE kind = $1 AND lease IN (SELECT unnest($2::VARCHAR[])) AND withdrawn IS NUL
 -- name: next_expiry
 SELECT min(expires) FROM job WHERE lease IS NOT NULL AND withdrawn IS NULL
 
+-- name: shift_leases
+-- by $1 seconds
+UPDATE job SET expires = expires + $1::INTEGER * INTERVAL '1 second'
+WHERE lease IS NOT NULL AND withdrawn IS NULL AND expires > $2 RETURNING id
+
+-- name: clamp_leases
+UPDATE job SET expires = $1 WHERE lease IS NOT NULL AND withdrawn IS NULL AND expires > $1 RETURNING id
+
 -- name: prune_jobs
 DELETE FROM job WHERE withdrawn IS NOT NULL AND (lease IS NOT NULL OR withdrawn < $1)
 

@@ -26,16 +26,24 @@ SQUARE = {"type": "Polygon", "coordinates": [[[9.0, 55.0], [10.0, 55.0], [10.0, 
 
 
 class Clock:
-    """A clock that stands still unless a test advances `seconds`; `holding` blocks its callers."""
+    """A wall clock that stands still unless a test advances `seconds`; `holding` blocks its callers.
+
+    `step` sets the wall clock without effect on `elapsed`, the monotonic clock.
+    """
 
     def __init__(self) -> None:
         self.seconds = 0.0
+        self.step = timedelta()
         self._open = threading.Event()
         self._open.set()
 
     def __call__(self) -> datetime:
         assert self._open.wait(60)
-        return START + timedelta(seconds=self.seconds)
+        return START + timedelta(seconds=self.seconds) + self.step
+
+    def elapsed(self) -> float:
+        """Return the seconds of the monotonic clock."""
+        return self.seconds
 
     @contextmanager
     def holding(self) -> Iterator[None]:
@@ -78,7 +86,7 @@ def engine_on(store: Store) -> Iterator[Running]:
     """Run a command processor on an open store; close both at the end."""
     clock = Clock()
     try:
-        workflow = CommandProcessor(store, LeaseQueue, clock=clock)
+        workflow = CommandProcessor(store, LeaseQueue, clock=clock, elapsed=clock.elapsed)
         try:
             yield Running(store, workflow, clock)
         finally:

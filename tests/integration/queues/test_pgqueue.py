@@ -80,7 +80,7 @@ def put(connection: psycopg.Connection[Any], event: object) -> None:
 def running(url: str) -> Iterator[Running]:
     store, clock = open_store(url), Clock()
     try:
-        workflow = CommandProcessor(store, PgQueues(), clock=clock)
+        workflow = CommandProcessor(store, PgQueues(), clock=clock, elapsed=clock.elapsed)
         try:
             yield Running(store, workflow, clock)
         finally:
@@ -267,7 +267,7 @@ def test_withdrawn_jobs_leave_the_queue_unless_locked(engine: Running, postgres_
 
 def test_no_job_is_leased_and_earlier_leases_stay_in_force(postgres_url: str) -> None:
     store, clock = open_store(postgres_url), Clock()
-    workflow = CommandProcessor(store, LeaseQueue, clock=clock)
+    workflow = CommandProcessor(store, LeaseQueue, clock=clock, elapsed=clock.elapsed)
     leasing = Running(store, workflow, clock)
     leasing.do(CreateAOI(AOI))
     leasing.add(AOI, new("a"))

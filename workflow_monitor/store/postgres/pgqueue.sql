@@ -49,7 +49,7 @@ DELETE FROM pgq_jobs USING free WHERE pgq_jobs.id = free.id
 
 -- name: drain_pgq
 WITH waiting AS (
-    SELECT id FROM pgq_jobs WHERE queue_name = $1 AND ran_at IS NULL AND run_after <= clock_timestamp()
+    SELECT id FROM pgq_jobs WHERE queue_name = $1 AND ran_at IS NULL
     ORDER BY run_after, id LIMIT $2 FOR UPDATE SKIP LOCKED
 ), taken AS (
     DELETE FROM pgq_jobs USING waiting WHERE pgq_jobs.id = waiting.id
