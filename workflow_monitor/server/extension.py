@@ -6,7 +6,7 @@ import logging
 import os
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from jupyter_core.paths import jupyter_data_dir
 from jupyter_server.extension.application import ExtensionApp
@@ -33,6 +33,7 @@ from workflow_monitor.server.limits import ServerLimits
 from workflow_monitor.server.openapi import openapi
 from workflow_monitor.server.peer import address
 from workflow_monitor.server.private_log import protect, robust_log_function
+from workflow_monitor.server.request_headers import guard_headers
 from workflow_monitor.server.routes import ROUTES
 from workflow_monitor.server.serialization import json_text
 from workflow_monitor.server.upstream import Upstream, from_address
@@ -161,9 +162,11 @@ class WorkflowMonitor(ExtensionApp):
 
     def _protect_log(self) -> None:
         """Keep tokens out of the log of Jupyter, and bound its share for requests without a token."""
+        server = cast("ServerApp", self.serverapp)
+        guard_headers(server.web_app)
         tokens = [self.settings["identity_provider"].token, self.worker_token, self.upstream_token]
         secrets = [Secret(token) for token in tokens if token and validate_token(token) is None]
-        protect([self.serverapp.log, self.log, logging.getLogger("tornado"), logging.getLogger(__name__)], secrets)
+        protect([server.log, self.log, logging.getLogger("tornado"), logging.getLogger(__name__)], secrets)
         if log_function := self.settings.get("log_function"):
             self.settings["log_function"] = robust_log_function(log_function)
 

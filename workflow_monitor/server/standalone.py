@@ -53,7 +53,7 @@ class StandaloneServerApp(ServerApp):
 
     def init_httpserver(self) -> None:
         """Create the HTTP server; close connections that send nothing, and refuse more than the process can open."""
-        super().init_httpserver()  # type: ignore[no-untyped-call]
+        super().init_httpserver()
         limit_connections(self.http_server, max_connections(), IDLE_SECONDS)
 
     def init_webapp(self) -> None:

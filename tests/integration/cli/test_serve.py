@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -110,3 +111,37 @@ def test_a_hub_service_listens_on_the_address_of_the_hub(monkeypatch: pytest.Mon
     assert configured(hub=True, port=1, base_url="/b/").ServerApp.port == 1
     assert configured().ServerApp.base_url == "/"
     assert "allow_remote_access" not in configured().ServerApp
+
+
+# ---- requests without a token, and secrets
+
+
+@pytest.mark.parametrize("name", ["Origin", "Referer"])
+@pytest.mark.parametrize("path", ["workflow-monitor/aoi/", "login", "api/me", "nothing"])
+def test_invalid_addresses_in_headers_are_no_failure(server: LiveServer, path: str, name: str) -> None:
+    before = server.log.stat().st_size
+    for method in ("GET", "POST"):
+        response = httpx.request(method, f"{server.base_url}{path}", headers={name: "http://["}, trust_env=False)
+        assert response.status_code < 500
+    log = server.log.read_bytes()[before:].decode()
+    assert "Traceback (most recent call last)\n  File" not in log
+    assert "Invalid IPv6 URL" not in log
+
+
+def test_long_addresses_do_not_fill_the_log(server: LiveServer) -> None:
+    before = server.log.stat().st_size
+    for _ in range(20):
+        httpx.get(f"{server.base_url}workflow-monitor/aoi/?x={'y' * 30_000}", trust_env=False)
+    assert server.log.stat().st_size - before < 200_000
+
+
+def test_all_files_of_the_server_are_private(tmp_path: Path) -> None:
+    previous = os.umask(0o022)
+    try:
+        with served(tmp_path / "state"):
+            files = {file: file.stat().st_mode & 0o077 for file in (tmp_path / "state" / "runtime").iterdir()}
+    finally:
+        os.umask(previous)
+    assert any(file.name.startswith("jpserver-") for file in files)
+    assert not any(files.values())
+    assert not any(file.suffix == ".html" for file in files)

@@ -160,3 +160,40 @@ def test_a_redirect_to_another_server_drops_the_token() -> None:
             assert first.requests[-1].headers["authorization"] == f"Bearer {TOKEN}"
         assert [request.path for request in other.requests] == ["/redirected"]
         assert TOKEN not in str(other.requests)
+
+
+ECHO_TOKEN = 'a"b\\c/d+e&f<g'
+ESCAPED = "".join(f"\\u{ord(character):04x}" for character in ECHO_TOKEN)
+ECHOES = {
+    "problem": response(json.dumps({"detail": f"refused: {ECHO_TOKEN}", "code": "x"}), 400),
+    "fields": response(json.dumps({"detail": "no", "errors": [{"field": ECHO_TOKEN, "message": ECHO_TOKEN}]}), 400),
+    "escaped": response(f'{{"detail": "refused: {ESCAPED}"}}', 500),
+    "code": response(json.dumps({"detail": "no", "code": ECHO_TOKEN}), 409),
+    "text": response(f"Authorization: Bearer {ECHO_TOKEN}", 500, "text/plain"),
+    "cut": response("x" * 295 + ECHO_TOKEN, 500, "text/plain"),
+    "query": response("/aoi/?token=a%22b%5Cc%2Fd%2Be%26f%3Cg", 404, "text/plain"),
+    "page": response(f"<html>{ECHO_TOKEN} a&quot;b\\c/d+e&amp;f&lt;g</html>", 403, "text/html"),
+    "denied": response(json.dumps({"detail": ECHO_TOKEN}), 403),
+}
+
+
+@pytest.mark.parametrize("echo", ECHOES)
+def test_a_token_that_a_server_echoes_is_hidden(echo: str) -> None:
+    def script(request: Request) -> bytes | str:
+        return "" if request.path in {"/workflow-monitor/", "/workflow-monitor/openapi.json"} else ECHOES[echo]
+
+    with ScriptedServer(script) as server:
+        monitor = Monitor(server.url, token=ECHO_TOKEN, retries=0)
+        for call in (lambda: monitor.create("Fyn"), monitor.aois, lambda: list(monitor["Fyn"].scenes().index)):
+            with pytest.raises(MonitorError) as caught:
+                call()
+            shown = f"{caught.value} {vars(caught.value)} {caught.value.args}"
+            for form in (ECHO_TOKEN, repr(ECHO_TOKEN)[1:-1], "a%22b", "a&quot;b", 'a"b'):
+                assert form not in shown
+
+
+@pytest.mark.parametrize("echo", ECHOES)
+def test_a_token_that_a_server_echoes_during_discovery_is_hidden(echo: str) -> None:
+    with ScriptedServer(lambda _: ECHOES[echo]) as server, pytest.raises(MonitorError) as caught:
+        Monitor(server.url, token=ECHO_TOKEN, retries=0)
+    assert 'a"b' not in f"{caught.value}"

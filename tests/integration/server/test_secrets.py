@@ -128,3 +128,20 @@ def test_no_output_contains_a_token(tmp_path: Path) -> None:
         assert not exposed, text[max(0, text.index(exposed[0]) - 300) :][:600]
     for file in shared.rglob("workflow.duckdb*"):
         assert not [secret for secret in SECRETS if secret.encode() in file.read_bytes()], file
+
+
+def test_a_failure_inside_the_server_logs_no_token(tmp_path: Path) -> None:
+    arguments = ("--ServerApp.authorizer_class=tests.failing_authorizer.FailingAuthorizer",)
+    variables = {"PYTHONPATH": str(ROOT)}
+    with (
+        live_server(tmp_path, arguments=arguments, variables=variables) as server,
+        httpx.Client(base_url=server.base_url, timeout=60, trust_env=False) as http,
+    ):
+        for _ in range(30):
+            for path in ("workflow-monitor/aoi/", "api/contents", "api/status"):
+                assert http.get(path, params={"fail": 1, "token": TOKEN}).status_code == 500
+    log = server.log.read_text()
+    assert "no decision for /workflow-monitor/aoi/?fail=1&token=•••" in log
+    assert "no decision for /api/contents?fail=1&token=•••" in log or "traceback of RuntimeError as within" in log
+    assert TOKEN not in log
+    assert log.count("Traceback (most recent call last)") < 10

@@ -38,20 +38,6 @@ class AccessControl(RequestParsing):
             return
         self.check_body_headers()
 
-    def check_origin(self, origin_to_satisfy_tornado: str = "") -> bool:
-        """Return False for an invalid `Origin`, for which Jupyter raises ValueError."""
-        try:
-            return super().check_origin(origin_to_satisfy_tornado)
-        except ValueError:
-            return False
-
-    def check_referer(self) -> bool:
-        """Return False for an invalid `Referer`, for which Jupyter raises ValueError."""
-        try:
-            return super().check_referer()
-        except ValueError:
-            return False
-
     @property
     def identity_provider(self) -> IdentityProvider:
         """The identity provider of the worker token, of a peer with the store's key, or of Jupyter."""
