@@ -27,6 +27,10 @@ ASE = "Åse 北".encode().decode("latin-1")
 SECRET = "s3cret-of-the-shared-server"
 
 
+#: the token in escapes of JSON
+ESCAPED = "".join(f"\\u{ord(character):04x}" for character in SECRET)
+
+
 @dataclass
 class Upstream:
     """Server that returns a prepared response and records the heads of requests."""
@@ -99,6 +103,26 @@ async def test_the_token_is_never_exposed(fetch: Fetch, upstream: Upstream, capl
     assert SECRET in upstream.requests[-1]
     assert SECRET not in caplog.text
     assert not [response for response in responses if SECRET in response.text + str(dict(response.headers))]
+
+
+@pytest.mark.parametrize(
+    ("body", "media_type"),
+    [
+        (json.dumps({"detail": f"refused: {SECRET}", "code": "x"}), "application/problem+json"),
+        ('{"detail": "' + ESCAPED + '"}', "application/problem+json"),
+        (f"[{SECRET}", "application/problem+json"),
+        (f"Authorization: token {SECRET}", "text/plain"),
+        (json.dumps([SECRET]), "application/json"),
+    ],
+)
+async def test_a_token_that_the_upstream_echoes_is_hidden(
+    fetch: Fetch, upstream: Upstream, body: str, media_type: str
+) -> None:
+    upstream.respond_with(400, body, media_type)
+    response = await fetch("GET", "/aoi/")
+    assert response.status == 400
+    assert SECRET not in response.text
+    assert "•••" in response.text
 
 
 @pytest.mark.parametrize(

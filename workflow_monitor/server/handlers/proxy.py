@@ -43,7 +43,7 @@ async def forward(handler: Handler, upstream: Upstream) -> None:
                 handler.set_header(name, response.headers[name])
         media_type = _media_type(response)
         if media_type == PROBLEM:
-            _write_problem(handler, upstream.hide_bytes(await response.aread()))
+            _write_problem(handler, await response.aread(), upstream)
         elif response.is_error:
             # an error of the upstream server may echo the request with its token
             handler.finish(upstream.hide_bytes(await response.aread()))
@@ -103,18 +103,19 @@ def _media_type(response: httpx.Response) -> str:
     return str(response.headers.get("Content-Type", "")).partition(";")[0].strip().lower()
 
 
-def _write_problem(handler: Handler, body: bytes) -> None:
-    """Write a problem document; its type points to the documentation of this server."""
+def _write_problem(handler: Handler, body: bytes, upstream: Upstream) -> None:
+    """Write a problem document without the token; its type points to the documentation of this server."""
     try:
         document = json.loads(body)
     except ValueError:
         document = None
     if not isinstance(document, dict):
-        handler.finish(body)
+        handler.finish(upstream.hide_bytes(body))
         return
     if "code" in document:
         document["type"] = f"{handler.prefix}/docs#{document['code']}"
-    handler.finish(serialization.json_text(document))
+    # after decoding: JSON can escape any character of the token
+    handler.finish(upstream.hide(serialization.json_text(document)))
 
 
 async def _stream_events(handler: Handler, response: httpx.Response) -> None:
