@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, cast
 from tests.reference_model import SCENE, Item, Job, Key, Link, Model, NewScene
 from workflow_monitor.documents.scene_documents import parse_scene
 from workflow_monitor.domain.commands import Command, Ingest
+from workflow_monitor.domain.models import IngestOutcome
 from workflow_monitor.domain.status import ItemKind, Status
 from workflow_monitor.engine.command_processor import CommandProcessor
 from workflow_monitor.queues.lease import LeaseQueue
@@ -80,8 +81,8 @@ class Running(testing.Running):
         )
 
     def ingest(self, aoi: str, *scenes: NewScene) -> list[int]:
-        ids: list[int] = self.do(ingestion(aoi, scenes))
-        return ids
+        outcome: IngestOutcome = self.do(ingestion(aoi, scenes))
+        return list(outcome.added.values())
 
     def snapshot(self) -> Snapshot:
         reader = self.store.reader
@@ -177,9 +178,9 @@ def differences(found: Snapshot, expected: Snapshot) -> list[str]:
     return texts
 
 
-def ingestion(aoi: str, scenes: Iterable[NewScene]) -> Ingest:
+def ingestion(aoi: str, scenes: Iterable[NewScene], *, skip_existing: bool = False) -> Ingest:
     """The command that ingests scenes of the model."""
-    return Ingest(aoi, [parse_scene(document_of(aoi, scene), aoi) for scene in scenes])
+    return Ingest(aoi, [parse_scene(document_of(aoi, scene), aoi) for scene in scenes], skip_existing)
 
 
 def document_of(aoi: str, scene: NewScene) -> dict[str, Any]:

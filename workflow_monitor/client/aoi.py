@@ -8,6 +8,7 @@ from os import PathLike
 from typing import TYPE_CHECKING, Any, Self
 
 from workflow_monitor.client import display
+from workflow_monitor.client.added_scenes import AddedScenes, Existing, check_existing
 from workflow_monitor.client.api import Api, Retried
 from workflow_monitor.client.errors import ConfirmationRequired, MonitorError
 from workflow_monitor.client.panels import Panels, load_panel
@@ -242,23 +243,31 @@ class AOI(ProcessMixin):
         return self._api.retry_aoi(self.name, force=force)
 
     def add_scenes(
-        self, scenes: str | PathLike[str] | Mapping[str, Any] | Sequence[Mapping[str, Any]] | pd.DataFrame
-    ) -> dict[str, int]:
+        self,
+        scenes: str | PathLike[str] | Mapping[str, Any] | Sequence[Mapping[str, Any]] | pd.DataFrame,
+        *,
+        existing: Existing = "refuse",
+    ) -> AddedScenes:
         """Add scenes in one transaction and return their ids by source id.
 
         `scenes` is a file (a JSON array, a catalogue's FeatureCollection, or lines of JSON in *.ndjson), a list of
         documents, or a (Geo)DataFrame with the columns `source_id`, `date`, `geometry` (converted to EPSG:4326),
-        `tags.…` and `tiles` (lists of names). Raises InvalidInput, SceneExists.
+        `tags.…` and `tiles` (lists of names). Scenes whose source id the AOI already has raise SceneExists, and nothing
+        is added; with `existing="skip"` they stay as they are, the others are added, and `.existing` of the result has
+        the ids of the skipped ones. Raises InvalidInput.
 
         >>> bornholm = m.create("Bornholm")
         >>> list(bornholm.add_scenes([{"source_id": "S2A_1", "data": {"date": "2022-01-04T10:34:31Z",
         ...     "tiles": {"T": {}}}, "tiles": {"T": {"data": {}}}}]))
         ['S2A_1']
+        >>> bornholm.add_scenes(bornholm.scenes()[["source_id"]], existing="skip").existing.keys()
+        dict_keys(['S2A_1'])
         >>> bornholm.delete(confirm="Bornholm")
         """
-        ids = dict(self._api.ingest(self.name, *parse_scenes(scenes, self.name)))
+        check_existing(existing)
+        added = self._api.ingest(self.name, *parse_scenes(scenes, self.name), existing=existing)
         self.refresh()
-        return ids
+        return added
 
     def delete(self, *, confirm: str = "") -> None:
         """Delete the AOI with its scenes and tiles, permanently.

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote
 
 from workflow_monitor.client import columnar, documents
+from workflow_monitor.client.added_scenes import AddedScenes, Existing
 from workflow_monitor.client.errors import (
     InvalidTransition,
     MonitorError,
@@ -95,12 +96,14 @@ class Api:
         answer = self._write("PUT", path, if_lost=f"Check m[{aoi!r}] before repeating it.")
         return retried(answer)
 
-    def ingest(self, aoi: str, body: bytes, media_type: str) -> Mapping[str, int]:
-        """Add scenes in one transaction and return their ids by source id."""
+    def ingest(self, aoi: str, body: bytes, media_type: str, existing: Existing = "refuse") -> AddedScenes:
+        """Add scenes in one transaction and return their ids. Raises SceneExists unless `existing` is "skip"."""
         path = f"aoi/{quote_name(aoi)}/scenes"
         if_lost = f"Check m[{aoi!r}].scenes(); either all scenes were added or none."
-        answer = self._write("POST", path, body=body, media_type=media_type, if_lost=if_lost)
-        return documents.read(IngestedDocument, answer.body).ids
+        params = {} if existing == "refuse" else {"existing": existing}
+        response = self._write("POST", path, params=params, body=body, media_type=media_type, if_lost=if_lost)
+        document = documents.read(IngestedDocument, response.body)
+        return AddedScenes(document.ids, document.existing or {})
 
     def dot(self, aoi: str) -> str:
         """Return the dependency graph in DOT."""
@@ -210,8 +213,17 @@ class Api:
 
     # ---- writes
 
-    def _write(self, method: str, path: str, *, body: bytes = b"", media_type: str = "", if_lost: str = "") -> Response:
-        answer = self.connection.send(method, path, body=body, media_type=media_type, if_lost=if_lost)
+    def _write(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Params | None = None,
+        body: bytes = b"",
+        media_type: str = "",
+        if_lost: str = "",
+    ) -> Response:
+        answer = self.connection.send(method, path, params=params, body=body, media_type=media_type, if_lost=if_lost)
         return self.connection.checked(answer, path)
 
 

@@ -74,7 +74,15 @@ def error_from_response(
         lines.append(_HINTS[status])
     if kind is ServerError and status >= 500:
         lines.append(f"({address} answered {status}; see its log.)")
-    return kind("\n".join(lines), status=status, code=code, errors=errors)
+    text = "\n".join(lines)
+    if kind is SceneExists:
+        return SceneExists(text, status=status, code=code, errors=errors, ids=_ids(problem))
+    return kind(text, status=status, code=code, errors=errors)
+
+
+def _ids(problem: dict[str, Any]) -> dict[str, int]:
+    ids = problem.get("ids")
+    return {str(name): value for name, value in ids.items() if isinstance(value, int)} if isinstance(ids, dict) else {}
 
 
 def _problem(body: bytes) -> dict[str, Any]:

@@ -5,7 +5,8 @@ No error holds a token or an exception of httpx, because those carry the headers
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from workflow_monitor.connection.errors import MonitorError as MonitorError  # noqa: PLC0414 - part of this module's interface
 
@@ -85,7 +86,19 @@ class AOIExists(Conflict):
 
 
 class SceneExists(Conflict):
-    """The AOI has a scene with this source id."""
+    """The AOI has scenes with these source ids; `ids` has the ids of its scenes by source id."""
+
+    def __init__(
+        self,
+        text: str,
+        *,
+        status: int = 0,
+        code: str = "",
+        errors: Sequence[tuple[str, str]] = (),
+        ids: Mapping[str, int] = MappingProxyType({}),
+    ) -> None:
+        super().__init__(text, status=status, code=code, errors=errors)
+        self.ids = dict(ids)
 
 
 class InvalidTransition(Conflict):

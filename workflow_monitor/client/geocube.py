@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import msgspec
 
 from workflow_monitor.client import documents
+from workflow_monitor.client.added_scenes import AddedScenes, Existing
 from workflow_monitor.client.api import Api, Retried, page_params, quote_name, retried
 from workflow_monitor.client.errors import (
     AOIExists,
@@ -20,6 +21,7 @@ from workflow_monitor.client.errors import (
     ItemNotFound,
     NotFound,
     NotRetriable,
+    SceneExists,
     UnexpectedResponse,
 )
 from workflow_monitor.client.http import Params, unsupported
@@ -31,6 +33,7 @@ from workflow_monitor.documents.mgrs import mgrs_cell_of_product
 from workflow_monitor.documents.server import IdDocument
 from workflow_monitor.documents.validation import thread_safe_struct
 from workflow_monitor.documents.waiting import BlockerDocument, WhyDocument
+from workflow_monitor.domain import errors
 from workflow_monitor.domain.failures import FAILURES, FailedItem, FailureGroup, group_failures
 from workflow_monitor.domain.glob import is_pattern
 from workflow_monitor.domain.models import AOISummary, Backup, Page
@@ -113,16 +116,22 @@ class GeocubeApi(Api):
             )
         return retried(self.connection.checked(answer, path))
 
-    def ingest(self, aoi: str, body: bytes, media_type: str) -> Mapping[str, int]:
-        """Add scenes one by one and return their ids by source id, 0 for existing scenes."""
+    def ingest(self, aoi: str, body: bytes, media_type: str, existing: Existing = "refuse") -> AddedScenes:
+        """Add scenes one by one and return their ids. Raises SceneExists unless `existing` is "skip"."""
         if media_type != JSON:
             raise unsupported("it takes no lists of a catalogue", "Give add_scenes a list of documents.")
         self._status(aoi)
-        ids: dict[str, int] = {}
-        for scene in msgspec.json.decode(body, type=list[dict[str, Any]]):
-            name = str(scene.get("source_id"))
-            ids[name] = self._ingest_one(aoi, name, scene, len(ids))
-        return ids
+        # That server returns the id 0 for an existing scene, so the client compares the source ids.
+        stored = {scene.source_id: scene.id for scene in self._scenes(aoi)}
+        scenes = {str(scene.get("source_id")): scene for scene in msgspec.json.decode(body, type=list[dict[str, Any]])}
+        added = AddedScenes({}, {name: stored[name] for name in scenes if name in stored})
+        if added.existing and existing == "refuse":
+            detail = errors.SceneExists(aoi, added.existing).detail
+            raise SceneExists(detail, status=409, code="scene-exists", ids=added.existing)
+        for name, scene in scenes.items():
+            if name not in stored:
+                added[name] = self._ingest_one(aoi, name, scene, len(added))
+        return added
 
     def _ingest_one(self, aoi: str, name: str, scene: Mapping[str, Any], added: int) -> int:
         path = f"aoi/{quote_name(aoi)}/scene"

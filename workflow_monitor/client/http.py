@@ -202,10 +202,19 @@ class Transport:
 
     # ---- writes
 
-    def send(self, method: str, path: str, *, body: bytes = b"", media_type: str = "", if_lost: str = "") -> Response:
+    def send(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Params | None = None,
+        body: bytes = b"",
+        media_type: str = "",
+        if_lost: str = "",
+    ) -> Response:
         """Send a write once. Raises ResponseLost, with the advice `if_lost`, if the response does not arrive."""
         content = {"Content-Type": media_type} if media_type else {}
-        found = self._once(method, path, body=body, headers=content, timeout=self._patient)
+        found = self._once(method, path, params=params, body=body, headers=content, timeout=self._patient)
         doing = f"{method} {self.url}{path}"
         advice = f" {if_lost}" if if_lost else " Check the current state before repeating it."
         if isinstance(found, RequestFailure):

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from workflow_monitor.documents.document import Count, Document, Id, Time
 from workflow_monitor.documents.validation import thread_safe_struct
+
+Existing = Annotated[
+    dict[str, int] | UnsetType,
+    Meta(description="Ids by source id of the scenes that the AOI already had; with `existing=skip` only."),
+]
 
 
 @thread_safe_struct
@@ -32,12 +37,14 @@ class IdDocument(Document):
     """Id of an ingested scene."""
 
     id: Id
+    existing: Existing = UNSET
 
 
 @thread_safe_struct
 class IngestedDocument(Document):
-    """Numbers of ingested scenes and tiles, and the ids of the scenes by source id."""
+    """Counts of ingested scenes and tiles, and the ids of the scenes by source id."""
 
     scenes: Count
     tiles: Count
     ids: dict[str, int]
+    existing: Existing = UNSET

@@ -29,12 +29,14 @@ class DeleteAOI:
 class Ingest:
     """Add scenes with their tiles to the graph, in this order, all or none.
 
-    Returns the ids of the scenes in the order of `scenes`. Raises AOINotFound, SceneExists, InvalidInput (a link to an
-    unknown tile), Conflict (a link to a FAILED tile).
+    With `skip_existing`, scenes whose source id the AOI already has stay as they are and the others are added. Returns
+    an IngestOutcome. Raises AOINotFound, SceneExists, InvalidInput (a link to an unknown tile), Conflict (a link to a
+    FAILED tile).
     """
 
     aoi: str
     scenes: Sequence[NewScene]
+    skip_existing: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -146,9 +146,11 @@ class SceneExists(Conflict):
         names = list(ids)
         shown = ", ".join(f"{shorten_for_message(name)} (id {ids[name]})" for name in names[:5])
         more = f" and {len(names) - 5} more" if len(names) > 5 else ""
-        super().__init__(f"The AOI {shorten_for_message(aoi)} already has {shown}{more}. Nothing was added.")
+        super().__init__(
+            f"The AOI {shorten_for_message(aoi)} already has {shown}{more}. Nothing was added; `existing=skip` adds the others."
+        )
         self.ids = ids
-        self.extra = {"id": ids[names[0]]} if len(names) == 1 else {"ids": ids}
+        self.extra = {"ids": ids} | ({"id": ids[names[0]]} if len(names) == 1 else {})
 
 
 class LeaseNotFound(Conflict):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Literal
@@ -268,6 +269,18 @@ class NewScene:
     retry_count: int
     geometry: Geometry | None
     tiles: tuple[NewTile, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class IngestOutcome:
+    """Ids of the scenes of an ingestion, by source id."""
+
+    #: new scenes
+    added: Mapping[str, int]
+    #: count of their tiles
+    tiles: int
+    #: scenes that the AOI already had
+    existing: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)

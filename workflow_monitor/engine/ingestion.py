@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 
 from workflow_monitor.domain.commands import Ingest
 from workflow_monitor.domain.errors import Conflict, FieldError, InvalidInput, SceneExists, shorten_for_message
-from workflow_monitor.domain.models import AOI, Link, NewTile, Scene, Tile
+from workflow_monitor.domain.models import AOI, IngestOutcome, Link, NewScene, NewTile, Scene, Tile
 from workflow_monitor.domain.status import Status
 from workflow_monitor.domain.working_set import NotLoaded
 from workflow_monitor.engine.graph_cache import GraphCache
@@ -25,8 +25,15 @@ class IngestPlan:
 
     scenes: list[tuple[Scene, list[Tile]]] = field(default_factory=list)
     payloads: Payloads = field(default_factory=lambda: Payloads({}, {}))
-    #: ids of the scenes by AOI and source id
+    #: ids of the new scenes by AOI and source id
     names: dict[tuple[int, str], int] = field(default_factory=dict)
+    #: ids of the skipped scenes by source id
+    existing: dict[str, int] = field(default_factory=dict)
+
+    def outcome(self) -> IngestOutcome:
+        """Return the result of the command."""
+        added = {source_id: scene_id for (_, source_id), scene_id in self.names.items()}
+        return IngestOutcome(added, len(self.payloads.tiles), self.existing)
 
 
 class SceneIdIndex:
@@ -40,7 +47,7 @@ class SceneIdIndex:
         missing: defaultdict[int, set[str]] = defaultdict(set)
         for command in commands:
             if (aoi := graph.aois.get(command.aoi)) is not None:
-                names = _new_source_ids(command) | _linked_source_ids(command)
+                names = {scene.source_id for scene in command.scenes} | _linked_source_ids(command.scenes)
                 missing[aoi.id].update(name for name in names if (aoi.id, name) not in self._ids)
         for aoi_id, names in missing.items():
             if names:
@@ -56,12 +63,8 @@ class SceneIdIndex:
         return {name: scene_id for name in names if (scene_id := self._ids.get((aoi, name))) is not None}
 
 
-def _new_source_ids(command: Ingest) -> set[str]:
-    return {scene.source_id for scene in command.scenes}
-
-
-def _linked_source_ids(command: Ingest) -> set[str]:
-    links = (link for scene in command.scenes for tile in scene.tiles for link in (tile.previous, tile.reference))
+def _linked_source_ids(scenes: Iterable[NewScene]) -> set[str]:
+    links = (link for scene in scenes for tile in scene.tiles for link in (tile.previous, tile.reference))
     return {link.scene for link in links if link is not None}
 
 
@@ -72,18 +75,21 @@ def plan_ingest(graph: GraphCache, names: SceneIdIndex, command: Ingest) -> Inge
     """
     aoi = graph.aoi(command.aoi)
     names.look_up(graph, [command])
-    if existing := names.existing(aoi.id, _new_source_ids(command)):
+    existing = names.existing(aoi.id, (scene.source_id for scene in command.scenes))
+    if existing and not command.skip_existing:
         raise SceneExists(aoi.name, existing)
-    linked_scenes = set(names.existing(aoi.id, _linked_source_ids(command)).values())
-    plan = _assign_ids(graph, aoi, command)
-    _resolve(graph, aoi, command, plan, linked_scenes)
+    new_scenes = [scene for scene in command.scenes if scene.source_id not in existing]
+    linked_scenes = set(names.existing(aoi.id, _linked_source_ids(new_scenes)).values())
+    plan = _assign_ids(graph, aoi, new_scenes)
+    plan.existing = existing
+    _resolve(graph, aoi, new_scenes, plan, linked_scenes)
     return plan
 
 
-def _assign_ids(graph: GraphCache, aoi: AOI, command: Ingest) -> IngestPlan:
+def _assign_ids(graph: GraphCache, aoi: AOI, new_scenes: Sequence[NewScene]) -> IngestPlan:
     plan = IngestPlan()
     scene_ids, tile_ids = count(graph.next_scene), count(graph.next_tile)
-    for new_scene in command.scenes:
+    for new_scene in new_scenes:
         scene = Scene(next(scene_ids), aoi.id, new_scene.source_id, retries_left=new_scene.retry_count)
         tiles = []
         for new_tile in new_scene.tiles:
@@ -96,15 +102,17 @@ def _assign_ids(graph: GraphCache, aoi: AOI, command: Ingest) -> IngestPlan:
     return plan
 
 
-def _resolve(graph: GraphCache, aoi: AOI, command: Ingest, plan: IngestPlan, linked_scenes: set[int]) -> None:
+def _resolve(
+    graph: GraphCache, aoi: AOI, new_scenes: Sequence[NewScene], plan: IngestPlan, linked_scenes: set[int]
+) -> None:
     graph.load(NotLoaded(scenes=linked_scenes, tiles_of=linked_scenes))
     targets: dict[Link, Tile] = {}
     for scene_id in linked_scenes:
         owner = graph.working_set.scene(scene_id)
         if owner is not None:
             targets.update({Link(owner.source_id, tile.source_id): tile for tile in graph.working_set.tiles_of(owner)})
-    links = _Links(aoi, len(command.scenes) > 1)
-    for position, (new_scene, (scene, tiles)) in enumerate(zip(command.scenes, plan.scenes, strict=True)):
+    links = _Links(aoi, len(new_scenes) > 1)
+    for position, (new_scene, (scene, tiles)) in enumerate(zip(new_scenes, plan.scenes, strict=True)):
         targets.update({Link(scene.source_id, tile.source_id): tile for tile in tiles})
         for new_tile, tile in zip(new_scene.tiles, tiles, strict=True):
             tile.previous = links.resolve("previous", new_tile, targets, position)

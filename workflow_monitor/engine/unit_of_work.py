@@ -32,7 +32,7 @@ from workflow_monitor.domain.commands import (
     SetData,
 )
 from workflow_monitor.domain.errors import AOIExists, ItemNotFound, LeaseNotFound, WorkflowError
-from workflow_monitor.domain.models import AOI, Event, LeasedJob
+from workflow_monitor.domain.models import AOI, Event, IngestOutcome, LeasedJob
 from workflow_monitor.domain.status import Cause, ItemKind, Status
 from workflow_monitor.domain.working_set import NotLoaded, Transition, WorkingSet
 from workflow_monitor.engine import ingestion, prefetch
@@ -160,7 +160,7 @@ class UnitOfWork:
     # ---- scenes and tiles
 
     @_do.register
-    def _ingest(self, command: Ingest) -> list[int]:
+    def _ingest(self, command: Ingest) -> IngestOutcome:
         plan = ingestion.plan_ingest(self._graph, self._names, command)
         self._graph.next_scene += len(plan.payloads.scenes)
         self._graph.next_tile += len(plan.payloads.tiles)
@@ -169,7 +169,7 @@ class UnitOfWork:
         self._payloads.scenes.update(plan.payloads.scenes)
         self._payloads.tiles.update(plan.payloads.tiles)
         self._names.add(plan.names)
-        return [scene.id for scene, _ in plan.scenes]
+        return plan.outcome()
 
     @_do.register
     def _report(self, command: ReportResults) -> list[state_machine.ResultOutcome]:

@@ -36,6 +36,12 @@ def _format(*names: str) -> Parameter:
 
 LISTED = _format("json", "geojson", "ndjson")
 LISTED_OR_ARROW = _format("json", "geojson", "ndjson", "arrow")
+EXISTING = Parameter(
+    "existing",
+    "For scenes whose source id the AOI already has: `skip` leaves them as they are, adds the others and lists the skipped "
+    "ones; `refuse` adds none.",
+    {"enum": list(scenes.EXISTING), "default": scenes.EXISTING[0]},
+)
 NO_BODY = Content("Success, without a body.")
 AOI_PATTERN = "The name may be a pattern: `*` matches any text, `?` one character; the suffix `(?i)` ignores case."
 _AS_COLUMNS = {media_types.COLUMNS: "Columns"}
@@ -64,6 +70,7 @@ _INGEST_MANY = Operation(
         "A JSON array, JSON lines or the FeatureCollection of a catalogue, in any order: the server sorts scenes by dependency.",
         {media_types.JSON: "ScenesToIngest", media_types.NDJSON: "Lines", media_types.GEOJSON: "FeatureCollection"},
     ),
+    parameters=(EXISTING,),
     errors=(400, 404, 409),
     description="Adds all scenes or none.",
 )
@@ -412,6 +419,7 @@ _INGESTION = [
                 "Add a scene and its tiles to the graph",
                 {200: json_content("The id of the scene.", "Id", {"id": 12})},
                 json_content("The scene.", "SceneToIngest"),
+                parameters=(EXISTING,),
                 errors=(400, 404, 409),
             )
         },

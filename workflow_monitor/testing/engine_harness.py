@@ -13,7 +13,7 @@ from typing import Any
 
 from workflow_monitor.documents.scene_documents import parse_scene
 from workflow_monitor.domain.commands import Command, Ingest, ReportResults
-from workflow_monitor.domain.models import Event, Page, Result
+from workflow_monitor.domain.models import Event, IngestOutcome, Page, Result
 from workflow_monitor.domain.status import ItemKind, Status
 from workflow_monitor.engine.command_processor import CommandProcessor
 from workflow_monitor.queues.lease import LeaseQueue
@@ -73,8 +73,8 @@ class Running:
 
     def add(self, aoi: str, *scenes: dict[str, Any]) -> list[int]:
         """Ingest scenes into an AOI and return their ids; see `new`."""
-        ids: list[int] = self.do(Ingest(aoi, [parse_scene({"aoi": aoi, **scene}, aoi) for scene in scenes]))
-        return ids
+        outcome: IngestOutcome = self.do(Ingest(aoi, [parse_scene({"aoi": aoi, **scene}, aoi) for scene in scenes]))
+        return list(outcome.added.values())
 
     def events(self) -> list[Event]:
         """Return all stored events."""

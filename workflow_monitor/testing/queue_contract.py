@@ -20,7 +20,7 @@ import pytest
 from workflow_monitor.documents.scene_documents import parse_scene
 from workflow_monitor.domain.commands import Command, CreateAOI, DeleteAOI, FailItem, Ingest, ReportResults
 from workflow_monitor.domain.errors import SceneExists
-from workflow_monitor.domain.models import Result
+from workflow_monitor.domain.models import IngestOutcome, Result
 from workflow_monitor.domain.state_machine import ResultOutcome
 from workflow_monitor.domain.status import ItemKind, Status
 from workflow_monitor.engine.command_processor import CommandProcessor
@@ -70,8 +70,8 @@ class QueueHarness(ABC):
 
     def ingest(self, *names: str, after: str | None = None) -> list[int]:
         """Ingest scenes with one tile each, linked to the tile of the scene `after`; return their ids."""
-        ids: list[int] = self.do(Ingest(AOI, [parse_scene(_document(name, after), AOI) for name in names]))
-        return ids
+        outcome: IngestOutcome = self.do(Ingest(AOI, [parse_scene(_document(name, after), AOI) for name in names]))
+        return list(outcome.added.values())
 
     def report_late(self, job: WorkerJob, status: Status) -> ResultOutcome:
         """Report directly to the engine, as a late worker does."""

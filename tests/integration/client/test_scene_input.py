@@ -15,7 +15,7 @@ from shapely.geometry import box
 from tests.paths import DATA
 from workflow_monitor import Monitor
 from workflow_monitor.client import AOI
-from workflow_monitor.client.errors import InvalidInput, RequestRejected, SceneExists
+from workflow_monitor.client.errors import InvalidInput, MonitorError, RequestRejected, SceneExists
 
 
 def document(name: str, **data: object) -> dict[str, Any]:
@@ -124,6 +124,33 @@ def test_the_error_names_an_invalid_json_file(aoi: AOI, tmp_path: Path) -> None:
     path.write_text("<html>")
     with pytest.raises(InvalidInput, match=r"scenes\.json is not JSON"):
         aoi.add_scenes(path)
+
+
+def test_existing_scenes_are_refused_with_all_their_ids(aoi: AOI) -> None:
+    ids = aoi.add_scenes([document(f"S{index:02}") for index in range(30)])
+    with pytest.raises(SceneExists, match="already has") as caught:
+        aoi.add_scenes([document(name) for name in [*ids, "new"]])
+    assert caught.value.ids == ids
+    assert aoi.refresh().overview.scenes.total() == 30
+
+
+@pytest.mark.parametrize("form", ["documents", "file", "frame"])
+def test_existing_scenes_are_skipped_on_request(m: Monitor, aoi: AOI, tmp_path: Path, form: str) -> None:
+    first = aoi.add_scenes([document("a"), document("b")])
+    m.force([first["a"]], "DONE", kind="scene")
+    documents = [{"aoi": "Bornholm", **document(name)} for name in ("a", "b", "c")]
+    path = tmp_path / "scenes.json"
+    path.write_text(json.dumps(documents))
+    frame = pd.DataFrame({"source_id": ["a", "b", "c"]})
+    added = aoi.add_scenes({"documents": documents, "file": path, "frame": frame}[form], existing="skip")
+    assert list(added) == ["c"]
+    assert added.existing == first
+    assert aoi.scenes().set_index("source_id")["status"].to_dict() == {"a": "DONE", "b": "PENDING", "c": "PENDING"}
+
+
+def test_an_unknown_option_for_existing_scenes_is_refused(aoi: AOI) -> None:
+    with pytest.raises(MonitorError, match='existing="skip"'):
+        aoi.add_scenes(document("a"), existing="overwrite")  # type: ignore[arg-type]
 
 
 def test_a_rejected_batch_adds_no_scene(aoi: AOI) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import threading
 import time
@@ -124,13 +125,33 @@ def test_a_command_that_is_refused_leaves_the_others_alone(engine: Running) -> N
         ingestion("Greenland", [A]),
         ingestion("Denmark", [B]),
     )
-    assert len(first.result()) == len(last.result()) == 1
+    assert len(first.result().added) == len(last.result().added) == 1
     assert isinstance(lost.exception(), InvalidInput)
     error = again.exception()
     assert isinstance(error, SceneExists)
-    assert error.ids == {"A": first.result()[0]}
+    assert error.ids == first.result().added
     assert isinstance(unknown.exception(), AOINotFound)
     assert [item.name for item in engine.snapshot().items.values() if item.kind is SCENE] == ["A", "B"]
+
+
+def test_existing_scenes_are_skipped_and_new_ones_link_to_their_tiles(engine: Running) -> None:
+    (first_id,) = engine.ingest("Denmark", A)
+    engine.do(ReportResults([result(SCENE, first_id, DONE)]))
+    with_another_tile = dataclasses.replace(A, tiles={"other": None})
+    second, third = at_once(
+        engine,
+        ingestion("Denmark", [with_another_tile, B], skip_existing=True),
+        ingestion("Denmark", [A, B], skip_existing=True),
+    )
+    outcome = second.result()
+    assert (list(outcome.added), outcome.tiles, outcome.existing) == (["B"], len(B.tiles), {"A": first_id})
+    repeated = third.result()
+    assert (repeated.added, repeated.tiles) == ({}, 0)
+    assert repeated.existing == {"A": first_id, **outcome.added}
+    items = engine.snapshot().items
+    assert items[Key(SCENE, first_id)].status is DONE
+    assert sum(item.kind is SCENE for item in items.values()) == 2
+    assert sum(item.kind is TILE for item in items.values()) == len(A.tiles) + len(B.tiles)
 
 
 def test_results_reach_what_was_ingested_in_the_same_batch(engine: Running) -> None:
@@ -237,7 +258,7 @@ def test_an_aoi_can_be_deleted_and_created_again_in_one_batch(engine: Running) -
     )
     assert again.exception() is None
     assert [outcome.code for outcome in report.result()] == ["unknown", "unknown"]
-    (scene_id,) = ingested.result()
+    (scene_id,) = ingested.result().added.values()
     snapshot = engine.snapshot()
     assert [key for key in snapshot.items if key.kind is SCENE] == [Key(SCENE, scene_id)]
     assert {job.item for job in snapshot.current} == {scene_id}

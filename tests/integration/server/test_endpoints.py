@@ -233,6 +233,37 @@ class TestIngestion:
         problem = (await fetch("POST", "/aoi/Fyn/scene", scene("s1"))).problem(409)
         assert (problem["code"], problem["id"]) == ("scene-exists", scene_id)
 
+    async def test_existing_scenes_are_refused_with_their_ids_or_skipped(self, fetch: Fetch, add: Add) -> None:
+        first, second = await add("s1"), await add("s2")
+        batch = [scene(name) for name in ("s1", "s2", "s3")]
+        assert (await fetch("POST", "/aoi/Fyn/scenes", batch)).problem(409)["ids"] == {"s1": first, "s2": second}
+        assert (await fetch("POST", "/aoi/Fyn/scenes?existing=refuse", batch)).problem(409)
+        assert (await fetch("POST", "/aoi/Fyn/scenes?existing=skip", [scene("s1")])).json() == {
+            "scenes": 0,
+            "tiles": 0,
+            "ids": {},
+            "existing": {"s1": first},
+        }
+        added = (await fetch("POST", "/aoi/Fyn/scenes?existing=skip", batch)).json()
+        assert (added["scenes"], added["tiles"]) == (1, 1)
+        assert (list(added["ids"]), added["existing"]) == (["s3"], {"s1": first, "s2": second})
+        assert len((await fetch("GET", "/aoi/Fyn/scenes")).json()) == 3
+
+    async def test_one_existing_scene_is_refused_with_its_id_or_skipped(self, fetch: Fetch, add: Add) -> None:
+        first = await add("s1")
+        assert (await fetch("POST", "/aoi/Fyn/scene", scene("s1"))).problem(409)["ids"] == {"s1": first}
+        skipped = await fetch("POST", "/aoi/Fyn/scene?existing=skip", scene("s1"))
+        assert skipped.json() == {"id": first, "existing": {"s1": first}}
+        new = (await fetch("POST", "/aoi/Fyn/scene?existing=skip", scene("s2"))).json()
+        assert new == {"id": new["id"], "existing": {}}
+        assert new["id"] != first
+
+    @pytest.mark.parametrize("path", ["scene", "scenes"])
+    async def test_an_unknown_value_of_existing_is_refused(self, fetch: Fetch, add: Add, path: str) -> None:
+        await add("s1")
+        problem = (await fetch("POST", f"/aoi/Fyn/{path}?existing=overwrite", scene("s2"))).problem(400)
+        assert problem["errors"][0]["field"] == "existing"
+
     async def test_invalid_input_names_the_field(self, fetch: Fetch) -> None:
         await fetch("POST", "/aoi/Fyn")
         invalid = scene("s1")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from tornado import web
@@ -20,6 +20,7 @@ from workflow_monitor.server.negotiation import Representation
 from workflow_monitor.server.worker_token import WORKER
 
 T = TypeVar("T")
+Choice = TypeVar("Choice", bound=str)
 
 #: bytes; larger bodies are decoded in a thread
 SMALL_BODY = 8_192
@@ -120,6 +121,19 @@ class RequestParsing(Endpoint):
         raise InvalidInput(
             f"{name} is not an integer from {minimum} to {maximum}.",
             [FieldError(name, f"found {shorten_for_message(text)}, expected an integer from {minimum} to {maximum}")],
+        )
+
+    def choice_arg(self, name: str, choices: Sequence[Choice]) -> Choice:
+        """Return a query parameter that is one of `choices`, the first by default. Raises InvalidInput for other texts."""
+        text = self.str_arg(name)
+        if text is None:
+            return choices[0]
+        for choice in choices:
+            if text == choice:
+                return choice
+        expected = f"expected one of {', '.join(choices)}"
+        raise InvalidInput(
+            f"{name} is not valid; {expected}.", [FieldError(name, f"found {shorten_for_message(text)}, {expected}")]
         )
 
     def bool_arg(self, name: str) -> bool:

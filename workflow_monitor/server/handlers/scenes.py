@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from workflow_monitor.documents.catalogue import parse_scenes
 from workflow_monitor.documents.media_types import ARROW, GEOJSON, JSON
 from workflow_monitor.documents.scene_documents import parse_scene
 from workflow_monitor.domain.commands import Ingest
-from workflow_monitor.domain.models import NewScene
+from workflow_monitor.domain.models import IngestOutcome, NewScene
 from workflow_monitor.domain.status import ItemKind
 from workflow_monitor.server.handlers.base import Handler
 from workflow_monitor.server.handlers.guards import requires_read, requires_write
 from workflow_monitor.server.handlers.params import parse_item_id, parse_status
 from workflow_monitor.server.negotiation import AS_ARROW, AS_GEOJSON, AS_JSON, AS_NDJSON
 from workflow_monitor.server.serialization import arrow_stream, json_text
+
+#: values of `?existing=`
+EXISTING: tuple[Literal["refuse", "skip"], ...] = ("refuse", "skip")
 
 
 class ItemList(Handler):
@@ -54,11 +59,14 @@ class IngestScene(Handler):
 
     @requires_write
     async def post(self, aoi: str) -> None:
+        skip_existing = self.choice_arg("existing", EXISTING) == "skip"
         scene = await self.read_body(
             lambda body: parse_scene(self.json(body), aoi, limits=self.backend.limits.documents)
         )
-        ids = await self.submit(Ingest(aoi, [scene]))
-        self.write_json({"id": ids[0]})
+        outcome = await self.submit(Ingest(aoi, [scene], skip_existing=skip_existing))
+        (scene_id,) = (outcome.added | outcome.existing).values()
+        existing = {"existing": outcome.existing} if skip_existing else {}
+        self.write_json({"id": scene_id, **existing})
 
 
 class Scenes(ItemList):
@@ -71,17 +79,13 @@ class Scenes(ItemList):
 
     @requires_write
     async def post(self, aoi: str) -> None:
+        skip_existing = self.choice_arg("existing", EXISTING) == "skip"
         media_type, limits = self.media_type, self.backend.limits.documents
         scenes: list[NewScene] = await self.read_body(lambda body: parse_scenes(body, media_type, aoi, limits=limits))
-        ids = await self.submit(Ingest(aoi, scenes))
-        self.write_text(await self.backend.run(_ingested, scenes, ids), JSON)
+        outcome = await self.submit(Ingest(aoi, scenes, skip_existing=skip_existing))
+        self.write_text(await self.backend.run(_ingested, outcome, skip_existing), JSON)
 
 
-def _ingested(scenes: list[NewScene], ids: list[int]) -> str:
-    return json_text(
-        {
-            "scenes": len(scenes),
-            "tiles": sum(len(scene.tiles) for scene in scenes),
-            "ids": {scene.source_id: scene_id for scene, scene_id in zip(scenes, ids, strict=True)},
-        }
-    )
+def _ingested(outcome: IngestOutcome, lists_existing: bool) -> str:
+    document = {"scenes": len(outcome.added), "tiles": outcome.tiles, "ids": outcome.added}
+    return json_text(document | ({"existing": outcome.existing} if lists_existing else {}))

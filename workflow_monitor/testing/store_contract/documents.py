@@ -117,7 +117,7 @@ class DocumentContract(StoreContractBase):
             },
             "tiles": {hostile: {"data": {"graph_name": hostile}}},
         }
-        (number,) = engine.do(Ingest(hostile, [parse_scene(scene, hostile)]))
+        (number,) = engine.do(Ingest(hostile, [parse_scene(scene, hostile)])).added.values()
         (job,) = engine.do(LeaseJobs("downloader", 1, 100, hostile))
         report(engine, ItemKind.SCENE, Status.RETRY, number, message=hostile)
         shapes = [json.loads(document(engine, ItemKind.SCENE, number) or "")]

@@ -1,0 +1,25 @@
+"""Result of adding scenes to an AOI."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal, get_args
+
+from workflow_monitor.client.errors import MonitorError
+
+#: treatment of scenes that the AOI already has
+Existing = Literal["refuse", "skip"]
+
+
+class AddedScenes(dict[str, int]):
+    """Ids of the added scenes by source id; `existing` has the ids of the skipped scenes, which the AOI already had."""
+
+    def __init__(self, added: Mapping[str, int], existing: Mapping[str, int]) -> None:
+        super().__init__(added)
+        self.existing = dict(existing)
+
+
+def check_existing(existing: str) -> None:
+    """Raise MonitorError unless the option `existing` is "refuse" or "skip"."""
+    if existing not in get_args(Existing):
+        raise MonitorError(f'existing={existing!r} is not an option; pass existing="skip" or existing="refuse".')
