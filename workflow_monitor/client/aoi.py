@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 from workflow_monitor.client import display
 from workflow_monitor.client.added_scenes import AddedScenes, Existing, check_existing
 from workflow_monitor.client.api import Api, Retried
-from workflow_monitor.client.errors import ConfirmationRequired, MonitorError
+from workflow_monitor.client.errors import ConfirmationRequired, InvalidInput, MonitorError
 from workflow_monitor.client.panels import Panels, load_panel
 from workflow_monitor.client.process import ProcessMixin
 from workflow_monitor.client.scene_input import parse_scenes
@@ -265,7 +265,15 @@ class AOI(ProcessMixin):
         >>> bornholm.delete(confirm="Bornholm")
         """
         check_existing(existing)
-        added = self._api.ingest(self.name, *parse_scenes(scenes, self.name), existing=existing)
+        body, media_type = parse_scenes(scenes, self.name)
+        try:
+            added = self._api.ingest(self.name, body, media_type, existing)
+        except InvalidInput as error:
+            if not hasattr(scenes, "columns"):
+                raise
+            from workflow_monitor.client.frame_input import with_row_labels  # noqa: PLC0415 - see scenes
+
+            raise with_row_labels(error, scenes) from None
         self.refresh()
         return added
 

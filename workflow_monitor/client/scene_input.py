@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from workflow_monitor.client.errors import InvalidInput
-from workflow_monitor.client.frame_input import frame_documents, plain_value
+from workflow_monitor.client.json_values import plain_value
 from workflow_monitor.documents.media_types import GEOJSON, JSON, NDJSON
 
 
@@ -20,6 +20,8 @@ def parse_scenes(scenes: Any, aoi: str) -> tuple[bytes, str]:  # noqa: ANN401 - 
     if isinstance(scenes, Mapping):
         return _value(dict(scenes), aoi)
     if hasattr(scenes, "columns"):
+        from workflow_monitor.client.frame_input import frame_documents  # noqa: PLC0415 - pandas loads on first use
+
         scenes = frame_documents(scenes)
     elif not isinstance(scenes, Iterable) or isinstance(scenes, bytes):
         raise InvalidInput(

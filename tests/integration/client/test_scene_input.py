@@ -97,6 +97,13 @@ def test_scene_frames_are_copied_to_another_aoi(m: Monitor, aoi: AOI) -> None:
     assert copied.geometry.geom_equals(scenes.geometry).all()
 
 
+def test_errors_of_the_server_name_the_row_and_the_column_of_a_frame(aoi: AOI) -> None:
+    frame = pd.DataFrame({"source_id": ["a", "b"], "uuid": [None, "no uuid"], "tags.orbit": ["44", None]}, index=[7, 9])
+    with pytest.raises(InvalidInput, match="row 9, column uuid: expected a UUID") as caught:
+        aoi.add_scenes(frame)
+    assert [place for place, _ in caught.value.errors] == ["row 9, column uuid"]
+
+
 INVALID: dict[str, Callable[[Path], Any]] = {
     "no such file": lambda folder: folder / "nothing.json",
     "a folder": lambda folder: folder,
