@@ -11,6 +11,7 @@ from workflow_monitor.client import display
 from workflow_monitor.client.added_scenes import AddedScenes, Existing, check_existing
 from workflow_monitor.client.api import Api, Retried
 from workflow_monitor.client.errors import ConfirmationRequired, InvalidInput, MonitorError
+from workflow_monitor.client.hints import hint
 from workflow_monitor.client.panels import Panels, load_panel
 from workflow_monitor.client.process import ProcessMixin
 from workflow_monitor.client.scene_input import parse_scenes
@@ -413,7 +414,7 @@ class AOI(ProcessMixin):
             for status in FAILURES
             for counts in (self._overview.scenes, self._overview.tiles)
         )
-        note = f"of the first {DISPLAY_FAILURES} of each kind; all: aoi.failures()" if cut else ""
+        note = f"of the first {DISPLAY_FAILURES} of each kind; all: {hint('failures', aoi=self.name)}" if cut else ""
         return (
             self._overview,
             [(group.message_template, group.count, str(group.kind)) for group in groups[:DISPLAY_GROUPS]],

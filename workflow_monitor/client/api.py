@@ -16,6 +16,7 @@ from workflow_monitor.client.errors import (
     NotRetriable,
     UnexpectedResponse,
 )
+from workflow_monitor.client.hints import hint
 from workflow_monitor.client.http import Params, Response, Transport
 from workflow_monitor.client.jobs import HttpJobSource
 from workflow_monitor.documents.aois import AOIDocument, CountsDocument, OverviewDocument, RetriedDocument
@@ -84,22 +85,22 @@ class Api:
 
     def create(self, aoi: str) -> None:
         """Create an AOI. Raises AOIExists, InvalidInput."""
-        self._write("POST", f"aoi/{quote_name(aoi)}", if_lost=f"Check for it: {aoi!r} in m")
+        self._write("POST", f"aoi/{quote_name(aoi)}", if_lost=f"Check for it: {hint('aoi exists', aoi=aoi)}")
 
     def delete(self, aoi: str) -> None:
         """Delete an AOI with its scenes and tiles. Raises AOINotFound."""
-        self._write("DELETE", f"aoi/{quote_name(aoi)}", if_lost=f"Check for it: {aoi!r} in m")
+        self._write("DELETE", f"aoi/{quote_name(aoi)}", if_lost=f"Check for it: {hint('aoi exists', aoi=aoi)}")
 
     def retry_aoi(self, aoi: str, *, force: bool) -> Retried:
         """Retry the items of an AOI in RETRY; with `force`, PENDING ones too."""
         path = f"aoi/{quote_name(aoi)}/retry{'/force' if force else ''}"
-        answer = self._write("PUT", path, if_lost=f"Check m[{aoi!r}] before repeating it.")
+        answer = self._write("PUT", path, if_lost=f"Check {hint('aoi', aoi=aoi)} before repeating it.")
         return retried(answer)
 
     def ingest(self, aoi: str, body: bytes, media_type: str, existing: Existing = "refuse") -> AddedScenes:
         """Add scenes in one transaction and return their ids. Raises SceneExists unless `existing` is "skip"."""
         path = f"aoi/{quote_name(aoi)}/scenes"
-        if_lost = f"Check m[{aoi!r}].scenes(); either all scenes were added or none."
+        if_lost = f"Check {hint('scenes', aoi=aoi)}; either all scenes were added or none."
         params = {} if existing == "refuse" else {"existing": existing}
         response = self._write("POST", path, params=params, body=body, media_type=media_type, if_lost=if_lost)
         document = documents.read(IngestedDocument, response.body)
@@ -158,7 +159,7 @@ class Api:
         self._act(kind, number, f"force/{status}")
 
     def _act(self, kind: ItemKind, number: int, action: str) -> None:
-        if_lost = f"Check m.{kind}({number}) before repeating it."
+        if_lost = f"Check {hint('item', kind=kind, id=number)} before repeating it."
         self._write("PUT", f"{kind}/{int(number)}/{action}", if_lost=if_lost)
 
     # ---- drawing

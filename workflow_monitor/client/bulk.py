@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from workflow_monitor.client.errors import MonitorError, NotFound, ResponseLost, ServerUnreachable
+from workflow_monitor.client.hints import hint
 from workflow_monitor.domain.status import ItemKind
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def _one(item: Any, kind: str | None) -> Item:  # noqa: ANN401 - an id or an ite
     if hasattr(item, "id") and hasattr(item, "kind"):
         return ItemKind(item.kind), int(item.id)
     if kind is None or isinstance(item, (str, bytes)):
-        raise MonitorError('Ids of scenes or of tiles? Pass kind="scene" or kind="tile".')
+        raise MonitorError(f"Ids of scenes or of tiles? Pass {hint('kind')}.")
     return ItemKind(kind), int(item)
 
 
@@ -64,7 +65,7 @@ def _kind_of(columns: set[str]) -> ItemKind:
         return ItemKind.TILE
     if "source_id" in columns:
         return ItemKind.SCENE
-    raise MonitorError('Ids of scenes or of tiles? Pass kind="scene" or kind="tile".')
+    raise MonitorError(f"Ids of scenes or of tiles? Pass {hint('kind')}.")
 
 
 def apply_to_items(items: Iterable[Item], action: Callable[[ItemKind, int], None]) -> pd.DataFrame:

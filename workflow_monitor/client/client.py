@@ -11,6 +11,7 @@ from workflow_monitor.client import bulk, discovery, display
 from workflow_monitor.client.aoi import AOI
 from workflow_monitor.client.api import Api
 from workflow_monitor.client.errors import AOINotFound, MonitorError, NotFound
+from workflow_monitor.client.hints import hint
 from workflow_monitor.client.http import RetryPolicy, Transport
 from workflow_monitor.client.items import Scene, Tile
 from workflow_monitor.client.panels import load_panel
@@ -133,7 +134,9 @@ class Monitor(ProcessMixin):
         <AOI DenmarkS2 PENDING: 6 scenes, 6 tiles (6 pending, 6 new)>
         """
         if is_pattern(name):
-            raise MonitorError(f"{name!r} is a pattern and may match several AOIs: m.aois({name!r}) lists them.")
+            raise MonitorError(
+                f"{name!r} is a pattern and may match several AOIs: {hint('matching aois', pattern=name)} lists them."
+            )
         try:
             return AOI(self._api, self._api.summary(name))
         except AOINotFound as error:
@@ -298,9 +301,9 @@ def _alike(name: str, known: Sequence[str]) -> str:
     by_letters = {one.casefold(): one for one in known}
     meant = [by_letters[found] for found in get_close_matches(name.casefold(), by_letters, SHOWN)] or known[:SHOWN]
     return (
-        f"There are: {', '.join(map(repr, meant))}. All: m.aois()"
+        f"There are: {', '.join(map(repr, meant))}. All: {hint('aois')}"
         if known
-        else "There are none; m.create(name) makes summary."
+        else f"There are none; {hint('create')} creates one."
     )
 
 

@@ -8,6 +8,7 @@ from workflow_monitor.client.api import ROOT_ANSWER, Api
 from workflow_monitor.client.error_mapping import error_from_response
 from workflow_monitor.client.errors import MonitorError, ServerError, ServerNotFound
 from workflow_monitor.client.geocube import GeocubeApi
+from workflow_monitor.client.hints import hint
 from workflow_monitor.client.http import Response, Transport
 from workflow_monitor.connection.addresses import candidate_roots
 from workflow_monitor.connection.environment import HUB_PREFIX, PARENT, TOKEN, URL, Candidate, Environment
@@ -26,7 +27,7 @@ def find(connect: Connect, env: Environment) -> Api:
             return found
         if candidate.reason.endswith(URL):
             # An explicit setting has no fallback: another server would show other data.
-            raise ServerNotFound(f"The workflow server in {URL} does not respond. {_LINE}", looked_at)
+            raise ServerNotFound(f"The workflow server in {URL} does not respond. {_setting()}", looked_at)
     looked_at += [f"{URL}: not set"] if URL not in env.environment else []
     if not looked_at[:-1]:
         looked_at.append(f"no kernel of a Jupyter server of this machine ({PARENT}), no JupyterHub ({HUB_PREFIX})")
@@ -37,16 +38,19 @@ def find(connect: Connect, env: Environment) -> Api:
     if len(working) == 1:
         return working[0][1]
     if working:
-        lines = [f'Monitor("{candidate.url}")  # {candidate.reason}' for candidate, _ in working]
+        lines = [f"{hint('chosen server', url=candidate.url)}  # {candidate.reason}" for candidate, _ in working]
         raise ServerNotFound("Several workflow servers run here. Choose one:", lines)
     if not env.running:
         looked_at.append(f"no Jupyter server of yours runs on this machine ({env.runtime})")
-    raise ServerNotFound(f"No workflow server was found. {_LINE} Tried:", looked_at)
+    raise ServerNotFound(f"No workflow server was found. {_setting()} Tried:", looked_at)
 
 
 #: marks the response of a workflow server without a store
 _WITHOUT_STORE = b'"code":"store-unavailable"'
-_LINE = f'Name it: Monitor("https://host/…/", token="…"), or set {URL} and {TOKEN}.'
+
+
+def _setting() -> str:
+    return f"Name it: {hint('server')}, or set {URL} and {TOKEN}."
 
 
 def _try(connect: Connect, candidate: Candidate, looked_at: list[str]) -> Api | None:
@@ -113,4 +117,4 @@ def _none_there(url: str, answers: list[tuple[str, Response]], hide: Callable[[s
             "pip install workflow-monitor; then restart the server.",
             tried,
         )
-    return ServerNotFound(f"There is no workflow server at {url}. {_LINE}", tried)
+    return ServerNotFound(f"There is no workflow server at {url}. {_setting()}", tried)

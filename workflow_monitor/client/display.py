@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
+from workflow_monitor.client.hints import hint
 from workflow_monitor.domain.errors import escape_control_characters
 from workflow_monitor.domain.status import ItemKind, Status
 
@@ -136,7 +137,7 @@ def monitor_text(url: str, kind: str, summaries: Sequence[AOISummary], more: int
         lines.append(
             f"  {name:<{width}}  {summary.status:<7}  [{_bar_text(counts)}] {summary.progress:>4.0%} of {summary.count():,}"
         )
-    lines += [f"  and {more} more AOIs: m.aois()"] if more else []
+    lines += [f"  and {more} more AOIs: {hint('aois')}"] if more else []
     return "\n".join([*lines, *([f"  {note}"] if note else [])])
 
 

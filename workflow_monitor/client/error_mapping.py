@@ -21,6 +21,7 @@ from workflow_monitor.client.errors import (
     ServerError,
     UnexpectedResponse,
 )
+from workflow_monitor.client.hints import hint
 
 _BY_CODE: dict[str, type[RequestRejected]] = {
     "aoi-not-found": AOINotFound,
@@ -38,11 +39,14 @@ _HINTS = {
 
 #: error code of a proxying server whose upstream denied access
 UPSTREAM_DENIED = "upstream-denied"
-ACCESS = (
-    "The token is invalid or lacks the permission. Pass the token of this server: "
-    "Monitor(url, token=…), or the variable WORKFLOW_MONITOR_TOKEN. A running Jupyter server shows its own by "
-    "`jupyter server list`."
-)
+
+
+def access_advice() -> str:
+    """Return the advice for a rejected token."""
+    return (
+        f"The token is invalid or lacks the permission. Pass the token of this server: {hint('access')}. "
+        "A running Jupyter server shows its own by `jupyter server list`."
+    )
 
 
 def error_from_response(
@@ -54,7 +58,7 @@ def error_from_response(
     if status in (401, 403, 407):
         detail = _detail(problem, b"" if is_page else body)
         # The upstream has its own token; the caller's token is not at error.
-        advice = "" if problem.get("code") == UPSTREAM_DENIED else f". {ACCESS}"
+        advice = "" if problem.get("code") == UPSTREAM_DENIED else f". {access_advice()}"
         return AccessDenied(f"{address} answered {status}{f' ({detail})' if detail else ''}{advice}")
     if is_page:
         return UnexpectedResponse(

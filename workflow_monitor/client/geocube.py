@@ -24,6 +24,7 @@ from workflow_monitor.client.errors import (
     SceneExists,
     UnexpectedResponse,
 )
+from workflow_monitor.client.hints import hint
 from workflow_monitor.client.http import Params, unsupported
 from workflow_monitor.client.jobs import HttpJobSource
 from workflow_monitor.documents.events import EventDocument
@@ -87,7 +88,7 @@ class GeocubeApi(Api):
     def create(self, aoi: str) -> None:
         """Create an AOI. Raises AOIExists."""
         path = f"aoi/{quote_name(aoi)}"
-        answer = self.connection.send("POST", path, if_lost=f"Check for it: {aoi!r} in m")
+        answer = self.connection.send("POST", path, if_lost=f"Check for it: {hint('aoi exists', aoi=aoi)}")
         if answer.status == 409:
             raise AOIExists(f"There is already an AOI {aoi!r}.", status=409, code="aoi-exists")
         self.connection.checked(answer, path)
@@ -107,7 +108,7 @@ class GeocubeApi(Api):
             )
         self._status(aoi)
         path = f"aoi/{quote_name(aoi)}/retry"
-        answer = self.connection.send("PUT", path, if_lost=f"Check m[{aoi!r}] before repeating it.")
+        answer = self.connection.send("PUT", path, if_lost=f"Check {hint('aoi', aoi=aoi)} before repeating it.")
         if answer.status == 500:
             raise InvalidTransition(
                 f"Some of {aoi!r} could not be retried ({answer.text.strip()[:300]}); the others were. "
@@ -136,7 +137,7 @@ class GeocubeApi(Api):
     def _ingest_one(self, aoi: str, name: str, scene: Mapping[str, Any], added: int) -> int:
         path = f"aoi/{quote_name(aoi)}/scene"
         done = f"{added} scenes before it were added."
-        if_lost = f"Look for {name} in m[{aoi!r}].scenes(). {done}"
+        if_lost = f"Check for {name} in {hint('scenes', aoi=aoi)}. {done}"
         content = msgspec.json.encode(scene)
         answer = self.connection.send("POST", path, body=content, media_type=JSON, if_lost=if_lost)
         if answer.status in (400, 500):
@@ -207,7 +208,9 @@ class GeocubeApi(Api):
 
     def _act(self, kind: ItemKind, number: int, action: str) -> None:
         path = f"{kind}/{int(number)}/{action}"
-        answer = self.connection.send("PUT", path, if_lost=f"Check m.{kind}({number}) before repeating it.")
+        answer = self.connection.send(
+            "PUT", path, if_lost=f"Check {hint('item', kind=kind, id=number)} before repeating it."
+        )
         if answer.status == 403 and not answer.body:
             self._explain(kind, number, action)
         if answer.status == 500:
@@ -221,7 +224,7 @@ class GeocubeApi(Api):
         error = NotRetriable if action == "retry" else InvalidTransition
         needed = "RETRY" if action == "retry" else "RETRY or PENDING"
         raise error(
-            f"The {kind} {number} is {status}; only from {needed} can this be done ({action}). With force=True it can "
+            f"The {kind} {number} is {status}; only from {needed} can this be done ({action}). With {hint('force')} it can "
             "be done from any status.",
             status=403,
             code="status-does-not-allow",

@@ -24,6 +24,7 @@ from workflow_monitor.client.errors import (
     ServerUnreachable,
     UnexpectedResponse,
 )
+from workflow_monitor.client.hints import hint
 from workflow_monitor.connection.addresses import LOOPBACK
 from workflow_monitor.connection.secret import Secret
 from workflow_monitor.documents.headers import ACTOR_HEADER
@@ -194,7 +195,7 @@ class Transport:
         if failure.begun:
             return IncompleteResponse(
                 f"The response of {self.url} ended early on every retry ({failure.reason}). "
-                "Check the log of the server, or read pages: page=0, limit=10_000."
+                f"Check the log of the server, or {hint('pages')}."
             )
         return ServerUnreachable(
             f"No response from {self.url} ({failure.reason}). Is the server running, and is this its address?"

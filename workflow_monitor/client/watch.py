@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -12,6 +13,7 @@ from typing import Any, Literal
 from workflow_monitor.client.api import Api
 from workflow_monitor.client.display import ORDER
 from workflow_monitor.client.errors import MonitorError, ServerError, ServerUnreachable
+from workflow_monitor.client.hints import hint
 from workflow_monitor.client.http import RETRYABLE_STATUSES
 from workflow_monitor.domain.errors import escape_control_characters
 from workflow_monitor.domain.models import AOISummary
@@ -20,10 +22,13 @@ from workflow_monitor.domain.status import Status
 #: poll interval while the event stream is open and silent
 QUIET_SECONDS = 15.0
 
+#: seconds over which the progress bar measures the rate
+RATE_WINDOW = 300.0
+
 End = Literal["idle", "timeout", "interrupted"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Summary:
     """Changes of an AOI during `watch`, with the overviews before and after.
 
@@ -44,6 +49,12 @@ class Summary:
         """Return the change of the count of scenes and tiles in a status."""
         return self.after.count(status) - self.before.count(status)
 
+    def __repr__(self) -> str:
+        return f"<Summary {escape_control_characters(self.after.name)}: {self.ended} after {duration(self.seconds)}>"
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # noqa: ANN401 - IPython's own
+        printer.text(repr(self) if cycle else str(self))
+
     def __str__(self) -> str:
         reasons = {"idle": "no item is PENDING", "timeout": "timed out", "interrupted": "interrupted"}
         counts = ", ".join(
@@ -54,7 +65,8 @@ class Summary:
             f"  {counts or 'empty'} (+{self.delta(Status.DONE):,} done, +{self.delta(Status.FAILED):,} failed)",
         ]
         if self.after.count(Status.RETRY):
-            lines.append(f"  {self.after.count(Status.RETRY):,} need a retry: aoi.failures(), then aoi.retry()")
+            first, then = hint("failures", aoi=self.after.name), hint("retry", aoi=self.after.name)
+            lines.append(f"  {self.after.count(Status.RETRY):,} need a retry: {first}, then {then}")
         return "\n".join(lines)
 
 
@@ -166,27 +178,81 @@ async def watch_async(watcher: Watcher) -> Summary:
     return watcher.summary(ended)
 
 
+class RecentRate:
+    """Rate of a growing count over the last `window` seconds.
+
+    >>> rate = RecentRate(window=60)
+    >>> for seconds, count in ((0, 6430), (30, 6445), (90, 6505)):
+    ...     rate.add(seconds, count)
+    >>> rate.per_second
+    1.0
+    """
+
+    def __init__(self, window: float = RATE_WINDOW) -> None:
+        self._window = window
+        self._samples: deque[tuple[float, int]] = deque()
+
+    def add(self, seconds: float, count: int) -> None:
+        """Add the count at a time. A count that falls, as after a retry of failed items, starts a new measurement."""
+        if self._samples and count < self._samples[-1][1]:
+            self._samples.clear()
+        self._samples.append((seconds, count))
+        while len(self._samples) > 2 and self._samples[1][0] <= seconds - self._window:
+            self._samples.popleft()
+
+    @property
+    def per_second(self) -> float:
+        """Growth per second; 0 until there are two samples."""
+        (first_time, first_count), (last_time, last_count) = self._samples[0], self._samples[-1]
+        return (last_count - first_count) / (last_time - first_time) if last_time > first_time else 0.0
+
+
 class ProgressBar:
-    """Progress bar over the scenes and tiles of an AOI, in a notebook or a terminal."""
+    """Progress bar over the scenes and tiles of an AOI, in a notebook or a terminal.
 
-    def __init__(self, name: str, visible: bool) -> None:
-        from tqdm.auto import tqdm  # noqa: PLC0415 - loads on first use
+    Rate and remaining time are those of the last minutes. The bar appears with the first overview, because a notebook
+    saves the first state of a bar.
+    """
 
-        self._bar: Any = tqdm(
-            desc=escape_control_characters(name), unit="item", total=0, disable=not visible, leave=True
-        )
+    def __init__(self, name: str, visible: bool, clock: Callable[[], float] = time.monotonic) -> None:
+        self._name = escape_control_characters(name)
+        self._visible = visible
+        self._clock = clock
+        self._rate = RecentRate()
+        self._bar: Any = None
 
     def show(self, summary: AOISummary) -> None:
         """Update the bar."""
+        if not self._visible:
+            return
+        finished = summary.count(Status.DONE, Status.FAILED)
+        self._rate.add(self._clock(), finished)
+        if self._bar is None:
+            self._bar = self._open(finished, summary.count())
         self._bar.total = summary.count()
-        self._bar.n = summary.count(Status.DONE, Status.FAILED)
+        self._bar.n = finished
         waiting = (Status.PENDING, Status.RETRY, Status.FAILED)
         self._bar.set_postfix({status.lower(): summary.count(status) for status in waiting}, refresh=False)
         self._bar.refresh()
 
+    def _open(self, finished: int, total: int) -> Any:  # noqa: ANN401 - a bar for a notebook or a terminal
+        from tqdm.auto import tqdm  # noqa: PLC0415 - loads on first use
+
+        rate = self._rate
+
+        class Bar(tqdm):  # type: ignore[type-arg]
+            """Bar with the recent rate, from which tqdm derives the remaining time."""
+
+            @property
+            def format_dict(self) -> dict[str, Any]:
+                return {**super().format_dict, "rate": rate.per_second}
+
+        return Bar(desc=self._name, unit="item", initial=finished, total=total, leave=True)
+
     def close(self) -> None:
         """Close the bar and keep its last state on screen."""
-        self._bar.close()
+        if self._bar is not None:
+            self._bar.close()
 
 
 def duration(seconds: float) -> str:

@@ -26,7 +26,9 @@ def split_address(url: str) -> tuple[str, Secret | None]:
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise MonitorError("The address of a workflow server begins with http:// or https://, and names a host.")
     if parts.username or parts.password:
-        raise MonitorError("Remove the user and the password from the address, and pass the token as `token=…`.")
+        raise MonitorError(
+            "Remove the user and the password from the address, and pass the token by `token=…` or WORKFLOW_MONITOR_TOKEN."
+        )
     segments = [segment for segment in parts.path.split("/") if segment]
     end = next((index for index in range(len(segments)) if _is_page(segments, index)), len(segments))
     path = "/".join(["", *segments[:end], ""])

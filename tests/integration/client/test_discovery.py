@@ -83,7 +83,7 @@ def test_the_error_lists_several_running_servers(server: LiveServer, runtime: Pa
     with pytest.raises(ServerNotFound, match="Several workflow servers run here") as caught:
         Monitor()
     assert len(caught.value.looked_at) == 2
-    assert all(f'Monitor("{server.base_url}")' in line for line in caught.value.looked_at)
+    assert all(f"Monitor({server.base_url!r})" in line for line in caught.value.looked_at)
     assert TOKEN not in str(caught.value)
 
 
