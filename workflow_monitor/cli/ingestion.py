@@ -60,7 +60,13 @@ def aois(
     heads = ["AOI", "status", "progress", "scenes", "tiles", "retry", "failed", "from", "to"]
     rows = [
         [
-            *(one.name, one.status, one.progress, one.scenes.total(), one.tiles.total()),
+            *(
+                one.name,
+                one.status,
+                "empty" if one.progress is None else one.progress,
+                one.scenes.total(),
+                one.tiles.total(),
+            ),
             *(one.count(Status.RETRY), one.count(Status.FAILED), one.first, one.last),
         ]
         for one in found
@@ -209,7 +215,7 @@ def _document(one: AOISummary) -> dict[str, Any]:
     return {
         "name": one.name,
         "status": str(one.status),
-        "progress": round(one.progress, 4),
+        "progress": None if one.progress is None else round(one.progress, 4),
         "scenes": {str(status): one.scenes[status] for status in Status},
         "tiles": {str(status): one.tiles[status] for status in Status},
         "root_tiles": one.root_tiles,

@@ -16,6 +16,7 @@ from workflow_monitor.client.panels import Panels, load_panel
 from workflow_monitor.client.process import ProcessMixin
 from workflow_monitor.client.scene_input import parse_scenes
 from workflow_monitor.client.watch import ProgressBar, Summary, Watcher, watch, watch_async
+from workflow_monitor.documents.rfc3339 import without_leap_second
 from workflow_monitor.domain.failures import FAILURES
 from workflow_monitor.domain.models import AOISummary, Page
 from workflow_monitor.domain.status import ItemKind, Status
@@ -67,7 +68,7 @@ class AOI(ProcessMixin):
 
     @property
     def overview(self) -> AOISummary:
-        """Counts of scenes and tiles per status, progress (0 to 1), count of root tiles, acquisition dates.
+        """Counts of scenes and tiles per status, progress (0 to 1; None if empty), count of root tiles, acquisition dates.
 
         >>> m["DenmarkS1"].overview.scenes.total()
         4
@@ -102,7 +103,8 @@ class AOI(ProcessMixin):
         text of the catalogue's payload. `tags=True` or `tags=["orbit"]` adds columns such as `tags.orbit`, `data=…`
         columns such as `data.graph_name`. Parsing hundreds of thousands of payloads is slow: filter first and call
         `workflow_monitor.client.expand` on the rest, `scenes[…].pipe(expand, tags=True)`. With `limit`, the frame is
-        page `page` (from 0) of a list with at most one status. Raises AOINotFound.
+        page `page` (from 0) of a list with at most one status. Raises AOINotFound, InvalidInput (a tag that no scene of the
+        AOI has).
 
         >>> aoi.scenes("RETRY", tags=["relativeOrbit"])[["id", "status", "tags.relativeOrbit"]]
            id status tags.relativeOrbit
@@ -111,7 +113,11 @@ class AOI(ProcessMixin):
         from workflow_monitor.client import frames  # noqa: PLC0415 - pandas loads on first use
 
         frame = frames.item_frame(self._table(ItemKind.SCENE, status, _page(page, limit)), ItemKind.SCENE)
-        return frames.expand(frame, tags=tags, data=data)
+        return frames.expand(frame, tags=tags, data=data, all_data=self._all_data)
+
+    def _all_data(self) -> list[str]:
+        texts: list[str] = self._table(ItemKind.SCENE, None, None)["data"].to_pylist()
+        return texts
 
     def tiles(
         self,
@@ -189,14 +195,14 @@ class AOI(ProcessMixin):
         page: int = 0,
         limit: int | None = None,
     ) -> pd.DataFrame:
-        """Return a DataFrame of transitions in order: time, item, statuses, cause, actor and message.
+        """Return a DataFrame of transitions in order: time, item, statuses `before` and `after`, cause, actor and message.
 
         `since` (inclusive) and `until` (exclusive) are UTC without an offset; `kind` is "scene", "tile" or "aoi";
         `id` selects a scene or tile; `status` is the status after the transition. Raises NotSupported on a server
         without a history.
 
-        >>> aoi.history(kind="scene", status="RETRY")[["id", "from", "to", "cause", "who"]]
-           id     from     to   cause    who
+        >>> aoi.history(kind="scene", status="RETRY")[["id", "before", "after", "cause", "who"]]
+           id   before  after   cause    who
         0   3  PENDING  RETRY  result  tests
         """
         from workflow_monitor.client import frames  # noqa: PLC0415 - see scenes
@@ -289,7 +295,7 @@ class AOI(ProcessMixin):
         """
         self.refresh()
         scenes, tiles = self.overview.scenes.total(), self.overview.tiles.total()
-        if scenes and confirm != self.name:
+        if scenes and self._api.aoi_name(confirm) != self.name:
             raise ConfirmationRequired(
                 f"This deletes {self.name} with {scenes:,} scenes and {tiles:,} tiles, and cannot be undone. "
                 f"If you mean it: .delete(confirm={self.name!r})"
@@ -443,6 +449,7 @@ def _moment(moment: datetime | str | None) -> str | None:
     if moment is None:
         return None
     problem = ""
+    moment = without_leap_second(moment) if isinstance(moment, str) else moment
     try:
         read = datetime.fromisoformat(moment) if isinstance(moment, str) else moment
     except ValueError:

@@ -19,6 +19,7 @@ from workflow_monitor.client.errors import (
 from workflow_monitor.client.hints import hint
 from workflow_monitor.client.http import Params, Response, Transport
 from workflow_monitor.client.jobs import HttpJobSource
+from workflow_monitor.documents.aoi_names import normalize_aoi_name
 from workflow_monitor.documents.aois import AOIDocument, CountsDocument, OverviewDocument, RetriedDocument
 from workflow_monitor.documents.events import EventDocument
 from workflow_monitor.documents.items import FeatureGeometry, TileDocument
@@ -71,6 +72,10 @@ class Api:
 
     # ---- AOIs
 
+    def aoi_name(self, name: str) -> str:
+        """Return the form in which the server stores a name."""
+        return normalize_aoi_name(name)
+
     def aois(self, pattern: str | None = None) -> list[tuple[str, Status]]:
         """Return names and statuses of all AOIs, or of the AOIs that match a pattern, ordered by name."""
         path = f"aoi/{quote_name(pattern)}" if pattern else "aoi/"
@@ -79,6 +84,7 @@ class Api:
 
     def summary(self, aoi: str) -> AOISummary:
         """Return the overview of an AOI. Raises AOINotFound."""
+        aoi = self.aoi_name(aoi)
         document = documents.read(OverviewDocument, self.connection.read(f"aoi/{quote_name(aoi)}").body)
         counts = _counts(document.scenes), _counts(document.tiles)
         return AOISummary(aoi, document.status, *counts, document.root_tiles, document.first, document.last)

@@ -20,20 +20,36 @@ Item = tuple[ItemKind, int]
 
 
 def resolve_items(chosen: Any, kind: str | None = None) -> list[Item]:  # noqa: ANN401 - all that names items
-    """Return kind and id of the items in a frame, a list or a single item, without duplicates. Raises MonitorError.
+    """Return kind and id of the items in a frame, a row, a list or a single item, without duplicates. Raises MonitorError.
 
     >>> resolve_items([3, 5, 3], "tile")
     [(<ItemKind.TILE: 'tile'>, 3), (<ItemKind.TILE: 'tile'>, 5)]
     """
+    return list(dict.fromkeys(_items(chosen, kind)))
+
+
+def _items(chosen: Any, kind: str | None) -> Iterator[Item]:  # noqa: ANN401 - see resolve_items
+    row = _row_as_frame(chosen)
+    if row is not None:
+        return _in_frame(row, kind)
     if hasattr(chosen, "columns"):
-        found = _in_frame(chosen, kind)
-    elif hasattr(chosen, "id") and hasattr(chosen, "kind"):
-        found = iter([(ItemKind(chosen.kind), int(chosen.id))])
-    elif isinstance(chosen, Iterable) and not isinstance(chosen, (str, bytes)):
-        found = (_one(item, kind) for item in chosen)
-    else:
-        found = iter([_one(chosen, kind)])
-    return list(dict.fromkeys(found))
+        return _in_frame(chosen, kind)
+    if isinstance(chosen, Iterable) and not isinstance(chosen, (str, bytes)):
+        return (item for member in chosen for item in _items(member, kind))
+    return iter([_one(chosen, kind)])
+
+
+def _row_as_frame(chosen: Any) -> pd.DataFrame | None:  # noqa: ANN401 - see resolve_items
+    """Return the frame of a single row, which `iloc`, `iterrows` and `itertuples` return; None for other objects."""
+    if isinstance(chosen, tuple) and hasattr(chosen, "_asdict"):
+        import pandas as pd  # noqa: PLC0415 - pandas loads on first use
+
+        chosen = pd.Series(chosen._asdict())
+    if not hasattr(chosen, "iloc") or hasattr(chosen, "columns") or not {"id", "kind"} & set(chosen.index):
+        return None
+    frame: pd.DataFrame = chosen.to_frame().T
+    frame.attrs = chosen.attrs
+    return frame
 
 
 def _one(item: Any, kind: str | None) -> Item:  # noqa: ANN401 - an id or an item

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 from workflow_monitor.client import bulk, discovery, display
 from workflow_monitor.client.aoi import AOI
 from workflow_monitor.client.api import Api
-from workflow_monitor.client.errors import AOINotFound, MonitorError, NotFound
+from workflow_monitor.client.errors import AOINotFound, InvalidInput, MonitorError, NotFound
 from workflow_monitor.client.hints import hint
 from workflow_monitor.client.http import RetryPolicy, Transport
 from workflow_monitor.client.items import Scene, Tile
@@ -19,6 +19,7 @@ from workflow_monitor.client.process import ProcessMixin
 from workflow_monitor.connection.addresses import split_address
 from workflow_monitor.connection.environment import TOKEN, URL, Environment
 from workflow_monitor.connection.secret import Secret
+from workflow_monitor.documents.aoi_names import normalize_aoi_name
 from workflow_monitor.domain.glob import is_pattern
 from workflow_monitor.domain.models import AOISummary, Backup
 from workflow_monitor.domain.status import ItemKind, Status
@@ -125,7 +126,7 @@ class Monitor(ProcessMixin):
         return iter(self.names())
 
     def __contains__(self, name: object) -> bool:
-        return name in self.names()
+        return isinstance(name, str) and self._api.aoi_name(name) in self.names()
 
     def __getitem__(self, name: str) -> AOI:
         """Return an AOI by name. Raises AOINotFound.
@@ -168,7 +169,8 @@ class Monitor(ProcessMixin):
             return None
 
     def aois(self, pattern: str | None = None) -> pd.DataFrame:
-        """Return a DataFrame of AOIs: name, status, counts per status, progress (0 to 1), acquisition dates (UTC).
+        """Return a DataFrame of AOIs: name, status, counts per status, progress (0 to 1; NaN for an empty AOI), acquisition
+        dates (UTC).
 
         >>> m.aois()[["name", "status", "scenes", "tiles", "scenes_retry"]]
                 name   status  scenes  tiles  scenes_retry
@@ -203,12 +205,15 @@ class Monitor(ProcessMixin):
         return load_panel("dashboard")(self[first] if first is not None else None, self._api, has_aoi_list=True)
 
     def create(self, name: str) -> AOI:
-        """Create an AOI and return it. Raises AOIExists, InvalidInput.
+        """Create an AOI and return it. White space around the name is removed. Raises AOIExists, InvalidInput.
 
         >>> m.create("Bornholm")
         <AOI Bornholm NEW: 0 scenes, 0 tiles>
         >>> m["Bornholm"].delete()
         """
+        name = normalize_aoi_name(name)
+        if not name:
+            raise InvalidInput("An AOI needs a name that is not blank.")
         self._api.create(name)
         return self[name]
 
@@ -239,7 +244,7 @@ class Monitor(ProcessMixin):
         return Tile(self._api, self._api.item(ItemKind.TILE, id))
 
     def retry(self, items: Any, *, force: bool = False, kind: str | None = None) -> pd.DataFrame:  # noqa: ANN401
-        """Retry many scenes and tiles: a frame of scenes, tiles or failures, a list of items, or ids with their `kind`.
+        """Retry many scenes and tiles: a frame of scenes, tiles or failures or a row of it, items, or ids with their `kind`.
 
         Returns a DataFrame with a row per item: `outcome` is done, refused, unknown (no such item), lost (no
         response) or unreachable, with a `reason`. One failed request does not stop the others.

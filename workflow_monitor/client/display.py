@@ -134,9 +134,7 @@ def monitor_text(url: str, kind: str, summaries: Sequence[AOISummary], more: int
     lines = [f"{url} ({kind})"]
     for summary, name in zip(summaries, names, strict=True):
         counts = summary.scenes + summary.tiles
-        lines.append(
-            f"  {name:<{width}}  {summary.status:<7}  [{_bar_text(counts)}] {summary.progress:>4.0%} of {summary.count():,}"
-        )
+        lines.append(f"  {name:<{width}}  {summary.status:<7}  [{_bar_text(counts)}] {_progress(summary):>4}")
     lines += [f"  and {more} more AOIs: {hint('aois')}"] if more else []
     return "\n".join([*lines, *([f"  {note}"] if note else [])])
 
@@ -147,7 +145,7 @@ def monitor_html(url: str, kind: str, summaries: Sequence[AOISummary], more: int
         f'<tr><th scope="row" style="{_CELL};text-align:left">{escape(summary.name)}</th>'
         f'<td style="{_CELL};text-align:left">{badge(summary.status)}</td>'
         f'<td style="{_CELL};width:260px">{bar_html(summary.scenes + summary.tiles, summary.name)}</td>'
-        f'<td style="{_CELL}">{summary.progress:.0%} of {summary.count():,}</td></tr>'
+        f'<td style="{_CELL}">{_progress(summary)}</td></tr>'
         for summary in summaries
     )
     rest = f'<div style="{_FAINT}">and {more} more: <code>m.aois()</code></div>' if more else ""
@@ -156,6 +154,10 @@ def monitor_html(url: str, kind: str, summaries: Sequence[AOISummary], more: int
         f'<div style="{_FRAME}"><div><b>Workflow monitor</b> <span style="{_FAINT}">{escape(url)} · {escape(kind)}</span>'
         f'</div><table style="{_TABLE}">{rows}</table>{rest}{empty}{_note(note)}</div>'
     )
+
+
+def _progress(summary: AOISummary) -> str:
+    return "empty" if summary.progress is None else f"{summary.progress:>4.0%} of {summary.count():,}"
 
 
 def badge(status: Status) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
 import geopandas as gpd
@@ -13,8 +13,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import shapely
 
-from workflow_monitor.client.errors import MonitorError
+from workflow_monitor.client.errors import InvalidInput, MonitorError
 from workflow_monitor.documents.events import EventDocument
+from workflow_monitor.documents.validation import SceneFields
 from workflow_monitor.domain.status import ItemKind, Status
 
 CRS = "EPSG:4326"
@@ -36,7 +37,6 @@ _STATUSES = pa.array([str(status) for status in Status])
 _STATUS_COLUMNS = frozenset({"status", "scene_status", "previous_status"})
 _CATEGORIES = frozenset({"aoi", "geometry_origin"})
 _NULLABLE = frozenset({"previous", "reference", "attempt"})
-_HISTORY = ("seq", "time", "aoi", "kind", "id", "from", "to", "cause", "who", "message", "attempt")
 
 
 def item_frame(table: pa.Table, kind: ItemKind) -> gpd.GeoDataFrame:
@@ -68,8 +68,8 @@ def event_frame(events: Sequence[EventDocument]) -> pd.DataFrame:
         "aoi": _named([event.aoi for event in events]),
         "kind": pd.Categorical([event.type for event in events], dtype=_category(["aoi", *map(str, ItemKind)])),
         "id": pd.array([event.id for event in events], "int64"),
-        "from": pd.Categorical([event.before for event in events], dtype=_category(map(str, Status))),
-        "to": pd.Categorical([event.to for event in events], dtype=_category(map(str, Status))),
+        "before": pd.Categorical([event.before for event in events], dtype=_category(map(str, Status))),
+        "after": pd.Categorical([event.to for event in events], dtype=_category(map(str, Status))),
         "cause": _named([event.cause for event in events]),
         "who": _named([event.who for event in events]),
         "message": pd.array([event.message for event in events], text_type()),
@@ -81,11 +81,15 @@ def event_frame(events: Sequence[EventDocument]) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
-def expand(frame: Frame, *, tags: Fields = False, data: Fields = False) -> Frame:
+def expand(
+    frame: Frame, *, tags: Fields = False, data: Fields = False, all_data: Callable[[], Iterable[str]] | None = None
+) -> Frame:
     """Return the frame with columns `tags.…` and `data.…` from the JSON text in its column `data`.
 
     `True` adds a column for each field in the data; a name or a list of names adds these fields. The JSON of every
-    row is parsed, so filter a long frame first. Raises MonitorError without a column `data`.
+    row is parsed, so filter a long frame first. `all_data` returns the JSON texts of the unfiltered list, for tags that
+    no row of the frame has. Raises MonitorError without a column `data`, InvalidInput for a tag or a field that no row
+    has though others are there.
 
     >>> frame = pd.DataFrame({"data": ['{"graph_name": "S1", "tags": {"orbit": "44"}}']})
     >>> expand(frame, tags=True, data="graph_name").iloc[0, 1:].to_dict()
@@ -98,10 +102,13 @@ def expand(frame: Frame, *, tags: Fields = False, data: Fields = False) -> Frame
     texts = frame["data"].tolist()
     made: dict[str, Any] = {}
     if tags is not False:
-        found = _decoded(texts, _NAMED["tags"])
-        made |= _columns("tags", [value if isinstance(value, dict) else {} for value in found], tags)
+        by_row = _tags(texts)
+        _check_names("tag", tags, by_row, lambda: _tags(all_data() if all_data else []))
+        made |= _columns("tags", by_row, tags)
     if data is not False:
-        made |= _columns("data", _documents(texts, data), data)
+        documents = _documents(texts, data)
+        _check_names("field", data, documents, lambda: _documents(texts, True), SceneFields.__struct_fields__)
+        made |= _columns("data", documents, data)
     added = {name: pd.Series(values, index=frame.index) for name, values in made.items()}
     kept = frame.drop(columns=[name for name in added if name in frame.columns])
     return kept.assign(**added)
@@ -113,9 +120,32 @@ def joined(tiles: gpd.GeoDataFrame, scenes: pd.DataFrame) -> gpd.GeoDataFrame:
     return tiles.merge(scenes[["id", *wanted]].rename(columns={"id": "scene"}), on="scene", how="left")
 
 
-def _decoded(texts: Iterable[str], kind: type[msgspec.Struct]) -> list[Any]:
-    decode = msgspec.json.Decoder(kind).decode
-    return [decode(text).tags for text in texts]  # type: ignore[attr-defined]
+def _check_names(
+    noun: str,
+    requested: Fields,
+    by_row: Sequence[dict[str, Any]],
+    others: Callable[[], Sequence[dict[str, Any]]],
+    standard: Iterable[str] = (),
+) -> None:
+    """Raise InvalidInput for requested names that neither the rows nor the other documents have."""
+    missing = [name for name in _names(requested) if not any(document.get(name) is not None for document in by_row)]
+    if not missing:
+        return
+    # Documents of single fields have the requested names as keys, also without a value.
+    existing = {name for document in by_row for name, value in document.items() if value is not None}
+    existing |= {name for document in others() for name in document}
+    unknown = [name for name in missing if name not in existing.union(standard)]
+    if unknown and existing:
+        raise InvalidInput(
+            f"There is no {noun} {', '.join(map(repr, unknown))}. {noun.capitalize()}s: {', '.join(sorted(existing))}.",
+            errors=[(name, "is unknown") for name in unknown],
+        )
+
+
+def _tags(texts: Iterable[str]) -> list[dict[str, Any]]:
+    decode = msgspec.json.Decoder(_Tagged).decode
+    tags = (decode(text).tags for text in texts)
+    return [value if isinstance(value, dict) else {} for value in tags]
 
 
 def _documents(texts: Sequence[str], data: Fields) -> list[dict[str, Any]]:
@@ -143,9 +173,6 @@ def _names(wanted: Fields) -> list[str]:
 
 class _Tagged(msgspec.Struct):
     tags: Any = None
-
-
-_NAMED = {"tags": _Tagged}
 
 
 def _series(name: str, column: pa.ChunkedArray) -> Any:  # noqa: ANN401 - arrays of all the types that pandas has

@@ -72,6 +72,10 @@ class GeocubeApi(Api):
 
     # ---- AOIs
 
+    def aoi_name(self, name: str) -> str:
+        """Return the name unchanged, as that server compares it."""
+        return name
+
     def summary(self, aoi: str) -> AOISummary:
         """Return the overview of an AOI. Raises AOINotFound, where that server returns an empty overview."""
         status = self._status(aoi)

@@ -177,7 +177,7 @@ class Item:
     def history(self) -> pd.DataFrame:
         """Return a DataFrame of the transitions of the item, in order; see `AOI.history`.
 
-        >>> m.scene(1).history()[["from", "to", "cause"]].astype(object).values.tolist()[-1]
+        >>> m.scene(1).history()[["before", "after", "cause"]].astype(object).values.tolist()[-1]
         ['PENDING', 'DONE', 'result']
         """
         from workflow_monitor.client import frames  # noqa: PLC0415 - pandas loads on first use

@@ -223,7 +223,7 @@ class ProgressBar:
 
     def show(self, summary: AOISummary) -> None:
         """Update the bar."""
-        if not self._visible:
+        if not self._visible or not summary.count():
             return
         finished = summary.count(Status.DONE, Status.FAILED)
         self._rate.add(self._clock(), finished)

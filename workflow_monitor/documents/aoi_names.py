@@ -1,16 +1,26 @@
-"""Validation of names of new AOIs."""
+"""Names of AOIs: their normal form, and the validation of new names."""
 
 from __future__ import annotations
 
-from workflow_monitor.documents.scene_documents import (
-    too_long,
-)
+import unicodedata
+
 from workflow_monitor.domain.errors import FieldError, InvalidInput, shorten_for_message
 from workflow_monitor.domain.limits import DEFAULTS, Limits
 
 
+def normalize_aoi_name(name: str) -> str:
+    """Return a name or pattern in Unicode's form NFC, without white space at its ends.
+
+    Keyboards and file systems write the same letters in different forms, which would be different AOIs.
+
+    >>> normalize_aoi_name(" A\u030arhus ")
+    'Århus'
+    """
+    return unicodedata.normalize("NFC", name).strip()
+
+
 def check_aoi_name(name: str, limits: Limits = DEFAULTS) -> None:
-    """Raise InvalidInput for a text that cannot be the name of a new AOI.
+    """Raise InvalidInput for a text that cannot be the normal form of the name of a new AOI.
 
     Spaces, quotes, slashes, line breaks and all scripts are allowed.
 
@@ -24,10 +34,8 @@ def check_aoi_name(name: str, limits: Limits = DEFAULTS) -> None:
 
 
 def _problem_of_name(name: str, limits: Limits) -> str | None:
-    if not name:
-        return "is empty"
     if len(name) > limits.max_name_length:
-        return too_long(name, limits)
+        return f"has {len(name)} characters; expected at most {limits.max_name_length} (max_name_length)"
     if "*" in name or "?" in name:
         return "has * or ?, which stand for any text and any character in patterns"
     if name in (".", ".."):
@@ -36,4 +44,7 @@ def _problem_of_name(name: str, limits: Limits) -> str | None:
         return "has a NUL character"
     if any("\ud800" <= character <= "\udfff" for character in name):
         return "is not valid Unicode: it has half a surrogate pair"
+    # Separators, control and format characters, such as zero-width spaces
+    if all(unicodedata.category(character)[0] in "ZC" for character in name):
+        return "is blank" if name else "is empty"
     return None

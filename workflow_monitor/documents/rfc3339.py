@@ -16,7 +16,8 @@ _RFC3339 = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:\.(\d+))?(Z
 def parse_time(text: str) -> tuple[str, datetime | None]:
     """The date in its shortest form, and as UTC with microseconds.
 
-    The offset is kept in the text, and up to nine digits of the second. The years 0 and 1 stand for "no
+    The offset is kept in the text, and up to nine digits of the second. A leap second becomes the second after it, which
+    every reader of dates accepts. The years 0 and 1 stand for "no
     date": their datetime is None. Raises ValueError for anything that is no such date.
 
     >>> parse_time("2022-01-04T10:34:31.500+01:00")
@@ -27,16 +28,51 @@ def parse_time(text: str) -> tuple[str, datetime | None]:
         raise ValueError(f"expected {EXPECTED}")
     year, month, day, hour, minute, second = (int(match[group]) for group in range(1, 7))
     fraction = (match[7] or "")[:9].rstrip("0")
+    is_leap_second = second == 60
     offset = timedelta() if match[8] == "Z" else _offset(match[9], int(match[10]), int(match[11]))
     try:
         # datetime has no year 0; a leap year stands in for it
         moment = datetime(
-            year or 4, month, day, hour, minute, second, int(fraction[:6].ljust(6, "0")), timezone(offset)
+            year or 4,
+            month,
+            day,
+            hour,
+            minute,
+            59 if is_leap_second else second,
+            int(fraction[:6].ljust(6, "0")),
+            timezone(offset),
         )
     except ValueError as error:
         raise ValueError(f"there is no such date ({error}); expected {EXPECTED}") from None
+    if is_leap_second:
+        moment = _after_leap_second(moment)
+        text = moment.replace(tzinfo=None).isoformat(timespec="seconds")
     shortest = text[:19] + (f".{fraction}" if fraction else "") + (match[8] if offset else "Z")
     return shortest, _in_utc(moment) if year > 1 else None
+
+
+def without_leap_second(text: str) -> str:
+    """Return a time with the second after a leap second in its place; every other text unchanged.
+
+    >>> without_leap_second("2016-12-31T23:59:60Z")
+    '2017-01-01T00:00:00Z'
+    """
+    try:
+        return parse_time(text)[0] if ":60" in text else text
+    except ValueError:
+        return text
+
+
+def _after_leap_second(moment: datetime) -> datetime:
+    """Return the time one second after second 59. Raises ValueError unless a month ends there in UTC."""
+    try:
+        after = moment + timedelta(seconds=1)
+        utc = after.astimezone(UTC)
+    except OverflowError:
+        utc = None
+    if utc is None or (utc.day, utc.hour, utc.minute, utc.second) != (1, 0, 0, 0):
+        raise ValueError(f"a second 60 is only at the end of a month in UTC; expected {EXPECTED}")
+    return after
 
 
 def _offset(sign: str, hours: int, minutes: int) -> timedelta:

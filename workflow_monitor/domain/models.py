@@ -185,10 +185,10 @@ class AOISummary:
         return sum(counts[status] for counts in (self.scenes, self.tiles) for status in statuses or tuple(Status))
 
     @property
-    def progress(self) -> float:
-        """Share of scenes and tiles in DONE or FAILED, from 0 to 1; 1 for an empty AOI."""
+    def progress(self) -> float | None:
+        """Share of scenes and tiles in DONE or FAILED, from 0 to 1; None for an empty AOI."""
         total = self.count()
-        return self.count(Status.DONE, Status.FAILED) / total if total else 1.0
+        return self.count(Status.DONE, Status.FAILED) / total if total else None
 
     @property
     def is_idle(self) -> bool:

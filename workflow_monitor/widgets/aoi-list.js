@@ -59,7 +59,6 @@ export class AOIListPanel extends Panel {
    */
   row({ ID: name, status, scenes, tiles }, selected) {
     const counts = addCounts(scenes, tiles);
-    const finished = counts.total === 0 ? 1 : (counts.done + counts.failed) / counts.total;
     const select = h(
       "button",
       { class: "wm-link", "data-key": name, onclick: () => this.onSelect(name) },
@@ -71,9 +70,19 @@ export class AOIListPanel extends Panel {
       h("td", {}, select),
       h("td", {}, this.statusLabel(status)),
       h("td", {}, statusBar(name, counts)),
-      h("td", {}, `${Math.floor(100 * finished)} % of ${formatNumber(counts.total)}`),
+      h("td", {}, progressText(counts)),
     );
   }
+}
+
+/**
+ * Format the share of finished items.
+ *
+ * @param {Counts} counts
+ */
+export function progressText({ done, failed, total }) {
+  if (total === 0) return "empty";
+  return `${Math.floor((100 * (done + failed)) / total)} % of ${formatNumber(total)}`;
 }
 
 /**

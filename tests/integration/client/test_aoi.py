@@ -55,6 +55,21 @@ def test_creating_an_existing_aoi_raises(m: Monitor) -> None:
         m.create("Bornholm")
 
 
+def test_names_are_compared_in_their_normal_form(m: Monitor) -> None:
+    aoi = m.create(" A\u030arhus ")
+    assert aoi.name == m["A\u030arhus"].name == "\u00c5rhus"
+    assert "A\u030arhus" in m
+    aoi.add_scenes([{"source_id": "a", "aoi": "A\u030arhus", "data": {"tiles": {"t": {}}}, "tiles": {"t": {}}}])
+    aoi.delete(confirm="A\u030arhus")
+    assert "\u00c5rhus" not in m
+
+
+@pytest.mark.parametrize("name", ["", "  ", "\u3000", "\u200b"])
+def test_blank_names_are_refused(m: Monitor, name: str) -> None:
+    with pytest.raises(InvalidInput):
+        m.create(name)
+
+
 def test_deleting_a_non_empty_aoi_requires_its_name(m: Monitor) -> None:
     for confirm in ("", "yes", "DenmarkS"):
         with pytest.raises(ConfirmationRequired, match="6 scenes and 6 tiles"):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import duckdb
 import geopandas as gpd
 import pandas as pd
 import pytest
 
 from workflow_monitor import Monitor
 from workflow_monitor.client import AOI, expand
-from workflow_monitor.client.errors import MonitorError
+from workflow_monitor.client.errors import InvalidInput, MonitorError
 from workflow_monitor.client.geocube import GeocubeApi
 from workflow_monitor.domain.errors import UnknownStatus
 
@@ -100,9 +101,9 @@ def test_frames_include_scenes_without_footprint_or_date(m: Monitor) -> None:
 
 def test_tags_and_payload_become_columns_on_request(m: Monitor) -> None:
     aoi = m["DenmarkS1"]
-    scenes = aoi.scenes(tags=["relativeOrbit", "nowhere"], data="graph_name")
+    scenes = aoi.scenes(tags=["relativeOrbit"], data=["graph_name", "instances_id"])
     assert scenes["tags.relativeOrbit"].tolist() == ["44"] * 4
-    assert scenes["tags.nowhere"].isna().all()
+    assert scenes["data.instances_id"].isna().all()
     assert "data.graph_name" in scenes
     assert "tags.orbit" in aoi.scenes(tags=True)
     assert aoi.tiles(tags="relativeOrbit")["tags.relativeOrbit"].tolist() == ["44"] * 20
@@ -112,12 +113,38 @@ def test_tags_and_payload_become_columns_on_request(m: Monitor) -> None:
         expand(scenes[["id"]], tags=True)
 
 
+def test_a_mistyped_tag_is_an_error_that_lists_the_tags(m: Monitor) -> None:
+    aoi = m["DenmarkS1"]
+    for read in (aoi.scenes, aoi.tiles, lambda tags: aoi.scenes("RETRY", tags=tags)):
+        with pytest.raises(InvalidInput, match=r"no tag 'orbitt'\. Tags: .*orbit.*relativeOrbit"):
+            read(tags=["relativeOrbit", "orbitt"])
+    with pytest.raises(InvalidInput, match=r"no field 'graph_nam'\. Fields: .*graph_name"):
+        aoi.scenes(data="graph_nam")
+
+
+def test_a_tag_of_other_scenes_is_no_error_in_a_filtered_list(m: Monitor) -> None:
+    aoi = m.create("Bornholm")
+    aoi.add_scenes(pd.DataFrame({"source_id": ["a", "b"], "tags.cloud": ["12", None], "tags.orbit": ["44", "44"]}))
+    m.force(aoi.scenes().query("source_id == 'b'"), "RETRY")
+    assert aoi.scenes("RETRY", tags="cloud")["tags.cloud"].isna().tolist() == [True]
+    assert m.create("Empty").scenes(tags="cloud")["tags.cloud"].tolist() == []
+
+
+def test_columns_of_the_history_need_no_quotes_in_sql(m: Monitor) -> None:
+    events = m["DenmarkS1"].history()
+    query = "SELECT before, after, cause FROM events WHERE kind = 'scene' AND id = 3 ORDER BY seq"
+    with duckdb.connect() as connection:
+        rows = connection.execute(query).fetchall()
+    assert rows[-1] == ("PENDING", "RETRY", "result")
+    assert {"before", "after"} <= set(events.columns)
+
+
 def test_history_filters_by_item_and_time(m: Monitor) -> None:
     aoi = m["DenmarkS1"]
     events = aoi.history()
     assert events["seq"].is_monotonic_increasing
     assert types(events)["time"] == "datetime64[us, UTC]"
-    assert aoi.history(kind="scene", id=3)["to"].tolist()[-1] == "RETRY"
+    assert aoi.history(kind="scene", id=3)["after"].tolist()[-1] == "RETRY"
     middle = events["time"].iloc[len(events) // 2]
     assert len(aoi.history(until=middle)) + len(aoi.history(since=middle)) == len(events)
     assert aoi.history(since=middle.isoformat()).equals(aoi.history(since=middle))

@@ -149,7 +149,8 @@ def test_existing_scenes_are_skipped_on_request(m: Monitor, aoi: AOI, tmp_path: 
     path = tmp_path / "scenes.json"
     path.write_text(json.dumps(documents))
     frame = pd.DataFrame({"source_id": ["a", "b", "c"]})
-    added = aoi.add_scenes({"documents": documents, "file": path, "frame": frame}[form], existing="skip")
+    forms: dict[str, Any] = {"documents": documents, "file": path, "frame": frame}
+    added = aoi.add_scenes(forms[form], existing="skip")
     assert list(added) == ["c"]
     assert added.existing == first
     assert aoi.scenes().set_index("source_id")["status"].to_dict() == {"a": "DONE", "b": "PENDING", "c": "PENDING"}

@@ -6,6 +6,7 @@ import io
 import json
 import urllib.parse
 from typing import Any
+from urllib.parse import quote
 
 import pyarrow as pa
 import pytest
@@ -225,6 +226,32 @@ class TestLists:
         assert len(tiles) == 3000
         assert [tile["id"] for tile in tiles] == sorted(tile["id"] for tile in tiles)
         assert {tile["scene"]["id"] for tile in tiles} == set(added["ids"].values())
+
+
+DECOMPOSED, COMPOSED = "A\u030arhus", "\u00c5rhus"
+
+
+class TestNamesOfAOIs:
+    async def test_names_are_compared_in_their_normal_form_everywhere(self, fetch: Fetch) -> None:
+        path = f"/aoi/{quote(f' {DECOMPOSED} ')}"
+        assert (await fetch("POST", path)).status == 204
+        assert (await fetch("POST", f"/aoi/{quote(COMPOSED)}")).problem(409)["code"] == "aoi-exists"
+        assert [aoi["ID"] for aoi in (await fetch("GET", "/aoi/")).json()] == [COMPOSED]
+        assert [aoi["ID"] for aoi in (await fetch("GET", f"/aoi/{quote(DECOMPOSED[:2])}*")).json()] == [COMPOSED]
+        assert (
+            await fetch("POST", f"{path}/scenes", [scene("a", aoi=DECOMPOSED), scene("b", aoi=f"{COMPOSED} ")])
+        ).json()
+        assert (await fetch("POST", f"{path}/scene", scene("c", aoi=f" {DECOMPOSED}"))).json()
+        for endpoint in ("", "/scenes", "/tiles/NEW", "/history", "/dot", "/failures", "/timeline"):
+            assert (await fetch("GET", f"{path}{endpoint}")).status == 200, endpoint
+        assert {listed["aoi"] for listed in (await fetch("GET", f"{path}/scenes")).json()} == {COMPOSED}
+        lease = {"max": 5, "seconds": 60, "worker": "w", "aoi": f" {DECOMPOSED}"}
+        assert len((await fetch("POST", "/jobs/downloader/lease", lease)).json()["jobs"]) == 3
+        assert (await fetch("DELETE", path)).status == 204
+
+    @pytest.mark.parametrize("name", [" ", "\u3000", "\u200b", "\n\t"])
+    async def test_blank_names_are_refused(self, fetch: Fetch, name: str) -> None:
+        assert (await fetch("POST", f"/aoi/{quote(name)}")).problem(400)["errors"][0]["field"] == "aoi"
 
 
 class TestIngestion:

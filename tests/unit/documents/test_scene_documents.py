@@ -284,7 +284,7 @@ def test_a_patch_of_data_is_checked_as_the_whole() -> None:
     "name",
     [
         "Denmark Demo S2",
-        "trailing ",
+        "inner  blanks",
         'Plan "B"',
         "côte d'Azur",
         "Århus 東京 🛰",
@@ -305,7 +305,22 @@ def test_names_of_aois_may_have_nearly_anything(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["", "Denmark*", "D?", "DENMARK(?i)", "a\0b", ".", "..", "\ud800", "x" * (DEFAULTS.max_name_length + 1)]
+    "name",
+    [
+        "",
+        " ",
+        "\u3000\t",
+        "\u200b",
+        "\n",
+        "Denmark*",
+        "D?",
+        "DENMARK(?i)",
+        "a\0b",
+        ".",
+        "..",
+        "\ud800",
+        "x" * (DEFAULTS.max_name_length + 1),
+    ],
 )
 def test_names_that_could_not_be_told_or_reached_are_refused(name: str) -> None:
     with pytest.raises(InvalidInput) as refusal:

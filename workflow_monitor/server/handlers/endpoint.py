@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from jupyter_server.base.handlers import APIHandler
 
 from workflow_monitor.connection.addresses import NAMESPACE
+from workflow_monitor.documents.aoi_names import normalize_aoi_name
 from workflow_monitor.server.backend import Backend
 
 
@@ -26,6 +27,11 @@ class Endpoint(APIHandler):
         self.backend = backend
         for name, value in arguments.items():
             setattr(self, name, value)
+
+    def decode_argument(self, value: bytes, name: str | None = None) -> str:
+        """Decode an argument of the path or the query; names of AOIs to their normal form."""
+        text = super().decode_argument(value, name)
+        return normalize_aoi_name(text) if name == "aoi" else text
 
     @property
     def prefix(self) -> str:

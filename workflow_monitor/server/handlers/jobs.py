@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from workflow_monitor.documents.aoi_names import normalize_aoi_name
 from workflow_monitor.documents.jobs import (
     LeaseRequest,
     RenewedDocument,
@@ -63,7 +64,8 @@ class LeaseJobsHandler(Handler):
         _check_queue(queue)
         request = await self.read_body(lambda body: validate(self.json(body), LeaseRequest))
         worker = "".join(character for character in request.worker if character.isprintable())[:ACTOR_LENGTH]
-        jobs = await self.submit(LeaseJobs(queue, request.max, request.seconds, worker, request.aoi))
+        aoi = None if request.aoi is None else normalize_aoi_name(request.aoi)
+        jobs = await self.submit(LeaseJobs(queue, request.max, request.seconds, worker, aoi))
         self.write_json(leased_jobs_document(jobs))
 
     @allows_worker

@@ -7,6 +7,7 @@ import urllib.parse
 from contextlib import suppress
 from datetime import UTC, datetime
 
+from workflow_monitor.documents.rfc3339 import without_leap_second
 from workflow_monitor.domain.errors import FieldError, InvalidInput, shorten_for_message
 from workflow_monitor.domain.status import ItemKind, Status
 
@@ -35,6 +36,7 @@ def parse_datetime(name: str, text: str | None) -> datetime | None:
     """Parse the RFC 3339 time of a parameter and convert it to UTC. Raises InvalidInput."""
     if text is None:
         return None
+    text = without_leap_second(text)
     try:
         time = datetime.fromisoformat(text.replace(" ", "+") if text.count(":") > 2 else text)
     except ValueError:
