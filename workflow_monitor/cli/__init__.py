@@ -10,10 +10,12 @@ from workflow_monitor import __version__
 from workflow_monitor.cli.backups import backup, restore
 from workflow_monitor.cli.dashboard import dashboard
 from workflow_monitor.cli.demo import demo
+from workflow_monitor.cli.editing import add, create, data, delete, history, show
 from workflow_monitor.cli.ingestion import aois, export, fail, failures, retry, status, watch
 from workflow_monitor.cli.migration import undo_migration
 from workflow_monitor.cli.serve import serve
 from workflow_monitor.cli.waiting import blockers, why
+from workflow_monitor.client.hints import use_shell_hints
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
@@ -37,8 +39,8 @@ def _workflow_monitor(
 
 
 for _command in (
-    *(aois, status, failures, blockers, why, retry, fail, watch, export, backup, restore, undo_migration),
-    *(dashboard, demo),
+    *(aois, status, failures, blockers, why, history, show, create, add, data, retry, fail, delete, watch, export),
+    *(backup, restore, undo_migration, dashboard, demo),
 ):
     app.command()(_command)
 # Unknown options go to Jupyter.
@@ -47,4 +49,5 @@ app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options"
 
 def main() -> None:
     """Run the command."""
+    use_shell_hints()
     app()

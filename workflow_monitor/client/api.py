@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote
@@ -19,14 +19,16 @@ from workflow_monitor.client.errors import (
 from workflow_monitor.client.hints import hint
 from workflow_monitor.client.http import Params, Response, Transport
 from workflow_monitor.client.jobs import HttpJobSource
+from workflow_monitor.client.json_values import encode
 from workflow_monitor.documents.aoi_names import normalize_aoi_name
 from workflow_monitor.documents.aois import AOIDocument, CountsDocument, OverviewDocument, RetriedDocument
 from workflow_monitor.documents.events import EventDocument
 from workflow_monitor.documents.items import FeatureGeometry, TileDocument
-from workflow_monitor.documents.media_types import ARROW, COLUMNS, EVENTS, GEOJSON
+from workflow_monitor.documents.media_types import ARROW, COLUMNS, EVENTS, GEOJSON, JSON
 from workflow_monitor.documents.server import BackupDocument, IngestedDocument, RootDocument
 from workflow_monitor.documents.waiting import BlockerDocument, WhyDocument
 from workflow_monitor.domain.failures import FailureGroup
+from workflow_monitor.domain.glob import is_pattern
 from workflow_monitor.domain.models import AOISummary, Backup, Page
 from workflow_monitor.domain.status import ItemKind, Status
 
@@ -77,7 +79,11 @@ class Api:
         return normalize_aoi_name(name)
 
     def aois(self, pattern: str | None = None) -> list[tuple[str, Status]]:
-        """Return names and statuses of all AOIs, or of the AOIs that match a pattern, ordered by name."""
+        """Return names and statuses of all AOIs, or of the AOIs that match a name or pattern, ordered by name."""
+        if pattern and not is_pattern(pattern):
+            # The server returns the overview of a plain name.
+            pattern = self.aoi_name(pattern)
+            return [(name, status) for name, status in self.aois() if name == pattern]
         path = f"aoi/{quote_name(pattern)}" if pattern else "aoi/"
         found = documents.read(list[AOIDocument], self.connection.read(path).body)
         return [(aoi.ID, aoi.status) for aoi in found]
@@ -163,6 +169,12 @@ class Api:
     def force(self, kind: ItemKind, number: int, status: Status) -> None:
         """Set the status of an item. Raises InvalidTransition."""
         self._act(kind, number, f"force/{status}")
+
+    def set_data(self, kind: ItemKind, number: int, data: Mapping[str, Any], *, merge: bool) -> None:
+        """Replace the data of an item, or merge a patch into it (RFC 7396). Raises ItemNotFound, InvalidInput."""
+        if_lost = f"Check {hint('item', kind=kind, id=number)} before repeating it."
+        path = f"{kind}/{int(number)}/data"
+        self._write("PATCH" if merge else "PUT", path, body=encode(data), media_type=JSON, if_lost=if_lost)
 
     def _act(self, kind: ItemKind, number: int, action: str) -> None:
         if_lost = f"Check {hint('item', kind=kind, id=number)} before repeating it."

@@ -210,6 +210,12 @@ class GeocubeApi(Api):
         """Fail an item from RETRY or PENDING, with `force` from any status. Raises InvalidTransition."""
         self._act(kind, number, "force/FAILED" if force else "fail")
 
+    def set_data(self, kind: ItemKind, number: int, data: Mapping[str, Any], *, merge: bool) -> None:
+        """Replace the data of an item. With `merge`, raises NotSupported."""
+        if merge:
+            raise unsupported("it merges no data", "Replace all data of the item.")
+        super().set_data(kind, number, data, merge=merge)
+
     def _act(self, kind: ItemKind, number: int, action: str) -> None:
         path = f"{kind}/{int(number)}/{action}"
         answer = self.connection.send(

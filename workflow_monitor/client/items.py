@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -79,6 +80,15 @@ class Item:
         1
         """
         return self._document.get("attempt")
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """Document of the item, as the server returns it.
+
+        >>> sorted(m.scene(1).document)[:4]
+        ['RetryCountDown', 'aoi', 'attempt', 'data']
+        """
+        return dict(self._document)
 
     @property
     def data(self) -> dict[str, Any]:
@@ -173,6 +183,24 @@ class Item:
           tile 1 A44_IW1_8951 is PENDING: its job is queued since ...
         """
         return Why(self._api.why(self.kind, self.id))
+
+    def update_data(self, patch: Mapping[str, Any]) -> Self:
+        """Change fields of the data (RFC 7396): nested mappings are merged, None removes a field. Raises InvalidInput.
+
+        >>> m.tile(1).update_data({"graph_name": "Other"}).data["graph_name"]
+        'Other'
+        """
+        self._api.set_data(self.kind, self.id, patch, merge=True)
+        return self.refresh()
+
+    def replace_data(self, data: Mapping[str, Any]) -> Self:
+        """Replace all data of the item. Raises InvalidInput.
+
+        >>> m.tile(1).replace_data(m.tile(1).data | {"graph_name": "S1BackscatterCoherence"}).data["graph_name"]
+        'S1BackscatterCoherence'
+        """
+        self._api.set_data(self.kind, self.id, data, merge=False)
+        return self.refresh()
 
     def history(self) -> pd.DataFrame:
         """Return a DataFrame of the transitions of the item, in order; see `AOI.history`.

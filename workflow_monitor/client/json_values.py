@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, date, datetime
 from typing import Any
+
+from workflow_monitor.client.errors import InvalidInput
 
 
 def plain_value(value: Any) -> Any:  # noqa: ANN401 - scalars of any library
@@ -23,3 +26,20 @@ def plain_value(value: Any) -> Any:  # noqa: ANN401 - scalars of any library
 def is_array(value: object) -> bool:
     """True for arrays, Series and Index; False for numpy's scalars."""
     return bool(getattr(value, "shape", ()))
+
+
+def encode(value: object) -> bytes:
+    """Encode a value as JSON in UTF-8. Raises InvalidInput for NaN and for objects that JSON lacks."""
+    problem = ""
+    try:
+        return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_default).encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        problem = str(error)
+    raise InvalidInput(f"The input cannot be written as JSON: {problem}.")
+
+
+def _default(value: object) -> object:
+    plain = plain_value(value)
+    if plain is value:
+        raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
+    return plain

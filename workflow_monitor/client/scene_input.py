@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from workflow_monitor.client.errors import InvalidInput
-from workflow_monitor.client.json_values import plain_value
+from workflow_monitor.client.json_values import encode
 from workflow_monitor.documents.media_types import GEOJSON, JSON, NDJSON
 
 
@@ -52,21 +52,10 @@ def _file(path: Path, aoi: str) -> tuple[bytes, str]:
 
 def _value(value: object, aoi: str) -> tuple[bytes, str]:
     if isinstance(value, dict) and value.get("type") == "FeatureCollection":
-        return _encoded(value), GEOJSON
+        return encode(value), GEOJSON
     documents = [value] if isinstance(value, dict) else value
     if not isinstance(documents, list) or not all(isinstance(one, Mapping) for one in documents):
         raise InvalidInput("Scenes are a list of documents, or a GeoJSON FeatureCollection of a catalogue.")
     if not documents:
         raise InvalidInput("There are no scenes to add.")
-    return _encoded([{"aoi": aoi, **one} for one in documents]), JSON
-
-
-def _encoded(value: object) -> bytes:
-    problem = ""
-    try:
-        return json.dumps(
-            value, ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=plain_value
-        ).encode()
-    except (TypeError, ValueError, RecursionError) as error:
-        problem = str(error)
-    raise InvalidInput(f"The scenes cannot be written as JSON: {problem}.")
+    return encode([{"aoi": aoi, **one} for one in documents]), JSON

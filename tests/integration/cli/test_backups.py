@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.example_servers import Servers, call
-from tests.integration.cli.test_ingestion import Terminal
+from tests.integration.cli.conftest import Terminal
 from tests.server_process import free_port, live_server
 
 

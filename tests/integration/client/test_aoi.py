@@ -20,6 +20,8 @@ def test_aois_returns_a_frame_with_counts(m: Monitor) -> None:
     assert (row["scenes_done"], row["scenes_retry"], row["tiles_new"]) == (2, 1, 10)
     assert row["first"].isoformat() == "2022-01-11T00:00:00+00:00"
     assert m.aois("*S2")["name"].tolist() == ["DenmarkS2"]
+    assert m.aois("DenmarkS1")["name"].tolist() == m.names("DenmarkS1") == ["DenmarkS1"]
+    assert m.aois("Sweden").empty
     assert m.aois("Sweden*").empty
     assert list(m.aois("Sweden*").columns) == list(m.aois().columns)
 

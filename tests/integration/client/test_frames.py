@@ -101,9 +101,9 @@ def test_frames_include_scenes_without_footprint_or_date(m: Monitor) -> None:
 
 def test_tags_and_payload_become_columns_on_request(m: Monitor) -> None:
     aoi = m["DenmarkS1"]
-    scenes = aoi.scenes(tags=["relativeOrbit"], data=["graph_name", "instances_id"])
+    scenes = aoi.scenes(tags=["relativeOrbit"], data=["graph_name", "wkt"])
     assert scenes["tags.relativeOrbit"].tolist() == ["44"] * 4
-    assert scenes["data.instances_id"].isna().all()
+    assert scenes["data.wkt"].isna().all()
     assert "data.graph_name" in scenes
     assert "tags.orbit" in aoi.scenes(tags=True)
     assert aoi.tiles(tags="relativeOrbit")["tags.relativeOrbit"].tolist() == ["44"] * 20
