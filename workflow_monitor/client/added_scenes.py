@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from workflow_monitor.client.errors import MonitorError
 
 #: treatment of scenes that the AOI already has
 Existing = Literal["refuse", "skip"]
+#: limit on the ids in the display
+SHOWN = 5
 
 
 class AddedScenes(dict[str, int]):
@@ -17,6 +19,11 @@ class AddedScenes(dict[str, int]):
     def __init__(self, added: Mapping[str, int], existing: Mapping[str, int]) -> None:
         super().__init__(added)
         self.existing = dict(existing)
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # noqa: ANN401 - IPython's own
+        skipped = f", {len(self.existing):,} existing skipped" if self.existing else ""
+        first = f": {dict(list(self.items())[:SHOWN])}" if self and not cycle else ""
+        printer.text(f"{len(self):,} scenes added{skipped}{first[:-1] + ', …}' if len(self) > SHOWN else first}")
 
 
 def check_existing(existing: str) -> None:

@@ -5,8 +5,10 @@ import { mountPanel, Panel } from "./panel.js";
 import { BAR_ORDER, statusBar, statusKey } from "./status-bar.js";
 import { errorText } from "./transport.js";
 
-/** Period of the rate. */
+/** Longest period of the rate. */
 const RATE_WINDOW_MS = 5 * 60 * 1000;
+/** Shortest period of the rate. */
+const MIN_RATE_MS = 10 * 1000;
 
 export class SummaryPanel extends Panel {
   /**
@@ -21,6 +23,12 @@ export class SummaryPanel extends Panel {
      * @type {number[] | null}
      */
     this.completions = null;
+    /**
+     * Time of the first dispatch of the AOI, if it is known.
+     *
+     * @type {number | null}
+     */
+    this.started = null;
   }
 
   /**
@@ -28,7 +36,10 @@ export class SummaryPanel extends Panel {
    * @param {Transition[]} events
    */
   applyEvents(events) {
-    for (const event of events) if (isCompletion(event)) this.completions?.push(Date.now());
+    for (const event of events) {
+      if (event.to === "PENDING") this.started ??= Date.now();
+      if (isCompletion(event)) this.completions?.push(Date.now());
+    }
   }
 
   /** @override */
@@ -54,21 +65,25 @@ export class SummaryPanel extends Panel {
     const since = new Date(Date.now() - RATE_WINDOW_MS).toISOString();
     /** @type {Transition[] | null} */
     const events = await this.get(`${this.path}/history?status=DONE&since=${since}`);
+    /** @type {Transition[] | null} */
+    const dispatches = await this.get(`${this.path}/history?status=PENDING&limit=1`);
+    if (dispatches?.[0]) this.started = Date.parse(dispatches[0].time);
     return (events ?? []).filter(isCompletion).map((event) => Date.parse(event.time));
   }
 
   /** @param {AOISummary} summary */
   facts(summary) {
-    const begin = Date.now() - RATE_WINDOW_MS;
-    this.completions = (this.completions ?? []).filter((time) => time >= begin);
+    const now = Date.now();
+    this.completions = (this.completions ?? []).filter((time) => time >= now - RATE_WINDOW_MS);
     const completed = this.completions.length;
+    const seconds = ratePeriod(now, this.started);
     const pending = summary.scenes.pending + summary.tiles.pending;
     const left = pending + summary.scenes.new + summary.tiles.new;
     const facts = [
       summary.from ? `${summary.from} to ${summary.to ?? "…"}` : "no dates",
       pluralize(summary.root_tiles, "root tile"),
-      `${formatRate(completed, RATE_WINDOW_MS / 1000)} done per minute`,
-      remainingText(left, pending, completed),
+      `${formatRate(completed, seconds)} done per minute`,
+      remainingText(left, pending, completed, seconds),
     ];
     return [this.statusLabel(summary.status), ...facts.map((fact) => h("span", {}, fact))];
   }
@@ -113,13 +128,25 @@ function isCompletion(event) {
  *
  * @param {number} left
  * @param {number} pending
- * @param {number} completed within the window of the rate
+ * @param {number} completed
+ * @param {number} seconds in which the items were completed
  */
-export function remainingText(left, pending, completed) {
+export function remainingText(left, pending, completed, seconds) {
   if (left === 0) return "nothing left";
   if (pending === 0) return `${formatNumber(left)} left, none in progress`;
   if (completed === 0) return `${formatNumber(left)} left`;
-  return `${formatNumber(left)} left, about ${formatDuration((left / completed) * (RATE_WINDOW_MS / 1000))}`;
+  return `${formatNumber(left)} left, about ${formatDuration((left / completed) * seconds)}`;
+}
+
+/**
+ * Return the seconds over which the rate is measured: the last minutes, or less for an AOI that started since then.
+ *
+ * @param {number} now
+ * @param {number | null} started
+ */
+export function ratePeriod(now, started) {
+  const age = started === null ? RATE_WINDOW_MS : now - started;
+  return Math.min(RATE_WINDOW_MS, Math.max(MIN_RATE_MS, age)) / 1000;
 }
 
 export default {

@@ -9,7 +9,8 @@ import {
   pluralize,
   remainderText,
 } from "../../../workflow_monitor/widgets/format.js";
-import { remainingText } from "../../../workflow_monitor/widgets/summary.js";
+import { progressText } from "../../../workflow_monitor/widgets/aoi-list.js";
+import { ratePeriod, remainingText } from "../../../workflow_monitor/widgets/summary.js";
 
 test("numbers have thousands separators", () => {
   assert.equal(formatNumber(1234567), "1,234,567");
@@ -50,10 +51,10 @@ test("rates below ten per minute have one decimal", () => {
 });
 
 test("the remaining time is estimated only while items are in progress and complete", () => {
-  assert.equal(remainingText(0, 0, 7), "nothing left");
-  assert.equal(remainingText(1200, 0, 7), "1,200 left, none in progress");
-  assert.equal(remainingText(1200, 3, 0), "1,200 left");
-  assert.equal(remainingText(1200, 3, 300), "1,200 left, about 20 min");
+  assert.equal(remainingText(0, 0, 7, 300), "nothing left");
+  assert.equal(remainingText(1200, 0, 7, 300), "1,200 left, none in progress");
+  assert.equal(remainingText(1200, 3, 0, 300), "1,200 left");
+  assert.equal(remainingText(1200, 3, 300, 300), "1,200 left, about 20 min");
 });
 
 test("failures list their dates and most frequent orbits", () => {
@@ -65,4 +66,16 @@ test("failures list their dates and most frequent orbits", () => {
   const orbits = Object.fromEntries(Array.from({ length: 9 }, (_, orbit) => [`R${orbit}`, 10 - orbit]));
   const text = datesAndOrbits({ first_acquired: "2022-01-04", last_acquired: "2022-02-04", orbits });
   assert.match(text, /^acquired 2022-01-04 to 2022-02-04; relative orbit R0 \(10\), .*R7 \(3\) …$/);
+});
+
+test("the rate of a new AOI is measured since its first dispatch", () => {
+  assert.equal(ratePeriod(1_000_000, null), 300);
+  assert.equal(ratePeriod(1_000_000, 0), 300);
+  assert.equal(ratePeriod(1_000_000, 940_000), 60);
+  assert.equal(ratePeriod(1_000_000, 1_005_000), 10);
+});
+
+test("an empty AOI has no progress", () => {
+  assert.equal(progressText({ new: 0, pending: 0, done: 0, retry: 0, failed: 0, total: 0 }), "empty");
+  assert.equal(progressText({ new: 1, pending: 0, done: 1, retry: 0, failed: 1, total: 3 }), "66 % of 3");
 });
