@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 
 Position = tuple[float, float]
 
-_PRODUCT = re.compile(r"^S2[A-Z]_.*_T(\d\d[C-HJ-NP-X][A-HJ-NP-Z][A-HJ-NP-V])(?=_|\.|$)", re.ASCII)
+_SQUARE = r"(\d\d[C-HJ-NP-X][A-HJ-NP-Z][A-HJ-NP-V])"
+_END = r"(?=[_.]|$)"
+#: names of ESA and of Earth Search (`S2A_T46RER_…`, `S2B_27VWK_…`), and of Harmonized Landsat Sentinel-2
+_PRODUCT = re.compile(rf"(?:S2[A-Z]_(?:.*_T|T?)|HLS(?:-VI)?\.[LS]30\.T){_SQUARE}{_END}", re.ASCII)
 
 _BANDS = "CDEFGHJKLMNPQRSTUVWX"
 _COLUMNS = ("ABCDEFGH", "JKLMNPQR", "STUVWXYZ")
@@ -39,10 +42,20 @@ _STEPS = 4
 _MIN_AREA = 1e-9
 
 
-def mgrs_cell_of_product(source_id: str) -> tuple[Position, ...] | None:
-    """Return the closed, counter-clockwise ring of the MGRS square in a Sentinel-2 product name; None for other names."""
+def mgrs_name_of_product(source_id: str) -> str | None:
+    """Return the name of the MGRS square in the name of a Sentinel-2 or HLS product; None for other names.
+
+    >>> mgrs_name_of_product("HLS.S30.T10SDG.2020275T184119.v2.0")
+    '10SDG'
+    """
     match = _PRODUCT.match(source_id)
-    return square_ring(match[1]) if match else None
+    return match[1] if match else None
+
+
+def mgrs_cell_of_product(source_id: str) -> tuple[Position, ...] | None:
+    """Return the closed, counter-clockwise ring of the MGRS square in a product name; None for other names."""
+    name = mgrs_name_of_product(source_id)
+    return None if name is None else square_ring(name)
 
 
 @cache

@@ -67,9 +67,15 @@ def test_squares_that_do_not_exist(name: str) -> None:
         "S2B_MSIL2A_20220112T104319_N0510_R008_T32UNG_20240428T024837.SAFE",
         "S2C_MSIL2A_20250112T104319_N0511_R008_T32UNG",
         "S2A_OPER_MSI_L1C_TL_EPA__20160605T113933_A000734_T32UNG_N02.02",
+        "S2A_T32UNG_20240101T103431_L2A",
+        "S2B_32UNG_20230301_0_L2A",
+        "S2C_32UNG",
+        "HLS.S30.T32UNG.2024020T104319.v2.0",
+        "HLS.L30.T32UNG.2024020T104319.v2.0.Fmask",
+        "HLS-VI.S30.T32UNG.2024020T104319.v2.0",
     ],
 )
-def test_names_of_sentinel_2_products_tell_their_square(source_id: str) -> None:
+def test_names_of_sentinel_2_and_hls_products_have_a_square(source_id: str) -> None:
     assert mgrs_cell_of_product(source_id) == square_ring("32UNG")
 
 
@@ -80,8 +86,13 @@ def test_names_of_sentinel_2_products_tell_their_square(source_id: str) -> None:
         "S1A_IW_SLC__1SDV_20220111T170124_20220111T170151_041416_04ECAD_F4D7",
         "S2A_MSIL1C_20220104T103431_N0301_R108_T32ING_20220104T123507",
         "LC08_T32UNG_x",
+        "S2A_MSIL1C_20220104T103431_32UNG_20220104T123507",
+        "S2B_32UNGA_20230301_0_L2A",
+        "S1A_32UNG_20230301",
+        "HLS.S30.32UNG.2024020T104319",
+        "HLS.M30.T32UNG.2024020T104319",
         "T32UNG",
     ],
 )
-def test_other_names_tell_no_square(source_id: str) -> None:
+def test_other_names_have_no_square(source_id: str) -> None:
     assert mgrs_cell_of_product(source_id) is None
