@@ -97,24 +97,31 @@ class CatalogueLink(msgspec.Struct):
 
 
 class CatalogueTile(msgspec.Struct):
-    """Tile of a catalogue; further fields are ignored."""
+    """Tile of a catalogue, in the names of both generations; further fields are ignored."""
 
     SourceID: str | None = ""
+    data: TileFields | None = None
+    previous: CatalogueLink | None = None
+    reference: CatalogueLink | None = None
+    wkt: str | None = None
     Data: TileFields | None = None
     Previous: CatalogueLink | None = None
     Reference: CatalogueLink | None = None
-    GeometryWKT: str | None = ""
+    GeometryWKT: str | None = None
 
 
 class CatalogueScene(msgspec.Struct):
-    """Properties of a feature of a catalogue; further fields are ignored."""
+    """Properties of a feature of a catalogue, in the names of both generations; further fields are ignored."""
 
     source_id: str | None = ""
     aoi: str | None = ""
     data: SceneFields | None = None
+    tags: dict[str, Tag] | None = None
+    tiles: list[CatalogueTile] | None = None
+    wkt: str | None = None
     Tags: dict[str, Tag] | None = None
     Tiles: list[CatalogueTile] | None = None
-    GeometryWKT: str | None = ""
+    GeometryWKT: str | None = None
     Ingested: bool | None = False
 
 
@@ -208,7 +215,7 @@ def _iter_struct_errors(value: dict[str, object], expected: inspect.StructType, 
 def _fits(value: object, choices: Iterable[inspect.Type]) -> bool:
     for choice in choices:
         match choice:
-            case inspect.AnyType():
+            case inspect.AnyType() | inspect.CustomType():  # msgspec inspects `object` as a custom type
                 return True
             case inspect.NoneType() if value is None:
                 return True
@@ -216,13 +223,17 @@ def _fits(value: object, choices: Iterable[inspect.Type]) -> bool:
                 return True
             case inspect.BoolType() if isinstance(value, bool):
                 return True
-            case inspect.IntType() if type(value) is int and (choice.ge or value) <= value <= (choice.le or value):
+            case inspect.IntType() if type(value) is int and _is_within(choice, value):
                 return True
             case inspect.FloatType() if type(value) in (int, float):
                 return True
             case _:
                 pass
     return False
+
+
+def _is_within(choice: inspect.IntType, value: int) -> bool:
+    return (choice.ge is None or choice.ge <= value) and (choice.le is None or value <= choice.le)
 
 
 def _described(choices: Iterable[inspect.Type]) -> str:
