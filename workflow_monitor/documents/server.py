@@ -6,7 +6,7 @@ from typing import Annotated
 
 from msgspec import UNSET, Meta, UnsetType
 
-from workflow_monitor.documents.document import Count, Document, Id, Time
+from workflow_monitor.documents.document import Count, Document, Id, SourceId, Time
 from workflow_monitor.documents.validation import thread_safe_struct
 
 Existing = Annotated[
@@ -40,6 +40,14 @@ class IdDocument(Document):
     existing: Existing = UNSET
 
 
+class InvalidSceneDocument(Document):
+    """An invalid scene that was skipped."""
+
+    source_id: SourceId
+    field: Annotated[str, Meta(description="Place of the scene in the body, such as `features[3]` or `line 4`.")]
+    reason: Annotated[str, Meta(description="The invalid fields and their errors.")]
+
+
 @thread_safe_struct
 class IngestedDocument(Document):
     """Counts of ingested scenes and tiles, and the ids of the scenes by source id."""
@@ -48,3 +56,6 @@ class IngestedDocument(Document):
     tiles: Count
     ids: dict[str, int]
     existing: Existing = UNSET
+    invalid: Annotated[
+        list[InvalidSceneDocument] | UnsetType, Meta(description="The invalid scenes; with `invalid=skip` only.")
+    ] = UNSET

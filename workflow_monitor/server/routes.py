@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from workflow_monitor.documents import media_types
+from workflow_monitor.documents.stac import TILINGS
 from workflow_monitor.domain.status import ItemKind
 from workflow_monitor.server.handlers import (
     actions,
@@ -67,10 +68,23 @@ _INGEST_MANY = Operation(
         )
     },
     Content(
-        "A JSON array, JSON lines or the FeatureCollection of a catalogue, in any order: the server sorts scenes by dependency.",
+        "A JSON array, JSON lines, the FeatureCollection of a Geocube catalogue or STAC items, in any order: the server sorts "
+        "scenes by dependency.",
         {media_types.JSON: "ScenesToIngest", media_types.NDJSON: "Lines", media_types.GEOJSON: "FeatureCollection"},
     ),
-    parameters=(EXISTING,),
+    parameters=(
+        EXISTING,
+        Parameter(
+            "invalid",
+            "`skip` adds the valid scenes and lists the invalid ones; `refuse` adds none.",
+            {"enum": list(scenes.INVALID), "default": scenes.INVALID[0]},
+        ),
+        Parameter(
+            "tiles",
+            "The tile of a STAC item: named after the scene, its MGRS square, or its Sentinel-1 burst.",
+            {"enum": list(TILINGS), "default": TILINGS[0]},
+        ),
+    ),
     errors=(400, 404, 409),
     description="Adds all scenes or none.",
 )

@@ -15,7 +15,7 @@ from shapely.geometry import shape
 
 from workflow_monitor.demo.ingestions import denmark_s1, denmark_s2, examples, northern_europe_s1
 from workflow_monitor.demo.sentinel1 import relative_orbit
-from workflow_monitor.documents.catalogue import parse_scenes
+from workflow_monitor.documents.scene_lists import parse_scenes
 
 S1_NAME = re.compile(
     r"(?P<mission>S1[AB])_IW_SLC__1SDV_(?P<start>\d{8}T\d{6})_(?P<stop>\d{8}T\d{6})"

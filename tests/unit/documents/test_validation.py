@@ -84,11 +84,14 @@ class Bounded(msgspec.Struct):
     last: Annotated[int, msgspec.Meta(ge=-9, le=0)] = 0
 
 
-@pytest.mark.parametrize(("value", "field"), [({"first": -1}, "first"), ({"last": 1}, "last"), ({"first": 10}, "first")])
+@pytest.mark.parametrize(
+    ("value", "field"), [({"first": -1}, "first"), ({"last": 1}, "last"), ({"first": 10}, "first")]
+)
 def test_a_bound_of_zero_is_a_bound(value: object, field: str) -> None:
     with pytest.raises(InvalidInput) as refusal:
         validate(value, Bounded)
     assert [error.field for error in refusal.value.errors] == [field]
+
 
 #: msgspec inspects a struct by functions of its module _utils; see `validation.thread_safe_struct`
 FIRST_LOOKS = """

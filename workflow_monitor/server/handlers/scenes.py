@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Literal
 
-from workflow_monitor.documents.catalogue import parse_scenes
 from workflow_monitor.documents.media_types import ARROW, GEOJSON, JSON
 from workflow_monitor.documents.scene_documents import parse_scene
+from workflow_monitor.documents.scene_lists import InvalidScene, SceneOptions, parse_scenes, parse_valid_scenes
+from workflow_monitor.documents.stac import TILINGS
 from workflow_monitor.domain.commands import Ingest
 from workflow_monitor.domain.models import IngestOutcome, NewScene
 from workflow_monitor.domain.status import ItemKind
@@ -18,6 +19,8 @@ from workflow_monitor.server.serialization import arrow_stream, json_text
 
 #: values of `?existing=`
 EXISTING: tuple[Literal["refuse", "skip"], ...] = ("refuse", "skip")
+#: values of `?invalid=`
+INVALID: tuple[Literal["refuse", "skip"], ...] = ("refuse", "skip")
 
 
 class ItemList(Handler):
@@ -80,12 +83,25 @@ class Scenes(ItemList):
     @requires_write
     async def post(self, aoi: str) -> None:
         skip_existing = self.choice_arg("existing", EXISTING) == "skip"
-        media_type, limits = self.media_type, self.backend.limits.documents
-        scenes: list[NewScene] = await self.read_body(lambda body: parse_scenes(body, media_type, aoi, limits=limits))
+        skip_invalid = self.choice_arg("invalid", INVALID) == "skip"
+        media_type = self.media_type
+        options = SceneOptions(tiling=self.choice_arg("tiles", TILINGS), limits=self.backend.limits.documents)
+        scenes: list[NewScene]
+        invalid: list[InvalidScene] | None = None
+        if skip_invalid:
+            scenes, invalid = await self.read_body(lambda body: parse_valid_scenes(body, media_type, aoi, options))
+        else:
+            scenes = await self.read_body(lambda body: parse_scenes(body, media_type, aoi, options))
         outcome = await self.submit(Ingest(aoi, scenes, skip_existing=skip_existing))
-        self.write_text(await self.backend.run(_ingested, outcome, skip_existing), JSON)
+        self.write_text(await self.backend.run(_ingested, outcome, skip_existing, invalid), JSON)
 
 
-def _ingested(outcome: IngestOutcome, lists_existing: bool) -> str:
-    document = {"scenes": len(outcome.added), "tiles": outcome.tiles, "ids": outcome.added}
-    return json_text(document | ({"existing": outcome.existing} if lists_existing else {}))
+def _ingested(outcome: IngestOutcome, lists_existing: bool, invalid: list[InvalidScene] | None) -> str:
+    document: dict[str, object] = {"scenes": len(outcome.added), "tiles": outcome.tiles, "ids": outcome.added}
+    if lists_existing:
+        document["existing"] = outcome.existing
+    if invalid is not None:
+        document["invalid"] = [
+            {"source_id": scene.source_id, "field": scene.field, "reason": scene.reason()} for scene in invalid
+        ]
+    return json_text(document)
