@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Meta, Raw
 
 from workflow_monitor.documents.document import (
+    SCHEMA_REF,
     AOIName,
     Attempt,
     Document,
@@ -38,6 +39,8 @@ GeometryJSON = Annotated[
         extra_json_schema={"anyOf": [{"type": "object"}, {"type": "null"}]},
     ),
 ]
+
+LinkedId = Annotated[str, Meta(description="Source id of the linked tile or of its scene; empty without a link.")]
 
 
 def _empty_object() -> Raw:
@@ -111,6 +114,45 @@ class SceneProperties(Document):
     data: SceneDataJSON
 
 
+class TileOfScene(Document):
+    """A tile of a scene as `POST /aoi/{aoi}/scenes` accepts it, with its own footprint."""
+
+    previous_tile_id: LinkedId
+    previous_scene_id: LinkedId
+    reference_tile_id: LinkedId
+    reference_scene_id: LinkedId
+    data: TileDataJSON
+    geometry: GeometryJSON
+    geometry_origin: GeometryOrigin
+
+
+TilesJSON = Annotated[
+    Raw,
+    Meta(
+        description="Tiles by source id, with links and own footprints.",
+        extra_json_schema={
+            "type": "object",
+            "additionalProperties": {"$ref": SCHEMA_REF.format(name=TileOfScene.__name__)},
+        },
+    ),
+]
+
+
+@thread_safe_struct
+class SceneWithTiles(SceneDocument, kw_only=True):
+    """A scene with its state, footprint and tiles, as `POST /aoi/{aoi}/scenes` accepts it."""
+
+    geometry: GeometryJSON
+    geometry_origin: GeometryOrigin
+    tiles: TilesJSON
+
+
+class SceneWithTilesProperties(SceneProperties):
+    """Properties of the GeoJSON feature of a scene with its tiles."""
+
+    tiles: TilesJSON
+
+
 class TileProperties(Document):
     """Properties of the GeoJSON feature of a tile."""
 
@@ -139,6 +181,16 @@ class SceneFeature(Document):
     id: Id
     geometry: GeometryJSON
     properties: SceneProperties
+
+
+@thread_safe_struct
+class SceneWithTilesFeature(Document):
+    """A scene with its tiles as a GeoJSON feature."""
+
+    type: Literal["Feature"]
+    id: Id
+    geometry: GeometryJSON
+    properties: SceneWithTilesProperties
 
 
 @thread_safe_struct

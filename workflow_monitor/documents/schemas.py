@@ -23,6 +23,7 @@ _NAMES: Mapping[str, str] = {
 }
 _STRUCTS: tuple[type[msgspec.Struct], ...] = (
     *(SceneFields, TileFields, NewSceneFields),
+    *(items.SceneWithTiles, items.SceneWithTilesFeature, items.TileOfScene),
     *(items.SceneDocument, items.SceneFeatures, items.TileDocument, items.TileFeatures, items.TileMessage),
     *(aois.AOIDocument, aois.OverviewDocument, aois.RetriedDocument, aois.FailureGroupDocument),
     *(aois.TimelineDocument, aois.SearchDocument, aois.ConsequencesDocument),

@@ -43,6 +43,11 @@ EXISTING = Parameter(
     "ones; `refuse` adds none.",
     {"enum": list(scenes.EXISTING), "default": scenes.EXISTING[0]},
 )
+_WITH_TILES = Parameter(
+    "tiles",
+    "`true` adds the tiles with data, links and footprints, so that POST accepts the list in any AOI; not as Arrow.",
+    {"type": "boolean"},
+)
 NO_BODY = Content("Success, without a body.")
 AOI_PATTERN = "The name may be a pattern: `*` matches any text, `?` one character; the suffix `(?i)` ignores case."
 _AS_COLUMNS = {media_types.COLUMNS: "Columns"}
@@ -91,7 +96,8 @@ _INGEST_MANY = Operation(
 
 
 def _listings(kind: ItemKind, item: str) -> list[Route]:
-    parameters = *PAGE, LISTED_OR_ARROW
+    tiles = (_WITH_TILES,) if kind is ItemKind.SCENE else ()
+    parameters = *tiles, *PAGE, LISTED_OR_ARROW
     operation = Operation(
         f"List the {kind}s",
         _list(f"{kind}s", item, f"{kind.capitalize()}Features", arrow=True),

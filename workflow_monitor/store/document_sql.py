@@ -4,7 +4,8 @@ A struct of `documents.items` lists the fields of a document, and a mapping belo
 `object_parts` writes the arguments of a `concat` that builds the JSON text in the database, which takes half the planning
 time of a chain of `||` in DuckDB. `row_columns` lists the columns from which `item_serializer` fills the same struct.
 
-In all expressions `a` is the AOI, `s` the scene and `t` the tile.
+In all expressions `a` is the AOI, `s` the scene and `t` the tile; `p`, `ps`, `r` and `rs` are the previous and reference tile with
+their scenes.
 """
 
 from __future__ import annotations
@@ -17,9 +18,12 @@ from msgspec import inspect
 from workflow_monitor.documents.items import (
     SceneDocument,
     SceneFeature,
+    SceneWithTiles,
+    SceneWithTilesFeature,
     ShortTile,
     TileDocument,
     TileFeature,
+    TileOfScene,
 )
 
 #: expression of a field, or the expressions of a nested document
@@ -69,6 +73,17 @@ _TILE_PROPERTIES = {
     " WHEN s.geometry IS NOT NULL THEN 'scene' END",
     "geometry_note": "CASE WHEN t.geometry IS NOT NULL THEN t.geometry_note ELSE s.geometry_note END",
 }
+_TILE_OF_SCENE = {
+    "previous_tile_id": "coalesce(p.source_id, '')",
+    "previous_scene_id": "coalesce(ps.source_id, '')",
+    "reference_tile_id": "coalesce(r.source_id, '')",
+    "reference_scene_id": "coalesce(rs.source_id, '')",
+    "data": "t.data",
+    "geometry": "t.geometry",
+    "geometry_origin": "t.geometry_origin",
+}
+#: the tiles of a scene, from `tiles_by_scene`
+_TILES_OF_SCENE = "concat('{', g.tiles, '}')"
 _FEATURE = {"type": "'Feature'"}
 
 #: struct and expressions of each document, by the name of the section that statements insert
@@ -78,6 +93,20 @@ _DOCUMENTS: Mapping[str, tuple[type[msgspec.Struct], Expressions]] = {
         SceneFeature,
         {**_FEATURE, "id": "s.id", "geometry": "s.geometry", "properties": _SCENE_PROPERTIES},
     ),
+    "scene_with_tiles_document": (
+        SceneWithTiles,
+        {**_SCENE, "geometry": "s.geometry", "geometry_origin": "s.geometry_origin", "tiles": _TILES_OF_SCENE},
+    ),
+    "scene_with_tiles_feature": (
+        SceneWithTilesFeature,
+        {
+            **_FEATURE,
+            "id": "s.id",
+            "geometry": "s.geometry",
+            "properties": {**_SCENE_PROPERTIES, "tiles": _TILES_OF_SCENE},
+        },
+    ),
+    "tile_of_scene": (TileOfScene, _TILE_OF_SCENE),
     "tile_short": (ShortTile, {**_TILE, "scene": _SCENE}),
     "tile_document": (TileDocument, {**_TILE, "scene": _SCENE_WITH_DATE}),
     "tile_feature": (

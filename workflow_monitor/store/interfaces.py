@@ -36,8 +36,9 @@ if TYPE_CHECKING:
 
     from workflow_monitor.domain.models import Geometry, NewScene, NewTile, SceneData, TileData
 
-#: "document": the default REST representation; "feature": a GeoJSON feature; "short": without status and links
-Shape = Literal["document", "feature", "short"]
+#: "document": the default REST representation; "feature": a GeoJSON feature; "short": without status and links;
+#: "…_with_tiles": scenes with their tiles
+Shape = Literal["document", "feature", "short", "document_with_tiles", "feature_with_tiles"]
 
 #: a time before all leases
 BEFORE_ALL = datetime(1, 1, 2, tzinfo=UTC)

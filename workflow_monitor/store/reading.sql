@@ -1,5 +1,5 @@
 -- Statements shared by all stores; `dialect.sql` of each package adds what depends on the database.
--- `document_sql.py` generates scene_document, scene_feature, tile_document, tile_short, tile_feature (arguments of `concat`
+-- `document_sql.py` generates scene_document, scene_feature, scene_with_tiles_*, tile_of_scene, tile_document, tile_short, tile_feature (arguments of `concat`
 -- that write JSON text), and the columns of scene_rows and tile_rows. `a` is the AOI, `s` the scene, `t` the tile.
 
 -- name: scene_date
@@ -34,6 +34,24 @@ SELECT concat({{scene_document}}) {{scenes_within}}
 
 -- name: scenes_as_feature
 SELECT concat({{scene_feature}}) {{scenes_within}}
+
+-- name: tiles_by_scene
+-- the tiles of scenes ($3 first, $4 last) as members of JSON objects
+SELECT t.scene, string_agg(concat(to_json(t.source_id)::VARCHAR, ':', {{tile_of_scene}}), ',' ORDER BY t.id) AS tiles
+FROM tile AS t
+LEFT JOIN tile AS p ON p.id = t.previous LEFT JOIN scene AS ps ON ps.id = p.scene
+LEFT JOIN tile AS r ON r.id = t.reference LEFT JOIN scene AS rs ON rs.id = r.scene
+WHERE t.scene BETWEEN $3 AND $4
+GROUP BY t.scene
+
+-- name: scenes_with_tiles_within
+{{of_scenes}} LEFT JOIN ({{tiles_by_scene}}) AS g ON g.scene = s.id WHERE {{scenes_chosen}} ORDER BY s.id
+
+-- name: scenes_as_document_with_tiles
+SELECT concat({{scene_with_tiles_document}}) {{scenes_with_tiles_within}}
+
+-- name: scenes_as_feature_with_tiles
+SELECT concat({{scene_with_tiles_feature}}) {{scenes_with_tiles_within}}
 
 -- name: tiles_as_document
 SELECT concat({{tile_document}}) {{tiles_within}}

@@ -9,6 +9,7 @@ from workflow_monitor.documents.scene_documents import parse_scene
 from workflow_monitor.documents.scene_lists import InvalidScene, SceneOptions, parse_scenes, parse_valid_scenes
 from workflow_monitor.documents.stac import TILINGS
 from workflow_monitor.domain.commands import Ingest
+from workflow_monitor.domain.errors import InvalidInput
 from workflow_monitor.domain.models import IngestOutcome, NewScene
 from workflow_monitor.domain.status import ItemKind
 from workflow_monitor.server.handlers.base import Handler
@@ -32,13 +33,16 @@ class ItemList(Handler):
     async def get(self, aoi: str, status: str | None = None) -> None:
         parsed_status, page = parse_status(self.str_arg("status") if status is None else status), self.page()
         form = self.negotiate(AS_JSON, AS_GEOJSON, AS_NDJSON, AS_ARROW)
+        with_tiles = self.kind is ItemKind.SCENE and self.bool_arg("tiles")
         queries = await self.queries()
         if form is AS_ARROW:
+            if with_tiles:
+                raise InvalidInput("tiles=true has no Arrow form; use format=json, geojson or ndjson.")
             batches = await self.backend.run(queries.arrow, self.kind, aoi, parsed_status, page)
             await self.write_parts(arrow_stream(batches), ARROW)
             return
         items = queries.scenes if self.kind is ItemKind.SCENE else queries.tiles
-        shape = "feature" if form is AS_GEOJSON else "document"
+        shape = ("feature" if form is AS_GEOJSON else "document") + ("_with_tiles" if with_tiles else "")
         await self.write_list(await self.backend.run(items, aoi, parsed_status, page, shape), form)
 
 
