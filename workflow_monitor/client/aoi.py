@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Self
 
 from workflow_monitor.client import display
-from workflow_monitor.client.added_scenes import AddedScenes, Existing, check_existing
+from workflow_monitor.client.added_scenes import AddedScenes, Existing, Invalid, check_option
 from workflow_monitor.client.api import Api, Retried
 from workflow_monitor.client.errors import ConfirmationRequired, InvalidInput, MonitorError
 from workflow_monitor.client.hints import hint
 from workflow_monitor.client.panels import Panels, load_panel
 from workflow_monitor.client.process import ProcessMixin
-from workflow_monitor.client.scene_input import parse_scenes
+from workflow_monitor.client.scene_input import Tiles, parse_scenes
 from workflow_monitor.client.watch import ProgressBar, Summary, Watcher, watch, watch_async
 from workflow_monitor.documents.rfc3339 import without_leap_second
 from workflow_monitor.domain.failures import FAILURES
@@ -251,30 +251,44 @@ class AOI(ProcessMixin):
 
     def add_scenes(
         self,
-        scenes: str | PathLike[str] | Mapping[str, Any] | Sequence[Mapping[str, Any]] | pd.DataFrame,
+        scenes: str | PathLike[str] | Mapping[str, Any] | Iterable[Any] | pd.DataFrame,
         *,
+        tiles: Tiles = None,
         existing: Existing = "refuse",
+        invalid: Invalid = "refuse",
     ) -> AddedScenes:
         """Add scenes in one transaction and return their ids by source id.
 
-        `scenes` is a file (a JSON array, a catalogue's FeatureCollection, or lines of JSON in *.ndjson), a list of
-        documents, or a (Geo)DataFrame with the columns `source_id`, `date`, `geometry` (converted to EPSG:4326),
-        `tags.…` and `tiles` (lists of names). Scenes whose source id the AOI already has raise SceneExists, and nothing
-        is added; with `existing="skip"` they stay as they are, the others are added, and `.existing` of the result has
-        the ids of the skipped ones. Raises InvalidInput.
+        `scenes` is one of:
+
+        - a list of documents, or a file of them (a JSON array, or lines of JSON in *.ndjson);
+        - the FeatureCollection of a Geocube catalogue, or its file;
+        - STAC items: a pystac ItemCollection, a list of items, their JSON, or a GeoDataFrame or Parquet file of
+          stac-geoparquet. `tiles` names the tile of an item after the item ("scene", the default), its MGRS square ("mgrs"),
+          or its burst ("burst"); a function of the item, a dict, returns names of tiles or tile documents by name;
+        - a (Geo)DataFrame with the columns `source_id`, `date`, `geometry` (converted to EPSG:4326), `tags.…` and `tiles`
+          (lists of names);
+        - the frame of `scenes()` of any AOI, or the scenes.parquet of `to_parquet`. The tiles come with data, links and
+          footprints: from the server, from tiles.parquet beside the file, or from the frame `tiles`.
+
+        Scenes whose source id the AOI already has raise SceneExists, and nothing is added; with `existing="skip"` they stay
+        as they are, the others are added, and `.existing` of the result has the ids of the skipped ones. Invalid scenes
+        raise InvalidInput; with `invalid="skip"` the valid ones are added, and `.invalid` of the result lists name and
+        reason of the others.
 
         >>> bornholm = m.create("Bornholm")
         >>> list(bornholm.add_scenes([{"source_id": "S2A_1", "data": {"date": "2022-01-04T10:34:31Z",
         ...     "tiles": {"T": {}}}, "tiles": {"T": {"data": {}}}}]))
         ['S2A_1']
-        >>> bornholm.add_scenes(bornholm.scenes()[["source_id"]], existing="skip").existing.keys()
+        >>> bornholm.add_scenes(bornholm.scenes(), existing="skip").existing.keys()
         dict_keys(['S2A_1'])
         >>> bornholm.delete(confirm="Bornholm")
         """
-        check_existing(existing)
-        body, media_type = parse_scenes(scenes, self.name)
+        check_option("existing", existing)
+        check_option("invalid", invalid)
+        body = parse_scenes(scenes, self.name, tiles, self._tiles_of)
         try:
-            added = self._api.ingest(self.name, body, media_type, existing)
+            added = self._api.ingest(self.name, body, existing, invalid)
         except InvalidInput as error:
             if not hasattr(scenes, "columns"):
                 raise
@@ -283,6 +297,11 @@ class AOI(ProcessMixin):
             raise with_row_labels(error, scenes) from None
         self.refresh()
         return added
+
+    def _tiles_of(self, aoi: str) -> gpd.GeoDataFrame:
+        from workflow_monitor.client import frames  # noqa: PLC0415 - see scenes
+
+        return frames.item_frame(self._api.items(ItemKind.TILE, aoi), ItemKind.TILE)
 
     def delete(self, *, confirm: str = "") -> None:
         """Delete the AOI with its scenes and tiles, permanently.

@@ -9,7 +9,7 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote
 
 from workflow_monitor.client import columnar, documents
-from workflow_monitor.client.added_scenes import AddedScenes, Existing
+from workflow_monitor.client.added_scenes import AddedScenes, Existing, Invalid
 from workflow_monitor.client.errors import (
     InvalidTransition,
     MonitorError,
@@ -20,6 +20,7 @@ from workflow_monitor.client.hints import hint
 from workflow_monitor.client.http import Params, Response, Transport
 from workflow_monitor.client.jobs import HttpJobSource
 from workflow_monitor.client.json_values import encode
+from workflow_monitor.client.scene_input import SceneBody
 from workflow_monitor.documents.aoi_names import normalize_aoi_name
 from workflow_monitor.documents.aois import AOIDocument, CountsDocument, OverviewDocument, RetriedDocument
 from workflow_monitor.documents.events import EventDocument
@@ -109,14 +110,20 @@ class Api:
         answer = self._write("PUT", path, if_lost=f"Check {hint('aoi', aoi=aoi)} before repeating it.")
         return retried(answer)
 
-    def ingest(self, aoi: str, body: bytes, media_type: str, existing: Existing = "refuse") -> AddedScenes:
-        """Add scenes in one transaction and return their ids. Raises SceneExists unless `existing` is "skip"."""
+    def ingest(
+        self, aoi: str, body: SceneBody, existing: Existing = "refuse", invalid: Invalid = "refuse"
+    ) -> AddedScenes:
+        """Add scenes in one transaction and return their ids. Raises SceneExists and InvalidInput unless skipped."""
         path = f"aoi/{quote_name(aoi)}/scenes"
         if_lost = f"Check {hint('scenes', aoi=aoi)}; either all scenes were added or none."
-        params = {} if existing == "refuse" else {"existing": existing}
-        response = self._write("POST", path, params=params, body=body, media_type=media_type, if_lost=if_lost)
+        options = {"existing": existing, "invalid": invalid}
+        params = {**body.params, **{name: value for name, value in options.items() if value != "refuse"}}
+        response = self._write(
+            "POST", path, params=params, body=body.content, media_type=body.media_type, if_lost=if_lost
+        )
         document = documents.read(IngestedDocument, response.body)
-        return AddedScenes(document.ids, document.existing or {})
+        skipped = [(scene.source_id or scene.field, scene.reason) for scene in document.invalid or ()]
+        return AddedScenes(document.ids, document.existing or {}, skipped)
 
     def dot(self, aoi: str) -> str:
         """Return the dependency graph in DOT."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import msgspec
 
 from workflow_monitor.client import documents
-from workflow_monitor.client.added_scenes import AddedScenes, Existing
+from workflow_monitor.client.added_scenes import AddedScenes, Existing, Invalid
 from workflow_monitor.client.api import Api, Retried, page_params, quote_name, retried
 from workflow_monitor.client.errors import (
     AOIExists,
@@ -27,6 +27,7 @@ from workflow_monitor.client.errors import (
 from workflow_monitor.client.hints import hint
 from workflow_monitor.client.http import Params, unsupported
 from workflow_monitor.client.jobs import HttpJobSource
+from workflow_monitor.client.scene_input import SceneBody
 from workflow_monitor.documents.events import EventDocument
 from workflow_monitor.documents.items import SceneDocument, TileDocument
 from workflow_monitor.documents.media_types import JSON
@@ -121,14 +122,20 @@ class GeocubeApi(Api):
             )
         return retried(self.connection.checked(answer, path))
 
-    def ingest(self, aoi: str, body: bytes, media_type: str, existing: Existing = "refuse") -> AddedScenes:
+    def ingest(
+        self, aoi: str, body: SceneBody, existing: Existing = "refuse", invalid: Invalid = "refuse"
+    ) -> AddedScenes:
         """Add scenes one by one and return their ids. Raises SceneExists unless `existing` is "skip"."""
-        if media_type != JSON:
+        if body.media_type != JSON:
             raise unsupported("it takes no lists of a catalogue", "Give add_scenes a list of documents.")
+        if invalid != "refuse":
+            raise unsupported("it does not list invalid scenes", 'Leave out invalid="skip".')
         self._status(aoi)
         # That server returns the id 0 for an existing scene, so the client compares the source ids.
         stored = {scene.source_id: scene.id for scene in self._scenes(aoi)}
-        scenes = {str(scene.get("source_id")): scene for scene in msgspec.json.decode(body, type=list[dict[str, Any]])}
+        scenes = {
+            str(scene.get("source_id")): scene for scene in msgspec.json.decode(body.content, type=list[dict[str, Any]])
+        }
         added = AddedScenes({}, {name: stored[name] for name in scenes if name in stored})
         if added.existing and existing == "refuse":
             detail = errors.SceneExists(aoi, added.existing).detail

@@ -16,6 +16,7 @@ from tests.trace_server import TOKEN, ReplayServer, Trace
 from workflow_monitor import Monitor
 from workflow_monitor.client import errors
 from workflow_monitor.client.geocube import GeocubeApi, read_overview
+from workflow_monitor.client.scene_input import SceneBody
 from workflow_monitor.domain.status import ItemKind, Status
 
 
@@ -218,7 +219,7 @@ def test_unsupported_operations_raise(chains: Monitor, recorded: ReplayServer) -
         lambda: api.events(name, None, 1),
         lambda: api.retry_aoi(name, force=True),
         lambda: api.items(ItemKind.SCENE, "Den*"),
-        lambda: api.ingest(name, b"{}", "application/geo+json"),
+        lambda: api.ingest(name, SceneBody(b"{}", "application/geo+json")),
     ):
         with pytest.raises(errors.NotSupported, match="Geocube workflow server"):
             call()

@@ -88,15 +88,6 @@ def test_a_frame_in_another_crs_is_reprojected(aoi: AOI) -> None:
     assert aoi.tiles()["source_id"].tolist() == ["33UVB", "33UWB", "S2A_2"]
 
 
-def test_scene_frames_are_copied_to_another_aoi(m: Monitor, aoi: AOI) -> None:
-    scenes = m["DenmarkS1"].scenes()
-    aoi.add_scenes(scenes[["source_id", "data", "geometry"]])
-    copied = aoi.scenes()
-    assert copied["source_id"].tolist() == scenes["source_id"].tolist()
-    assert copied["date"].tolist() == scenes["date"].tolist()
-    assert copied.geometry.geom_equals(scenes.geometry).all()
-
-
 def test_errors_of_the_server_name_the_row_and_the_column_of_a_frame(aoi: AOI) -> None:
     frame = pd.DataFrame({"source_id": ["a", "b"], "uuid": [None, "no uuid"], "tags.orbit": ["44", None]}, index=[7, 9])
     with pytest.raises(InvalidInput, match="row 9, column uuid: expected a UUID") as caught:
