@@ -126,8 +126,8 @@ _JSON: tuple[tuple[_Test, _Format], ...] = (
         _Format("an OpenSearch response", _columns("title", "startDate")),
     ),
     (
-        lambda value: "startTimeFromAscendingNode" in _properties(value) or "eodag_provider" in _properties(value),
-        _Format("GeoJSON of EODAG", _columns("id", "startTimeFromAscendingNode or start_datetime")),
+        lambda value: any(name.startswith("eodag") or name == "startTimeFromAscendingNode" for name in _properties(value)),
+        _Format("GeoJSON of EODAG", _columns("title", "start_datetime or startTimeFromAscendingNode")),
     ),
     (
         lambda value: {"scene", "PreviousID"} <= {*value, *_properties(value)},

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Literal, NamedTuple
 
 from workflow_monitor.documents.catalogue import parse_catalogue_feature
@@ -134,7 +135,7 @@ class _Reader:
                 return _features(value, place)
             if "source_id" in value or (value.get("type") == "Feature" and _is_scene_feature(value)):
                 return iter([_Value(value, place)])
-        description = describe_json(value) or f"Expected {EXPECTED}, found {describe_value(value)}"
+        description = describe_json(value) or f"Expected {EXPECTED}, found {describe_value(value)}{_names(value)}"
         raise InvalidInput(f"{description}.")
 
     # ---- scenes
@@ -243,6 +244,12 @@ class _Reader:
     def _check(self) -> None:
         if self.invalid and not self._skip:
             raise_invalid(error for scene in self.invalid[:MAX_ERRORS] for error in scene.field_errors())
+
+
+def _names(value: object) -> str:
+    """Return the first members of an object, for a message."""
+    names = list(islice(value, 5)) if isinstance(value, dict) else []
+    return f" of {', '.join(map(shorten_for_message, names))}" if names else ""
 
 
 def _is_lines(body: bytes) -> bool:
