@@ -13,13 +13,19 @@ import shapely
 
 from workflow_monitor.client.errors import AOINotFound, InvalidInput
 from workflow_monitor.client.frame_input import frame_documents
+from workflow_monitor.documents.footprints import parse_geojson, parse_wkt
 from workflow_monitor.documents.mgrs import mgrs_cell_of_product
+from workflow_monitor.domain import errors
 
 #: returns the frame of the tiles of an AOI
 ReadTiles = Callable[[str], pd.DataFrame]
 
 _COLUMNS = frozenset({"id", "source_id", "data"})
 _REMEDY = "Pass the tiles as well: add_scenes(scenes, tiles=tiles), with the frame of aoi.tiles() or of tiles.parquet"
+_TILE_COLUMNS = (
+    *("id", "source_id", "scene", "scene_source_id", "previous", "reference"),
+    *("data", "geometry", "geometry_origin"),
+)
 _OWN_FOOTPRINTS = frozenset({"catalogue", "geometry", "wkt"})
 
 
@@ -72,22 +78,11 @@ def _tiles_of(scenes: pd.DataFrame, read_tiles: ReadTiles | None) -> Iterator[pd
 
 def _tile_documents(frames: Sequence[pd.DataFrame]) -> dict[tuple[int, str], dict[str, Any]]:
     """Return the tile documents by name for each scene, by its id and source id."""
-    needed = (
-        "id",
-        "source_id",
-        "scene",
-        "scene_source_id",
-        "previous",
-        "reference",
-        "data",
-        "geometry",
-        "geometry_origin",
-    )
-    rows = []
+    rows: list[dict[str, Any]] = []
     for frame in frames:
-        if missing := [name for name in needed if name not in frame.columns]:
+        if missing := [name for name in _TILE_COLUMNS if name not in frame.columns]:
             raise InvalidInput(f"The frame of tiles lacks the columns {', '.join(missing)}. {_REMEDY}.")
-        rows += [dict(zip(needed, row, strict=True)) for row in frame[list(needed)].itertuples(index=False, name=None)]
+        rows += _records(frame, (*_TILE_COLUMNS, "geometry_note"))
     names = {row["id"]: (row["scene_source_id"], row["source_id"]) for row in rows}
     tiles: defaultdict[tuple[int, str], dict[str, Any]] = defaultdict(dict)
     for row in rows:
@@ -99,7 +94,7 @@ def _tile_document(row: Mapping[str, Any], names: Mapping[int, tuple[str, str]])
     document: dict[str, Any] = {"data": json.loads(row["data"])}
     for role in ("previous", "reference"):
         tile_id = row[role]
-        if pd.isna(tile_id):
+        if tile_id is None:
             continue
         if tile_id not in names:
             raise InvalidInput(
@@ -107,21 +102,30 @@ def _tile_document(row: Mapping[str, Any], names: Mapping[int, tuple[str, str]])
             )
         document[f"{role}_scene_id"], document[f"{role}_tile_id"] = names[tile_id]
     if row["geometry_origin"] in _OWN_FOOTPRINTS:
-        document |= {"geometry": _geojson(row["geometry"]), "geometry_origin": row["geometry_origin"]}
+        document |= _footprint(row)
     return document
 
 
 def _states(scenes: pd.DataFrame) -> Iterator[dict[str, Any]]:
     """Yield the fields that mark a listed scene, and the footprints that a catalogue gave apart from the data."""
-    origins = scenes["geometry_origin"] if "geometry_origin" in scenes.columns else [None] * len(scenes)
-    geometries = scenes["geometry"] if "geometry" in scenes.columns else [None] * len(scenes)
-    countdowns = scenes["retry_countdown"] if "retry_countdown" in scenes.columns else [0] * len(scenes)
-    for retries, origin, geometry in zip(countdowns, origins, geometries, strict=True):
-        left = max(int(retries), 0)
+    for row in _records(scenes, ("retry_countdown", "geometry", "geometry_origin", "geometry_note")):
+        left = max(int(row["retry_countdown"] or 0), 0)
         state: dict[str, Any] = {"status": "NEW", "RetryCountDown": left, "retry_count": left}
-        if origin == "catalogue" and geometry is not None:
-            state |= {"geometry": _geojson(geometry), "geometry_origin": origin}
-        yield state
+        yield state | (_footprint(row) if row["geometry_origin"] == "catalogue" else {})
+
+
+def _footprint(row: Mapping[str, Any]) -> dict[str, Any]:
+    if row["geometry"] is None:
+        return {}
+    geometry = json.loads(shapely.to_geojson(row["geometry"]))
+    return {"geometry": geometry, "geometry_origin": row["geometry_origin"], "geometry_note": row["geometry_note"]}
+
+
+def _records(frame: pd.DataFrame, columns: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """Yield the rows as dicts, with None for missing cells and columns."""
+    cells = pd.DataFrame(frame).reindex(columns=list(columns)).astype(object)
+    for row in cells.where(cells.notna(), None).itertuples(index=False, name=None):
+        yield dict(zip(columns, row, strict=True))
 
 
 def _with_own_geometry(scenes: pd.DataFrame) -> pd.DataFrame:
@@ -130,27 +134,37 @@ def _with_own_geometry(scenes: pd.DataFrame) -> pd.DataFrame:
         return scenes
     if getattr(scenes, "crs", None) is not None:
         scenes = scenes.to_crs(4326)  # type: ignore[operator]
-    expected = [
-        _expected_footprint(origin, name, data)
-        for origin, name, data in zip(scenes["geometry_origin"], scenes["source_id"], scenes["data"], strict=True)
-    ]
     geometries = np.array(scenes["geometry"].tolist(), dtype=object)
-    geometries[shapely.equals(geometries, expected) | (scenes["geometry_origin"] == "catalogue").to_numpy(bool)] = None
+    rows = list(zip(scenes["geometry_origin"], scenes["source_id"], scenes["data"], strict=True))
+    unchanged = shapely.equals(geometries, [_written_footprint(*row) for row in rows])
+    for index in np.flatnonzero(~unchanged):
+        # the server repairs footprints and cuts them at the antimeridian
+        unchanged[index] = shapely.equals(geometries[index], _stored_footprint(rows[index][0], rows[index][2]))
+    geometries[unchanged | (scenes["geometry_origin"] == "catalogue").to_numpy(bool)] = None
     return pd.DataFrame(scenes.drop(columns="geometry")).assign(geometry=geometries)
 
 
-def _expected_footprint(origin: object, name: str, data: str) -> shapely.Geometry | None:
+def _written_footprint(origin: object, name: str, data: str) -> shapely.Geometry | None:
+    """Return the footprint as the data or the name of a scene give it."""
     if origin == "mgrs":
         ring = mgrs_cell_of_product(name)
         return shapely.Polygon(ring) if ring else None
-    if origin not in {"geometry", "wkt"}:
-        return None
-    fields = json.loads(data)
     if origin == "wkt":
-        return shapely.from_wkt(fields.get("wkt"), on_invalid="ignore")
-    return shapely.from_geojson(json.dumps(fields.get("geometry")), on_invalid="ignore")
+        return shapely.from_wkt(json.loads(data).get("wkt"), on_invalid="ignore")
+    if origin == "geometry":
+        return shapely.from_geojson(json.dumps(json.loads(data).get("geometry")), on_invalid="ignore")
+    return None
 
 
-def _geojson(geometry: shapely.Geometry) -> dict[str, Any]:
-    value: dict[str, Any] = json.loads(shapely.to_geojson(geometry))
-    return value
+def _stored_footprint(origin: object, data: str) -> shapely.Geometry | None:
+    """Return the footprint as the server stores it; None if the data have none."""
+    fields = json.loads(data)
+    try:
+        if origin == "wkt":
+            return shapely.from_wkb(parse_wkt(fields.get("wkt") or "", "wkt").wkb)
+        if origin == "geometry":
+            return shapely.from_wkb(parse_geojson(fields.get("geometry"), "geometry").wkb)
+    except errors.InvalidInput:
+        # another server may accept other footprints
+        return None
+    return None

@@ -126,7 +126,9 @@ _JSON: tuple[tuple[_Test, _Format], ...] = (
         _Format("an OpenSearch response", _columns("title", "startDate")),
     ),
     (
-        lambda value: any(name.startswith("eodag") or name == "startTimeFromAscendingNode" for name in _properties(value)),
+        lambda value: any(
+            name.startswith("eodag") or name == "startTimeFromAscendingNode" for name in _properties(value)
+        ),
         _Format("GeoJSON of EODAG", _columns("title", "start_datetime or startTimeFromAscendingNode")),
     ),
     (

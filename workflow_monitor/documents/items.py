@@ -124,6 +124,7 @@ class TileOfScene(Document):
     data: TileDataJSON
     geometry: GeometryJSON
     geometry_origin: GeometryOrigin
+    geometry_note: GeometryNote
 
 
 TilesJSON = Annotated[
@@ -144,6 +145,7 @@ class SceneWithTiles(SceneDocument, kw_only=True):
 
     geometry: GeometryJSON
     geometry_origin: GeometryOrigin
+    geometry_note: GeometryNote
     tiles: TilesJSON
 
 

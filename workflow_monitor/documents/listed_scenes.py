@@ -7,6 +7,7 @@ them. Its retry count is the count of retries left.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import msgspec
 
@@ -28,6 +29,7 @@ from workflow_monitor.domain.models import Geometry, NewScene, Origin
 
 #: fields of every listed scene that no scene to ingest has
 _STATE = frozenset({"status", "RetryCountDown"})
+_MAX_NOTE_LENGTH = 1_000
 _ORIGINS: Mapping[str | None, Origin] = {"geometry": "geometry", "wkt": "wkt", "catalogue": "catalogue"}
 
 
@@ -36,6 +38,7 @@ class ListedTile(NewTileFields):
 
     geometry: dict[str, object] | None = None
     geometry_origin: str | None = None
+    geometry_note: str | None = None
 
 
 @thread_safe_struct
@@ -47,6 +50,7 @@ class ListedScene(msgspec.Struct):
     tiles: dict[str, ListedTile] | None = None
     geometry: dict[str, object] | None = None
     geometry_origin: str | None = None
+    geometry_note: str | None = None
     RetryCountDown: Int32 | None = 0
 
 
@@ -93,4 +97,5 @@ def _footprint(item: ListedScene | ListedTile, place: str, limits: Limits) -> Ge
         return None
     if isinstance(item, ListedScene) and origin != "catalogue" and item.data and (item.data.geometry or item.data.wkt):
         return None
-    return parse_geojson(item.geometry, join_path(place, "geometry"), origin, limits)
+    footprint = parse_geojson(item.geometry, join_path(place, "geometry"), origin, limits)
+    return replace(footprint, note=footprint.note or (item.geometry_note or "")[:_MAX_NOTE_LENGTH])

@@ -81,6 +81,7 @@ _TILE_OF_SCENE = {
     "data": "t.data",
     "geometry": "t.geometry",
     "geometry_origin": "t.geometry_origin",
+    "geometry_note": "t.geometry_note",
 }
 #: the tiles of a scene, from `tiles_by_scene`
 _TILES_OF_SCENE = "concat('{', g.tiles, '}')"
@@ -95,7 +96,13 @@ _DOCUMENTS: Mapping[str, tuple[type[msgspec.Struct], Expressions]] = {
     ),
     "scene_with_tiles_document": (
         SceneWithTiles,
-        {**_SCENE, "geometry": "s.geometry", "geometry_origin": "s.geometry_origin", "tiles": _TILES_OF_SCENE},
+        {
+            **_SCENE,
+            "geometry": "s.geometry",
+            "geometry_origin": "s.geometry_origin",
+            "geometry_note": "s.geometry_note",
+            "tiles": _TILES_OF_SCENE,
+        },
     ),
     "scene_with_tiles_feature": (
         SceneWithTilesFeature,

@@ -9,7 +9,7 @@ from typing import Any
 import geopandas as gpd
 import pandas as pd
 import pytest
-from shapely.geometry import box, mapping
+from shapely.geometry import box, mapping, shape
 
 from tests.paths import DATA
 from workflow_monitor import Monitor
@@ -17,7 +17,8 @@ from workflow_monitor.client import AOI
 from workflow_monitor.client.errors import InvalidInput
 
 SQUARE = mapping(box(10, 55, 11, 56))
-STATE = ("id", "aoi", "status", "message", "attempt")
+CATALOGUE = "S1A_IW_SLC__1SDV_20220204T170123_20220204T170150_041766_04F863_D5BE"
+SPIKED = [[10, 54], [12, 54], [14, 54], [12, 54], [12, 56], [10, 56], [10, 54]]
 
 
 def document(name: str, *tiles: str, after: str = "", retry_count: int = 0, **data: Any) -> dict[str, Any]:
@@ -45,7 +46,10 @@ def document(name: str, *tiles: str, after: str = "", retry_count: int = 0, **da
 def original(m: Monitor) -> AOI:
     """An AOI with footprints of every origin, links and retry counts."""
     aoi = m.create("DenmarkDemo")
-    aoi.add_scenes(DATA / "tilesInventory.json")
+    catalogue = json.loads((DATA / "tilesInventory.json").read_text(encoding="utf-8"))
+    properties = catalogue["Scenes"]["features"][0]["properties"]
+    properties["wkt"] = properties["tiles"][0]["wkt"] = shape({"type": "Polygon", "coordinates": [SPIKED]}).wkt
+    aoi.add_scenes(catalogue)
     aoi.add_scenes(
         [
             document("geometry", "B1", "B2", geometry=SQUARE, tags={"orbit": "44"}, metadata={"a": [1.5]}),
@@ -53,6 +57,7 @@ def original(m: Monitor) -> AOI:
             document("around", "B1", wkt="POLYGON ((179 0, -179 0, -179 1, 179 1, 179 0))"),
             document("S2B_MSIL2A_20220112T104319_N0510_R008_T32UNG_20240428T024837", "T32UNG"),
             document("nowhere", "B1"),
+            document("repaired", "B1", geometry={"type": "Polygon", "coordinates": [SPIKED]}),
         ]
     )
     return aoi
@@ -65,13 +70,12 @@ def copy(m: Monitor) -> AOI:
 
 def content(aoi: AOI) -> dict[str, Any]:
     """Return the scenes and tiles of an AOI by name, without ids and state."""
-    scenes, tiles = aoi.scenes(), aoi.tiles()
+    scenes, tiles = (frame.astype(object).where(frame.notna(), None) for frame in (aoi.scenes(), aoi.tiles()))
     names = {tile.id: (tile.scene_source_id, tile.source_id) for tile in tiles.itertuples()}
     return {
         row.source_id: {
-            "data": {key: value for key, value in json.loads(row.data).items() if key != "wkt"},
-            "wkt": json.loads(row.data).get("wkt") if row.source_id != "around" else None,
-            "footprint": (row.geometry.wkt if row.geometry else None, row.geometry_origin),
+            "data": json.loads(row.data),
+            "footprint": (row.geometry.wkt if row.geometry else None, row.geometry_origin, row.geometry_note),
             "retries": row.retry_countdown,
             "tiles": {
                 tile.source_id: (
@@ -80,24 +84,23 @@ def content(aoi: AOI) -> dict[str, Any]:
                     names.get(tile.reference),
                     tile.geometry.wkt if tile.geometry else None,
                     tile.geometry_origin,
+                    tile.geometry_note,
                 )
                 for tile in tiles[tiles["scene"] == row.id].itertuples()
             },
         }
-        for row in scenes.astype({"geometry_origin": object}).itertuples()
+        for row in scenes.itertuples()
     }
 
 
-def without_around(scenes: dict[str, Any]) -> dict[str, Any]:
-    # The WKT of a footprint across the antimeridian comes back as the geometry that is cut there.
-    return {name: scene for name, scene in scenes.items() if name != "around"}
+def test_the_original_has_notes_of_scenes_and_tiles(original: AOI) -> None:
+    assert original.scenes()["geometry_note"].notna().sum() >= 2
+    assert content(original)[CATALOGUE]["tiles"]["A44_IW1_8951"][-1].startswith("Repaired")
 
 
 def test_the_frame_of_an_aoi_is_added_whole(original: AOI, copy: AOI) -> None:
     copy.add_scenes(original.scenes())
-    assert without_around(content(copy)) == without_around(content(original))
-    footprints = original.scenes().set_index("source_id").geometry, copy.scenes().set_index("source_id").geometry
-    assert footprints[0]["around"].equals(footprints[1]["around"])
+    assert content(copy) == content(original)
 
 
 def test_a_second_copy_is_equal(m: Monitor, original: AOI, copy: AOI) -> None:
@@ -111,7 +114,7 @@ def test_a_second_copy_is_equal(m: Monitor, original: AOI, copy: AOI) -> None:
 def test_an_export_is_added_whole(original: AOI, copy: AOI, tmp_path: Path, read: Any) -> None:
     scenes, *_ = original.to_parquet(tmp_path)
     copy.add_scenes(read(scenes))
-    assert without_around(content(copy)) == without_around(content(original))
+    assert content(copy) == content(original)
 
 
 def test_an_export_of_a_deleted_aoi_has_its_tiles_beside(original: AOI, copy: AOI, tmp_path: Path) -> None:
@@ -121,7 +124,7 @@ def test_an_export_of_a_deleted_aoi_has_its_tiles_beside(original: AOI, copy: AO
     with pytest.raises(InvalidInput, match=r"'DenmarkDemo', which this server does not have.*tiles=tiles"):
         copy.add_scenes(gpd.read_parquet(scenes))
     copy.add_scenes(gpd.read_parquet(scenes), tiles=gpd.read_parquet(tiles))
-    assert without_around(content(copy)) == without_around(before)
+    assert content(copy) == before
     scenes.rename(tmp_path / "alone.parquet")
     with pytest.raises(InvalidInput, match="tiles=tiles"):
         copy.add_scenes(tmp_path / "alone.parquet")
@@ -158,7 +161,7 @@ def test_a_link_to_a_scene_that_is_left_out_is_refused(original: AOI, copy: AOI)
 def test_a_frame_of_other_scenes_with_the_same_ids_is_refused(original: AOI, copy: AOI) -> None:
     scenes = original.scenes()
     scenes["source_id"] = scenes["source_id"] + "_renamed"
-    with pytest.raises(InvalidInput, match="The tiles of 8 scenes are missing"):
+    with pytest.raises(InvalidInput, match="The tiles of 9 scenes are missing"):
         copy.add_scenes(scenes)
 
 
@@ -167,7 +170,7 @@ def test_columns_without_ids_are_refused_and_names_of_tiles_accepted(original: A
     with pytest.raises(InvalidInput, match="Keep the columns id and aoi"):
         copy.add_scenes(columns)
     names = [list(json.loads(data)["tiles"]) for data in columns["data"]]
-    assert len(copy.add_scenes(columns.assign(tiles=names))) == 8
+    assert len(copy.add_scenes(columns.assign(tiles=names))) == 9
 
 
 def test_a_part_of_the_tiles_is_refused(original: AOI, copy: AOI) -> None:

@@ -57,7 +57,9 @@ def stac_frame(items: list[dict[str, Any]], crs: int | None = 4326) -> gpd.GeoDa
             name: np.array(value, dtype=object) if isinstance(value, list) else value
             for name, value in item["properties"].items()
         }
-        properties["datetime"] = pd.Timestamp(item["properties"]["datetime"]) if item["properties"]["datetime"] else pd.NaT
+        properties["datetime"] = (
+            pd.Timestamp(item["properties"]["datetime"]) if item["properties"]["datetime"] else pd.NaT
+        )
         rows.append(
             {
                 **{name: item[name] for name in ("type", "stac_version", "id", "collection")},
