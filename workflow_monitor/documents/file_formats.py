@@ -83,19 +83,23 @@ def _columns(source_id: str, date: str, geometry: str = "geometry") -> str:
 
 
 _Test = Callable[[Mapping[str, Any]], bool]
-_GEOMETRIES = frozenset(
-    {"Point", "MultiPoint", "LineString", "MultiLineString", "Polygon", "MultiPolygon", "GeometryCollection"}
+# tuples, because any JSON value may be compared, and not every one has a hash
+_COLLECTIONS = ("Collection", "Catalog")
+_FEATURES = ("Feature", "FeatureCollection")
+_GEOMETRIES = (
+    *("Point", "MultiPoint", "LineString", "MultiLineString", "Polygon", "MultiPolygon"),
+    "GeometryCollection",
 )
 _JSON: tuple[tuple[_Test, _Format], ...] = (
     (
-        lambda value: value.get("type") in {"Collection", "Catalog"} and "links" in value,
+        lambda value: value.get("type") in _COLLECTIONS and "links" in value,
         _Format(
             "a STAC Collection or Catalog, which holds no items",
             "send the items, such as the response of a STAC search",
         ),
     ),
     (
-        lambda value: "stac_version" in value and value.get("type") not in {"Feature", "FeatureCollection"},
+        lambda value: "stac_version" in value and value.get("type") not in _FEATURES,
         _Format(
             "a STAC Collection or Catalog, which holds no items",
             "send the items, such as the response of a STAC search",
@@ -136,7 +140,7 @@ _JSON: tuple[tuple[_Test, _Format], ...] = (
         _Format("a list of tiles of this server", "send its scenes, from GET /aoi/{aoi}/scenes?tiles=true"),
     ),
     (
-        lambda value: value.get("type") in {"Feature", "FeatureCollection"},
+        lambda value: value.get("type") in _FEATURES,
         _Format("GeoJSON without scenes", _AS_FRAME),
     ),
     (

@@ -145,8 +145,7 @@ class _Reader:
         for value, place, form in values:
             document = value
             try:
-                if isinstance(value, bytes):
-                    document = read_json(value, self._limits)
+                document = self._decoded(value, place)
                 scene = self._parse(document, place, form)
             except InvalidInput as error:
                 errors = tuple(error.errors) or (FieldError(place, error.detail.rstrip(".")),)
@@ -157,6 +156,14 @@ class _Reader:
                 if scene is not None:
                     entries.append(_Entry(place, scene))
         return entries
+
+    def _decoded(self, value: object, place: str) -> object:
+        if not isinstance(value, bytes):
+            return value
+        try:
+            return read_json(value, self._limits)
+        except InvalidInput as error:
+            raise_invalid([FieldError(place, error.detail.rstrip("."))])
 
     def _parse(self, value: object, place: str, form: Form) -> NewScene | None:
         if form == "feature" or (isinstance(value, dict) and value.get("type") == "Feature"):

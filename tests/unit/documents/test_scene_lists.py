@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.paths import DATA
-from workflow_monitor.documents.scene_lists import parse_scenes
+from workflow_monitor.documents.scene_lists import InvalidScene, parse_scenes, parse_valid_scenes
 from workflow_monitor.domain.errors import InvalidInput
 from workflow_monitor.domain.models import NewScene
 
@@ -133,3 +133,118 @@ def test_any_links_are_ordered_or_refused(links: list[tuple[int, int]]) -> None:
 
 def _links_lead_backwards(scene: NewScene, before: list[str]) -> bool:
     return all(tile.previous is None or tile.previous.scene in before for tile in scene.tiles)
+
+
+def skipped(*scenes: object) -> tuple[list[str], list[InvalidScene]]:
+    valid, invalid = parse_valid_scenes(json.dumps(scenes).encode(), "application/json", "A")
+    return [scene.source_id for scene in valid], invalid
+
+
+def test_errors_name_the_scene() -> None:
+    error = refused([scene("a"), scene("b", retry_count="2")])
+    assert error.errors[0].message == "expected an integer from -2147483648 to 2147483647, found '2' (scene 'b')"
+
+
+def test_an_error_without_a_field_is_kept() -> None:
+    body = f'{json.dumps(scene("a"))}\n{{"source_id": "b", "retry_count": 1e999}}\n'.encode()
+    assert refused(body, media_type="application/x-ndjson").errors[0].field == "line 2"
+
+
+def test_invalid_scenes_are_skipped() -> None:
+    valid, invalid = skipped(scene("a"), scene("b", retry_count="2"), 5, scene("c", "a"), {"source_id": "d"})
+    assert valid == ["a", "c"]
+    assert [(one.field, one.source_id) for one in invalid] == [("[1]", "b"), ("[2]", ""), ("[4]", "d")]
+    assert invalid[0].reason() == "[1].retry_count: expected an integer from -2147483648 to 2147483647, found '2'"
+
+
+def test_scenes_that_link_to_a_skipped_scene_are_skipped() -> None:
+    valid, invalid = skipped(scene("d", "c"), scene("c", "b"), scene("b", retry_count="2"), scene("x"), scene("e", "d"))
+    assert valid == ["x"]
+    assert [one.source_id for one in invalid] == ["b", "c", "d", "e"]
+    assert invalid[1].reason() == "[1].tiles.t: leads to the scene 'b', which is invalid"
+
+
+def test_repeated_scenes_wrong_links_and_circles_are_skipped() -> None:
+    lacking = scene("l", "a", tiles={"t": {**scene("l", "a")["tiles"]["t"], "previous_tile_id": "u"}})
+    circle = [scene("p", "q"), scene("q", "p"), scene("r", "q")]
+    valid, invalid = skipped(scene("a"), scene("a"), lacking, scene("m", "l"), *circle, scene("b", "a"))
+    assert valid == ["a", "b"]
+    assert {one.source_id for one in invalid} == {"a", "l", "m", "p", "q", "r"}
+    assert "occurs twice" in invalid[0].reason()
+
+
+def test_a_long_chain_behind_a_skipped_scene() -> None:
+    scenes = [scene("s0", retry_count="2"), *(scene(f"s{index}", f"s{index - 1}") for index in range(1, 3000))]
+    valid, invalid = skipped(*reversed(scenes))
+    assert valid == []
+    assert len(invalid) == 3000
+
+
+def test_lines_that_are_no_json_are_skipped() -> None:
+    body = f"{json.dumps(scene('a'))}\n{{\n{json.dumps(scene('b'))}".encode()
+    valid, invalid = parse_valid_scenes(body, "application/x-ndjson", "A")
+    assert [one.source_id for one in valid] == ["a", "b"]
+    assert [one.field for one in invalid] == ["line 2"]
+
+
+@pytest.mark.parametrize("body", [b"5", b"{}", b"{", b'{"type": "FeatureCollection", "features": 5}'])
+def test_a_body_without_scenes_is_refused_even_so(body: bytes) -> None:
+    with pytest.raises(InvalidInput):
+        parse_valid_scenes(body, "application/json", "A")
+
+
+@given(st.permutations(range(12)), st.sets(st.integers(0, 11)), st.dictionaries(st.integers(0, 11), st.integers(0, 11)))
+def test_skipping_leaves_a_list_without_errors(order: list[int], broken: set[int], previous: dict[int, int]) -> None:
+    scenes = [
+        scene(
+            f"s{index}",
+            f"s{previous[index]}" if previous.get(index, index) != index else "",
+            **({"retry_count": "2"} if index in broken else {}),
+        )
+        for index in order
+    ]
+    valid, invalid = skipped(*scenes)
+    assert sorted([*valid, *(one.source_id for one in invalid)]) == sorted(f"s{index}" for index in order)
+    assert read(*(one for one in scenes if one["source_id"] in valid)) == valid
+
+
+@given(
+    st.recursive(
+        st.none() | st.integers() | st.text(max_size=9),
+        lambda values: (
+            st.lists(values, max_size=3)
+            | st.dictionaries(
+                st.sampled_from(
+                    [
+                        "type",
+                        "features",
+                        "Scenes",
+                        "source_id",
+                        "id",
+                        "properties",
+                        "stac_version",
+                        "assets",
+                        "status",
+                        "RetryCountDown",
+                        "tiles",
+                        "data",
+                        "geometry",
+                        "items",
+                        "value",
+                        "umm",
+                    ]
+                )
+                | st.text(max_size=3),
+                values | st.sampled_from(["Feature", "FeatureCollection", "Polygon"]),
+                max_size=5,
+            )
+        ),
+        max_leaves=30,
+    )
+)
+def test_any_json_is_read_or_refused(value: object) -> None:
+    body = json.dumps(value).encode()
+    try:
+        parse_scenes(body, "", "A")
+    except InvalidInput as error:
+        assert error.detail  # noqa: PT017
