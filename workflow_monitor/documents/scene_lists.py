@@ -122,7 +122,7 @@ class _Reader:
             lines = enumerate(body.split(b"\n"), 1)
             return (_Value(line, f"line {index}") for index, line in lines if line.strip())
         if (description := describe_bytes(body)) is not None:
-            raise InvalidInput(f"{description}.")
+            raise InvalidInput(f"The body is not UTF-8 JSON. {description}.")
         return self._members(read_json(body, self._limits), "")
 
     def _members(self, value: object, place: str) -> Iterator[_Value]:
