@@ -10,8 +10,9 @@ import typer
 
 from workflow_monitor.cli.ingestion import URL, Actor, AsJSON, Name, Yes, connect
 from workflow_monitor.cli.tables import show_json, show_lines, show_table
-from workflow_monitor.client.added_scenes import Existing
+from workflow_monitor.client.added_scenes import Existing, Invalid
 from workflow_monitor.client.items import Scene, Tile
+from workflow_monitor.documents.stac import Tiling
 from workflow_monitor.domain.errors import escape_control_characters
 
 SceneId = Annotated[int | None, typer.Option("--scene", help="The id of a scene.", show_default=False)]
@@ -49,24 +50,38 @@ def delete(aoi: Name, yes: Yes = False, as_json: AsJSON = False, url: URL = None
         typer.echo(f"The AOI {name} was deleted with {scenes:,} scenes and {tiles:,} tiles.")
 
 
-def add(
+def add(  # noqa: PLR0913, PLR0917 - each is an option of the command
     aoi: Name,
-    file: Annotated[Path, typer.Argument(help="The file: scenes as JSON or JSON lines, or a catalogue as GeoJSON.")],
+    file: Annotated[
+        Path,
+        typer.Argument(
+            help="The file: scenes as JSON or JSON lines, a catalogue or STAC items as GeoJSON, or GeoParquet."
+        ),
+    ],
     existing: Annotated[
         Existing, typer.Option(help="For scenes that the AOI already has: add none of the file, or skip them.")
     ] = "refuse",
+    invalid: Annotated[
+        Invalid, typer.Option(help="For invalid scenes: add none of the file, or skip them.")
+    ] = "refuse",
+    tiles: Annotated[
+        Tiling | None, typer.Option(help="The tile of a STAC item: the item, its MGRS square or its burst.")
+    ] = None,
     as_json: AsJSON = False,
     url: URL = None,
     actor: Actor = None,
 ) -> None:
     """Add the scenes of a file to an AOI, all or none."""
     with connect(url, actor) as m:
-        added = m[aoi].add_scenes(file, existing=existing)
+        added = m[aoi].add_scenes(file, tiles=tiles, existing=existing, invalid=invalid)
     if as_json:
-        show_json({"ids": added, "existing": added.existing})
+        show_json({"ids": added, "existing": added.existing, "invalid": dict(added.invalid)})
         return
     skipped = f"; {len(added.existing):,} that the AOI already has were skipped" if added.existing else ""
+    skipped += f"; {len(added.invalid):,} invalid ones were skipped" if added.invalid else ""
     typer.echo(f"{len(added):,} scenes were added{skipped}.")
+    for name, reason in added.invalid:
+        typer.echo(escape_control_characters(f"{name}: {reason}"), err=True)
 
 
 def history(  # noqa: PLR0913, PLR0917 - each is an option of the command

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.integration.cli.conftest import Terminal
+from tests.paths import DATA
 
 
 @pytest.fixture
@@ -43,6 +44,19 @@ def test_an_empty_aoi_is_shown_as_empty(terminal: Terminal, aoi: str) -> None:
 def test_a_blank_name_is_refused(terminal: Terminal) -> None:
     _, error = terminal.run("create", "  ", expect=1)
     assert "blank" in error
+
+
+def test_stac_items_of_a_file_are_added_and_invalid_ones_skipped(terminal: Terminal, aoi: str, tmp_path: Path) -> None:
+    items = [json.loads(path.read_bytes()) for path in (DATA / "stac").glob("sentinel-2-l2a-*.json")]
+    items[0]["geometry"] = {"type": "Point", "coordinates": [10, 55]}
+    path = tmp_path / "search.json"
+    path.write_text(json.dumps({"type": "FeatureCollection", "features": items}))
+    assert items[0]["id"] in terminal.run("add", aoi, str(path), "--tiles", "mgrs", expect=1)[1]
+    output, error = terminal.run("add", aoi, str(path), "--tiles", "mgrs", "--invalid", "skip")
+    assert output == f"{len(items) - 1} scenes were added; 1 invalid ones were skipped.\n"
+    assert items[0]["id"] in error
+    added = terminal.json("add", aoi, str(path), "--invalid", "skip", "--existing", "skip")
+    assert (list(added["invalid"]), added["ids"], len(added["existing"])) == ([items[0]["id"]], {}, len(items) - 1)
 
 
 def test_scenes_of_a_file_are_added(terminal: Terminal, aoi: str, scenes: Path) -> None:
