@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from workflow_monitor.client.added_scenes import AddedScenes
     from workflow_monitor.client.aoi import AOI
     from workflow_monitor.client.api import Retried
     from workflow_monitor.client.client import Monitor
@@ -17,11 +18,23 @@ if TYPE_CHECKING:
     from workflow_monitor.client.watch import Summary
     from workflow_monitor.domain.models import AOISummary
 
-__all__ = ["AOI", "STATUS_COLORS", "AOISummary", "Monitor", "Retried", "Scene", "Summary", "Tile", "expand"]
+__all__ = [
+    "AOI",
+    "STATUS_COLORS",
+    "AOISummary",
+    "AddedScenes",
+    "Monitor",
+    "Retried",
+    "Scene",
+    "Summary",
+    "Tile",
+    "expand",
+]
 
 _MODULES = {
     "AOI": "client.aoi",
     "AOISummary": "domain.models",
+    "AddedScenes": "client.added_scenes",
     "Monitor": "client.client",
     "Retried": "client.api",
     "STATUS_COLORS": "client.display",
