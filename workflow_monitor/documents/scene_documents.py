@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 
 import msgspec
 from msgspec import UNSET
 
-from workflow_monitor.documents.aoi_names import normalize_aoi_name
 from workflow_monitor.documents.footprints import footprint, parse_geojson, parse_wkt
 from workflow_monitor.documents.rfc3339 import ZERO, parse_time
 from workflow_monitor.documents.validation import (
@@ -110,7 +110,8 @@ def _scene_errors(fields: NewSceneFields, aoi: str, place: str, limits: Limits) 
         yield FieldError(join_path(place, "source_id"), "is missing; expected the name of the product")
     elif len(fields.source_id) > limits.max_name_length:
         yield FieldError(join_path(place, "source_id"), too_long(fields.source_id, limits))
-    if normalize_aoi_name(fields.aoi or "") != aoi:
+    # A blank at an end is an error here, as on the Geocube's server: this name only confirms that of the path.
+    if unicodedata.normalize("NFC", fields.aoi or "") != aoi:
         found = shorten_for_message(fields.aoi) if fields.aoi else "none"
         yield FieldError(join_path(place, "aoi"), f"expected {shorten_for_message(aoi)} as in the path, found {found}")
     if fields.tiles:
