@@ -4,32 +4,14 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workflow_monitor.domain.failures import FAILURES, FailedItem, group_failures, message_template
+from workflow_monitor.domain.failures import FAILURES, FailedItem, group_failures
+from workflow_monitor.domain.message_template import message_template
 from workflow_monitor.domain.status import ItemKind, Status
 
 NOON = datetime(2022, 1, 4, 12, tzinfo=UTC)
-
-
-@pytest.mark.parametrize(
-    ("message", "folded"),
-    [
-        ("", "(no message)"),
-        ("  two\n lines ", "two lines"),
-        ("exit status 1", "exit status 1"),
-        ("HTTP 503 at https://a.example.org/x?y=1", "HTTP 503 at <url>"),
-        ("took 12.5s, 3 of 7", "took <duration>, <n> of <n>"),
-        ("uuid 661f1b25-f545-5116-a2c9-0d2a37feb07f is gone", "uuid <uuid> is gone"),
-        ("connect 10.0.0.7:5432: refused", "connect <address>: refused"),
-        ("C:\\data\\a.tif: denied", "<path>: denied"),
-        ("x" * 600, "x" * 499 + "…"),
-    ],
-)
-def test_shapes(message: str, folded: str) -> None:
-    assert message_template(message) == folded
 
 
 def failures(number: int) -> st.SearchStrategy[FailedItem]:
@@ -60,13 +42,6 @@ def test_every_failure_is_in_one_group(all_of_them: tuple[FailedItem, ...]) -> N
         assert group.retry + group.failed == group.count
         times = [member.since for member in members if member.since]
         assert (group.since, group.last) == ((min(times), max(times)) if times else (None, None))
-
-
-@given(st.text(max_size=100))
-def test_a_shape_is_one_short_line(message: str) -> None:
-    folded = message_template(message)
-    assert 0 < len(folded) <= 500
-    assert "\n" not in folded
 
 
 def test_dates_and_orbits_of_a_group() -> None:
