@@ -12,8 +12,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from functools import lru_cache
-from http import HTTPStatus
 from string import ascii_letters
+
+from workflow_monitor.domain.message_codes import is_code
 
 NO_MESSAGE = "(no message)"
 
@@ -71,7 +72,7 @@ _PERIOD = (
 
 #: kinds of tokens in the order of matching; a kind in angle brackets is a placeholder
 _KINDS = {
-    "words": rf"(?:(?!{_MONTH}\b|{_WEEKDAY}\b)[A-Za-z]++ )++",
+    "words": rf"(?:(?!{_MONTH}\b|{_WEEKDAY}\b|[A-Z]{{12}})[A-Za-z]++ )++",
     "space": r"\s++",
     "escape": r"\x1b?\[\d{1,3}(?:;\d{1,3}){0,4}m|\x1b(?:\[[0-?]{0,20}[ -/]{0,4}[@-~]|\][^\x07\x1b]{0,200}[\x07\x1b])",
     "url": _URL,
@@ -90,34 +91,6 @@ _KINDS = {
 }
 _TOKEN = re.compile("|".join(f"(?P<{kind}>{pattern})" for kind, pattern in _KINDS.items()), re.ASCII | re.DOTALL)
 _PLACEHOLDERS = {kind: f"<{kind}>" for kind in ("date", "uuid", "address", "size", "duration", "n")}
-
-# ---- numbers that are codes
-
-#: a number after one of these words is a code
-_CODE_WORDS = frozenset(
-    "http https curl status code exit exited errno signal sig rc returncode ierr iostat hresult sqlstate sqlcode errcode".split()
-)
-_CODE_ENDINGS = ("code", "status", "errno", "signal")
-#: a number after one of these words is a code unless it counts the next word
-_ERROR_WORDS = frozenset("err error errors exception".split())
-_ERROR_ENDINGS = ("error", "exception")
-#: an HTTP status after one of these words is a code unless it counts the next word
-_REPLY_WORDS = frozenset(
-    "returned returns return response responded replied received got answered failed failure rejected refused denied"
-    " forbidden unauthorized unexpected get head put post server".split()
-)
-#: words between a code and the word that announces it
-_LINKS = frozenset("is was of with by no number value occurred returned said a an the".split())
-#: lower-case words after a code; any other word is counted by the number
-_AFTER_CODE = frozenset(
-    "for from on in at when while with during by after because returned received occurred was is and or but see retrying"
-    " trying client server not too bad forbidden unauthorized internal service gateway request gone conflict".split()
-)
-_HTTP_VERSIONS = ("HTTP/1.0", "HTTP/1.1", "HTTP/2", "HTTP/2.0", "HTTP/3")
-_PHRASES = {str(status.value): status.phrase.split()[0].lower() for status in HTTPStatus}
-_CODE = re.compile(r"-?\d{1,10}|0[xX][0-9a-fA-F]{1,8}|[0-9A-Z]{5}", re.ASCII)
-_NEXT_WORD = re.compile(r"[)\]'\"]?[ :,-]{0,2}([A-Za-z]+)")
-_CLAUSE_END = re.compile(r"[)\]>'\"]?\s*(?:$|[.:,;!?)\]>-])")
 
 # ---- names
 
@@ -148,7 +121,9 @@ _HOST = re.compile(
 _PIECE = re.compile(r"[A-Za-z0-9]+")
 _DIGITS = re.compile(r"\d+")
 #: words before the name of a machine
-_MACHINES = frozenset("pod pods container node nodes host hostname nodename worker".split())
+_MACHINES = frozenset(["pod", "pods", "container", "node", "nodes", "host", "hostname", "nodename", "worker"])
+#: words before a random text
+_SECRETS = frozenset(["token", "signature", "secret"])
 _TRAILING = ".-+#@~%$^/\\"
 
 
@@ -218,63 +193,15 @@ def _fold_chunk(text: str, start: int, chunk: str) -> str:
     if len(chunk) > _MAX_NAME:
         return "<name>"
     has_digit = _DIGITS.search(chunk) is not None
-    if not has_digit and "-" not in chunk and "." not in chunk and "/" not in chunk and "@" not in chunk:
-        return chunk
     core = chunk.rstrip(_TRAILING)
-    if has_digit and _is_code(text, start, core):
+    if core.isalpha() and not core.isupper():
         return chunk
-    if (has_digit or "-" in core) and (placeholder := _placeholder_after_word(text, start, core)):
+    if has_digit and is_code(text, start, core):
+        return chunk
+    is_id = has_digit or "-" in core or (core.isupper() and len(core) > 7)
+    if is_id and (placeholder := _placeholder_after_word(text, start, core)):
         return placeholder + chunk[len(core) :].replace("=", "")
     return _fold_name(core) + chunk[len(core) :]
-
-
-def _is_code(text: str, start: int, core: str) -> bool:
-    """Return True if a number is an HTTP status, exit code, signal or error code rather than a count or an id."""
-    code = core.lstrip("#+")
-    if not _CODE.fullmatch(code):
-        return False
-    end = start + len(core)
-    following = text[end : end + 24]
-    next_word = _NEXT_WORD.match(following)
-    word_after = next_word[1] if next_word else ""
-    is_http = code in _PHRASES
-    if is_http and word_after.lower() in (_PHRASES[code], "client", "server"):
-        return True
-    is_count = word_after.islower() and word_after not in _AFTER_CODE and following[:1] == " "
-    word = _announcing_word(text, start)
-    lower = word.lower()
-    if lower == "sqlstate":
-        return True
-    if lower in _CODE_WORDS or lower.endswith(_CODE_ENDINGS) or word.startswith("SIG"):
-        return True
-    if not code.lstrip("-").isdigit():
-        return False
-    if lower in _ERROR_WORDS or lower.endswith(_ERROR_ENDINGS):
-        return len(code) <= 6 and not is_count
-    ends_clause = _CLAUSE_END.match(following) is not None
-    if lower in ("returned", "returns") and ends_clause:
-        return len(code) <= 4
-    if lower in _REPLY_WORDS:
-        return is_http and not is_count
-    before = text[max(0, start - 3) : start].rstrip()
-    return is_http and int(code) >= 400 and ends_clause and before.endswith((":", ">", "("))
-
-
-def _announcing_word(text: str, start: int) -> str:
-    """Return the word that a number follows, without the words that link the two: `code` in `code is 404`."""
-    before = text[max(0, start - 60) : start]
-    for _ in range(4):
-        before = before.rstrip(" :=[(#'\"<*\t\r\n_-")
-        if before.endswith(_HTTP_VERSIONS):
-            return "HTTP"
-        # ExitCode=0:9 of Slurm: exit code and signal
-        if text[start - 1 : start] == ":" and before[-1:].isdigit():
-            before = before.rstrip("0123456789").rstrip(":=")
-        word = before[len(before.rstrip(ascii_letters)) :]
-        if word.lower() not in _LINKS or word.lower() == "returned":
-            return word
-        before = before[: -len(word)]
-    return ""
 
 
 def _placeholder_after_word(text: str, start: int, core: str) -> str:
@@ -282,6 +209,8 @@ def _placeholder_after_word(text: str, start: int, core: str) -> str:
     before = text[max(0, start - 40) : start].rstrip(" :=#'\"([\t\r\n")
     word = before[len(before.rstrip(ascii_letters)) :]
     if word.endswith(("Id", "ID")) or word in ("id", "jobid", "pid", "tid", "requestid", "stepid"):
+        return "<n>"
+    if word.lower() in _SECRETS and len(core) > 15:
         return "<n>"
     if word.lower() in _MACHINES and not _NUMBER_ALONE.fullmatch(core):
         return "<name>"

@@ -13,8 +13,12 @@ from tests.paths import DATA
 from workflow_monitor.domain import message_template as module
 from workflow_monitor.domain.message_template import MAX_LENGTH, NO_MESSAGE, message_template
 
+MESSAGES = json.loads((DATA / "messages.json").read_text())
 #: messages by cause
-CORPUS: dict[str, list[str]] = json.loads((DATA / "messages.json").read_text())
+CORPUS: dict[str, list[str]] = MESSAGES["causes"]
+#: pairs that differ in variable parts only, and pairs that differ in a code
+ALIKE: list[list[str]] = MESSAGES["alike"]
+DIFFERENT: list[list[str]] = MESSAGES["different"]
 
 
 @pytest.mark.parametrize("cause", CORPUS)
@@ -28,6 +32,18 @@ def test_different_causes_have_different_templates() -> None:
         for message in messages:
             causes[message_template(message)].add(cause)
     assert [shared for shared in causes.values() if len(shared) > 1] == []
+
+
+@pytest.mark.parametrize("pair", ALIKE)
+def test_variable_parts_are_folded(pair: list[str]) -> None:
+    first, second = map(message_template, pair)
+    assert first == second
+
+
+@pytest.mark.parametrize("pair", DIFFERENT)
+def test_codes_distinguish_messages(pair: list[str]) -> None:
+    first, second = map(message_template, pair)
+    assert first != second
 
 
 @pytest.mark.parametrize(
