@@ -10,6 +10,7 @@ patterns have possessive or bounded repetitions, and the count of tokens is limi
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator
 from functools import lru_cache
 from string import ascii_letters
@@ -140,19 +141,19 @@ def message_template(message: str) -> str:
     '<name>: HDF5 error'
     """
     text = message.strip()
-    head, is_complete = _fold(text[:_MAX_HEAD_INPUT])
+    head, is_complete = _fold(text[:_MAX_HEAD_INPUT], MAX_LENGTH, _MAX_TOKENS)
     if is_complete and len(text) <= _MAX_HEAD_INPUT and len(head) <= MAX_LENGTH:
         return head or NO_MESSAGE
-    tail, _ = _fold(text[-_MAX_TAIL_INPUT:], limit=_MAX_TAIL_INPUT)
+    tail, _ = _fold(text[-_MAX_TAIL_INPUT:], sys.maxsize, sys.maxsize)
     return f"{head[:_HEAD]}…{tail[-_TAIL:]}"
 
 
-def _fold(text: str, limit: int = MAX_LENGTH) -> tuple[str, bool]:
-    """Return the template of a text, and False if it stops early, after `limit` characters or `_MAX_TOKENS` tokens."""
+def _fold(text: str, max_length: int, max_tokens: int) -> tuple[str, bool]:
+    """Return the template of a text, and False if it stops early, beyond `max_length` characters or `max_tokens` tokens."""
     parts: list[str] = []
     length = 0
     for count, part in enumerate(_fold_tokens(text)):
-        if count > _MAX_TOKENS or length > limit:
+        if count > max_tokens or length > max_length:
             return "".join(parts), False
         if _continues_list(parts, part):
             length -= len(parts.pop())
@@ -185,8 +186,8 @@ def _fold_tokens(text: str) -> Iterator[str]:
             yield _fold_piece(value[: value.index("[")] + "0")
         elif kind == "chunk":
             yield _fold_chunk(text, token.start(), value)
-        elif kind != "escape":
-            yield value
+        else:
+            yield "" if kind == "escape" else value
 
 
 def _fold_chunk(text: str, start: int, chunk: str) -> str:

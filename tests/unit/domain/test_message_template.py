@@ -76,6 +76,7 @@ def test_templates(message: str, template: str) -> None:
 def test_a_long_traceback_keeps_its_error() -> None:
     frames = "Traceback (most recent call last):\n" + '  File "/opt/run.py", line 12, in read\n    f(x)\n' * 200
     assert message_template(frames + "KeyError: 'a'") != message_template(frames + "KeyError: 'b'")
+    assert message_template("0 " * 500 + "! " * 300 + "a") != message_template("0 " * 500 + "! " * 300 + "b")
     assert message_template(frames + "ValueError: tile 3") == message_template(frames + "ValueError: tile 12")
 
 
@@ -102,7 +103,7 @@ def test_the_count_of_tokens_is_bounded(message: str) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "_TOKEN", patterns)
         message_template(message)
-    assert patterns.matches <= 2 * (module._MAX_TOKENS + 2)
+    assert patterns.matches <= module._MAX_TOKENS + 2 + module._MAX_TAIL_INPUT
     assert patterns.characters <= 21_000
 
 
