@@ -51,6 +51,8 @@ def is_code(text: str, start: int, number: str) -> bool:
     code = number.lstrip("#+")
     if not _CODE.fullmatch(code):
         return _SQLSTATE.fullmatch(code) is not None and _announcing_word(text, start).lower() == "sqlstate"
+    if code not in _PHRASES and _continues_list(text, start):
+        return False
     following = text[start + len(number) : start + len(number) + _AFTER]
     match = _NEXT_WORD.match(following)
     next_word = match[1] if match else ""
@@ -63,6 +65,12 @@ def is_code(text: str, start: int, number: str) -> bool:
         return False
     is_count = following[:1] == " " and next_word.islower() and not _AFTER_CODE.fullmatch(next_word)
     return not is_count and _is_announced(word.lower(), text, start, code, following)
+
+
+def _continues_list(text: str, start: int) -> bool:
+    """Return True if a comma or another number stands before a number."""
+    before = text[max(0, start - 10) : start].rstrip()
+    return before.endswith((",", ";")) or (before[-1:].isdigit() and not before.endswith(_HTTP_VERSIONS))
 
 
 def _is_announced(word: str, text: str, start: int, code: str, following: str) -> bool:

@@ -25,8 +25,8 @@ _HEAD = 300
 _TAIL = MAX_LENGTH - _HEAD - 1
 #: characters of the message from which the start and the end of a long template are made
 _MAX_HEAD_INPUT = 20_000
-_MAX_TAIL_INPUT = 1_000
-_MAX_TOKENS = 600
+_MAX_TAIL_INPUT = 800
+_MAX_TOKENS = 500
 #: a longer run without spaces is data rather than a name
 _MAX_NAME = 256
 
