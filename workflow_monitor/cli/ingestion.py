@@ -90,6 +90,8 @@ def failures(aoi: Name, as_json: AsJSON = False, url: URL = None) -> None:
         found = m[aoi].failures()
     groups: list[Any] = found.astype(object).where(found.notna(), None).to_dict(orient="records")
     if as_json:
+        for group in groups:
+            group["ids"] = found.attrs["ids"][group["kind"]][group["message_template"]]
         show_json(groups)
         return
     rows = [[group[name] for name in ("count", "kind", "retry", "failed", "since", "example")] for group in groups]

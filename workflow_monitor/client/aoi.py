@@ -160,7 +160,9 @@ class AOI(ProcessMixin):
         """Return a DataFrame of failures, one row per group of messages that differ only in ids, dates and paths.
 
         Columns: `message_template` (the message with placeholders), `count`, `kind`, counts in `retry` and `failed`, `since` and
-        `last` (UTC; missing on a server without a history), `example` and `ids`. `.pipe(m.retry)` retries the items.
+        `last` (UTC, to the second; missing on a server without a history), `example`. Tiles that failed with their scene
+        follow the group of these scenes, as `scene failed: ` and its template. `.pipe(m.retry)` retries the items of the
+        rows, and the scenes of such tiles; `attrs["ids"][kind][message_template]` lists the ids.
 
         >>> aoi.failures()[["message_template", "count", "kind"]]
                                             message_template  count   kind
@@ -442,7 +444,7 @@ class AOI(ProcessMixin):
         note = f"of the first {DISPLAY_FAILURES} of each kind; all: {hint('failures', aoi=self.name)}" if cut else ""
         return (
             self._overview,
-            [(group.message_template, group.count, str(group.kind)) for group in groups[:DISPLAY_GROUPS]],
+            [(group.label, group.count, str(group.kind)) for group in groups[:DISPLAY_GROUPS]],
             note,
         )
 

@@ -16,13 +16,20 @@ from workflow_monitor.client.errors import (
     NotRetriable,
     UnexpectedResponse,
 )
+from workflow_monitor.client.failures import failure_group
 from workflow_monitor.client.hints import hint
 from workflow_monitor.client.http import Params, Response, Transport
 from workflow_monitor.client.jobs import HttpJobSource
 from workflow_monitor.client.json_values import encode
 from workflow_monitor.client.scene_input import SceneBody
 from workflow_monitor.documents.aoi_names import normalize_aoi_name
-from workflow_monitor.documents.aois import AOIDocument, CountsDocument, OverviewDocument, RetriedDocument
+from workflow_monitor.documents.aois import (
+    AOIDocument,
+    CountsDocument,
+    FailureGroupDocument,
+    OverviewDocument,
+    RetriedDocument,
+)
 from workflow_monitor.documents.events import EventDocument
 from workflow_monitor.documents.items import FeatureGeometry, TileDocument
 from workflow_monitor.documents.media_types import ARROW, COLUMNS, EVENTS, GEOJSON, JSON
@@ -204,7 +211,7 @@ class Api:
         """Return the failures of an AOI in groups; `limit` caps the items read per kind and status, 0 reads all."""
         params = {"limit": limit} if limit else {}
         body = self.connection.read(f"aoi/{quote_name(aoi)}/failures", params=params).body
-        return documents.read(list[FailureGroup], body)
+        return [failure_group(document) for document in documents.read(list[FailureGroupDocument], body)]
 
     def blockers(self, aoi: str, limit: int) -> list[BlockerDocument]:
         """Return the items of an AOI whose repair lets most tiles start."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
+from workflow_monitor.client import failures
 from workflow_monitor.client.errors import MonitorError, NotFound, ResponseLost, ServerUnreachable
 from workflow_monitor.client.hints import hint
 from workflow_monitor.domain.status import ItemKind
@@ -62,10 +63,8 @@ def _one(item: Any, kind: str | None) -> Item:  # noqa: ANN401 - an id or an ite
 
 def _in_frame(frame: pd.DataFrame, kind: str | None) -> Iterator[Item]:
     columns = set(map(str, frame.columns))
-    if {"ids", "kind"} <= columns:
-        # A failure group has several ids.
-        groups = zip(frame["kind"].tolist(), frame["ids"].tolist(), strict=True)
-        return ((ItemKind(of), int(item_id)) for of, ids in groups for item_id in ids)
+    if failures.is_failure_frame(frame):
+        return failures.items_of_groups(frame)
     if "id" not in columns:
         raise MonitorError("The frame has no column `id`; keep it when selecting columns.")
     ids = [int(item_id) for item_id in frame["id"].tolist()]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from datetime import date
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -36,7 +37,14 @@ from workflow_monitor.documents.server import IdDocument
 from workflow_monitor.documents.validation import thread_safe_struct
 from workflow_monitor.documents.waiting import BlockerDocument, WhyDocument
 from workflow_monitor.domain import errors
-from workflow_monitor.domain.failures import FAILURES, FailedItem, FailureGroup, group_failures
+from workflow_monitor.domain.failures import (
+    FAILURES,
+    FailedItem,
+    FailedScene,
+    FailureGroup,
+    failed_with_scene,
+    group_failures,
+)
 from workflow_monitor.domain.glob import is_pattern
 from workflow_monitor.domain.models import AOISummary, Backup, Page
 from workflow_monitor.domain.status import ItemKind, Status
@@ -252,12 +260,20 @@ class GeocubeApi(Api):
     def failures(self, aoi: str, limit: int = 0) -> list[FailureGroup]:
         """Return the failures of an AOI in groups, from the lists of items in RETRY and FAILED, without times."""
         page = Page(0, limit) if limit else None
-        found: list[FailedItem] = []
+        items: list[FailedItem] = []
+        scenes: dict[int, FailedScene] = {}
         for kind in ItemKind:
             for status in FAILURES:
-                table = self.items(kind, aoi, status, page).select(["id", "message"])
-                found += [FailedItem(kind, row["id"], status, row["message"]) for row in table.to_pylist()]
-        return group_failures(found)
+                columns = ["id", "message", *(["scene"] if kind is ItemKind.TILE else [])]
+                for row in self.items(kind, aoi, status, page).select(columns).to_pylist():
+                    item = FailedItem(kind, row["id"], status, row["message"])
+                    scene = scenes.get(row.get("scene", 0))
+                    if kind is ItemKind.SCENE:
+                        scenes[item.id] = FailedScene(item.id, status, item.message)
+                    elif scene is not None and failed_with_scene(item, scene, None):
+                        item = replace(item, failed_with=scene)
+                    items.append(item)
+        return group_failures(items)
 
     def history(
         self,

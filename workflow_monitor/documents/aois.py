@@ -69,22 +69,46 @@ class RetriedDocument(Document):
     tiles: Count = msgspec.field(name="Tiles")
 
 
+class FailureCausesDocument(Document):
+    """Scenes in RETRY or FAILED with which tiles failed: retry these scenes, not the tiles."""
+
+    retry: Annotated[int, Meta(description="Number of scenes in RETRY.")]
+    failed: Annotated[int, Meta(description="Number of scenes in FAILED.")]
+    ids: Annotated[list[int], Meta(description="Ids of the scenes: first those in RETRY, then those in FAILED.")]
+
+
 @thread_safe_struct
 class FailureGroupDocument(Document):
-    """Scenes or tiles in RETRY or FAILED whose messages differ only in ids, dates, paths and numbers."""
+    """Scenes or tiles in RETRY or FAILED whose messages differ only in ids, dates, paths and counts.
 
-    message_template: Annotated[str, Meta(description="The message with placeholders for its variable parts.")]
+    Codes distinguish groups: the HTTP status, the exit code, the signal, errno. Tiles that failed with their scenes follow
+    the group of these scenes.
+    """
+
+    message_template: Annotated[
+        str,
+        Meta(
+            description="The message with placeholders for its variable parts; `scene failed: ` and that of the scenes "
+            "for tiles that failed with them."
+        ),
+    ] = msgspec.field(name="shape")
     kind: Kind
     count: Count
     retry: Annotated[int, Meta(description="Number of items in RETRY.")]
     failed: Annotated[int, Meta(description="Number of items in FAILED.")]
     since: Annotated[Time | None, Meta(description="Time of the first failure; null if unknown.")]
     last: Annotated[Time | None, Meta(description="Time of the last failure; null if unknown.")]
-    example: Annotated[str, Meta(description="One complete message.")]
+    example: Annotated[
+        str, Meta(description="One complete message, of a scene for tiles that failed with their scenes.")
+    ]
     ids: Annotated[list[int], Meta(description="Ids of the items: first those in RETRY, then those in FAILED.")]
     first_acquired: Day
     last_acquired: Day
     orbits: Annotated[dict[str, int], Meta(description="Number of items by relative orbit.")]
+    causes: Annotated[
+        FailureCausesDocument | None,
+        Meta(description="The scenes with which the tiles failed; null if the items failed by themselves."),
+    ]
 
 
 class SeriesDocument(Document):

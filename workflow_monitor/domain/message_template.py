@@ -103,7 +103,7 @@ _HEX = re.compile(r"0[xX][0-9a-fA-F]+|(?=[a-fA-F]*\d)(?=\d*[a-fA-F])[0-9a-fA-F]{
 _TERMS = re.compile(
     r"(?i:HTTP/?[123](?:\.\d)?|utf-?(?:8|16|32)|iso-?8859-\d+|cp125\d|latin-?1|ascii|u?int(?:8|16|32|64)|c?float(?:16|32|64)"
     r"|complex\d+|sha-?\d+|md5|crc32c?|base64|ipv[46]|tls(?:v?1(?:\.\d)?)?|sslv?3|x86(?:_64)?|amd64|arm64|i686|win32"
-    r"|s3|ec2|hdf[-_]?(?:eos)?[45]|h5py?|netcdf[34]|jp2|jpeg2000|python[23]?|urllib[23]|boto3?|log4j2?|proj[4-9]?|gdal[23]?"
+    r"|k8s|s3|ec2|hdf[-_]?(?:eos)?[45]|h5py?|netcdf[34]|jp2|jpeg2000|python[23]?|urllib[23]|boto3?|log4j2?|proj[4-9]?|gdal[23]?"
     r"|sentinel-?\d[a-d]?|landsat-?\d|s[1-6][a-d]?|l[0-4][a-c]?)"
 )
 _ERROR_CODE = re.compile(

@@ -19,6 +19,7 @@ from workflow_monitor.documents.aois import (
     ChangeDocument,
     ConsequencesDocument,
     CountsDocument,
+    FailureCausesDocument,
     FailureGroupDocument,
     FinishedDocument,
     MatchDocument,
@@ -161,6 +162,7 @@ def backup_document(backup: Backup) -> BackupDocument:
 
 def failure_group_document(group: FailureGroup) -> FailureGroupDocument:
     """Return a group of failed items."""
+    causes = group.causes
     return FailureGroupDocument(
         message_template=group.message_template,
         kind=group.kind,
@@ -174,6 +176,7 @@ def failure_group_document(group: FailureGroup) -> FailureGroupDocument:
         first_acquired=group.first_acquired,
         last_acquired=group.last_acquired,
         orbits=group.orbits,
+        causes=FailureCausesDocument(causes.retry, causes.failed, causes.ids) if causes else None,
     )
 
 

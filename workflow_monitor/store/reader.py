@@ -6,10 +6,11 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, cast
 
-from workflow_monitor.domain.failures import FailedItem
+from workflow_monitor.domain.failures import FailedItem, FailedScene, failed_with_scene
 from workflow_monitor.domain.models import AOI, Event, GraphExtent, Page
 from workflow_monitor.domain.status import Cause, ItemKind, Status
 from workflow_monitor.domain.timeline import TimeRange, TransitionCount
@@ -183,10 +184,7 @@ class SQLReader:
 
     def failures(self, aoi: int, limit: int | None) -> list[FailedItem]:
         rows = self._rows("failures", aoi, _NO_LIMIT if limit is None else limit)
-        return [
-            FailedItem(ItemKind(kind), item, Status(status), text, aware(since), acquired, orbit)
-            for kind, item, status, text, since, acquired, orbit in rows
-        ]
+        return list(map(_failed_item, rows))
 
     def events(self, after: int, aoi: int | None, limit: int) -> list[Event]:
         return [_event(row) for row in self._rows("events_after", after, aoi, limit)]
@@ -258,6 +256,13 @@ def _limit_offset(page: Page | None) -> tuple[int, int]:
 
 def _naive(moment: datetime | None) -> datetime | None:
     return None if moment is None else moment.astimezone(UTC).replace(tzinfo=None)
+
+
+def _failed_item(row: tuple[Any, ...]) -> FailedItem:
+    kind, item_id, status, text, since, acquired, orbit, cause, scene_id, scene_status, scene_message = row
+    item = FailedItem(ItemKind(kind), item_id, Status(status), text, aware(since), acquired, orbit)
+    scene = FailedScene(scene_id, Status(scene_status), scene_message)
+    return replace(item, failed_with=scene) if failed_with_scene(item, scene, cause and Cause(cause)) else item
 
 
 def _flow(row: tuple[Any, ...]) -> TransitionCount:

@@ -184,12 +184,14 @@ WITH failed AS (
 numbered AS (SELECT *, row_number() OVER (PARTITION BY kind, status ORDER BY id) AS place FROM failed),
 chosen AS (SELECT * FROM numbered WHERE place <= $2),
 began AS (
-    SELECT type, item, max(time) AS since FROM event
+    SELECT type, item, max(seq) AS seq FROM event
     WHERE aoi = $1 AND type <> 'aoi' AND after IN ('RETRY', 'FAILED') AND before IS DISTINCT FROM after
     GROUP BY type, item
 )
-SELECT c.kind, c.id, c.status, c.message, b.since, s.acquired::DATE, {{orbit_of_scene}}
+SELECT c.kind, c.id, c.status, c.message, e.time, s.acquired::DATE, {{orbit_of_scene}},
+       e.cause, s.id, s.status, CASE WHEN c.kind = 'tile' AND c.status = 'FAILED' THEN s.message ELSE '' END
 FROM chosen AS c JOIN scene AS s ON s.id = c.scene LEFT JOIN began AS b ON b.type = c.kind AND b.item = c.id
+LEFT JOIN event AS e ON e.seq = b.seq
 ORDER BY c.kind, c.id
 
 -- name: event_bounds

@@ -1,4 +1,4 @@
-/** @import { FailureGroup, RenderContext, Transition, WidgetModel } from "./types.js" */
+/** @import { FailureGroup, Kind, RenderContext, Transition, WidgetModel } from "./types.js" */
 import { applyToItems } from "./actions.js";
 import { actionButton, h, replaceKeepingFocus } from "./dom.js";
 import { formatNumber, formatUTC, pluralize, remainderText } from "./format.js";
@@ -59,14 +59,14 @@ export class FailuresPanel extends Panel {
 
   /** @param {FailureGroup} group */
   groupRow(group) {
-    const key = `${group.kind} ${group.message_template}`;
+    const key = `${group.kind} ${group.shape}`;
     const summary = h(
       "summary",
       { "data-key": key },
-      h("strong", {}, pluralize(group.count, group.kind)),
+      h("strong", {}, groupTitle(group)),
       group.retry ? this.statusLabel("RETRY", formatNumber(group.retry)) : "",
       group.failed ? this.statusLabel("FAILED", formatNumber(group.failed)) : "",
-      h("code", {}, h("bdi", {}, group.message_template)),
+      h("code", {}, h("bdi", {}, group.shape)),
     );
     const details = h(
       "details",
@@ -92,11 +92,13 @@ export class FailuresPanel extends Panel {
    * @param {string} key
    */
   groupButton(group, action, key) {
-    const label = `${action === "retry" ? "Retry" : "Fail"} ${formatNumber(group.retry)}…`;
+    const { kind, retry } = actionTarget(group);
+    const count = kind === group.kind ? formatNumber(retry) : pluralize(retry, kind);
+    const label = `${action === "retry" ? "Retry" : "Fail"} ${count}…`;
     return actionButton(label, () => this.applyToGroup(group, action), {
-      "aria-label": `${label} with message “${group.message_template.slice(0, 80)}”`,
+      "aria-label": `${label} with message “${group.shape.slice(0, 80)}”`,
       "data-key": `${action} ${key}`,
-      disabled: group.retry === 0,
+      disabled: retry === 0,
     });
   }
 
@@ -105,15 +107,35 @@ export class FailuresPanel extends Panel {
    * @param {"retry" | "fail"} action
    */
   async applyToGroup(group, action) {
-    const ids = group.ids.slice(0, group.retry);
+    const { kind, ids, retry } = actionTarget(group);
     this.actionRunning = true;
     try {
-      if (!(await applyToItems(this, group.kind, ids, action, " with this message"))) return;
+      if (!(await applyToItems(this, kind, ids.slice(0, retry), action, " with this message"))) return;
     } finally {
       this.actionRunning = false;
     }
     await this.refresh();
   }
+}
+
+/**
+ * Return the items that the buttons of a group act on: the scenes if tiles failed with their scenes.
+ *
+ * @param {Pick<FailureGroup, "kind" | "ids" | "retry" | "causes">} group
+ * @returns {{ kind: Kind, ids: number[], retry: number }}
+ */
+export function actionTarget({ kind, ids, retry, causes }) {
+  return causes ? { kind: "scene", ids: causes.ids, retry: causes.retry } : { kind, ids, retry };
+}
+
+/**
+ * Return the count of a group, and that of the scenes with which its tiles failed.
+ *
+ * @param {Pick<FailureGroup, "count" | "kind" | "causes">} group
+ */
+export function groupTitle({ count, kind, causes }) {
+  const items = pluralize(count, kind);
+  return causes ? `${items} failed with ${pluralize(causes.ids.length, "scene")}` : items;
 }
 
 /**

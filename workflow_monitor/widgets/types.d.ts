@@ -83,7 +83,7 @@ export interface FailPreview {
 
 export interface FailureGroup {
   kind: Kind;
-  message_template: string;
+  shape: string;
   count: number;
   retry: number;
   failed: number;
@@ -94,6 +94,8 @@ export interface FailureGroup {
   first_acquired: string | null;
   last_acquired: string | null;
   orbits: Record<string, number>;
+  /** the scenes with which tiles failed */
+  causes: { retry: number; failed: number; ids: number[] } | null;
 }
 
 export type TimelineCounts = Record<Lowercase<Status>, number[]>;
