@@ -117,12 +117,37 @@ def test_failures_are_grouped_by_message_template(m: Monitor, server: LiveServer
     ]
     call(server, "POST", "results", results)
     groups = m["DenmarkS1"].failures()
-    first, second = groups[["message_template", "kind", "count", "retry", "failed", "ids"]].to_numpy().tolist()
-    assert first == ["open <path>: no such file or directory", "tile", len(ids), len(ids), 0, ids]
-    assert second == [MESSAGE, "scene", 1, 1, 0, [3]]
+    first, second = groups[["message_template", "kind", "count", "retry", "failed"]].to_numpy().tolist()
+    assert first == ["open <path>: no such file or directory", "tile", len(ids), len(ids), 0]
+    assert second == [MESSAGE, "scene", 1, 1, 0]
+    assert groups.attrs["ids"] == {"scene": {MESSAGE: [3]}, "tile": {first[0]: ids}}
+    assert groups.columns[0] == "message_template"
+    assert groups.dtypes["since"] == groups.dtypes["last"] == "datetime64[s, UTC]"
     assert groups["example"][0] in messages
     assert (groups["since"] <= groups["last"]).all()
     assert "no such file or directory" in str(m["DenmarkS1"])
+
+
+def test_a_row_of_failures_retries_its_items(m: Monitor) -> None:
+    failures = m["DenmarkS1"].failures()
+    outcome = m.retry(failures.iloc[0])
+    assert outcome[["kind", "id", "outcome"]].to_numpy().tolist() == [["scene", 3, "done"]]
+
+
+def test_a_row_of_a_frame_names_its_item(m: Monitor) -> None:
+    assert m.retry(m["DenmarkS1"].scenes("RETRY").iloc[0])["outcome"].tolist() == ["done"]
+
+
+def test_a_retry_of_tiles_that_failed_with_their_scene_retries_the_scene(m: Monitor) -> None:
+    aoi = m["DenmarkS1"]
+    m.scene(3).fail()
+    failures = aoi.failures()
+    tiles = failures[failures["kind"] == "tile"]
+    assert tiles["message_template"].tolist() == [f"scene failed: {MESSAGE}"]
+    assert tiles["example"].tolist() == [MESSAGE]
+    assert f"failed with 1 scene: {MESSAGE[:20]}" in str(aoi)
+    outcome = m.retry(tiles.iloc[0], force=True)
+    assert outcome[["kind", "id", "outcome"]].to_numpy().tolist() == [["scene", 3, "done"]]
 
 
 # --- displays

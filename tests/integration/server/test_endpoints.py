@@ -478,7 +478,7 @@ class TestFailures:
         first, second = (await fetch("GET", "/aoi/Fyn/failures")).json()
         history = (await fetch("GET", "/aoi/Fyn/history?type=tile&status=FAILED")).json()
         assert first == {
-            "message_template": "exit status 1: <path>",
+            "shape": "exit status 1: <path>",
             "kind": "tile",
             "count": 2,
             "retry": 0,
@@ -490,17 +490,45 @@ class TestFailures:
             "first_acquired": "2022-01-04",
             "last_acquired": "2022-01-04",
             "orbits": {},
+            "causes": None,
         }
-        assert (second["message_template"], second["ids"]) == ("exit status 2: <path>", [3])
+        assert (second["shape"], second["ids"]) == ("exit status 2: <path>", [3])
         assert [group["ids"] for group in (await fetch("GET", "/aoi/Fyn/failures?limit=1")).json()] == [[1]]
 
     async def test_repaired_items_are_not_listed(self, fetch: Fetch, add: Add) -> None:
         await add("s1")
         await fetch("PUT", "/scene/1/force/RETRY")
         (group,) = (await fetch("GET", "/aoi/Fyn/failures")).json()
-        assert (group["message_template"], group["kind"], group["retry"]) == ("(no message)", "scene", 1)
+        assert (group["shape"], group["kind"], group["retry"]) == ("(no message)", "scene", 1)
         await fetch("PUT", "/scene/1/retry")
         assert (await fetch("GET", "/aoi/Fyn/failures")).json() == []
+
+    async def test_tiles_that_failed_with_their_scenes_are_listed_below_them(self, fetch: Fetch, add: Add) -> None:
+        for source_id in ("s1", "s2"):
+            await add(source_id, tiles=("a", "b", "c"))
+        message = "withdrawn on {}: status 410 Gone"
+        results = [
+            {"type": "scene", "id": scene, "status": "FAILED", "message": message.format(f"2022-01-0{scene}")}
+            for scene in (1, 2)
+        ]
+        await fetch("POST", "/results", results)
+        scenes, tiles = (await fetch("GET", "/aoi/Fyn/failures")).json()
+        assert (scenes["kind"], scenes["shape"], scenes["ids"]) == (
+            "scene",
+            "withdrawn on <date>: status 410 Gone",
+            [1, 2],
+        )
+        assert (tiles["kind"], tiles["shape"], tiles["count"]) == ("tile", f"scene failed: {scenes['shape']}", 6)
+        assert tiles["example"] == message.format("2022-01-01")
+        assert tiles["causes"] == {"retry": 0, "failed": 2, "ids": [1, 2]}
+        await fetch("PUT", "/scene/2/force/RETRY")
+        *_, tiles = (await fetch("GET", "/aoi/Fyn/failures")).json()
+        assert tiles["causes"] == {"retry": 1, "failed": 1, "ids": [2, 1]}
+        # The tiles of a scene that is repaired stay FAILED, and can be retried themselves.
+        for scene in (1, 2):
+            await fetch("PUT", f"/scene/{scene}/force/DONE")
+        (tiles,) = (await fetch("GET", "/aoi/Fyn/failures")).json()
+        assert (tiles["shape"], tiles["count"], tiles["causes"]) == ("scene failed", 6, None)
 
     async def test_failures_belong_to_one_aoi(self, fetch: Fetch, add: Add) -> None:
         await add("s1", aoi="Als")

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { datesAndOrbits } from "../../../workflow_monitor/widgets/failures.js";
+import { actionTarget, datesAndOrbits, groupTitle } from "../../../workflow_monitor/widgets/failures.js";
 import {
   formatDuration,
   formatNumber,
@@ -55,6 +55,16 @@ test("the remaining time is estimated only while items are in progress and compl
   assert.equal(remainingText(1200, 0, 7, 300), "1,200 left, none in progress");
   assert.equal(remainingText(1200, 3, 0, 300), "1,200 left");
   assert.equal(remainingText(1200, 3, 300, 300), "1,200 left, about 20 min");
+});
+
+test("a group of tiles that failed with their scenes acts on the scenes", () => {
+  const causes = { retry: 1, failed: 37, ids: Array.from({ length: 38 }, (_, id) => id) };
+  const tiles = { kind: /** @type {const} */ ("tile"), count: 190, retry: 0, ids: [7, 8], causes };
+  assert.equal(groupTitle(tiles), "190 tiles failed with 38 scenes");
+  assert.deepEqual(actionTarget(tiles), { kind: "scene", ids: causes.ids, retry: 1 });
+  const alone = { ...tiles, count: 1, causes: null };
+  assert.equal(groupTitle(alone), "1 tile");
+  assert.deepEqual(actionTarget(alone), { kind: "tile", ids: [7, 8], retry: 0 });
 });
 
 test("failures list their dates and most frequent orbits", () => {
