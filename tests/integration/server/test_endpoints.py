@@ -508,8 +508,8 @@ class TestFailures:
             await add(source_id, tiles=("a", "b", "c"))
         message = "withdrawn on {}: status 410 Gone"
         results = [
-            {"type": "scene", "id": scene, "status": "FAILED", "message": message.format(f"2022-01-0{scene}")}
-            for scene in (1, 2)
+            {"type": "scene", "id": scene_id, "status": "FAILED", "message": message.format(f"2022-01-0{scene_id}")}
+            for scene_id in (1, 2)
         ]
         await fetch("POST", "/results", results)
         scenes, tiles = (await fetch("GET", "/aoi/Fyn/failures")).json()
@@ -525,8 +525,8 @@ class TestFailures:
         *_, tiles = (await fetch("GET", "/aoi/Fyn/failures")).json()
         assert tiles["causes"] == {"retry": 1, "failed": 1, "ids": [2, 1]}
         # The tiles of a scene that is repaired stay FAILED, and can be retried themselves.
-        for scene in (1, 2):
-            await fetch("PUT", f"/scene/{scene}/force/DONE")
+        for scene_id in (1, 2):
+            await fetch("PUT", f"/scene/{scene_id}/force/DONE")
         (tiles,) = (await fetch("GET", "/aoi/Fyn/failures")).json()
         assert (tiles["shape"], tiles["count"], tiles["causes"]) == ("scene failed", 6, None)
 
