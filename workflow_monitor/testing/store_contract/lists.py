@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from workflow_monitor.domain.commands import CreateAOI, DeleteAOI, FailItem, ForceStatus, LeaseJobs
+from workflow_monitor.domain.failures import FailedScene
 from workflow_monitor.domain.models import GraphExtent, LeaseGrant, Page
 from workflow_monitor.domain.status import Cause, ItemKind, Status
 from workflow_monitor.store.interfaces import Store
@@ -48,6 +49,23 @@ class ListContract(StoreContractBase):
         assert numbers(read(ItemKind.SCENE, [2], tuple(Status), None, "document")) == [5]
         assert numbers(read(ItemKind.SCENE, [], tuple(Status), None, "document")) == []
         assert list(read(ItemKind.SCENE, [99], tuple(Status), None, "document")) == []
+
+    def test_failures_name_the_scene_with_which_a_tile_failed(self, engine: Running) -> None:
+        ingest(engine, 2)
+        report(engine, ItemKind.SCENE, Status.FAILED, 1, message="withdrawn")
+        engine.do(ForceStatus(ItemKind.TILE, 2, Status.FAILED))
+        (aoi,) = engine.store.reader.aois()
+        failures = engine.store.reader.failures(aoi.id, None)
+        scene = FailedScene(1, Status.FAILED, "withdrawn")
+        assert [(item.kind, item.id, item.message, item.failed_with) for item in failures] == [
+            (ItemKind.SCENE, 1, "withdrawn", None),
+            (ItemKind.TILE, 1, "", scene),
+            (ItemKind.TILE, 2, "", None),
+        ]
+        assert all(item.since is not None for item in failures)
+        engine.do(ForceStatus(ItemKind.SCENE, 1, Status.DONE))
+        first, _ = engine.store.reader.failures(aoi.id, None)
+        assert first.failed_with == FailedScene(1, Status.DONE, "")
 
     def test_pages_add_up_to_the_list(self, engine: Running, monkeypatch: pytest.MonkeyPatch) -> None:
         self.shorten(monkeypatch, 3)
