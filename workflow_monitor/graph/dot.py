@@ -28,8 +28,9 @@ NODE_MARK = ' [label="'
 #: characters to escape: quotes, backslashes, entities, characters outside XML and UTF-8
 _SPECIAL = re.compile('["\\\\&\x00-\x08\n-\x1f\x7f\ud800-\udfff\ufffe\uffff]')
 
-#: backslashes before a quote, a newline or the end, which they would escape
-_BACKSLASHES_AT_END = re.compile(r'\\+(?=["\n]|\Z)')
+#: backslashes before a quote, a newline or the end, which they would escape; a match starts at the first of a run, which
+#: keeps the search linear
+_BACKSLASHES_AT_END = re.compile(r'(?<!\\)\\+(?=["\n]|\Z)')
 
 #: Graphviz reads `&lt;` as HTML does, in labels and in names, and trips over `&;` and `&#;`.
 _ENTITY = re.compile(r"&(?=#?\w*;)")

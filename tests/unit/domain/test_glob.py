@@ -1,9 +1,11 @@
+from collections.abc import Iterator
+
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from workflow_monitor.domain.errors import InvalidInput
-from workflow_monitor.domain.glob import compile_pattern, is_pattern
+from workflow_monitor.domain.glob import MAX_PATTERN_LENGTH, compile_pattern, is_pattern
 
 NAMES = [
     "Denmark",
@@ -71,3 +73,58 @@ def test_a_name_with_all_its_special_characters_quoted_matches_itself_alone(name
     pattern = compile_pattern("".join(f"\\{character}" for character in name))
     assert pattern.matches(name)
     assert not pattern.matches(name + "x")
+
+
+class CountedName(str):
+    """A name that counts the characters read from it."""
+
+    reads = 0
+
+    def __iter__(self) -> Iterator[str]:
+        for character in str(self):
+            self.reads += 1
+            yield character
+
+
+def matches_by_definition(pattern: str, name: str) -> bool:
+    """Compare by the definition of the wildcards, with a table of all prefixes of pattern and name."""
+    row = [True] + [False] * len(name)
+    for character in pattern:
+        before, row = row, [character == "*" and row[0]]
+        for index, letter in enumerate(name):
+            if character == "*":
+                row.append(row[index] or before[index + 1])
+            else:
+                row.append(before[index] and character in ("?", letter))
+    return row[-1]
+
+
+@given(st.text("ab?*", max_size=12), st.text("ab", max_size=12))
+def test_a_pattern_matches_by_the_definition_of_its_wildcards(pattern: str, name: str) -> None:
+    assert compile_pattern(pattern).matches(name) is matches_by_definition(pattern, name)
+
+
+@pytest.mark.timeout(60)
+@given(st.text("a?*", max_size=MAX_PATTERN_LENGTH), st.text("ab", max_size=1_000))
+@example("*?" * (MAX_PATTERN_LENGTH // 2), "a" * 1_000)
+@example("*?" * 14 + "!", "a" * 1_000)
+@example("*a" * 300 + "b", "a" * 1_000)
+@example("*" + "a" * 500 + "b", "a" * 1_000)
+def test_a_match_reads_each_character_of_the_name_once(pattern: str, name: str) -> None:
+    counted = CountedName(name)
+    compile_pattern(pattern).matches(counted)
+    assert counted.reads <= len(name)
+
+
+def test_a_longer_pattern_is_refused() -> None:
+    compile_pattern("?" * MAX_PATTERN_LENGTH)
+    with pytest.raises(InvalidInput, match=f"at most {MAX_PATTERN_LENGTH}"):
+        compile_pattern("?" * (MAX_PATTERN_LENGTH + 1))
+
+
+@pytest.mark.parametrize(
+    ("pattern", "name", "expected"),
+    [("STRASSE*(?i)", "straße", False), ("ß*(?i)", "ẞ", True), ("Å*(?i)", "århus", True), ("?(?i)", "ß", True)],
+)
+def test_case_is_ignored_character_by_character(pattern: str, name: str, expected: bool) -> None:
+    assert compile_pattern(pattern).matches(name) is expected
