@@ -48,7 +48,7 @@ def parse_time(text: str) -> tuple[str, datetime | None]:
         moment = _after_leap_second(moment)
         text = moment.replace(tzinfo=None).isoformat(timespec="seconds")
     shortest = text[:19] + (f".{fraction}" if fraction else "") + (match[8] if offset else "Z")
-    return shortest, _in_utc(moment) if year > 1 else None
+    return shortest, to_utc(moment) if year > 1 else None
 
 
 def without_leap_second(text: str) -> str:
@@ -82,12 +82,16 @@ def _offset(sign: str, hours: int, minutes: int) -> timedelta:
     return -offset if sign == "-" else offset
 
 
-def _in_utc(moment: datetime) -> datetime:
+def to_utc(moment: datetime) -> datetime:
+    """Convert an aware time to UTC; a time before the year 1 or after the year 9999 becomes the first or the last one.
+
+    >>> to_utc(datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=14))))
+    datetime.datetime(1, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
+    """
     try:
         return moment.astimezone(UTC)
     except OverflowError:
-        # Hours west of Greenwich on the last evening of the year 9999.
-        return datetime.max.replace(tzinfo=UTC)
+        return (datetime.min if moment.year == 1 else datetime.max).replace(tzinfo=UTC)
 
 
 def format_time(moment: datetime) -> str:

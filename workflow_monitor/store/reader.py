@@ -38,6 +38,7 @@ _GEOARROW = {
 #: span of the activity of an AOI without events
 EMPTY_SPAN = timedelta(hours=1)
 SHORTEST_STEP = timedelta(milliseconds=1)
+_EARLIEST = datetime.min.replace(tzinfo=UTC)
 _NO_LIMIT = 2**62
 _LARGEST = 2**63 - 1
 
@@ -192,8 +193,7 @@ class SQLReader:
     def activity(self, aoi: int, since: datetime | None, until: datetime, steps: int, limit: int) -> Activity:
         with self._source.snapshot() as session:
             first = aware(session.rows("first_event", aoi)[0][0])
-            begin = since or first or until - EMPTY_SPAN
-            span = TimeRange(min(begin, until - SHORTEST_STEP * steps), until, steps)
+            span = _time_range(since or first, until, steps)
             values = aoi, _naive(span.since), span.step // timedelta(microseconds=1), steps
             flows = session.rows("transition_counts", *values)
             jobs = session.rows("pending_jobs", aoi, limit)
@@ -252,6 +252,16 @@ def _limit_offset(page: Page | None) -> tuple[int, int]:
         return _NO_LIMIT, 0
     limit = min(page.limit, _NO_LIMIT)
     return limit, min(page.index * limit, _LARGEST)
+
+
+def _time_range(begin: datetime | None, until: datetime, steps: int) -> TimeRange:
+    """Return the range from `begin` to `until`, of EMPTY_SPAN without a begin, and of SHORTEST_STEP a step or more.
+
+    At the start of the calendar, `until` is moved to leave room for the steps.
+    """
+    until = max(until, _EARLIEST + SHORTEST_STEP * steps)
+    start = until - min(EMPTY_SPAN, until - _EARLIEST) if begin is None else begin
+    return TimeRange(min(start, until - SHORTEST_STEP * steps), until, steps)
 
 
 def _naive(moment: datetime | None) -> datetime | None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from itertools import product
 
 import pytest
 
-from tests.integration.server.conftest import ON_ALL_STORES, Add, Fetch
+from tests.integration.server.conftest import ON_ALL_STORES, Add, Fetch, scene
 
 pytestmark = ON_ALL_STORES
 
@@ -68,3 +69,52 @@ async def test_invalid_times_return_400(fetch: Fetch, query: str) -> None:
 
 async def test_a_pattern_returns_404(fetch: Fetch) -> None:
     (await fetch("GET", "/aoi/F*/timeline")).problem(404)
+
+
+EDGES = ("0001-01-01T00:00:00Z", "0001-01-01T00:00:00.000001Z", "0001-01-01T00:30:00Z", "0001-01-01T00:00:00%2B14:00")
+ENDS = ("9999-12-31T23:59:59.999999Z", "9999-12-31T23:59:59-12:00", "9999-12-31T23:00:00Z")
+
+
+@pytest.mark.parametrize("until", [None, *EDGES, *ENDS])
+async def test_times_at_both_ends_of_the_calendar(fetch: Fetch, add: Add, until: str | None) -> None:
+    await add("s1")
+    await fetch("POST", "/aoi/Empty")
+    for since, aoi, steps in product((None, *EDGES), ("Fyn", "Empty"), (1, 1000)):
+        bounds = "&".join(f"{name}={time}" for name, time in (("since", since), ("until", until)) if time)
+        response = await fetch("GET", f"/aoi/{aoi}/timeline?steps={steps}&{bounds}")
+        if response.status == 400:
+            assert response.problem(400)["errors"][0]["field"] == "since"
+            assert since is not None
+            assert until in EDGES
+        else:
+            timeline = response.json()
+            assert len(timeline["scenes"]["pending"]) == steps
+            assert datetime.fromisoformat(timeline["since"]) < datetime.fromisoformat(timeline["until"])
+            assert timeline["scenes"]["pending"][-1] == (aoi == "Fyn" and until not in EDGES)
+        response = await fetch("GET", f"/aoi/{aoi}/history?{bounds}")
+        assert response.status == 200, response.text
+        assert bool(response.json()) is (until not in EDGES)
+
+
+async def test_a_scene_at_the_end_of_the_calendar(fetch: Fetch) -> None:
+    await fetch("POST", "/aoi/Fyn")
+    dates = ("0002-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00", "9999-12-31T23:59:59.999999999Z")
+    for number, date in enumerate(dates):
+        document = scene(f"s{number}")
+        document["data"]["date"] = date
+        assert (await fetch("POST", "/aoi/Fyn/scene", document)).status == 200
+    for path in (
+        "/aoi/Fyn",
+        "/aoi/Fyn?format=json",
+        "/scene/2",
+        "/scene/2?format=geojson",
+        *(
+            f"/aoi/Fyn/{name}"
+            for name in ("scenes", "scenes?format=geojson", "scenes?format=arrow", "tiles?format=arrow")
+        ),
+        *(
+            f"/aoi/Fyn/{name}"
+            for name in ("footprints", "lanes", "timeline", "history", "find?text=s", "dot", "failures")
+        ),
+    ):
+        assert (await fetch("GET", path)).status == 200, path

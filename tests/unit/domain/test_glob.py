@@ -1,3 +1,5 @@
+from __future__ import annotations
+
 from collections.abc import Iterator
 
 import pytest
@@ -78,7 +80,12 @@ def test_a_name_with_all_its_special_characters_quoted_matches_itself_alone(name
 class CountedName(str):
     """A name that counts the characters read from it."""
 
-    reads = 0
+    __slots__ = ("reads",)
+
+    def __new__(cls, text: str) -> CountedName:
+        name = super().__new__(cls, text)
+        name.reads = 0
+        return name
 
     def __iter__(self) -> Iterator[str]:
         for character in str(self):

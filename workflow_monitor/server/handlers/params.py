@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 import urllib.parse
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import datetime
 
-from workflow_monitor.documents.rfc3339 import without_leap_second
+from workflow_monitor.documents.rfc3339 import to_utc, without_leap_second
 from workflow_monitor.domain.errors import FieldError, InvalidInput, shorten_for_message
 from workflow_monitor.domain.status import ItemKind, Status
 
@@ -47,7 +47,7 @@ def parse_datetime(name: str, text: str | None) -> datetime | None:
             f"{name} is not a time with an offset from UTC.",
             [FieldError(name, f"found {shorten_for_message(text)}, {expected}")],
         )
-    return time.astimezone(UTC)
+    return to_utc(time)
 
 
 def normalize_path(path: str) -> str | None:
