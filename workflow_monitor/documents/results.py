@@ -14,6 +14,9 @@ from workflow_monitor.domain.status import ItemKind, Status
 #: statuses that a worker may report
 REPORTABLE = (Status.DONE, Status.RETRY, Status.FAILED)
 
+#: results of one request; each has an outcome in the response
+MAX_RESULTS = 100_000
+
 _LARGEST = 2**63 - 1
 
 
@@ -29,7 +32,7 @@ class InvalidResult:
 def parse_results(body: bytes, limits: Limits = DEFAULTS) -> list[Result | InvalidResult]:
     """Parse a list of results, in order; further fields are ignored, and messages beyond `max_message_length` are truncated.
 
-    Raises InvalidInput for a body that is not a JSON list.
+    Raises InvalidInput for a body that is not a JSON list, and for more than MAX_RESULTS results.
 
     >>> parse_results(b'[{"type": "scene", "id": 12, "status": "done"}]')[0].status
     <Status.DONE: 'DONE'>
@@ -37,6 +40,8 @@ def parse_results(body: bytes, limits: Limits = DEFAULTS) -> list[Result | Inval
     value = read_json(body, limits)
     if not isinstance(value, list):
         raise InvalidInput(f"Expected a list of results, found {describe_value(value)}.")
+    if len(value) > MAX_RESULTS:
+        raise InvalidInput(f"The list has {len(value)} results; expected at most {MAX_RESULTS} in one request.")
     return [_result(entry, limits) for entry in value]
 
 

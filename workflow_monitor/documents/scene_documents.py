@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections.abc import Iterator, Mapping
 from datetime import datetime
+from itertools import islice
 
 import msgspec
 from msgspec import UNSET
@@ -23,7 +24,7 @@ from workflow_monitor.documents.validation import (
     raise_invalid,
     validate,
 )
-from workflow_monitor.domain.errors import FieldError, InvalidInput, shorten_for_message
+from workflow_monitor.domain.errors import DocumentTooLarge, FieldError, InvalidInput, shorten_for_message
 from workflow_monitor.domain.limits import DEFAULTS, Limits
 from workflow_monitor.domain.models import Geometry, Link, NewScene, NewTile, SceneData, TileData
 from workflow_monitor.domain.toposort import CycleError, topological_sort
@@ -54,13 +55,15 @@ def parse_scene(value: object, aoi: str, place: str = "", limits: Limits = DEFAU
 
 
 def parse_scene_data(fields: object, place: str = "", limits: Limits = DEFAULTS) -> SceneData:
-    """The data of a scene from its decoded fields; null is an empty object. Raises InvalidInput."""
+    """The data of a scene from its decoded fields; null is an empty object. Raises InvalidInput, DocumentTooLarge."""
     return _scene_data(validate({} if fields is None else _as_fields(fields), SceneFields, place), place, limits)
 
 
-def parse_tile_data(fields: object, place: str = "") -> TileData:
-    """The data of a tile from its decoded fields; null is an empty object. Raises InvalidInput."""
-    return TileData(_tile_text(validate({} if fields is None else _as_fields(fields), TileFields, place)))
+def parse_tile_data(fields: object, place: str = "", limits: Limits = DEFAULTS) -> TileData:
+    """The data of a tile from its decoded fields; null is an empty object. Raises InvalidInput, DocumentTooLarge."""
+    return TileData(
+        _tile_text(validate({} if fields is None else _as_fields(fields), TileFields, place), place, limits)
+    )
 
 
 def new_scene(
@@ -72,7 +75,7 @@ def new_scene(
     limits: Limits = DEFAULTS,
 ) -> NewScene:
     """The scene that these fields describe; the footprints of a catalogue are for scenes and tiles without their own."""
-    errors = list(_scene_errors(fields, aoi, place, limits))
+    errors = list(islice(_scene_errors(fields, aoi, place, limits), MAX_ERRORS))
     if errors:
         raise_invalid(errors)
     source_id = fields.source_id or ""
@@ -84,7 +87,7 @@ def new_scene(
         date=data.date,
         retry_count=fields.retry_count or 0,
         geometry=footprint(source_id, data.geometry, catalogue),
-        tiles=_tiles(source_id, fields.tiles or {}, footprints or {}, join_path(place, "tiles")),
+        tiles=_tiles(source_id, fields.tiles or {}, footprints or {}, join_path(place, "tiles"), limits),
     )
 
 
@@ -156,7 +159,15 @@ def _scene_data(fields: SceneFields, place: str, limits: Limits) -> SceneData:
     fields.tags = UNSET if fields.tags is None else fields.tags
     fields.geometry = UNSET if fields.geometry is None else fields.geometry
     fields.wkt = UNSET if fields.wkt is None else fields.wkt
-    return SceneData(_text_of(fields).decode(), date, _geometry(fields, place, limits))
+    return SceneData(_stored_text(fields, place, limits), date, _geometry(fields, place, limits))
+
+
+def _stored_text(fields: SceneFields | TileFields, place: str, limits: Limits) -> str:
+    """Return fields as they are stored. Raises DocumentTooLarge."""
+    text = _text_of(fields)
+    if len(text) > limits.max_data_length:
+        raise DocumentTooLarge(place, len(text), limits.max_data_length)
+    return text.decode()
 
 
 def _date(text: str | None, place: str) -> tuple[str, datetime | None]:
@@ -210,20 +221,23 @@ def _geometry(fields: SceneFields, place: str, limits: Limits) -> Geometry | Non
     return geometry or wkt
 
 
-def _tile_text(fields: TileFields) -> str:
-    return _text_of(
-        TileFields(fields.swath_id or "", fields.tile_nr or 0, fields.graph_name or "", fields.is_retriable or False)
-    ).decode()
+def _tile_text(fields: TileFields, place: str, limits: Limits) -> str:
+    data = TileFields(fields.swath_id or "", fields.tile_nr or 0, fields.graph_name or "", fields.is_retriable or False)
+    return _stored_text(data, place, limits)
 
 
 def _tiles(
-    scene: str, tiles: Mapping[str, NewTileFields | None], footprints: Mapping[str, Geometry], place: str
+    scene: str,
+    tiles: Mapping[str, NewTileFields | None],
+    footprints: Mapping[str, Geometry],
+    place: str,
+    limits: Limits,
 ) -> tuple[NewTile, ...]:
     read = []
     for name, given in tiles.items():
         fields = given or NewTileFields()
         previous, reference = _links(fields, join_path(place, name))
-        data = _tile_text(fields.data or TileFields())
+        data = _tile_text(fields.data or TileFields(), join_path(join_path(place, name), "data"), limits)
         read.append(NewTile(name, data, previous, reference, footprints.get(name)))
     if any(link.scene == scene for tile in read for link in (tile.previous, tile.reference) if link):
         return _in_order(scene, read, place)

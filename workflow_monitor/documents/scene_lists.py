@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from io import BytesIO
 from itertools import islice
 from typing import Literal, NamedTuple
 
@@ -119,8 +120,9 @@ class _Reader:
 
     def _values(self, body: bytes, media_type: str) -> Iterator[_Value]:
         if media_type.partition(";")[0].strip().lower() in LINES or _is_lines(body):
-            lines = enumerate(body.split(b"\n"), 1)
-            return (_Value(line, f"line {index}") for index, line in lines if line.strip())
+            # A split would hold all lines in memory, and a list entry for each blank one.
+            lines = enumerate(BytesIO(body), 1)
+            return (_Value(line.rstrip(b"\n"), f"line {index}") for index, line in lines if line.strip())
         if (description := describe_bytes(body)) is not None:
             raise InvalidInput(f"The body is not UTF-8 JSON. {description}.")
         return self._members(read_json(body, self._limits), "")

@@ -15,9 +15,7 @@ from workflow_monitor.domain.limits import DEFAULTS, Limits
 # Integers of other readers: signed 64 bits, or unsigned.
 SMALLEST, LARGEST = -(2**63), 2**64 - 1
 
-_PAIR_OR_ESCAPE = re.compile(
-    r"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|.)", re.DOTALL
-)
+_ESCAPE = re.compile(r"\\(?:u[0-9a-fA-F]{4}|.)", re.DOTALL)
 _HALF_A_PAIR = re.compile(r"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
 # With all digits made 0, a search for a number that may be too large is a search for one of these.
 _DIGITS = bytes.maketrans(b"123456789E", b"000000000e")
@@ -48,6 +46,8 @@ def read_json(body: bytes, limits: Limits = DEFAULTS) -> object:
     except ValueError:
         raise InvalidInput("The body holds a number with thousands of digits; numbers are of 64 bits.") from None
     _check_depth(value, limits)
+    if _HALF_A_PAIR.search(text):
+        value = _with_whole_characters(value)
     zeros = body.translate(_DIGITS)
     if any(huge in zeros for huge in _MAYBE_HUGE):
         _check_numbers(value)
@@ -107,15 +107,25 @@ def _decoded(body: bytes) -> str:
         raise InvalidInput("The body is empty; expected JSON.")
     if "\\u0000" in text:
         _refuse_nul(text)
-    return _PAIR_OR_ESCAPE.sub(_whole_characters, text) if _HALF_A_PAIR.search(text) else text
+    return text
 
 
-def _whole_characters(escape: re.Match[str]) -> str:
-    return "\\ufffd" if _HALF_A_PAIR.fullmatch(escape[0]) else escape[0]
+def _with_whole_characters(value: object) -> object:
+    """Return a decoded value with U+FFFD for each unpaired surrogate. Lists are changed in place."""
+    if isinstance(value, str):
+        return value if value.isascii() else value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    if isinstance(value, list):
+        for index, inner in enumerate(value):
+            value[index] = _with_whole_characters(inner)
+    elif isinstance(value, dict):
+        return _object(
+            [(str(_with_whole_characters(key)), _with_whole_characters(inner)) for key, inner in value.items()]
+        )
+    return value
 
 
 def _refuse_nul(text: str) -> None:
-    for escape in _PAIR_OR_ESCAPE.finditer(text):
+    for escape in _ESCAPE.finditer(text):
         if escape[0] == "\\u0000":
             raise InvalidInput(f"There is a NUL character (\\u0000) in a text at {_place(text, escape.start())}.")
 

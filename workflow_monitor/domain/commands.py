@@ -76,7 +76,7 @@ class ForceStatus:
 class SetData:
     """Replace the data of an item (`merge` False), or merge a patch into it (RFC 7396).
 
-    `data` holds the decoded fields. Raises ItemNotFound, InvalidInput (the merged data are invalid).
+    `data` holds the decoded fields. Raises ItemNotFound, InvalidInput (the merged data are invalid), DocumentTooLarge.
     """
 
     kind: ItemKind

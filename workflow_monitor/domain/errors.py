@@ -65,6 +65,18 @@ class InvalidInput(WorkflowError):
     title = "The input is not valid"
 
 
+class DocumentTooLarge(WorkflowError):
+    """The data of the scene or tile would exceed the limit of stored documents. Nothing was stored; keep large data elsewhere and store a link."""
+
+    status = 413
+    code = "document-too-large"
+    title = "The data are too large to be stored"
+
+    def __init__(self, field: str, size: int, limit: int) -> None:
+        message = f"would have {size} bytes as JSON; expected at most {limit} (max_data_length)"
+        super().__init__(f"{field or 'The data'}: {message}.", [FieldError(field, message)])
+
+
 class UnknownStatus(InvalidInput):
     """A text that is no status."""
 

@@ -199,7 +199,7 @@ class UnitOfWork:
             source_id = self._run_transition(state_machine.record_data_change, command.kind, command.id)
             self._writer.set_scene_data(command.id, data, footprint(source_id, data.geometry, None))
         else:
-            self._writer.set_tile_data(command.id, parse_tile_data(fields))
+            self._writer.set_tile_data(command.id, parse_tile_data(fields, limits=command.limits))
             self._run_transition(state_machine.record_data_change, command.kind, command.id)
 
     # ---- jobs

@@ -6,11 +6,13 @@ import logging
 import shutil
 import subprocess
 import sysconfig
+import threading
+import time
 from collections.abc import Iterable
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
-from workflow_monitor.domain.errors import WorkflowError
+from workflow_monitor.domain.errors import StoreUnavailable, WorkflowError
 from workflow_monitor.graph.dot import NODE_MARK
 
 logger = logging.getLogger(__name__)
@@ -23,6 +25,9 @@ PROGRAMS = ("dot", "graphviz-pure")
 
 #: ids of groups name their items: `s12`, `t7`, `s12_t7`; a fixed font keeps drawings independent of the machine
 OPTIONS = (r"-Nid=\N", r"-Eid=\T_\H", "-Nfontname=Helvetica", "-Tsvg")
+
+#: seconds between two polls of the event that stops a drawing
+STOP_POLL = 0.1
 
 SVG = "http://www.w3.org/2000/svg"
 _SPACE = "{http://www.w3.org/XML/1998/namespace}space"
@@ -76,32 +81,59 @@ class DrawingFailed(WorkflowError):
         )
 
 
-def render_svg(dot_text: str | Iterable[str], seconds: float, max_nodes: int = MAX_NODES) -> bytes:
+def render_svg(
+    dot_text: str | Iterable[str], seconds: float, max_nodes: int = MAX_NODES, stop: threading.Event | None = None
+) -> bytes:
     """Return a graph as an `svg` element in UTF-8, without scripts and links, safe inside HTML.
 
-    `dot_text` is the output of `dot_lines`, as chunks or as one text. The call blocks for up to `seconds`, then kills
-    Graphviz. The group of each node and edge has an id: `s12`, `t7`, `s12_t7`.
+    `dot_text` is the output of `dot_lines`, as chunks or as one text. The call blocks for up to `seconds`, or until `stop`
+    is set, then kills Graphviz. The group of each node and edge has an id: `s12`, `t7`, `s12_t7`.
 
     Raises GraphTooLarge for more than `max_nodes` scenes and tiles, or when the time is over; NoDrawingProgram;
-    DrawingFailed.
+    DrawingFailed; StoreUnavailable after `stop`.
     """
     text, nodes = _collected([dot_text] if isinstance(dot_text, str) else dot_text, max_nodes)
     program = drawing_program()
     name = Path(program).name
     try:
-        done = subprocess.run(  # noqa: S603 -- a program of our choice, without a shell; the graph is its input
-            [program, *OPTIONS], input=text.encode(), capture_output=True, timeout=seconds, check=False
+        process = subprocess.Popen(  # noqa: S603 -- a program of our choice, without a shell; the graph is its input
+            [program, *OPTIONS], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
         )
+        drawing, errors = _output(process, text.encode(), seconds, stop)
     except subprocess.TimeoutExpired:
         raise GraphTooLarge(nodes, f"drawing it takes more than {seconds:g} seconds") from None
     except OSError as error:
         logger.warning("drawing_program_not_started program=%s reason=%s", program, error)
         raise DrawingFailed(name) from error
-    if done.returncode:
-        stderr = done.stderr.decode(errors="replace")
-        logger.warning("drawing_program_failed program=%s code=%d stderr=%.500r", program, done.returncode, stderr)
+    if process.returncode:
+        stderr = errors.decode(errors="replace")
+        logger.warning("drawing_program_failed program=%s code=%d stderr=%.500r", program, process.returncode, stderr)
         raise DrawingFailed(name)
-    return _shapes_and_text(done.stdout, name)
+    return _shapes_and_text(drawing, name)
+
+
+def _output(
+    process: subprocess.Popen[bytes], text: bytes, seconds: float, stop: threading.Event | None
+) -> tuple[bytes, bytes]:
+    """Return the output and the errors of a process, or kill it.
+
+    Raises subprocess.TimeoutExpired, or StoreUnavailable after `stop`.
+    """
+    deadline = time.monotonic() + seconds
+    unsent: bytes | None = text
+    with process:
+        try:
+            while stop is None or not stop.is_set():
+                left = deadline - time.monotonic()
+                try:
+                    return process.communicate(unsent, timeout=max(0.0, min(left, STOP_POLL)))
+                except subprocess.TimeoutExpired:
+                    if left <= STOP_POLL:
+                        raise
+                    unsent = None
+        finally:
+            process.kill()
+    raise StoreUnavailable("The server is shutting down.")
 
 
 def drawing_program() -> str:

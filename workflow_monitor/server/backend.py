@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from datetime import datetime
@@ -13,16 +13,20 @@ from typing import Any, TypeVar
 from workflow_monitor.domain.commands import Command
 from workflow_monitor.domain.errors import ItemNotFound, StoreUnavailable
 from workflow_monitor.domain.status import ItemKind
+from workflow_monitor.server.body_budget import BodyBudget
 from workflow_monitor.server.engine_manager import Engine, EngineManager
 from workflow_monitor.server.item_loader import ItemLoader
 from workflow_monitor.server.limits import ServerLimits
 from workflow_monitor.server.maintenance import Maintenance
 from workflow_monitor.server.problems import TooManyStreams
-from workflow_monitor.server.reader_pool import ReaderPool
+from workflow_monitor.server.reader_pool import DrawingPool, ReaderPool
 from workflow_monitor.server.upstream import Upstream
 from workflow_monitor.server.worker_token import WorkerTokenAuth
 
 T = TypeVar("T")
+
+#: threads that decode large bodies
+DECODERS = 2
 
 
 class Backend:
@@ -45,6 +49,9 @@ class Backend:
         self.instance = uuid.uuid4().hex
         self._manager = EngineManager(open_engine, self.limits.retry_opening, upstream)
         self._readers = ReaderPool(threads)
+        self._decoders = ReaderPool(DECODERS, "decoder")
+        self._drawings = DrawingPool(self.limits.drawing_threads, self.limits.max_queued_drawings)
+        self.bodies = BodyBudget(self.limits.max_bodies)
         self._item_loader = ItemLoader(self._load_items)
         self._maintenance = Maintenance(self.submit, self._open_if_needed, self._last_event_time, self.limits)
 
@@ -94,6 +101,14 @@ class Backend:
         """Run a blocking function in a reader thread and return its result."""
         return await self._readers.run(function, *arguments)
 
+    async def decode(self, function: Callable[[bytes], T], body: bytes) -> T:
+        """Decode a large body in a thread that no read waits for."""
+        return await self._decoders.run(function, body)
+
+    async def draw(self, dot_text: Iterable[str]) -> bytes:
+        """Return a graph as SVG. Raises TooManyDrawings, and the errors of `graph.svg.render_svg`."""
+        return await self._drawings.draw(dot_text, self.limits.drawing)
+
     async def item(self, kind: ItemKind, item_id: int) -> str:
         """Return a scene, or a tile with its scene, as JSON text. Raises ItemNotFound."""
         document = await self._item_loader.document(kind, item_id)
@@ -130,11 +145,14 @@ class Backend:
 
     async def close(self) -> None:
         """Finish the accepted commands, end the streams and release the store; repeated calls have no effect."""
-        self._readers.start_closing()
+        pools = self._readers, self._decoders, self._drawings
+        for pool in pools:
+            pool.start_closing()
         self._manager.start_closing()
         self._maintenance.stop()
         await asyncio.to_thread(self._manager.close)
         await self._manager.close_retired_upstreams()
         if self._manager.configured_upstream is not None:
             await self._manager.configured_upstream.close()
-        self._readers.close()
+        for pool in pools:
+            pool.close()

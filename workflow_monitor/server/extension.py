@@ -82,6 +82,9 @@ class WorkflowMonitor(ExtensionApp):
     reader_threads = Int(4, min=1, max=64, help="Number of threads that read from the store.").tag(config=True)
     max_body_mib = Int(8, min=1, help="Maximum size of a request body, in MiB.").tag(config=True)
     max_ingest_mib = Int(256, min=1, help="Maximum size of a request body that adds scenes, in MiB.").tag(config=True)
+    max_bodies_mib = Int(
+        512, min=1, help="Maximum size of the bodies of all requests that the server handles at a time, in MiB."
+    ).tag(config=True)
     max_json_depth = Int(
         DEFAULTS.max_json_depth, min=8, max=200, help="Maximum nesting depth of JSON objects and lists."
     ).tag(config=True)
@@ -94,6 +97,11 @@ class WorkflowMonitor(ExtensionApp):
     max_positions = Int(DEFAULTS.max_positions, min=4, help="Maximum number of positions in a footprint.").tag(
         config=True
     )
+    max_data_length = Int(
+        DEFAULTS.max_data_length,
+        min=1_000,
+        help="Maximum length of the stored data of a scene or a tile, in bytes of JSON.",
+    ).tag(config=True)
     max_message_length = Int(
         DEFAULTS.max_message_length,
         min=1,
@@ -107,6 +115,12 @@ class WorkflowMonitor(ExtensionApp):
         30.0, min=0.05, help="Time after which an event stream to a client that does not read is closed, in seconds."
     ).tag(config=True)
     drawing_seconds = Float(20.0, min=0.1, help="Time limit for rendering a graph as SVG, in seconds.").tag(config=True)
+    drawing_threads = Int(2, min=1, max=64, help="Number of graphs that are rendered as SVG at a time.").tag(
+        config=True
+    )
+    max_queued_drawings = Int(16, min=0, help="Maximum number of graphs that wait to be rendered as SVG.").tag(
+        config=True
+    )
     retry_opening_seconds = Float(
         5.0, min=0.0, help="Minimum pause before another attempt to open an unavailable store, in seconds."
     ).tag(config=True)
@@ -199,10 +213,13 @@ class WorkflowMonitor(ExtensionApp):
             max_body=self.max_body_mib * MEBIBYTE,
             max_ingest=self.max_ingest_mib * MEBIBYTE,
             documents=DocumentLimits(**{name: getattr(self, name) for name in DocumentLimits.__slots__}),
+            max_bodies=self.max_bodies_mib * MEBIBYTE,
             max_streams=self.max_streams,
             keep_alive=self.keep_alive_seconds,
             slow_reader=self.slow_reader_seconds,
             drawing=self.drawing_seconds,
+            drawing_threads=self.drawing_threads,
+            max_queued_drawings=self.max_queued_drawings,
             retry_opening=self.retry_opening_seconds,
             prune_interval=self.prune_seconds,
             keep_jobs=self.keep_jobs_days * day,

@@ -13,11 +13,15 @@ class ServerLimits:
 
     max_body: int = 8 * 2**20
     max_ingest: int = 256 * 2**20
+    #: bytes of the bodies of all current requests
+    max_bodies: int = 512 * 2**20
     documents: Limits = DEFAULTS
     max_streams: int = 64
     keep_alive: float = 15.0
     slow_reader: float = 30.0
     drawing: float = 20.0
+    drawing_threads: int = 2
+    max_queued_drawings: int = 16
     #: minimum pause between two attempts to open the store
     retry_opening: float = 5.0
     #: interval of pruning, and the age from which cancelled jobs and events are pruned; None keeps all events

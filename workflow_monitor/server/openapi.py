@@ -111,7 +111,7 @@ def _path(route: Route) -> Document:
 
 
 def _operation(route: Route, verb: str, operation: Operation) -> Document:
-    errors = {*operation.errors, *EVERYWHERE} | ({413, 415} if operation.body else set())
+    errors = {*operation.errors, *EVERYWHERE} | ({413, 415, 429} if operation.body else set())
     described: Document = {
         "operationId": _operation_id(route, verb),
         "tags": [route.tag],

@@ -102,6 +102,34 @@ class TooManyStreams(WorkflowError):
         )
 
 
+class TooManyDrawings(WorkflowError):
+    """The server draws as many graphs as it can, and its queue of drawings is full. Try again later, or use the dot text."""
+
+    status = 429
+    code = "too-many-drawings"
+    title = "Too many drawings are queued"
+
+    def __init__(self, running: int, queued: int) -> None:
+        super().__init__(
+            f"The server draws {running} graphs at a time (drawing_threads), and {queued} more are queued "
+            "(max_queued_drawings). Try again later, or request the dot text."
+        )
+
+
+class TooManyBodies(WorkflowError):
+    """The requests that the server handles at the moment have large bodies; this body would exceed the memory for all of them."""
+
+    status = 429
+    code = "too-many-bodies"
+    title = "Too many large bodies are in memory"
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(
+            f"The server holds up to {limit} bytes of request bodies at a time (max_bodies_mib). Nothing was stored. "
+            "Try again later, or send less in one request."
+        )
+
+
 class Unexpected(WorkflowError):
     """The server failed unexpectedly; its log contains the traceback. Nothing was changed."""
 

@@ -308,7 +308,7 @@ _AOIS = [
                     Parameter("fold", "Omit items in DONE, except neighbours of other items.", {"type": "boolean"}),
                     _format("dot", "svg"),
                 ),
-                errors=(400, 404, 422, 501),
+                errors=(400, 404, 422, 429, 501),
                 description=f"{AOI_PATTERN} DOT text has no limit; SVG is limited in size and in rendering time.",
             )
         },

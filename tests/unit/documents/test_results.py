@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workflow_monitor.documents.results import InvalidResult, parse_results
+from workflow_monitor.documents.results import MAX_RESULTS, InvalidResult, parse_results
 from workflow_monitor.domain.errors import InvalidInput
 from workflow_monitor.domain.models import Result
 from workflow_monitor.domain.status import ItemKind, Status
@@ -90,3 +90,9 @@ entries = st.dictionaries(
 @given(st.lists(entries | anything, max_size=5))
 def test_each_entry_has_an_answer(values: list[object]) -> None:
     assert len(parse_results(json.dumps(values).encode())) == len(values)
+
+
+def test_a_request_has_a_limited_number_of_results() -> None:
+    assert len(parse_results(b"[" + b"0," * (MAX_RESULTS - 1) + b"0]")) == MAX_RESULTS
+    with pytest.raises(InvalidInput, match=f"{MAX_RESULTS + 1} results"):
+        parse_results(b"[" + b"0," * MAX_RESULTS + b"0]")

@@ -11,8 +11,9 @@ from tests.paths import DATA
 from workflow_monitor.documents.aoi_names import check_aoi_name
 from workflow_monitor.documents.scene_documents import parse_scene, parse_scene_data, parse_tile_data
 from workflow_monitor.documents.strict_json import merge_patch, read_json
-from workflow_monitor.domain.errors import InvalidInput
-from workflow_monitor.domain.limits import DEFAULTS
+from workflow_monitor.documents.validation import MAX_ERRORS
+from workflow_monitor.domain.errors import DocumentTooLarge, InvalidInput
+from workflow_monitor.domain.limits import DEFAULTS, Limits
 from workflow_monitor.domain.models import Link, NewScene
 
 # The conformance material beside the checkout.
@@ -358,3 +359,23 @@ def test_a_scene_with_anything_anywhere_is_read_or_refused(path: tuple[str, ...]
     assert isinstance(read, NewScene)
     once = parse_scene_data(json.loads(read.data)).text
     assert once == read.data
+
+
+def test_data_beyond_the_limit_are_refused() -> None:
+    limits = Limits(max_data_length=2_000)
+    assert len(parse_scene_data({"storage_uri": "x" * 1_500}, limits=limits).text) < 2_000
+    with pytest.raises(DocumentTooLarge, match=r"data: would have \d+ bytes as JSON; .*2000 \(max_data_length\)"):
+        parse_scene_data({"storage_uri": "x" * 2_000}, "data", limits)
+    with pytest.raises(DocumentTooLarge, match="max_data_length"):
+        parse_tile_data({"graph_name": "é" * 1_000}, limits=limits)
+    large = scene()
+    next(iter(large["tiles"].values()))["data"] = {"graph_name": "x" * 2_000}
+    with pytest.raises(DocumentTooLarge, match=r"^tiles\..*\.data: "):
+        parse_scene(large, large["aoi"], limits=limits)
+
+
+def test_a_refusal_lists_a_limited_number_of_errors() -> None:
+    without_tiles = {**scene(), "data": {"tiles": {f"t{n}": {} for n in range(10_000)}}}
+    with pytest.raises(InvalidInput) as refusal:
+        parse_scene(without_tiles, without_tiles["aoi"])
+    assert len(refusal.value.errors) == MAX_ERRORS

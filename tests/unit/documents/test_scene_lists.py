@@ -1,4 +1,5 @@
 import json
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -248,3 +249,14 @@ def test_any_json_is_read_or_refused(value: object) -> None:
         parse_scenes(body, "", "A")
     except InvalidInput as error:
         assert error.detail  # noqa: PT017
+
+
+def test_blank_lines_do_not_multiply_the_memory_of_a_body() -> None:
+    body = b"\n" * 2_000_000
+    tracemalloc.start()
+    try:
+        assert parse_scenes(body, "application/x-ndjson", "A") == []
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 2 * len(body)

@@ -1,5 +1,6 @@
 import gc
 import json
+import tracemalloc
 
 import pytest
 from hypothesis import given
@@ -90,6 +91,25 @@ def test_the_deepest_nesting_that_is_allowed_is_read() -> None:
 )
 def test_half_a_surrogate_pair_becomes_the_replacement_character(body: bytes, text: str) -> None:
     assert read_json(body) == text
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'["' + b"\\ud800" * 500_000 + b'"]',
+        b'["' + b"xy\\ud800" * 400_000 + b'"]',
+        b'{"\xc3\xa5": ["' + b"\\ud83d\\udef0\\udc00" * 200_000 + b'"]}',
+        b'["' + b"\\\\ud800" * 400_000 + b'"]',
+    ],
+)
+def test_unpaired_surrogates_do_not_multiply_the_memory_of_a_body(body: bytes) -> None:
+    tracemalloc.start()
+    try:
+        read_json(body)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 6 * len(body)
 
 
 def test_keys_that_are_the_same_after_replacement_are_duplicates() -> None:

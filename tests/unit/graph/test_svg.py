@@ -3,8 +3,10 @@ from __future__ import annotations
 import os
 import shutil
 import sysconfig
+import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -14,6 +16,7 @@ from hypothesis import strategies as st
 
 from tests.example_graph import CHAIN, Lists, named, shown
 from tests.unit.graph.test_dot import HOSTILE
+from workflow_monitor.domain.errors import StoreUnavailable
 from workflow_monitor.graph.dot import dot_lines
 from workflow_monitor.graph.svg import (
     ATTRIBUTES,
@@ -252,3 +255,18 @@ def test_without_any_program_it_says_what_to_install(
     with pytest.raises(NoDrawingProgram, match="pip install graphviz-pure") as missing:
         render_svg(chain, SECONDS)
     assert missing.value.status == 501
+
+
+@pytest.mark.timeout(60)
+def test_a_stopped_drawing_kills_the_program(chain: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    install_dot(tmp_path, monkeypatch, f"echo $$ > {tmp_path}/pid; exec /bin/sleep 1000")
+    stop = threading.Event()
+    with ThreadPoolExecutor(1) as pool:
+        drawing = pool.submit(render_svg, chain, 1000, stop=stop)
+        while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text().strip():
+            time.sleep(0.01)
+        stop.set()
+        with pytest.raises(StoreUnavailable, match="shutting down"):
+            drawing.result()
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "pid").read_text()), 0)

@@ -24,6 +24,8 @@ Choice = TypeVar("Choice", bound=str)
 
 #: bytes; larger bodies are decoded in a thread
 SMALL_BODY = 8_192
+#: bytes; larger bodies are decoded in threads of their own
+LARGE_BODY = 2**20
 
 
 @web.stream_request_body
@@ -33,8 +35,24 @@ class RequestParsing(Endpoint):
     def initialize(self, backend: Backend, **arguments: Any) -> None:
         """Start with an empty body."""
         super().initialize(backend, **arguments)
-        self._body = bytearray()
+        self._body: bytearray | bytes = bytearray()
         self._body_error: WorkflowError | None = None
+        #: bytes of the budget for all bodies
+        self._reserved = 0
+
+    async def _execute(self, *arguments: Any, **named: Any) -> None:
+        # Tornado calls `on_finish` only for a response that was sent, not for a lost connection.
+        try:
+            await super()._execute(*arguments, **named)
+        finally:
+            self._body = b""
+            self._reserve(0)
+
+    def _reserve(self, size: int) -> bool:
+        reserved = self.backend.bodies.resize(self._reserved, size)
+        if reserved is not None:
+            self._reserved = reserved
+        return reserved is not None
 
     @property
     def body_limit(self) -> tuple[int, str]:
@@ -54,28 +72,36 @@ class RequestParsing(Endpoint):
 
         An unread body would break the connection before the client receives the error.
         """
-        if self._body_error is None and len(self._body) + len(chunk) > self.body_limit[0]:
+        size = len(self._body) + len(chunk)
+        if self._body_error is None and size > self.body_limit[0]:
             self._body_error = problems.BodyTooLarge(*self.body_limit)
+        elif self._body_error is None and not self._reserve(size):
+            self._body_error = problems.TooManyBodies(self.backend.bodies.limit)
         if self._body_error is None:
             self._body += chunk
         else:
-            self._body.clear()
+            self._body = b""
+            self._reserve(0)
 
     def check_body(self) -> None:
-        """Raise BodyTooLarge or EncodedBody for a rejected body."""
+        """Raise BodyTooLarge, TooManyBodies or EncodedBody for a rejected body."""
         if self._body_error is not None:
             raise self._body_error
 
     def body(self) -> bytes:
         """Return the body unchanged."""
-        return bytes(self._body)
+        if not isinstance(self._body, bytes):
+            # Replaced, not copied, so that a large body is in memory once.
+            self._body = bytes(self._body)
+        return self._body
 
     async def read_body(self, decode: Callable[[bytes], T]) -> T:
         """Decode the body; large bodies are decoded in a thread."""
         body = self.body()
         if len(body) <= SMALL_BODY:
             return decode(body)
-        return await self.backend.run(decode, body)
+        run = self.backend.run if len(body) <= LARGE_BODY else self.backend.decode
+        return await run(decode, body)
 
     def json(self, body: bytes) -> object:
         """Parse strict JSON. Raises InvalidInput."""

@@ -9,7 +9,6 @@ from workflow_monitor.documents.media_types import COLUMNS, DOT, SVG
 from workflow_monitor.domain.errors import FieldError, InvalidInput, shorten_for_message
 from workflow_monitor.domain.status import ItemKind
 from workflow_monitor.graph.nodes import Subgraph
-from workflow_monitor.graph.svg import render_svg
 from workflow_monitor.server.columnar import packed
 from workflow_monitor.server.handlers.base import Handler
 from workflow_monitor.server.handlers.guards import requires_read
@@ -133,7 +132,6 @@ class Graph(Handler):
         queries = await self.queries()
         lines = await self.backend.run(queries.dot, aoi, self._part())
         if form is AS_SVG:
-            picture = await self.backend.run(render_svg, lines, self.backend.limits.drawing)
-            self.write_text(picture, SVG)
+            self.write_text(await self.backend.draw(lines), SVG)
         else:
             await self.write_parts((line.encode() for line in lines), DOT)
