@@ -7,7 +7,6 @@ import shutil
 import subprocess
 import sysconfig
 import threading
-import time
 from collections.abc import Iterable
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -119,16 +118,16 @@ def _output(
 
     Raises subprocess.TimeoutExpired, or StoreUnavailable after `stop`.
     """
-    deadline = time.monotonic() + seconds
     unsent: bytes | None = text
+    left = seconds
     with process:
         try:
             while stop is None or not stop.is_set():
-                left = deadline - time.monotonic()
                 try:
-                    return process.communicate(unsent, timeout=max(0.0, min(left, STOP_POLL)))
+                    return process.communicate(unsent, timeout=min(left, STOP_POLL))
                 except subprocess.TimeoutExpired:
-                    if left <= STOP_POLL:
+                    left -= STOP_POLL
+                    if left <= 0:
                         raise
                     unsent = None
         finally:

@@ -80,7 +80,7 @@ class TestBodies:
         @asynccontextmanager
         async def upload(size: int) -> AsyncIterator[None]:
             """Send a part of a body, and keep the connection open."""
-            reader, writer = await asyncio.open_connection("127.0.0.1", jp_serverapp.port)
+            _reader, writer = await asyncio.open_connection("127.0.0.1", jp_serverapp.port)
             head = (
                 f"POST /a%40b/workflow-monitor/results HTTP/1.1\r\nHost: 127.0.0.1\r\n"
                 f"Authorization: {jp_auth_header['Authorization']}\r\nContent-Length: {4 * MEBIBYTE}\r\n\r\n"

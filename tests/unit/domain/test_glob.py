@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Self
 
 import pytest
 from hypothesis import example, given
@@ -81,8 +82,9 @@ class CountedName(str):
     """A name that counts the characters read from it."""
 
     __slots__ = ("reads",)
+    reads: int
 
-    def __new__(cls, text: str) -> CountedName:
+    def __new__(cls, text: str) -> Self:
         name = super().__new__(cls, text)
         name.reads = 0
         return name
