@@ -6,8 +6,7 @@ import logging
 import shutil
 import subprocess
 import sysconfig
-import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -25,7 +24,7 @@ PROGRAMS = ("dot", "graphviz-pure")
 #: ids of groups name their items: `s12`, `t7`, `s12_t7`; a fixed font keeps drawings independent of the machine
 OPTIONS = (r"-Nid=\N", r"-Eid=\T_\H", "-Nfontname=Helvetica", "-Tsvg")
 
-#: seconds between two polls of the event that stops a drawing
+#: seconds between two calls of `is_stopped`
 STOP_POLL = 0.1
 
 SVG = "http://www.w3.org/2000/svg"
@@ -81,15 +80,18 @@ class DrawingFailed(WorkflowError):
 
 
 def render_svg(
-    dot_text: str | Iterable[str], seconds: float, max_nodes: int = MAX_NODES, stop: threading.Event | None = None
+    dot_text: str | Iterable[str],
+    seconds: float,
+    max_nodes: int = MAX_NODES,
+    is_stopped: Callable[[], bool] = lambda: False,
 ) -> bytes:
     """Return a graph as an `svg` element in UTF-8, without scripts and links, safe inside HTML.
 
-    `dot_text` is the output of `dot_lines`, as chunks or as one text. The call blocks for up to `seconds`, or until `stop`
-    is set, then kills Graphviz. The group of each node and edge has an id: `s12`, `t7`, `s12_t7`.
+    `dot_text` is the output of `dot_lines`, as chunks or as one text. The call blocks for up to `seconds`, or until
+    `is_stopped` returns True, then kills Graphviz. The group of each node and edge has an id: `s12`, `t7`, `s12_t7`.
 
     Raises GraphTooLarge for more than `max_nodes` scenes and tiles, or when the time is over; NoDrawingProgram;
-    DrawingFailed; StoreUnavailable after `stop`.
+    DrawingFailed; StoreUnavailable if stopped.
     """
     text, nodes = _collected([dot_text] if isinstance(dot_text, str) else dot_text, max_nodes)
     program = drawing_program()
@@ -98,7 +100,7 @@ def render_svg(
         process = subprocess.Popen(  # noqa: S603 -- a program of our choice, without a shell; the graph is its input
             [program, *OPTIONS], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
         )
-        drawing, errors = _output(process, text.encode(), seconds, stop)
+        drawing, errors = _output(process, text.encode(), seconds, is_stopped)
     except subprocess.TimeoutExpired:
         raise GraphTooLarge(nodes, f"drawing it takes more than {seconds:g} seconds") from None
     except OSError as error:
@@ -112,17 +114,17 @@ def render_svg(
 
 
 def _output(
-    process: subprocess.Popen[bytes], text: bytes, seconds: float, stop: threading.Event | None
+    process: subprocess.Popen[bytes], text: bytes, seconds: float, is_stopped: Callable[[], bool]
 ) -> tuple[bytes, bytes]:
     """Return the output and the errors of a process, or kill it.
 
-    Raises subprocess.TimeoutExpired, or StoreUnavailable after `stop`.
+    Raises subprocess.TimeoutExpired, or StoreUnavailable if stopped.
     """
     unsent: bytes | None = text
     left = seconds
     with process:
         try:
-            while stop is None or not stop.is_set():
+            while not is_stopped():
                 try:
                     return process.communicate(unsent, timeout=min(left, STOP_POLL))
                 except subprocess.TimeoutExpired:

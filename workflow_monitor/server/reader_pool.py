@@ -64,7 +64,7 @@ class DrawingPool:
             raise TooManyDrawings(self._threads, self._max_queued)
         self._drawings += 1
         try:
-            return await self._pool.run(partial(render_svg, dot_text, seconds, stop=self._stop))
+            return await self._pool.run(partial(render_svg, dot_text, seconds, is_stopped=self._stop.is_set))
         finally:
             self._drawings -= 1
 

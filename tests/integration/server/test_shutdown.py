@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import threading
+from collections import Counter
 from contextlib import ExitStack
 from pathlib import Path
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -72,3 +75,54 @@ def test_the_server_stops_despite_open_connections(tmp_path: Path) -> None:
     with live_server(tmp_path) as again, httpx.Client(base_url=again.url, timeout=60, trust_env=False) as http:
         names = {aoi["ID"] for aoi in http.get("/aoi/", headers=HEADERS).raise_for_status().json()}
         assert {f"Fyn-{number}" for number in acknowledged} <= names
+
+
+PATTERN = "*?" * 1_000 + "!"
+HOSTILE_BODIES = {
+    "/results": b'["' + b"\\ud800" * 170_000 + b'"]',
+    "/aoi/Fyn/scenes": b'[{"source_id":"s","data":{"wkt":"POLYGON((' + b"0 0," * 200_000 + b'0 0))"}}]',
+    "/aoi/Fyn/scene": b'{"data":{"tiles":{' + b",".join(b'"t%d":{}' % n for n in range(60_000)) + b"}}}",
+    "/jobs/downloader/lease": b'{"max":1,"seconds":60,"worker":"w","aoi":"' + PATTERN.encode() + b'"}',
+}
+
+
+@pytest.mark.alone
+@pytest.mark.timeout(240)
+def test_the_server_stops_during_hostile_requests(tmp_path: Path) -> None:
+    program = tmp_path / "programs" / "dot"
+    program.parent.mkdir()
+    program.write_text(f"#!/bin/sh\ntouch {tmp_path}/drawing\nexec /bin/sleep 600\n")
+    program.chmod(0o755)
+    path = f"{program.parent}:{os.environ['PATH']}"
+    stop = threading.Event()
+    sent: Counter[str] = Counter()
+
+    def repeat(method: str, path: str, body: bytes | None = None) -> None:
+        with httpx.Client(base_url=server.url, headers=HEADERS, timeout=120, trust_env=False) as client:
+            while not stop.is_set():
+                try:
+                    client.request(method, path, content=body)
+                except httpx.TransportError:
+                    return
+                sent[path] += 1
+
+    with live_server(tmp_path, variables={"PATH": path}, drawing_seconds=600) as server:
+        for aoi in ("Fyn", "a" * 900, *("a" * length for length in range(1, 200))):
+            httpx.post(f"{server.url}/aoi/{aoi}", headers=HEADERS, trust_env=False).raise_for_status()
+        requests = [
+            *(("POST", path, body) for path, body in HOSTILE_BODIES.items()),
+            ("GET", f"/aoi/{quote(PATTERN, safe='')}", None),
+            ("GET", f"/aoi/{quote(PATTERN, safe='')}/dot", None),
+        ]
+        threads = [threading.Thread(target=repeat, args=request) for request in requests]
+        drawings = [threading.Thread(target=repeat, args=("GET", "/aoi/Fyn/dot?format=svg")) for _ in range(4)]
+        for thread in (*threads, *drawings):
+            thread.start()
+        while len(sent) < len(requests) or not (tmp_path / "drawing").exists():
+            stop.wait(0.01)
+        server.process.terminate()
+        assert server.process.wait(SECONDS) == 0
+        stop.set()
+        for thread in (*threads, *drawings):
+            thread.join(60)
+    assert "Traceback" not in server.log.read_text()

@@ -262,7 +262,7 @@ def test_a_stopped_drawing_kills_the_program(chain: str, tmp_path: Path, monkeyp
     install_dot(tmp_path, monkeypatch, f"echo $$ > {tmp_path}/pid; exec /bin/sleep 1000")
     stop = threading.Event()
     with ThreadPoolExecutor(1) as pool:
-        drawing = pool.submit(render_svg, chain, 1000, stop=stop)
+        drawing = pool.submit(render_svg, chain, 1000, is_stopped=stop.is_set)
         while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text().strip():
             time.sleep(0.01)
         stop.set()
