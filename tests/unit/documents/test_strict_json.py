@@ -21,6 +21,16 @@ values = st.recursive(
 )
 
 
+def peak_memory(body: bytes) -> int:
+    """Return the bytes that decoding a body takes at most at a time."""
+    tracemalloc.start()
+    try:
+        read_json(body)
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
 @given(values, st.booleans())
 def test_output_of_json_is_read(value: object, ascii_only: bool) -> None:
     assert read_json(json.dumps(value, ensure_ascii=ascii_only).encode()) == value
@@ -103,13 +113,13 @@ def test_half_a_surrogate_pair_becomes_the_replacement_character(body: bytes, te
     ],
 )
 def test_unpaired_surrogates_do_not_multiply_the_memory_of_a_body(body: bytes) -> None:
-    tracemalloc.start()
-    try:
-        read_json(body)
-        _, peak = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
-    assert peak < 6 * len(body)
+    assert peak_memory(body) < 6 * len(body)
+
+
+@pytest.mark.parametrize("unit", [b"[]", b"{}", b"[[]]", b"[0]", b'{"":0}', b'{"a":[]}', b"1.5", b"99999", b'"ab"'])
+def test_decoding_multiplies_a_body_by_at_most_40(unit: bytes) -> None:
+    body = b"[" + (unit + b",") * (500_000 // len(unit)) + b"0]"
+    assert peak_memory(body) < 40 * len(body)
 
 
 def test_keys_that_are_the_same_after_replacement_are_duplicates() -> None:
