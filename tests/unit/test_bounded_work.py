@@ -138,3 +138,29 @@ def test_footprints_with_repeated_and_shifted_positions(corners: list[list[float
 def test_backslashes_in_the_name_of_a_graph(length: int) -> None:
     name = '"' + "\\" * length + "x"
     assert quoted_name(name) == f'"\\"{name[1:]}"'
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize(
+    "opening",
+    ["GEOMETRYCOLLECTION(", "geometrycollection (", "MULTISURFACE(", "MULTICURVE(", "CURVEPOLYGON(COMPOUNDCURVE("],
+)
+def test_nested_collections_do_not_overflow_the_stack(opening: str) -> None:
+    count = REQUEST // len(opening)
+    with pytest.raises(InvalidInput, match="expected POLYGON or MULTIPOLYGON"):
+        parse_wkt(opening * count + "POLYGON((0 0,1 0,1 1,0 0))" + ")" * opening.count("(") * count, "wkt")
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("kind", ["GeoJSON", "WKT"])
+def test_parts_that_cross_each_other_many_times_are_refused(kind: str) -> None:
+    """The union of 3,000 rows and 3,000 columns would have 36 million positions."""
+    corners = [(0, 0.01 * n, 60, 0.01 * n + 0.004) for n in range(3_000)]
+    corners += [(y0, x0, y1, x1) for x0, y0, x1, y1 in corners]
+    rings = [[[x0, y0], [x1, y0], [x1, y1], [x0, y1], [x0, y0]] for x0, y0, x1, y1 in corners]
+    with pytest.raises(InvalidInput, match="overlapping parts"):
+        if kind == "GeoJSON":
+            parse_geojson({"type": "MultiPolygon", "coordinates": [[ring] for ring in rings]}, "geometry")
+        else:
+            texts = (", ".join(f"{x} {y}" for x, y in ring) for ring in rings)
+            parse_wkt(f"MULTIPOLYGON ({', '.join(f'(({text}))' for text in texts)})", "wkt")

@@ -159,7 +159,8 @@ def _scene_data(fields: SceneFields, place: str, limits: Limits) -> SceneData:
     fields.tags = UNSET if fields.tags is None else fields.tags
     fields.geometry = UNSET if fields.geometry is None else fields.geometry
     fields.wkt = UNSET if fields.wkt is None else fields.wkt
-    return SceneData(_stored_text(fields, place, limits), date, _geometry(fields, place, limits))
+    geometry = _geometry(fields, place, limits)
+    return SceneData(_stored_text(fields, place, limits), date, geometry)
 
 
 def _stored_text(fields: SceneFields | TileFields, place: str, limits: Limits) -> str:
