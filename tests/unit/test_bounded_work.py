@@ -158,9 +158,8 @@ def test_parts_that_cross_each_other_many_times_are_refused(kind: str) -> None:
     corners = [(0, 0.01 * n, 60, 0.01 * n + 0.004) for n in range(3_000)]
     corners += [(y0, x0, y1, x1) for x0, y0, x1, y1 in corners]
     rings = [[[x0, y0], [x1, y0], [x1, y1], [x0, y1], [x0, y0]] for x0, y0, x1, y1 in corners]
+    texts = (", ".join(f"{x} {y}" for x, y in ring) for ring in rings)
+    wkt = f"MULTIPOLYGON ({', '.join(f'(({text}))' for text in texts)})"
+    geojson = {"type": "MultiPolygon", "coordinates": [[ring] for ring in rings]}
     with pytest.raises(InvalidInput, match="overlapping parts"):
-        if kind == "GeoJSON":
-            parse_geojson({"type": "MultiPolygon", "coordinates": [[ring] for ring in rings]}, "geometry")
-        else:
-            texts = (", ".join(f"{x} {y}" for x, y in ring) for ring in rings)
-            parse_wkt(f"MULTIPOLYGON ({', '.join(f'(({text}))' for text in texts)})", "wkt")
+        parse_wkt(wkt, "wkt") if kind == "WKT" else parse_geojson(geojson, "geometry")
