@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.hostile import REQUESTS
 from tests.paths import ROOT
 
 
@@ -41,3 +42,12 @@ def test_empty_jobs_on_a_cluster_are_measured() -> None:
     assert done.returncode == 0, done.stderr[-3000:]
     rows = [line.split("|")[1].strip() for line in done.stdout.splitlines() if line.startswith("| ")]
     assert rows[2:] == ["client.map alone", "server in the process", "server over HTTP"]
+
+
+def test_hostile_requests_are_measured() -> None:
+    command = [sys.executable, "-m", "benchmarks.hostile", "--times", "1"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=240, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    rows = [line.split("|") for line in done.stdout.splitlines() if line.startswith("| ")][2:]
+    assert [row[1].strip() for row in rows] == list(REQUESTS)
+    assert all(200 <= int(row[2]) < 500 for row in rows)

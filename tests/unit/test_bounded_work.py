@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -94,6 +95,23 @@ def test_texts_of_headers_and_paths(read: Callable[[str], object], unit: str, en
 def test_texts_of_bodies(read: Callable[[str], object], unit: str, end: str) -> None:
     with suppress(InvalidInput, ValueError):
         read(unit * (REQUEST // len(unit)) + end)
+
+
+offsets = st.timedeltas(timedelta(hours=-24), timedelta(hours=24)).filter(
+    lambda offset: abs(offset) < timedelta(hours=24)
+)
+
+
+@fuzzed
+@given(st.datetimes(), offsets)
+@example(datetime.min, timedelta(hours=14))  # noqa: DTZ901
+@example(datetime.max, timedelta(hours=-12))  # noqa: DTZ901
+def test_any_time_of_a_query_has_a_time_in_utc(local: datetime, offset: timedelta) -> None:
+    moment = local.replace(tzinfo=timezone(offset))
+    parsed = parse_datetime("since", moment.isoformat())
+    assert parsed is not None
+    assert parsed.tzinfo is UTC
+    assert abs(parsed - moment) <= max(offset, -offset)
 
 
 json_units = st.sampled_from(
