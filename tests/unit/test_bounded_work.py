@@ -179,5 +179,5 @@ def test_parts_that_cross_each_other_many_times_are_refused(kind: str) -> None:
     texts = (", ".join(f"{x} {y}" for x, y in ring) for ring in rings)
     wkt = f"MULTIPOLYGON ({', '.join(f'(({text}))' for text in texts)})"
     geojson = {"type": "MultiPolygon", "coordinates": [[ring] for ring in rings]}
-    with pytest.raises(InvalidInput, match="overlapping parts"):
+    with pytest.raises(InvalidInput, match="parts that overlap"):
         parse_wkt(wkt, "wkt") if kind == "WKT" else parse_geojson(geojson, "geometry")
