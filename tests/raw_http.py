@@ -58,3 +58,36 @@ async def raw_get(port: int, path: str, headers: Mapping[str, str]) -> AsyncIter
         yield RawAnswer(reader, writer, int(first.split()[1]), {name.lower(): value for name, _, value in pairs})
     finally:
         writer.close()
+
+
+@dataclass(frozen=True, slots=True)
+class WholeResponse:
+    """Complete response; names of headers are in lower case."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+async def raw_request(
+    port: int, method: str, path: str, headers: Mapping[str, str] | None = None, body: bytes = b""
+) -> WholeResponse:
+    """Send a request with no headers but the given ones, `Host` and the length of the body; return the response.
+
+    The server closes the connection after the response, whose body has no chunks.
+    """
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=2**24)
+    try:
+        length = {"Content-Length": str(len(body))} if body or method in {"POST", "PUT", "PATCH"} else {}
+        fields = {"Host": "127.0.0.1", **length, **(headers or {})}
+        head = [f"{method} {path} HTTP/1.0", *(f"{name}: {value}" for name, value in fields.items())]
+        writer.write("\r\n".join([*head, "", ""]).encode() + body)
+        async with asyncio.timeout(120):
+            received = await reader.read(-1)
+    finally:
+        writer.close()
+    first, *lines = (received.partition(b"\r\n\r\n")[0]).decode().splitlines()
+    pairs = (line.partition(": ") for line in lines)
+    return WholeResponse(
+        int(first.split()[1]), {name.lower(): value for name, _, value in pairs}, received.partition(b"\r\n\r\n")[2]
+    )

@@ -28,7 +28,7 @@ from workflow_monitor.client.hints import hint
 from workflow_monitor.connection.addresses import LOOPBACK
 from workflow_monitor.connection.secret import Secret
 from workflow_monitor.documents.headers import ACTOR_HEADER
-from workflow_monitor.documents.media_types import JSON
+from workflow_monitor.documents.media_types import JSON, PROBLEM
 
 RETRYABLE_STATUSES = frozenset({429, 502, 503, 504})
 #: statuses that leave open whether a write was applied
@@ -302,7 +302,8 @@ class Transport:
         request = self._http.build_request(
             method,
             self.url + path,
-            headers={"Accept": accept, **(headers or {})},
+            # Some endpoints return their errors as text without it.
+            headers={"Accept": f"{accept}, {PROBLEM}", **(headers or {})},
             params=params or None,
             content=body or None,
             timeout=timeout or self._timeout,

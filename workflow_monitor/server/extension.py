@@ -27,14 +27,14 @@ from workflow_monitor.queues.interfaces import Configurable, HasService, QueueSe
 from workflow_monitor.server.backend import Backend
 from workflow_monitor.server.docs_page import docs_page
 from workflow_monitor.server.engine_manager import Engine
-from workflow_monitor.server.handlers.base import NAMESPACE
+from workflow_monitor.server.handlers.base import NAMESPACE, VERBS
 from workflow_monitor.server.handlers.meta import NotFound
 from workflow_monitor.server.limits import ServerLimits
 from workflow_monitor.server.openapi import openapi
 from workflow_monitor.server.peer import address
 from workflow_monitor.server.private_log import protect, robust_log_function
 from workflow_monitor.server.request_headers import guard_headers
-from workflow_monitor.server.routes import ROUTES
+from workflow_monitor.server.routes import GEOCUBE_VERBS, ROUTES
 from workflow_monitor.server.serialization import json_text
 from workflow_monitor.server.upstream import Upstream, from_address
 from workflow_monitor.server.worker_token import WorkerTokenAuth, validate_token
@@ -159,8 +159,9 @@ class WorkflowMonitor(ExtensionApp):
         common: dict[str, Any] = {"backend": self.backend}
         for route in ROUTES:
             arguments = common | dict(route.arguments) | texts.get(route.path, {})
+            arguments["geocube_verbs"] = GEOCUBE_VERBS.get(route.path, frozenset())
             self.handlers.append((f"/{NAMESPACE}{route.pattern}", route.handler, arguments))
-        self.handlers.append((f"/{NAMESPACE}/.*", NotFound, common))
+        self.handlers.append((f"/{NAMESPACE}/.*", NotFound, common | {"geocube_verbs": frozenset(VERBS)}))
 
     async def _start_jupyter_server_extension(self, serverapp: ServerApp) -> None:
         self.backend.start_maintenance()

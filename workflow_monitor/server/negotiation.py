@@ -46,6 +46,18 @@ def negotiate(accept: str, asked: str | None, offers: Sequence[Representation]) 
     return best
 
 
+def asks_for_json(accept: str) -> bool:
+    """Return True if an Accept header names a JSON media type; `*/*` and an absent header do not.
+
+    >>> asks_for_json("application/problem+json"), asks_for_json("text/html, */*"), asks_for_json("")
+    (True, False, False)
+    """
+    return any(
+        quality > 0 and (media_range == "application/*" or media_range.endswith("json"))
+        for media_range, quality in _media_ranges(accept)
+    )
+
+
 def _by_name(asked: str, offers: Sequence[Representation]) -> Representation:
     for offer in offers:
         if asked.lower() == offer.name:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from workflow_monitor import __version__
-from workflow_monitor.documents.media_types import PROBLEM
+from workflow_monitor.documents.media_types import PROBLEM, TEXT
 from workflow_monitor.documents.problem import error_codes
 from workflow_monitor.documents.schemas import document_schemas
 from workflow_monitor.domain.status import QUEUE_KINDS, Status
@@ -97,7 +97,11 @@ def _error(status: int) -> Document:
     title = http.HTTPStatus(status).phrase
     return {
         "description": f"{title}. {'Codes: ' + ', '.join(codes) + '.' if codes else ''}".strip(),
-        "content": {PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+        "content": {
+            PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}},
+            # of the endpoints of the Geocube's workflow server, without a JSON type in Accept
+            TEXT: {"schema": {"$ref": "#/components/schemas/Text"}},
+        },
     }
 
 

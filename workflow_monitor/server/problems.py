@@ -151,6 +151,16 @@ def problem(error: WorkflowError, documentation: str) -> dict[str, object]:
     return document | {name: value for name, value in error.extra.items() if name not in document}
 
 
+def problem_text(error: WorkflowError) -> str:
+    """Return an error as plain text: the code, the detail, and a line for each invalid field.
+
+    >>> problem_text(MethodNotAllowed(["GET"]))
+    'method-not-allowed: This endpoint supports GET.\\n'
+    """
+    lines = [f"{error.code}: {error.detail}", *(f"  {fault.field}: {fault.message}" for fault in error.errors)]
+    return "\n".join([*lines, ""])
+
+
 def as_workflow_error(error: BaseException | None, status: int, allowed: Sequence[str]) -> WorkflowError:
     """Convert any exception to an error without internal details; `allowed` are the methods of the endpoint."""
     if isinstance(error, WorkflowError):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from workflow_monitor.documents import media_types
 from workflow_monitor.documents.stac import TILINGS
 from workflow_monitor.domain.status import ItemKind
@@ -50,6 +52,10 @@ _WITH_TILES = Parameter(
 )
 NO_BODY = Content("Success, without a body.")
 AOI_PATTERN = "The name may be a pattern: `*` matches any text, `?` one character; the suffix `(?i)` ignores case."
+NO_AOI_YET = (
+    "Without the header `Accept`, the list of an AOI that does not exist is empty: the Geocube's catalogue reads it before it "
+    "creates the AOI."
+)
 _AS_COLUMNS = {media_types.COLUMNS: "Columns"}
 _COLUMNS = (
     "The body is a 32-bit length (little-endian), a JSON header of that length in bytes, and the columns. `columns` in the "
@@ -463,22 +469,32 @@ _TILES = [
     Route(
         "tiles",
         "/aoi/{aoi}/roottiles",
-        tiles.RootTiles,
+        tiles.EndTiles,
         {
             "get": Operation(
-                "List the root tiles", _list("tiles", "ShortTiles", "TileFeatures"), parameters=(LISTED,), errors=(404,)
+                "List the root tiles",
+                _list("tiles", "ShortTiles", "TileFeatures"),
+                parameters=(LISTED,),
+                errors=(404,),
+                description=NO_AOI_YET,
             )
         },
+        {"ends": "root_tiles"},
     ),
     Route(
         "tiles",
         "/aoi/{aoi}/leaftiles",
-        tiles.LeafTiles,
+        tiles.EndTiles,
         {
             "get": Operation(
-                "List the leaf tiles", _list("tiles", "ShortTiles", "TileFeatures"), parameters=(LISTED,), errors=(404,)
+                "List the leaf tiles",
+                _list("tiles", "ShortTiles", "TileFeatures"),
+                parameters=(LISTED,),
+                errors=(404,),
+                description=NO_AOI_YET,
             )
         },
+        {"ends": "leaf_tiles"},
     ),
 ]
 
@@ -650,3 +666,30 @@ ROUTES: tuple[Route, ...] = (
     *_WORK,
     *_EVENTS,
 )
+
+#: endpoints that the Geocube's workflow server has, too, with their methods
+GEOCUBE_VERBS: Mapping[str, frozenset[str]] = {
+    path: frozenset(verbs)
+    for path, *verbs in (
+        ("/", "get"),
+        ("/aoi/", "get"),
+        ("/aoi/{aoi}", "get", "post", "delete"),
+        ("/aoi/{aoi}/dot", "get"),
+        ("/aoi/{aoi}/scene", "post"),
+        ("/aoi/{aoi}/scenes", "get"),
+        ("/aoi/{aoi}/scenes/{status}", "get"),
+        ("/aoi/{aoi}/tiles/{status}", "get"),
+        ("/aoi/{aoi}/roottiles", "get"),
+        ("/aoi/{aoi}/leaftiles", "get"),
+        ("/aoi/{aoi}/retry", "put"),
+        ("/aoi/{aoi}/retry/force", "put"),
+        ("/scene/{id}", "get"),
+        ("/scene/{id}/tiles", "get"),
+        ("/tile/{id}", "get"),
+        *(
+            (f"/{kind}/{{id}}/{action}", "put")
+            for kind in ItemKind
+            for action in ("data", "retry", "fail", "force/{status}")
+        ),
+    )
+}

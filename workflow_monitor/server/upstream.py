@@ -99,6 +99,8 @@ class Upstream:
             # Proxy variables must not apply to servers on this machine.
             trust_env=self._url.host not in LOOPBACK,
         )
+        # Responses depend on an absent Accept, which httpx would replace.
+        del self._client.headers["Accept"]
 
     def __repr__(self) -> str:
         return f"Upstream({self.url!r})"

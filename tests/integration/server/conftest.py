@@ -12,6 +12,8 @@ import pytest
 from pytest_jupyter.jupyter_server import *  # noqa: F403 - the fixtures of a Jupyter server, and its runner of coroutines
 from traitlets.config import Config
 
+from workflow_monitor.documents.media_types import PROBLEM
+
 PREFIX = "/a%40b/workflow-monitor"
 
 
@@ -109,7 +111,7 @@ def fetch(http_server_client: Any, jp_auth_header: dict[str, str]) -> Fetch:
             PREFIX + path,
             method=method,
             body=content,
-            headers={**(jp_auth_header if authorized else {}), **(headers or {})},
+            headers={"Accept": PROBLEM, **(jp_auth_header if authorized else {}), **(headers or {})},
             raise_error=False,
             follow_redirects=False,
             allow_nonstandard_methods=True,

@@ -17,6 +17,8 @@ class Endpoint(APIHandler):
     #: methods of this endpoint
     verbs: ClassVar[tuple[str, ...]] = ()
     backend: Backend
+    #: methods that the Geocube's workflow server has, too; its clients would read a problem document as a success
+    geocube_verbs: frozenset[str] = frozenset()
     #: True if the request carries the worker token
     by_worker = False
     #: True once the request is admitted and its body will be read
@@ -37,6 +39,12 @@ class Endpoint(APIHandler):
     def prefix(self) -> str:
         """The path below which all endpoints are."""
         return f"{self.base_url}{NAMESPACE}"
+
+    @property
+    def is_geocube_request(self) -> bool:
+        """True if clients of the Geocube's workflow server send such a request, or a mistaken one to this path."""
+        verb = (self.request.method or "").lower().replace("head", "get")
+        return verb in self.geocube_verbs or (bool(self.geocube_verbs) and verb not in self.verbs)
 
     @property
     def below_prefix(self) -> str:

@@ -6,16 +6,18 @@ from asyncio import Future
 from collections.abc import AsyncIterable, AsyncIterator, Iterator, Sequence
 from typing import Any, cast
 
+from jupyter_server.auth.decorator import allow_unauthenticated
 from jupyter_server.base.handlers import APIHandler
 from tornado import web
 from tornado.http1connection import HTTP1Connection
 from tornado.iostream import StreamClosedError
 
-from workflow_monitor.documents.media_types import JSON, PROBLEM
+from workflow_monitor.documents.headers import ACTOR_HEADER
+from workflow_monitor.documents.media_types import JSON, PROBLEM, TEXT
 from workflow_monitor.domain.errors import WorkflowError
 from workflow_monitor.server import problems, serialization
 from workflow_monitor.server.handlers.endpoint import Endpoint
-from workflow_monitor.server.negotiation import Representation
+from workflow_monitor.server.negotiation import Representation, asks_for_json
 from workflow_monitor.server.serialization import FRAMINGS
 
 #: bytes of a list that are collected before they are sent
@@ -114,9 +116,30 @@ class ErrorResponses(ResponseWriting):
             self.set_header("Allow", ", ".join([*allowed, "OPTIONS"]))
         if error.status in {429, 503}:
             self.set_header("Retry-After", "5")
+        self._restore_cors_headers()
         self.set_status(error.status)
-        self.set_header("Content-Type", PROBLEM)
-        self.finish(serialization.json_text(problems.problem(error, f"{self.prefix}/docs")))
+        if self.is_geocube_request:
+            self.set_header("Vary", "Accept")
+            if not asks_for_json(self.request.headers.get("Accept", "")):
+                self.write_text(problems.problem_text(error), TEXT)
+                return
+        self.write_text(serialization.json_text(problems.problem(error, f"{self.prefix}/docs")), PROBLEM)
+
+    def _restore_cors_headers(self) -> None:
+        """Set the headers of Jupyter's `prepare` again, which Tornado clears before an error.
+
+        Without them, a page of another origin cannot read the error.
+        """
+        # A request may be rejected before its user is identified, on which only Jupyter's default depends.
+        if hasattr(self, "_jupyter_current_user") or self.allow_origin or self.allow_origin_pat:
+            self.set_cors_headers()
+
+    @allow_unauthenticated
+    def options(self, *arguments: object, **named: object) -> None:
+        """Permit a page of another origin to send the headers of this interface, too."""
+        super().options(*arguments, **named)
+        permitted = self._headers["Access-Control-Allow-Headers"]
+        self.set_header("Access-Control-Allow-Headers", f"{permitted}, {ACTOR_HEADER}, Last-Event-ID".lower())
 
     def _request_summary(self) -> str:
         # Without the query, which may hold a token.
