@@ -20,7 +20,7 @@ from workflow_monitor.server.limits import ServerLimits
 from workflow_monitor.server.maintenance import Maintenance
 from workflow_monitor.server.problems import TooManyStreams
 from workflow_monitor.server.reader_pool import DrawingPool, ReaderPool
-from workflow_monitor.server.upstream import Upstream
+from workflow_monitor.server.upstream import Upstream, UpstreamUnreachable
 from workflow_monitor.server.worker_token import WorkerTokenAuth
 
 T = TypeVar("T")
@@ -54,6 +54,7 @@ class Backend:
         self.bodies = BodyBudget(self.limits.max_bodies)
         self._item_loader = ItemLoader(self._load_items)
         self._maintenance = Maintenance(self.submit, self._open_if_needed, self._last_event_time, self.limits)
+        self._health_check: asyncio.Task[None] | None = None
 
     # ---- engine and upstream
 
@@ -87,6 +88,28 @@ class Backend:
     def accepts_peer_key(self, authorization: str) -> bool:
         """Return True if an Authorization header holds the key that this server has published."""
         return self._manager.accepts_peer_key(authorization)
+
+    async def check_health(self) -> None:
+        """Read from the store, or check the upstream server. Raises WorkflowError.
+
+        Concurrent calls share one check, so that callers without a token cannot occupy the reader threads.
+        """
+        if self._health_check is None or self._health_check.done():
+            self._health_check = asyncio.create_task(self._check_health())
+        await asyncio.shield(self._health_check)
+
+    async def _check_health(self) -> None:
+        upstream = await self.upstream_server()
+        if upstream is not None:
+            try:
+                await upstream.check_health()
+            except UpstreamUnreachable:
+                await self.retry_open()
+            else:
+                return
+        if await self.upstream_server() is not None:
+            raise StoreUnavailable("The upstream server does not respond.")
+        await self.run((await self.engine()).queries.newest_event)
 
     async def _open_if_needed(self) -> None:
         if self._manager.configured_upstream is None and self._manager.engine is None:

@@ -11,6 +11,7 @@ from workflow_monitor.documents.media_types import PROBLEM, TEXT
 from workflow_monitor.documents.problem import error_codes
 from workflow_monitor.documents.schemas import document_schemas
 from workflow_monitor.domain.status import QUEUE_KINDS, Status
+from workflow_monitor.server.handlers.access import OPEN
 from workflow_monitor.server.handlers.base import NAMESPACE
 from workflow_monitor.server.operations import Content, Operation, Parameter, Route
 from workflow_monitor.server.worker_token import allows_worker_token
@@ -125,8 +126,11 @@ def _operation(route: Route, verb: str, operation: Operation) -> Document:
             **{str(status): {"$ref": f"#/components/responses/{status}"} for status in sorted(errors)},
         },
     }
-    if allows_worker_token(getattr(route.handler, verb)):
+    method = getattr(route.handler, verb)
+    if allows_worker_token(method):
         described["security"] = [*USER_SECURITY, {"worker": []}]
+    elif method._guarded_for == OPEN:  # noqa: SLF001 - set by `guards.allows_anyone`
+        described["security"] = []
     if operation.description:
         described["description"] = operation.description
     if operation.parameters:

@@ -65,9 +65,8 @@ class Route:
 
     @property
     def pattern(self) -> str:
-        """The path as a regular expression for the encoded path; a parameter matches one segment."""
-        slash = "?" if self.path in {"/", "/aoi/"} else ""
-        return re.sub(r"\\?\{(\w+)\\?\}", r"(?P<\1>[^/]+)", self.path) + slash
+        """The path as a regular expression for the encoded path; a parameter matches one segment, a final slash is optional."""
+        return re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", self.path.rstrip("/")) + "/?"
 
     @property
     def parameters(self) -> list[str]:

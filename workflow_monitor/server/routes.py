@@ -243,6 +243,18 @@ _SERVER = [
     ),
     Route(
         "server",
+        "/healthz",
+        meta.Health,
+        {
+            "get": Operation(
+                "Check the health of the server",
+                {200: Content("The server and its store are available.")},
+                description="Needs no token. The response has no body; 503 means that the server cannot reach its store.",
+            )
+        },
+    ),
+    Route(
+        "server",
         "/openapi.json",
         meta.OpenAPI,
         {"get": Operation("Return the OpenAPI document", {200: json_content("OpenAPI 3.1.", "Object")})},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from http import HTTPStatus
 from string import punctuation
 from urllib.parse import quote, urlsplit
 
@@ -127,6 +128,12 @@ class Upstream:
         except httpx.HTTPError as error:
             is_harmless = isinstance(error, _BEFORE_SENDING) or (method in {"GET", "HEAD"} and not has_response)
             raise (self.unreachable if is_harmless else self.lost)(self._reason(error)) from None
+
+    async def check_health(self) -> None:
+        """Raise UpstreamUnreachable unless the server and its store are available."""
+        async with self.send("GET", "/healthz", {}, b"", CONNECT_SECONDS) as response:
+            if response.status_code != HTTPStatus.OK:
+                raise self.unreachable(f"its health check returned {response.status_code}")
 
     def unreachable(self, reason: str) -> UpstreamUnreachable:
         """Return the error of a server that does not respond."""

@@ -12,6 +12,8 @@ from workflow_monitor.server.handlers.request import RequestParsing
 from workflow_monitor.server.peer import PeerIdentity
 from workflow_monitor.server.worker_token import allows_worker_token
 
+#: mark of a verb without access control; see `guards.allows_anyone`
+OPEN = "open"
 _PEER_IDENTITY = PeerIdentity()
 
 
@@ -27,10 +29,12 @@ class AccessControl(RequestParsing):
         self.is_prepared = not self._finished
 
     def _admit(self) -> None:
-        if not self.current_user:
-            raise web.HTTPError(403)
-        if self.by_worker and not allows_worker_token(getattr(self, (self.request.method or "").lower())):
-            raise problems.NotForWorkers
+        method = getattr(self, (self.request.method or "").lower())
+        if getattr(method, "_guarded_for", "") != OPEN:
+            if not self.current_user:
+                raise web.HTTPError(403)
+            if self.by_worker and not allows_worker_token(method):
+                raise problems.NotForWorkers
         clean = normalize_path(self.below_prefix)
         if clean is not None:
             query = f"?{self.request.query}" if self.request.query else ""

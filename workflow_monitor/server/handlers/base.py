@@ -7,16 +7,17 @@ from typing import Any, ClassVar
 from workflow_monitor.connection.addresses import NAMESPACE as NAMESPACE  # noqa: PLC0414 - the prefix of all endpoints
 from workflow_monitor.domain.commands import Command
 from workflow_monitor.engine.queries import Queries
-from workflow_monitor.server.handlers.access import AccessControl
+from workflow_monitor.server.handlers.access import OPEN, AccessControl
 from workflow_monitor.server.handlers.response import ErrorResponses
 
-VERBS = ("get", "head", "post", "put", "patch", "delete")
+VERBS = ("get", "post", "put", "patch", "delete")
 
 
 class Handler(AccessControl, ErrorResponses):
-    """An endpoint whose verbs are marked `@requires_read`, `@requires_write` or `@allows_worker`.
+    """An endpoint whose verbs are marked `@requires_read`, `@requires_write`, `@allows_worker` or `@allows_anyone`.
 
-    A subclass with an unmarked verb cannot be defined. Jupyter's identity, authorization, XSRF and origin checks apply.
+    A subclass with an unmarked verb cannot be defined. Jupyter's identity, authorization, XSRF and origin checks apply. A
+    handler of GET handles HEAD as well.
     """
 
     #: True if the response depends on the store, which another server may own
@@ -32,10 +33,13 @@ class Handler(AccessControl, ErrorResponses):
             method = cls.__dict__.get(verb)
             if method is None:
                 continue
-            allowed = {"read"} if verb in {"get", "head"} else {"write"}
+            allowed = {"read", OPEN} if verb == "get" else {"write"}
             if getattr(method, "_guarded_for", None) not in allowed or method in seen:
                 raise TypeError(f"{cls.__name__}.{verb} must be a method of its own marked for {allowed}")
             seen.add(method)
+            if verb == "get":
+                # Tornado omits the body of the response.
+                cls.head = method  # type: ignore[assignment]
         cls.verbs = tuple(verb for verb in VERBS if hasattr(getattr(cls, verb), "_guarded_for"))
 
     async def queries(self) -> Queries:

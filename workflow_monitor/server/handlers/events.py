@@ -42,6 +42,12 @@ class Events(Handler):
         engine = await self.backend.engine()
         if aoi is not None and not await self.backend.run(engine.queries.has_aoi, aoi):
             raise AOINotFound(aoi)
+        self.set_header("Content-Type", EVENTS)
+        self.set_header("Cache-Control", "no-cache")
+        self.set_header("X-Accel-Buffering", "no")
+        if self.request.method == "HEAD":
+            await self.finish_head()
+            return
         with self.backend.streaming():
             loop = asyncio.get_running_loop()
             subscription = engine.feed.subscribe(loop, aoi)
@@ -67,9 +73,6 @@ class Events(Handler):
         return None
 
     async def _stream(self, engine: Engine, subscription: Subscription, after: int | None) -> None:
-        self.set_header("Content-Type", EVENTS)
-        self.set_header("Cache-Control", "no-cache")
-        self.set_header("X-Accel-Buffering", "no")
         async with aclosing(self._parts(engine, subscription, after)) as parts:
             async for part in parts:
                 await self._send(part)

@@ -6,9 +6,10 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any, TypeVar, cast
 
-from jupyter_server.auth.decorator import authorized
+from jupyter_server.auth.decorator import allow_unauthenticated, authorized
 from tornado import web
 
+from workflow_monitor.server.handlers.access import OPEN
 from workflow_monitor.server.handlers.base import Handler
 from workflow_monitor.server.handlers.proxy import forward
 from workflow_monitor.server.upstream import UpstreamUnreachable
@@ -37,6 +38,13 @@ def allows_worker(method: Verb) -> Verb:
     return guarded
 
 
+def allows_anyone(method: Verb) -> Verb:
+    """Open a verb to callers without a token or login; its responses must contain no data."""
+    guarded = allow_unauthenticated(method)
+    guarded._guarded_for = OPEN  # type: ignore[attr-defined]  # noqa: SLF001 - read by Handler and AccessControl
+    return cast("Verb", guarded)
+
+
 def _guarded(method: Verb, action: str) -> Verb:
     guarded = web.authenticated(authorized(action=action, resource=RESOURCE)(_or_forward(method)))
     guarded._guarded_for = action  # type: ignore[attr-defined]  # noqa: SLF001 - read by Handler
@@ -52,6 +60,7 @@ def _or_forward(method: Verb) -> Verb:
             upstream = await handler.backend.upstream_server() if handler.needs_store else None
             if upstream is None:
                 await method(handler, *arguments, **named)
+                await handler.complete()
                 return
             try:
                 await forward(handler, upstream)

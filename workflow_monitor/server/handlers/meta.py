@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from workflow_monitor.documents.media_types import JSON, TEXT
+from workflow_monitor.documents.media_types import HTML, JSON, TEXT
 from workflow_monitor.server import docs_page
 from workflow_monitor.server.handlers.base import Handler
-from workflow_monitor.server.handlers.guards import requires_read, requires_write
+from workflow_monitor.server.handlers.guards import allows_anyone, requires_read, requires_write
 from workflow_monitor.server.negotiation import AS_JSON, AS_TEXT
 from workflow_monitor.server.problems import PathNotFound
 
@@ -23,6 +23,23 @@ class Root(Handler):
             self.write_json({"state": "ingester ok", "instance": self.backend.instance})
         else:
             self.write_text("ingester ok", TEXT)
+
+
+class Health(Handler):
+    """Health check of the server and its store for callers without a token: a status without a body."""
+
+    needs_store = False
+    _track_activity = False
+
+    @allows_anyone
+    async def get(self) -> None:
+        await self.backend.check_health()
+        self.write_empty(200)
+
+    def write_error(self, status_code: int, **_: object) -> None:
+        """Respond without a body: the reason is for authenticated callers."""
+        self.set_error_headers(status_code)
+        self.write_empty(status_code)
 
 
 class OpenAPI(Handler):
@@ -49,7 +66,11 @@ class Docs(Handler):
 
     @requires_read
     async def get(self) -> None:
-        self.write_text(self.html, "text/html; charset=utf-8")
+        if self.below_prefix.endswith("/"):
+            # The page has relative links.
+            self.redirect(f"{self.prefix}/docs", permanent=True)
+            return
+        self.write_text(self.html, HTML)
 
 
 class NotFound(Handler):
@@ -57,10 +78,6 @@ class NotFound(Handler):
 
     @requires_read
     async def get(self, **_: object) -> None:
-        raise PathNotFound
-
-    @requires_read
-    async def head(self, **_: object) -> None:
         raise PathNotFound
 
     @requires_write

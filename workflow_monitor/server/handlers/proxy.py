@@ -32,7 +32,8 @@ async def forward(handler: Handler, upstream: Upstream) -> None:
 
     Raises UpstreamUnreachable if the request has had no effect and no part of the response has been written.
     """
-    method, body = str(handler.request.method), handler.body()
+    # The headers of HEAD depend on the body of GET.
+    method, body = str(handler.request.method).replace("HEAD", "GET"), handler.body()
     async with upstream.send(
         method, _path(handler), _headers(handler, upstream), body, handler.upstream_read_timeout
     ) as response:
@@ -119,6 +120,9 @@ def _write_problem(handler: Handler, body: bytes, upstream: Upstream) -> None:
 
 
 async def _stream_events(handler: Handler, response: httpx.Response) -> None:
+    if handler.request.method == "HEAD":
+        await handler.finish_head()
+        return
     with handler.backend.streaming():
         try:
             async for part in response.aiter_bytes():
