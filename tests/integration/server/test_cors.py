@@ -9,7 +9,7 @@ from tests.integration.server.conftest import Add, Fetch
 
 ORIGIN = "https://dashboard.example"
 #: a request of each status
-ERRORS = [
+ERRORS: list[tuple[str, str, object, int]] = [
     ("GET", "/scene/x", None, 400),
     ("GET", "/aoi/Nowhere", None, 404),
     ("GET", "/nothing", None, 404),

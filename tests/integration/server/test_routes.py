@@ -10,6 +10,7 @@ from tests.integration.server.conftest import Add, Fetch
 from workflow_monitor.server.routes import ROUTES
 
 FILLED = {"aoi": "Fyn", "id": "1", "status": "DONE", "queue": "processor", "lease": "none"}
+ENDPOINTS = [(verb.upper(), route.path.format(**FILLED)) for route in ROUTES for verb in route.operations]
 
 
 async def test_other_methods_return_405_with_the_allowed_ones(fetch: Fetch) -> None:

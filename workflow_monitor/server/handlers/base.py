@@ -39,7 +39,7 @@ class Handler(AccessControl, ErrorResponses):
             seen.add(method)
             if verb == "get":
                 # Tornado omits the body of the response.
-                cls.head = method  # type: ignore[assignment]
+                cls.head = method
         cls.verbs = tuple(verb for verb in VERBS if hasattr(getattr(cls, verb), "_guarded_for"))
 
     async def queries(self) -> Queries:

@@ -42,7 +42,7 @@ def allows_anyone(method: Verb) -> Verb:
     """Open a verb to callers without a token or login; its responses must contain no data."""
     guarded = allow_unauthenticated(method)
     guarded._guarded_for = OPEN  # type: ignore[attr-defined]  # noqa: SLF001 - read by Handler and AccessControl
-    return cast("Verb", guarded)
+    return guarded
 
 
 def _guarded(method: Verb, action: str) -> Verb:
