@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import Any
 
 from workflow_monitor.client.errors import (
@@ -34,7 +35,8 @@ _BY_CODE: dict[str, type[RequestRejected]] = {
 _BY_STATUS: dict[int, type[RequestRejected]] = {400: InvalidInput, 404: NotFound, 409: Conflict}
 _HINTS = {
     404: "Is this address the base URL of a Jupyter server with the extension, or the root of a workflow server?",
-    413: "Split the request into smaller ones.",
+    413: "The body of the request is too large for a proxy in front of the server. Raise the limit of the proxy (nginx: "
+    "client_max_body_size 256m), or add fewer scenes per call.",
 }
 
 #: error code of a proxying server whose upstream denied access
@@ -60,6 +62,8 @@ def error_from_response(
         # The upstream has its own token; the caller's token is not at error.
         advice = "" if problem.get("code") == UPSTREAM_DENIED else f". {access_advice()}"
         return AccessDenied(f"{address} answered {status}{f' ({detail})' if detail else ''}{advice}")
+    if is_page and status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+        return RequestRejected(f"{address} answered {status}. {_HINTS[status]}", status=status)
     if is_page:
         return UnexpectedResponse(
             f"{address} answered {status} with an HTML page: another program than a workflow "

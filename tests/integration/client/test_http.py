@@ -125,6 +125,17 @@ def test_an_html_page_of_a_proxy_raises() -> None:
             api.create("A")
 
 
+@pytest.mark.parametrize("body", ["<html><head><title>413 Request Entity Too Large</title></head></html>", "too large"])
+def test_a_413_of_a_proxy_names_its_limit(body: str) -> None:
+    media_type = "text/html" if "<" in body else "text/plain"
+    with (
+        api_of(lambda _: response(body, 413, media_type)) as (api, _),
+        pytest.raises(errors.RequestRejected, match="(?s)too large for a proxy.*client_max_body_size") as caught,
+    ):
+        api.ingest("A", b"[]", "application/json")
+    assert caught.value.status == 413
+
+
 def test_an_html_403_raises_access_denied() -> None:
     with (
         api_of(lambda _: response(PAGE, 403, "text/html")) as (api, _),
