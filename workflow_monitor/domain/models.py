@@ -122,6 +122,8 @@ class LeasedJob:
     """A job leased to a worker."""
 
     id: int
+    #: id of the scene or tile
+    item: int
     #: the job message, JSON as the downloader or the processor expects it
     payload: str
     attempt: int

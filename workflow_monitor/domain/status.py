@@ -84,6 +84,8 @@ class Cause(StrEnum):
     SCENE_FAILED = "scene failed"
     #: the previous or the reference tile failed
     RELINKED = "relinked"
+    #: a worker leased the job; the status stays PENDING
+    LEASED = "leased"
     #: the lease of the job expired
     LEASE_EXPIRED = "lease expired"
     #: an AOI was created

@@ -216,6 +216,7 @@ class CommandProcessor:
     def _transact(self, orders: Sequence[_PendingCommand]) -> tuple[list[object], list[Event]]:
         answers: list[object] = [None] * len(orders)
         leases: dict[int, LeaseJobs] = {}
+        actors: list[str] = []
         with self._store.writer.transaction() as is_outdated:
             self._refresh(is_outdated)
             batch = UnitOfWork(self._graph, self._queue, self._clock(), self._lease_clock.now())
@@ -223,10 +224,11 @@ class CommandProcessor:
             for place, order in enumerate(orders):
                 if isinstance(order.command, LeaseJobs):
                     leases[place] = order.command
+                    actors.append(order.actor)
                 else:
                     answers[place] = _answer(batch, order)
             # last, which is as good an order as any: none of these commands was answered before another came
-            for place, jobs in zip(leases, batch.lease(list(leases.values())) if leases else (), strict=True):
+            for place, jobs in zip(leases, batch.lease(list(leases.values()), actors) if leases else (), strict=True):
                 answers[place] = jobs
             batch.save()
         return answers, batch.events

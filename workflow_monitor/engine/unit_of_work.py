@@ -33,7 +33,7 @@ from workflow_monitor.domain.commands import (
 )
 from workflow_monitor.domain.errors import AOIExists, ItemNotFound, LeaseNotFound, WorkflowError
 from workflow_monitor.domain.models import AOI, Event, IngestOutcome, LeasedJob
-from workflow_monitor.domain.status import Cause, ItemKind, Status
+from workflow_monitor.domain.status import QUEUE_KINDS, Cause, ItemKind, Status
 from workflow_monitor.domain.working_set import NotLoaded, Transition, WorkingSet
 from workflow_monitor.engine import ingestion, prefetch
 from workflow_monitor.engine.graph_cache import GraphCache
@@ -204,19 +204,36 @@ class UnitOfWork:
 
     # ---- jobs
 
-    def lease(self, commands: Sequence[LeaseJobs]) -> list[list[LeasedJob] | WorkflowError]:
+    def lease(self, commands: Sequence[LeaseJobs], actors: Sequence[str]) -> list[list[LeasedJob] | WorkflowError]:
         """Lease jobs to all commands in one batch, which loads the messages once; errors are returned, not raised."""
         self.save()
         aois: dict[str, Sequence[int]] = {}
         errors = [self._look_up_aois(command.aoi, aois) for command in commands]
-        granted = [command for command, error in zip(commands, errors, strict=True) if error is None]
-        jobs = iter(self._queue.lease(granted, self._lease_now, aois) if granted else ())
-        return [self._by_wall_clock(next(jobs)) if error is None else error for error in errors]
+        granted = [
+            (command, actor) for command, actor, error in zip(commands, actors, errors, strict=True) if error is None
+        ]
+        leased = self._queue.lease([command for command, _ in granted], self._lease_now, aois) if granted else []
+        self._log_leases([(command, actor, jobs) for (command, actor), jobs in zip(granted, leased, strict=True)])
+        batches = iter(leased)
+        return [self._by_wall_clock(next(batches)) if error is None else error for error in errors]
 
     def _by_wall_clock(self, jobs: list[LeasedJob]) -> list[LeasedJob]:
         """Convert the expiry times from the time of leases to the time of workers."""
         lead = self._now - self._lease_now
         return jobs if abs(lead) < STEP else [replace(job, expires=job.expires + lead) for job in jobs]
+
+    def _log_leases(self, leases: Sequence[tuple[LeaseJobs, str, Sequence[LeasedJob]]]) -> None:
+        """Log an event for each leased job, with the name of the worker as its message."""
+        graph, request = self._graph.working_set, NotLoaded()
+        for command, _, jobs in leases:
+            kind = QUEUE_KINDS[command.queue]
+            (request.scenes if kind is ItemKind.SCENE else request.tiles).update(job.item for job in jobs)
+        prefetch.load(graph, self._writer, request)
+        for command, actor, jobs in leases:
+            graph.actor = actor
+            for job in jobs:
+                if (item := graph.item(QUEUE_KINDS[command.queue], job.item)) is not None:
+                    graph.log_transition(item, item.status, Cause.LEASED, command.worker)
 
     def _look_up_aois(self, pattern: str | None, ids: dict[str, Sequence[int]]) -> WorkflowError | None:
         """Add the ids of the AOIs that match a pattern; return an error if none exists."""

@@ -207,7 +207,7 @@ class SQLWriter(SQLItemRows):
         messages = ItemSerializer(self._connection.rows, self._aoi_listener.names).messages(queue, jobs)
         self._check("messages_of_jobs", len(messages), len(jobs))
         return [
-            LeasedJob(job.id, messages[job.id], job.attempt, offer.lease, offer.until)
+            LeasedJob(job.id, job.item, messages[job.id], job.attempt, offer.lease, offer.until)
             for job, offer in zip(jobs, given, strict=True)
         ]
 

@@ -357,7 +357,7 @@ class Outbox:
 
     def lease(self, queue: ItemKind, offers: Sequence[LeaseGrant], aois: Any) -> list[LeasedJob]:
         self.expiries |= {offer.lease: offer.until for offer in offers}
-        return [LeasedJob(1, "{}", 1, offer.lease, offer.until) for offer in offers]
+        return [LeasedJob(1, 1, "{}", 1, offer.lease, offer.until) for offer in offers]
 
     def renew(self, queue: ItemKind, leases: Any, now: datetime, until: datetime) -> list[str]:
         renewed = [lease for lease in leases if lease in self.expiries]
@@ -396,3 +396,23 @@ def test_lease_names_are_long_and_unique() -> None:
     names = [job.lease for job in LeaseQueue(outbox).lease([LeaseJobs("downloader", 100, 60, "w")], START, {})[0]]
     assert len(set(names)) == 100
     assert min(map(len, names)) >= 20
+
+
+def test_a_lease_is_an_event_of_the_item(engine: Running) -> None:
+    ingest(engine, 3)
+    engine.clock.seconds += 60
+    engine.do(LeaseJobs("downloader", 2, 100, "worker-1"))
+    engine.clock.seconds += 40
+    report(engine, 1, Status.DONE)
+    events = [event for event in engine.events() if (event.type, event.id) == ("scene", 1)]
+    assert [event.cause for event in events] == [Cause.INGEST, Cause.LEASED, Cause.RESULT]
+    published, leased, done = events
+    assert (leased.before, leased.after, leased.attempt) == (Status.PENDING, Status.PENDING, 1)
+    assert (leased.actor, leased.message) == ("tester", "worker-1")
+    assert [(leased.time - published.time).seconds, (done.time - leased.time).seconds] == [60, 40]
+    assert [event.id for event in engine.events() if event.cause is Cause.LEASED] == [1, 2]
+    engine.clock.seconds += 100
+    assert engine.do(ExpireLeases()) == 1
+    engine.do(LeaseJobs("downloader", 5, 100, "worker-2"))
+    again = [(event.id, event.attempt) for event in engine.events() if event.message == "worker-2"]
+    assert again == [(3, 1), (2, 2)]
