@@ -85,7 +85,8 @@ class Hub:
 
     def client(self, base: str, token: str, **headers: str) -> httpx.Client:
         """Return a client with a token for a path of the hub; without authorization if the token is empty."""
-        all_headers = {"Authorization": f"token {token}", **headers} if token else headers
+        credentials = {"Authorization": f"token {token}"} if token else {}
+        all_headers = {**credentials, "Accept": "application/problem+json", **headers}
         return httpx.Client(base_url=f"{self.url}{base}", headers=all_headers, timeout=300, trust_env=False)
 
     def start_server(self, user: str) -> str:

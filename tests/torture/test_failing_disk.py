@@ -94,7 +94,7 @@ def server_on(disk: FailingDisk, tmp_path: Path) -> Iterator[LiveServer]:
 
 
 def client(server: LiveServer) -> httpx.Client:
-    headers = {"Authorization": f"token {TOKEN}"}
+    headers = {"Authorization": f"token {TOKEN}", "Accept": "application/problem+json"}
     return httpx.Client(base_url=server.url, headers=headers, trust_env=False, timeout=300)
 
 

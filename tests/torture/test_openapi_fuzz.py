@@ -33,7 +33,7 @@ OPERATIONS = {operation.label: operation for operation in (result.ok() for resul
 PARAMETERS = {f"{verb.upper()} {route.path}": route.parameters for route in ROUTES for verb in route.operations}
 EXAMPLES = effort(short=6, long=450)
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
-HEADERS = {"Authorization": f"token {TOKEN}"}
+HEADERS = {"Authorization": f"token {TOKEN}", "Accept": "application/problem+json"}
 #: path parameters of existing items
 EXISTING = {"aoi": "Fyn", "id": 1, "queue": "processor", "status": "DONE", "lease": "none"}
 

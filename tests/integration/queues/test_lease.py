@@ -189,7 +189,8 @@ def test_an_expired_lease_dispatches_the_next_attempt(engine: Running) -> None:
     assert (item(second), second.attempt) == (scene, 2)
     assert second.id > first.id
     assert second.lease != first.lease
-    event = engine.events()[-1]
+    event, leased = engine.events()[-2:]
+    assert leased.cause is Cause.LEASED
     assert (event.cause, event.before, event.after) == (Cause.LEASE_EXPIRED, Status.PENDING, Status.PENDING)
     assert (event.attempt, event.retries_left) == (2, 1), "an expired lease does not count as a retry"
 

@@ -23,7 +23,7 @@ Case = tuple[str, bytes, str]
 
 @pytest.fixture(scope="module")
 def http(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
-    headers = {"Authorization": f"token {TOKEN}"}
+    headers = {"Authorization": f"token {TOKEN}", "Accept": "application/problem+json"}
     with (
         live_server(tmp_path_factory.mktemp("bad"), max_body_mib=1) as server,
         httpx.Client(base_url=server.url, headers=headers, timeout=120, trust_env=False) as client,

@@ -62,6 +62,7 @@ WALK = [
     get("/jobs/{queue}", "/jobs/processor"),
     Call("post", "/jobs/{queue}/lease", "/jobs/processor/lease", {"max": 1, "seconds": 60, "worker": "w"}),
     get("/"),
+    get("/healthz"),
     get("/openapi.json"),
     get("/docs"),
     get("/aoi/", "/aoi/"),

@@ -15,6 +15,7 @@ from tests.integration.server.conftest import scene
 from tests.postgres import PostgreSQL
 from tests.server_process import TOKEN, LiveServer, live_server
 
+HEADERS = {"Authorization": f"token {TOKEN}", "Accept": "application/problem+json"}
 END_ALL = "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = %s"
 
 
@@ -52,7 +53,7 @@ def test_requests_fail_during_an_outage_and_succeed_after_it(
     with (
         live_server(tmp_path / "first", store_url=postgres_url) as server,
         live_server(tmp_path / "second", store_url=postgres_url) as other,
-        httpx.Client(base_url=server.url, headers={"Authorization": f"token {TOKEN}"}, timeout=60) as http,
+        httpx.Client(base_url=server.url, headers=HEADERS, timeout=60) as http,
         psycopg.connect(postgresql.url("postgres"), autocommit=True) as admin,
     ):
         follower = follow(other, events)

@@ -23,7 +23,11 @@ from tests.integration.server.conftest import scene
 from tests.other_users import make_foreign
 from tests.server_process import TOKEN, LiveServer, live_server
 
-HEADERS = {"Authorization": f"token {TOKEN}".encode(), "X-Workflow-Monitor-Actor": "Åse 北".encode()}
+HEADERS = {
+    "Authorization": f"token {TOKEN}".encode(),
+    "Accept": b"application/problem+json",
+    "X-Workflow-Monitor-Actor": "Åse 北".encode(),
+}
 
 
 def connect(server: LiveServer, **options: Any) -> httpx.Client:

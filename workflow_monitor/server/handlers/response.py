@@ -91,7 +91,10 @@ class ResponseWriting(Endpoint):
                 await self.flush()
                 pending, size = [], 0
             rest = b"".join(pending)
-            self.write(await self.backend.run(stream.finish, rest) if stream else rest)
+            if stream:
+                rest = await self.backend.run(stream.finish, rest)
+            if rest:
+                self.write(rest)
             await self.complete()
         except StreamClosedError:
             self.log.debug("client_disconnected path=%s", self.request.path)
