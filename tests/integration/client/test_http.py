@@ -130,7 +130,7 @@ def test_a_413_of_a_proxy_names_its_limit(body: str) -> None:
     media_type = "text/html" if "<" in body else "text/plain"
     with (
         api_of(lambda _: response(body, 413, media_type)) as (api, _),
-        pytest.raises(errors.RequestRejected, match="(?s)too large for a proxy.*client_max_body_size") as caught,
+        pytest.raises(errors.RequestRejected, match=r"(?s)too large for a proxy.*client_max_body_size") as caught,
     ):
         api.ingest("A", b"[]", "application/json")
     assert caught.value.status == 413
