@@ -88,7 +88,7 @@ class Connection:
 
     def open(self, verb: str, path: str, body: object = None, *, who: str = "") -> http.client.HTTPResponse:
         """Send a request and return the response with an unread body."""
-        headers = {"Authorization": f"token {self._token}", ACTOR_HEADER: who}
+        headers = {"Authorization": f"token {self._token}", "Accept": "application/problem+json", ACTOR_HEADER: who}
         content = b"" if body is None else json.dumps(body).encode()
         self._http.request(verb, self._prefix + path, content, headers)
         return self._http.getresponse()

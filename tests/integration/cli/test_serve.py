@@ -86,7 +86,8 @@ def test_workers_keep_access_while_the_hub_is_down(tmp_path: Path) -> None:
         "WORKFLOW_MONITOR_WORKER_TOKEN": "0123456789abcdef-of-workers",
     }
     with served(tmp_path, base_url="/services/ingestion/", ready="aoi/", **hub) as server:
-        answer = httpx.get(f"{server.url}/aoi/", headers={"Authorization": "token eva"}, trust_env=False)
+        headers = {"Authorization": "token eva", "Accept": "application/json"}
+        answer = httpx.get(f"{server.url}/aoi/", headers=headers, trust_env=False)
         assert (answer.status_code, answer.json()["code"]) == (503, "identity-unavailable")
         headers = {"Authorization": f"token {hub['WORKFLOW_MONITOR_WORKER_TOKEN']}"}
         assert httpx.post(f"{server.url}/results", headers=headers, json=[], trust_env=False).status_code == 200
