@@ -183,13 +183,13 @@ def test_each_server_serves_its_own_docs(two: Pair) -> None:
 
 def test_the_second_server_refuses_requests_without_a_token(two: Pair) -> None:
     for method, path in (("GET", "aoi/"), ("PUT", "scene/1/force/DONE"), ("GET", "events")):
-        with connect(two.second, headers={}) as stranger:
+        with connect(two.second, headers={"Accept": "application/json"}) as stranger:
             response = stranger.request(method, path)
         assert (response.status_code, response.json()["code"]) == (403, "not-allowed"), path
 
 
 def test_a_browser_needs_an_xsrf_token(two: Pair) -> None:
-    with connect(two.second, headers={}, follow_redirects=True) as browser:
+    with connect(two.second, headers={"Accept": "application/json"}, follow_redirects=True) as browser:
         browser.get(f"{two.second.base_url}api/status", params={"token": TOKEN}).raise_for_status()
         browser.get(f"{two.second.base_url}login")
         assert browser.get("aoi/").status_code == 200
