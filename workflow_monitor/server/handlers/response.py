@@ -146,9 +146,9 @@ class ResponseWriting(Endpoint):
         media_type = self._headers.get("Content-Type", "")
         if media_type in {"", EVENTS} or "Content-Encoding" in self._headers:
             return False
-        names = [name for name in (self._headers.get("Vary"), "Accept-Encoding") if name]
-        if "accept-encoding" not in names[0].lower() or len(names) == 1:
-            self.set_header("Vary", ", ".join(names))
+        vary = self._headers.get("Vary", "")
+        if "accept-encoding" not in vary.lower():
+            self.set_header("Vary", f"{vary}, Accept-Encoding" if vary else "Accept-Encoding")
         return accepts_gzip(self.request.headers.get("Accept-Encoding", ""))
 
     def _replace_body(self, compressed: bytes) -> None:
