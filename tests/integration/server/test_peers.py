@@ -107,6 +107,21 @@ def test_both_servers_return_the_same_responses(two: Pair, path: str) -> None:
         assert ours.headers.get(name) == theirs.headers.get(name), name
 
 
+@pytest.mark.parametrize("coding", ["identity", "gzip"])
+def test_head_is_forwarded(two: Pair, coding: str) -> None:
+    for path in ("aoi/Fyn", "aoi/Fyn/scenes?limit=50", "aoi/Fyn/scenes", "aoi/Als"):
+        head, get = (
+            two.at_second.request(method, path, headers={"Accept-Encoding": coding}) for method in ("HEAD", "GET")
+        )
+        assert (head.status_code, head.content) == (get.status_code, b""), path
+        for name in ("Content-Type", "Content-Encoding", "Vary", "Etag"):
+            assert head.headers.get(name) == get.headers.get(name), (path, name)
+        if "Content-Length" in head.headers:
+            assert head.headers["Content-Length"] == get.headers["Content-Length"], path
+    stream = two.at_second.head("events")
+    assert (stream.status_code, stream.headers["Content-Type"]) == (200, "text/event-stream")
+
+
 def test_arrow_streams_are_forwarded(two: Pair) -> None:
     headers = {"Accept": "application/vnd.apache.arrow.stream"}
     ours, theirs = (client.get("aoi/Fyn/tiles", headers=headers) for client in (two.at_second, two.at_first))
