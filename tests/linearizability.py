@@ -34,6 +34,7 @@ LEGAL: Mapping[Cause, set[_Step]] = {
     Cause.DATA: _SAME,
     Cause.SCENE_FAILED: {(NEW, FAILED)},
     Cause.RELINKED: _SAME,
+    Cause.LEASED: {(PENDING, PENDING)},
     Cause.LEASE_EXPIRED: {(PENDING, PENDING)},
 }
 
