@@ -251,7 +251,7 @@ def test_jobs_lost_by_the_cluster_become_the_next_attempt(engine: Running, clien
     engine.do(ExpireLeases())
     assert work.step()
     assert [job.attempt for job in started_jobs(4)][2:] == [2, 2]
-    assert {event.cause for event in engine.events() if event.attempt == 2} == {Cause.LEASE_EXPIRED}
+    assert {event.cause for event in engine.events() if event.attempt == 2} == {Cause.LEASE_EXPIRED, Cause.LEASED}
 
 
 def started_jobs(count: int) -> list[Job]:
