@@ -18,6 +18,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote
@@ -151,8 +152,8 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, live_server(Path(folder)) as server:
         headers = {"Authorization": f"token {server.token}"}
-        arguments = {"base_url": server.url, "headers": headers, "timeout": 300, "trust_env": False}
-        with httpx.Client(**arguments) as client, httpx.Client(**arguments) as prober:
+        connect = partial(httpx.Client, base_url=server.url, headers=headers, timeout=300, trust_env=False)
+        with connect() as client, connect() as prober:
             for name in ("Fyn", *(f"{'a' * 900}{index}" for index in range(AOIS))):
                 client.post(f"/aoi/{name}").raise_for_status()
             allowed = limit()

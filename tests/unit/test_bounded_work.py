@@ -173,7 +173,7 @@ def test_nested_collections_do_not_overflow_the_stack(opening: str) -> None:
 @pytest.mark.parametrize("kind", ["GeoJSON", "WKT"])
 def test_parts_that_cross_each_other_many_times_are_refused(kind: str) -> None:
     """The union of 3,000 rows and 3,000 columns would have 36 million positions."""
-    corners = [(0, 0.01 * n, 60, 0.01 * n + 0.004) for n in range(3_000)]
+    corners: list[tuple[float, float, float, float]] = [(0, 0.01 * n, 60, 0.01 * n + 0.004) for n in range(3_000)]
     corners += [(y0, x0, y1, x1) for x0, y0, x1, y1 in corners]
     rings = [[[x0, y0], [x1, y0], [x1, y1], [x0, y1], [x0, y0]] for x0, y0, x1, y1 in corners]
     texts = (", ".join(f"{x} {y}" for x, y in ring) for ring in rings)

@@ -152,10 +152,10 @@ def problem(error: WorkflowError, documentation: str) -> dict[str, object]:
 
 
 def problem_text(error: WorkflowError) -> str:
-    """Return an error as plain text: the code, the detail, and a line for each invalid field.
+    r"""Return an error as plain text: the code, the detail, and a line for each invalid field.
 
     >>> problem_text(MethodNotAllowed(["GET"]))
-    'method-not-allowed: This endpoint supports GET.\\n'
+    'method-not-allowed: This endpoint supports GET.\n'
     """
     lines = [f"{error.code}: {error.detail}", *(f"  {fault.field}: {fault.message}" for fault in error.errors)]
     return "\n".join([*lines, ""])

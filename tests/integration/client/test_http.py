@@ -21,6 +21,7 @@ from workflow_monitor.client import errors
 from workflow_monitor.client.api import Api
 from workflow_monitor.client.arrow import SCHEMAS, scene_table
 from workflow_monitor.client.http import RetryPolicy, Transport
+from workflow_monitor.client.scene_input import SceneBody
 from workflow_monitor.connection.secret import Secret
 from workflow_monitor.documents.items import SceneDocument
 from workflow_monitor.documents.media_types import ARROW
@@ -132,7 +133,7 @@ def test_a_413_of_a_proxy_names_its_limit(body: str) -> None:
         api_of(lambda _: response(body, 413, media_type)) as (api, _),
         pytest.raises(errors.RequestRejected, match=r"(?s)too large for a proxy.*client_max_body_size") as caught,
     ):
-        api.ingest("A", b"[]", "application/json")
+        api.ingest("A", SceneBody(b"[]", "application/json"), "refuse")
     assert caught.value.status == 413
 
 

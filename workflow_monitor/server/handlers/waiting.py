@@ -14,7 +14,7 @@ from workflow_monitor.documents.waiting import (
     WhyDocument,
 )
 from workflow_monitor.domain.causes import Reason
-from workflow_monitor.domain.failures import message_template
+from workflow_monitor.domain.message_template import message_template
 from workflow_monitor.domain.models import Item
 from workflow_monitor.domain.status import ItemKind
 from workflow_monitor.server.handlers.base import Handler
