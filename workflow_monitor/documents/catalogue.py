@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from workflow_monitor.documents.footprints import parse_geojson, parse_wkt
+from workflow_monitor.documents.footprints import FootprintParser
 from workflow_monitor.documents.scene_documents import new_scene
 from workflow_monitor.documents.validation import (
     CatalogueFeature,
@@ -37,12 +37,18 @@ _REFERENCE = ("reference", "Reference")
 
 
 def parse_catalogue_feature(
-    value: object, aoi: str, place: str = "", retry_count: int = 0, limits: Limits = DEFAULTS
+    value: object,
+    aoi: str,
+    place: str = "",
+    retry_count: int = 0,
+    limits: Limits = DEFAULTS,
+    parser: FootprintParser | None = None,
 ) -> NewScene | None:
     """Parse a feature with its tiles; None for a feature that the catalogue marks as ingested.
 
     A catalogue has no retry count: its scenes get `retry_count`. Raises InvalidInput with the fields below `place`.
     """
+    parser = parser or FootprintParser(limits)
     feature = validate(value, CatalogueFeature, place)
     scene = feature.properties
     if scene.Ingested:
@@ -62,12 +68,12 @@ def parse_catalogue_feature(
         swaths[name] = SwathFields(tile_data.swath_id, tile_data.tile_nr)
         field, wkt = _either(tile, _WKT)
         if wkt:
-            footprints[name] = parse_wkt(wkt, f"{at}.{field}", "catalogue", limits)
+            footprints[name] = parser.wkt(wkt, f"{at}.{field}", "catalogue")
     data.tiles = data.tiles or swaths
     fields = NewSceneFields(
         source_id=scene.source_id, aoi=scene.aoi or aoi, data=data, tiles=tiles, retry_count=retry_count
     )
-    return new_scene(fields, aoi, inside, _footprint(feature, place, limits), footprints, limits)
+    return new_scene(fields, aoi, inside, _footprint(feature, place, parser), footprints, limits, parser)
 
 
 def _either(fields: object, names: tuple[str, str]) -> tuple[str, Any]:
@@ -88,13 +94,13 @@ def _tiles(scene: CatalogueScene, place: str) -> list[tuple[CatalogueTile, str]]
     return [(tile, f"{join_path(place, field)}[{index}]") for index, tile in enumerate(tiles)]
 
 
-def _footprint(feature: CatalogueFeature, place: str, limits: Limits) -> Geometry | None:
+def _footprint(feature: CatalogueFeature, place: str, parser: FootprintParser) -> Geometry | None:
     # The geometry of a feature unites the scene and its tiles; the WKT is the scene alone.
     field, wkt = _either(feature.properties, _WKT)
     if wkt:
-        return parse_wkt(wkt, f"{place}.properties.{field}", "catalogue", limits)
+        return parser.wkt(wkt, f"{place}.properties.{field}", "catalogue")
     if feature.geometry:
-        return parse_geojson(feature.geometry, f"{place}.geometry", "catalogue", limits)
+        return parser.geojson(feature.geometry, f"{place}.geometry", "catalogue")
     return None
 
 

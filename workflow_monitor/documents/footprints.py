@@ -9,11 +9,11 @@ from __future__ import annotations
 import math
 import re
 import struct
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TypeGuard, TypeVar
 
 import msgspec
 
@@ -31,11 +31,17 @@ if TYPE_CHECKING:
 
     Shapes = npt.NDArray[np.object_]
 
+Value = TypeVar("Value")
+
 #: characters of a position in WKT
 _LONGEST_POSITION = 60
 _WKB_POLYGON = 3
 _AREAS = ("Polygon", "MultiPolygon")
 _PLAIN_WKT = ("POLYGON", "MULTIPOLYGON")
+#: fields of scenes and catalogues with a well-known text
+_WKT_FIELDS = ("wkt", "GeometryWKT")
+# GEOS parses text with the interpreter locked, for some microseconds a footprint.
+_BATCH = 500
 _COLLECTION = "GeometryCollection"
 # GEOS parses types that contain others recursively, and thousands of levels overflow the stack of the process.
 _CONTAINER = re.compile("collection|curve|surface", re.IGNORECASE)
@@ -62,31 +68,41 @@ WRAPPED = "Wrapped longitudes beyond 180 degrees."
 class FootprintParser:
     """Parse the footprints of one body.
 
-    `prepare` parses plain footprints together; `geojson` and `wkt` return those, or parse one footprint with all checks.
+    `prepare` parses the plain footprints in decoded documents together; `geojson` and `wkt` return these, or parse one
+    footprint with all checks and repairs.
     """
 
     def __init__(self, limits: Limits = DEFAULTS) -> None:
         self._limits = limits
-        self._by_object: dict[int, tuple[object, Geometry]] = {}
+        #: by the identity of the list of coordinates, which is kept so that no other object gets its id
+        self._by_coordinates: dict[int, tuple[object, Geometry]] = {}
         self._by_text: dict[str, Geometry] = {}
 
-    def prepare(self, geojson: Iterable[object], wkt: Iterable[str]) -> None:
-        """Parse the footprints that need no repair; the same objects must be passed to `geojson` afterwards."""
-        objects = [value for value in geojson if _is_plain(value)]
-        longest = self._limits.max_positions * _LONGEST_POSITION
-        texts = [text for text in dict.fromkeys(wkt) if text.startswith(_PLAIN_WKT) and len(text) <= longest]
-        if not objects and not texts:
-            return
+    def prepare(self, documents: Iterable[object]) -> None:
+        """Parse the GeoJSON geometries and well-known texts in documents that need no repair."""
+        objects: list[dict[str, Any]] = []
+        texts: dict[str, None] = {}
+        for value in _footprint_values(documents):
+            if isinstance(value, str):
+                texts[value] = None
+            else:
+                objects.append(value)
         shapely = _shapely()
-        encoded = [msgspec.json.encode(value).decode() for value in objects]
-        shapes = _plain_geometries(shapely.from_geojson(encoded, on_invalid="ignore"), self._limits)
-        self._by_object = {id(value): (value, shape) for value, shape in zip(objects, shapes, strict=True) if shape}
-        shapes = _plain_geometries(shapely.from_wkt(texts, on_invalid="ignore"), self._limits)
-        self._by_text = {text: shape for text, shape in zip(texts, shapes, strict=True) if shape}
+        for part in _batched(objects, _BATCH):
+            encoded = [msgspec.json.encode(value).decode() for value in part]
+            shapes = _plain_geometries(shapely.from_geojson(encoded, on_invalid="ignore"), self._limits)
+            for value, shape in zip(part, shapes, strict=True):
+                if shape:
+                    self._by_coordinates[id(value["coordinates"])] = value["coordinates"], shape
+        longest = self._limits.max_positions * _LONGEST_POSITION
+        for plain in _batched([text for text in texts if len(text) <= longest], _BATCH):
+            shapes = _plain_geometries(shapely.from_wkt(list(plain), on_invalid="ignore"), self._limits)
+            self._by_text |= {text: shape for text, shape in zip(plain, shapes, strict=True) if shape}
 
     def geojson(self, value: object, field: str, origin: Origin = "geometry") -> Geometry:
         """Return the footprint of a GeoJSON geometry. Raises InvalidInput, which names the place in `field`."""
-        prepared = self._by_object.get(id(value))
+        coordinates = value.get("coordinates") if _is_plain(value) else None
+        prepared = self._by_coordinates.get(id(coordinates))
         return _with_origin(prepared[1], origin) if prepared else parse_geojson(value, field, origin, self._limits)
 
     def wkt(self, text: str, field: str, origin: Origin = "wkt") -> Geometry:
@@ -146,8 +162,34 @@ def footprint(source_id: str, given: Geometry | None, catalogue: Geometry | None
 # ---- plain footprints, many at a time
 
 
-def _is_plain(value: object) -> bool:
-    return isinstance(value, dict) and value.get("type") in _AREAS and value.keys() <= {"type", "coordinates", "bbox"}
+def _footprint_values(documents: Iterable[object]) -> Iterator[dict[str, Any] | str]:
+    """Yield the plain GeoJSON geometries and well-known texts in decoded documents."""
+    values = list(documents)
+    while values:
+        value = values.pop()
+        if isinstance(value, list):
+            values += value
+        elif _is_plain(value):
+            yield value
+        elif isinstance(value, dict):
+            for name, member in value.items():
+                if isinstance(member, dict | list):
+                    values.append(member)
+                elif name in _WKT_FIELDS and isinstance(member, str) and member.startswith(_PLAIN_WKT):
+                    yield member
+
+
+def _is_plain(value: object) -> TypeGuard[dict[str, Any]]:
+    return (
+        isinstance(value, dict)
+        and value.get("type") in _AREAS
+        and value.keys() <= {"type", "coordinates", "bbox"}
+        and isinstance(value.get("coordinates"), list)
+    )
+
+
+def _batched(values: Sequence[Value], size: int) -> Iterator[Sequence[Value]]:
+    return (values[start : start + size] for start in range(0, len(values), size))
 
 
 def _plain_geometries(shapes: Shapes, limits: Limits) -> list[Geometry | None]:

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import msgspec
 
-from workflow_monitor.documents.footprints import parse_geojson
+from workflow_monitor.documents.footprints import FootprintParser
 from workflow_monitor.documents.scene_documents import new_scene
 from workflow_monitor.documents.validation import (
     Int32,
@@ -59,17 +59,24 @@ def is_listed_scene(value: Mapping[str, object]) -> bool:
     return "source_id" in value and value.keys() >= _STATE
 
 
-def parse_listed_scene(value: Mapping[str, object], aoi: str, place: str = "", limits: Limits = DEFAULTS) -> NewScene:
+def parse_listed_scene(
+    value: Mapping[str, object],
+    aoi: str,
+    place: str = "",
+    limits: Limits = DEFAULTS,
+    parser: FootprintParser | None = None,
+) -> NewScene:
     """Parse a listed scene as a new scene of an AOI. Raises InvalidInput, also for a scene without its tiles."""
     if value.get("tiles") is None:
         message = "is missing: a list of scenes has the data and links of tiles with tiles=true only"
         raise_invalid([FieldError(join_path(place, "tiles"), message)])
+    parser = parser or FootprintParser(limits)
     scene = validate(value, ListedScene, place)
     tiles = scene.tiles or {}
     footprints = {
         name: footprint
         for name, tile in tiles.items()
-        if (footprint := _footprint(tile, join_path(join_path(place, "tiles"), name), limits))
+        if (footprint := _footprint(tile, join_path(join_path(place, "tiles"), name), parser))
     }
     fields = NewSceneFields(
         source_id=scene.source_id,
@@ -78,24 +85,30 @@ def parse_listed_scene(value: Mapping[str, object], aoi: str, place: str = "", l
         tiles=dict(tiles),
         retry_count=max(scene.RetryCountDown or 0, 0),
     )
-    return new_scene(fields, aoi, place, _footprint(scene, place, limits), footprints, limits)
+    return new_scene(fields, aoi, place, _footprint(scene, place, parser), footprints, limits, parser)
 
 
-def parse_listed_feature(value: Mapping[str, object], aoi: str, place: str = "", limits: Limits = DEFAULTS) -> NewScene:
+def parse_listed_feature(
+    value: Mapping[str, object],
+    aoi: str,
+    place: str = "",
+    limits: Limits = DEFAULTS,
+    parser: FootprintParser | None = None,
+) -> NewScene:
     """Parse the feature of a listed scene. Raises InvalidInput with the fields below `place`."""
     properties = value["properties"]
     if not isinstance(properties, Mapping):
         raise TypeError("the properties of a listed scene are an object")
     scene = {**properties, "geometry": value.get("geometry")}
-    return parse_listed_scene(scene, aoi, join_path(place, "properties"), limits)
+    return parse_listed_scene(scene, aoi, join_path(place, "properties"), limits, parser)
 
 
-def _footprint(item: ListedScene | ListedTile, place: str, limits: Limits) -> Geometry | None:
+def _footprint(item: ListedScene | ListedTile, place: str, parser: FootprintParser) -> Geometry | None:
     """Parse the footprint that is not in the data of the scene; squares of names need no copy."""
     origin = _ORIGINS.get(item.geometry_origin)
     if item.geometry is None or origin is None:
         return None
     if isinstance(item, ListedScene) and origin != "catalogue" and item.data and (item.data.geometry or item.data.wkt):
         return None
-    footprint = parse_geojson(item.geometry, join_path(place, "geometry"), origin, limits)
+    footprint = parser.geojson(item.geometry, join_path(place, "geometry"), origin)
     return replace(footprint, note=footprint.note or (item.geometry_note or "")[:_MAX_NOTE_LENGTH])

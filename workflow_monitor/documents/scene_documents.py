@@ -11,7 +11,7 @@ from itertools import islice
 import msgspec
 from msgspec import UNSET
 
-from workflow_monitor.documents.footprints import footprint, parse_geojson, parse_wkt
+from workflow_monitor.documents.footprints import FootprintParser, footprint
 from workflow_monitor.documents.rfc3339 import ZERO, parse_time
 from workflow_monitor.documents.validation import (
     MAX_ERRORS,
@@ -40,10 +40,12 @@ _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.I
 _text_of = msgspec.json.Encoder().encode
 
 
-def parse_scene(value: object, aoi: str, place: str = "", limits: Limits = DEFAULTS) -> NewScene:
+def parse_scene(
+    value: object, aoi: str, place: str = "", limits: Limits = DEFAULTS, parser: FootprintParser | None = None
+) -> NewScene:
     """The scene of a document as `POST /aoi/{aoi}/scene` takes it.
 
-    Raises InvalidInput, which names the fields that are wrong, below `place`.
+    `parser` has prepared footprints. Raises InvalidInput, which names the fields that are wrong, below `place`.
     """
     try:
         fields = validate({} if value is None else value, NewSceneFields, place)
@@ -51,7 +53,7 @@ def parse_scene(value: object, aoi: str, place: str = "", limits: Limits = DEFAU
         # Scenes as the server lists them have no tiles: that explains more than their other fields do.
         without_tiles = isinstance(value, dict) and value.get("tiles") is None
         raise_invalid([*([_missing_tiles_error(place)] if without_tiles else []), *error.errors])
-    return new_scene(fields, aoi, place, limits=limits)
+    return new_scene(fields, aoi, place, limits=limits, parser=parser)
 
 
 def parse_scene_data(fields: object, place: str = "", limits: Limits = DEFAULTS) -> SceneData:
@@ -73,13 +75,14 @@ def new_scene(
     catalogue: Geometry | None = None,
     footprints: Mapping[str, Geometry] | None = None,
     limits: Limits = DEFAULTS,
+    parser: FootprintParser | None = None,
 ) -> NewScene:
     """The scene that these fields describe; the footprints of a catalogue are for scenes and tiles without their own."""
     errors = list(islice(_scene_errors(fields, aoi, place, limits), MAX_ERRORS))
     if errors:
         raise_invalid(errors)
     source_id = fields.source_id or ""
-    data = _scene_data(fields.data or SceneFields(), join_path(place, "data"), limits)
+    data = _scene_data(fields.data or SceneFields(), join_path(place, "data"), limits, parser)
     return NewScene(
         source_id=source_id,
         aoi=aoi,
@@ -134,7 +137,7 @@ def _name_errors(tiles: Mapping[str, object], listed: Mapping[str, object], plac
             yield FieldError(path, f"is missing, though data.tiles has it; expected {_TILE_FORM}")
 
 
-def _scene_data(fields: SceneFields, place: str, limits: Limits) -> SceneData:
+def _scene_data(fields: SceneFields, place: str, limits: Limits, parser: FootprintParser | None = None) -> SceneData:
     """The data, from fields that are brought into the form in which they are written."""
     long = [name for name in fields.tiles or () if len(name) > limits.max_name_length]
     if long:
@@ -159,7 +162,7 @@ def _scene_data(fields: SceneFields, place: str, limits: Limits) -> SceneData:
     fields.tags = UNSET if fields.tags is None else fields.tags
     fields.geometry = UNSET if fields.geometry is None else fields.geometry
     fields.wkt = UNSET if fields.wkt is None else fields.wkt
-    geometry = _geometry(fields, place, limits)
+    geometry = _geometry(fields, place, parser or FootprintParser(limits))
     return SceneData(_stored_text(fields, place, limits), date, geometry)
 
 
@@ -213,12 +216,12 @@ def _as_float(value: object) -> object:
     return int(number) if number.is_integer() and abs(number) < _EXACT else number
 
 
-def _geometry(fields: SceneFields, place: str, limits: Limits) -> Geometry | None:
+def _geometry(fields: SceneFields, place: str, parser: FootprintParser) -> Geometry | None:
     wkt = geometry = None
     if isinstance(fields.wkt, str):
-        wkt = parse_wkt(fields.wkt, join_path(place, "wkt"), limits=limits)
+        wkt = parser.wkt(fields.wkt, join_path(place, "wkt"))
     if isinstance(fields.geometry, dict):
-        geometry = parse_geojson(fields.geometry, join_path(place, "geometry"), limits=limits)
+        geometry = parser.geojson(fields.geometry, join_path(place, "geometry"))
     return geometry or wkt
 
 

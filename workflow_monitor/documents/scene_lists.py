@@ -11,6 +11,7 @@ from typing import Literal, NamedTuple
 
 from workflow_monitor.documents.catalogue import parse_catalogue_feature
 from workflow_monitor.documents.file_formats import EXPECTED, describe_bytes, describe_json
+from workflow_monitor.documents.footprints import FootprintParser
 from workflow_monitor.documents.listed_scenes import is_listed_scene, parse_listed_feature, parse_listed_scene
 from workflow_monitor.documents.scene_documents import parse_scene
 from workflow_monitor.documents.stac import Tiling, is_stac_item, parse_stac_item
@@ -106,26 +107,30 @@ class _Reader:
         self._aoi = aoi
         self._options = options
         self._limits = options.limits
+        self._parser = FootprintParser(options.limits)
         self._skip = skip
         self.invalid: list[InvalidScene] = []
 
     def read(self, body: bytes, media_type: str) -> list[NewScene]:
         check_token_count(body, self._limits)
         with gc_paused(len(body)):
-            entries = self._parse_all(self._values(body, media_type))
+            values = self._values(body, media_type)
+            if isinstance(values, list):
+                self._parser.prepare(value.value for value in values)
+            entries = self._parse_all(values)
             self._check()
             return self._ordered(self._linked(self._unique(entries)))
 
     # ---- forms of a body
 
-    def _values(self, body: bytes, media_type: str) -> Iterator[_Value]:
+    def _values(self, body: bytes, media_type: str) -> Iterable[_Value]:
         if media_type.partition(";")[0].strip().lower() in LINES or _is_lines(body):
             # A split would hold all lines in memory, and a list entry for each blank one.
             lines = enumerate(BytesIO(body), 1)
             return (_Value(line.rstrip(b"\n"), f"line {index}") for index, line in lines if line.strip())
         if (description := describe_bytes(body)) is not None:
             raise InvalidInput(f"The body is not UTF-8 JSON. {description}.")
-        return self._members(read_json(body, self._limits), "")
+        return list(self._members(read_json(body, self._limits), ""))
 
     def _members(self, value: object, place: str) -> Iterator[_Value]:
         if isinstance(value, list):
@@ -171,19 +176,19 @@ class _Reader:
         if form == "feature" or (isinstance(value, dict) and value.get("type") == "Feature"):
             return self._parse_feature(value, place)
         if isinstance(value, dict) and is_listed_scene(value):
-            return parse_listed_scene(value, self._aoi, place, self._limits)
-        return parse_scene(value, self._aoi, place, self._limits)
+            return parse_listed_scene(value, self._aoi, place, self._limits, self._parser)
+        return parse_scene(value, self._aoi, place, self._limits, self._parser)
 
     def _parse_feature(self, value: object, place: str) -> NewScene | None:
         if is_stac_item(value):
-            return parse_stac_item(value, self._aoi, place, self._options.tiling, self._limits)
+            return parse_stac_item(value, self._aoi, place, self._options.tiling, self._limits, self._parser)
         properties = value.get("properties") if isinstance(value, dict) else None
         if isinstance(value, dict) and isinstance(properties, dict):
             if is_listed_scene(properties):
-                return parse_listed_feature(value, self._aoi, place, self._limits)
+                return parse_listed_feature(value, self._aoi, place, self._limits, self._parser)
             if _CATALOGUE.isdisjoint(properties):
                 raise_invalid([FieldError(place, describe_json(value) or f"expected {EXPECTED}")])
-        return parse_catalogue_feature(value, self._aoi, place, self._options.retry_count, self._limits)
+        return parse_catalogue_feature(value, self._aoi, place, self._options.retry_count, self._limits, self._parser)
 
     # ---- links between the scenes of a body
 

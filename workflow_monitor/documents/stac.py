@@ -12,6 +12,7 @@ from typing import Any, Literal, get_args
 
 import msgspec
 
+from workflow_monitor.documents.footprints import FootprintParser
 from workflow_monitor.documents.mgrs import mgrs_name_of_product
 from workflow_monitor.documents.scene_documents import parse_scene
 from workflow_monitor.documents.validation import join_path, raise_invalid, thread_safe_struct, validate
@@ -76,12 +77,17 @@ def is_stac_item(value: object) -> bool:
 
 
 def parse_stac_item(
-    value: object, aoi: str, place: str = "", tiling: Tiling = "scene", limits: Limits = DEFAULTS
+    value: object,
+    aoi: str,
+    place: str = "",
+    tiling: Tiling = "scene",
+    limits: Limits = DEFAULTS,
+    parser: FootprintParser | None = None,
 ) -> NewScene:
     """Parse an item as a scene. Raises InvalidInput with the members of the item below `place`."""
     document = scene_of_item(value, tiling, place)
     try:
-        return parse_scene({"aoi": aoi, **document}, aoi, place, limits)
+        return parse_scene({"aoi": aoi, **document}, aoi, place, limits, parser)
     except InvalidInput as error:
         raise_invalid(FieldError(_source(one.field, place), one.message) for one in error.errors)
 

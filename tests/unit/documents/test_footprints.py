@@ -362,7 +362,7 @@ prepared_texts = st.sampled_from(
 @given(st.lists(prepared_values, max_size=5), st.lists(prepared_texts, max_size=3))
 def test_prepared_footprints_equal_footprints_parsed_one_by_one(values: list[object], texts: list[str]) -> None:
     parser = FootprintParser()
-    parser.prepare(values, texts)
+    parser.prepare([*values, *({"wkt": text} for text in texts)])
     for value in values:
         assert outcome(parser.geojson, value) == outcome(parse_geojson, value)
     for text in texts:
