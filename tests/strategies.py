@@ -36,12 +36,13 @@ from workflow_monitor.domain.commands import (
     ExpireLeases,
     FailItem,
     ForceStatus,
+    Ingest,
     LeaseJobs,
     ReportResults,
     RetryAOI,
     RetryItem,
 )
-from workflow_monitor.domain.models import Result
+from workflow_monitor.domain.models import IngestOutcome, Result
 from workflow_monitor.domain.status import ItemKind, Status
 
 AOIS = ("Denmark", "denmark S2")
@@ -364,6 +365,9 @@ def same(found: object, expected: Expected) -> bool:
     match expected.command:
         case ExpireLeases():
             return True  # the engine may have expired the leases on its own
+        case Ingest():
+            assert isinstance(found, IngestOutcome)
+            return list(found.added.values()) == expected.answer
         case ReportResults():
             assert isinstance(found, list)
             return [Answer(outcome.code, outcome.status) for outcome in found] == expected.answer
