@@ -281,7 +281,7 @@ def _names(node: ast.stmt) -> list[str]:
 
 @pytest.mark.parametrize("page", PAGES, ids=page_id)
 def test_a_page_names_existing_code(page: Path) -> None:
-    """Code is named as `server/routes.py: ROUTES`, relative to the package."""
+    """Code is named as `server/routes/__init__.py: ROUTES`, relative to the package."""
     missing = []
     for path, name in re.findall(r"`([\w/]+\.py): ([\w.]+)`", page.read_text(encoding="utf-8")):
         file = ROOT / "workflow_monitor" / path
