@@ -6,20 +6,29 @@ one through the checks and repairs below. Repairs and guesses leave a note.
 
 from __future__ import annotations
 
-import math
 import re
 import struct
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import cache
-from types import ModuleType
-from typing import TYPE_CHECKING, Any, NoReturn, TypeGuard, TypeVar
+from typing import TYPE_CHECKING, Any, TypeGuard, TypeVar
 
 import msgspec
 
 from workflow_monitor.documents import antimeridian
+from workflow_monitor.documents.geojson_areas import (
+    AREAS,
+    COLLECTION,
+    RANGES,
+    PositionLimit,
+    is_on_the_globe,
+    load_shapely,
+    most_positions,
+    parse_geometry,
+    refuse,
+)
 from workflow_monitor.documents.mgrs import mgrs_cell_of_product
-from workflow_monitor.domain.errors import FieldError, InvalidInput, shorten_for_message
+from workflow_monitor.domain.errors import shorten_for_message
 from workflow_monitor.domain.limits import DEFAULTS, Limits
 from workflow_monitor.domain.models import Geometry, Origin
 
@@ -36,23 +45,14 @@ Value = TypeVar("Value")
 #: characters of a position in WKT
 _LONGEST_POSITION = 60
 _WKB_POLYGON = 3
-_AREAS = ("Polygon", "MultiPolygon")
 _PLAIN_WKT = ("POLYGON", "MULTIPOLYGON")
 #: fields of scenes and catalogues with a well-known text
 _WKT_FIELDS = ("wkt", "GeometryWKT")
 # GEOS parses text with the interpreter locked, for some microseconds a footprint.
 _BATCH = 500
-_COLLECTION = "GeometryCollection"
 # GEOS parses types that contain others recursively, and thousands of levels overflow the stack of the process.
 _CONTAINER = re.compile("collection|curve|surface", re.IGNORECASE)
 _MAX_COLLECTIONS = 16
-_MAX_LONGITUDE = 360
-_RANGES = (
-    "longitudes within [-180, 180], or up to 360 beyond the antimeridian, latitudes within [-90, 90] and finite heights"
-)
-_EXPECTED = "a GeoJSON Polygon or MultiPolygon in longitude and latitude (RFC 7946)"
-# The names of WGS 84 in longitude and latitude, in lower case.
-_WGS84 = ("crs84", "epsg:4326", "epsg::4326", "epsg/0/4326")
 _SRID = "4326"
 # A ring that crosses itself is repaired if the crossing changes its area by less than this fraction.
 _MAX_AREA_CHANGE = 0.01
@@ -87,7 +87,7 @@ class FootprintParser:
                 texts[value] = None
             else:
                 objects.append(value)
-        shapely = _shapely()
+        shapely = load_shapely()
         for part in _batched(objects, _BATCH):
             encoded = [msgspec.json.encode(value).decode() for value in part]
             shapes = _plain_geometries(shapely.from_geojson(encoded, on_invalid="ignore"), self._limits)
@@ -113,27 +113,24 @@ class FootprintParser:
 
 def parse_geojson(value: object, field: str, origin: Origin = "geometry", limits: Limits = DEFAULTS) -> Geometry:
     """Return the footprint of a GeoJSON geometry. Raises InvalidInput, which names the place in `field`."""
-    budget = _PositionLimit(limits)
-    if isinstance(value, Mapping) and value.get("type") == _COLLECTION:
-        return _footprint(_collection(value, field, budget), field, origin)
-    return _footprint(_area(value, field, budget), field, origin)
+    return _footprint(parse_geometry(value, field, limits), field, origin)
 
 
 def parse_wkt(text: str, field: str, origin: Origin = "wkt", limits: Limits = DEFAULTS) -> Geometry:
     """Return the footprint of a well-known text, plain or with an SRID. Raises InvalidInput, which names the place."""
     if len(text) > limits.max_positions * _LONGEST_POSITION:
-        _refuse(field, f"has {len(text)} characters; {_most(limits)}")
+        refuse(field, f"has {len(text)} characters; {most_positions(limits)}")
     if len(_CONTAINER.findall(text)) > _MAX_COLLECTIONS:
-        _refuse(field, f"has more than {_MAX_COLLECTIONS} collections; expected POLYGON or MULTIPOLYGON")
-    shapely = _shapely()
+        refuse(field, f"has more than {_MAX_COLLECTIONS} collections; expected POLYGON or MULTIPOLYGON")
+    shapely = load_shapely()
     try:
         shape = shapely.from_wkt(_without_srid(text, field))
     except (shapely.errors.ShapelyError, ValueError, NotImplementedError) as error:
         reason = str(error).removeprefix("ParseException: ").split("\n")[0]
-        _refuse(field, f"expected POLYGON or MULTIPOLYGON in WKT, found {shorten_for_message(text)} ({reason})")
-    is_area = shape.geom_type in (*_AREAS, _COLLECTION) and not shape.is_empty
-    if not is_area or (shape.geom_type in _AREAS and any(part.is_empty for part in shapely.get_parts(shape))):
-        _refuse(field, f"expected a POLYGON or MULTIPOLYGON that is not empty, found {shorten_for_message(text)}")
+        refuse(field, f"expected POLYGON or MULTIPOLYGON in WKT, found {shorten_for_message(text)} ({reason})")
+    is_area = shape.geom_type in (*AREAS, COLLECTION) and not shape.is_empty
+    if not is_area or (shape.geom_type in AREAS and any(part.is_empty for part in shapely.get_parts(shape))):
+        refuse(field, f"expected a POLYGON or MULTIPOLYGON that is not empty, found {shorten_for_message(text)}")
     _check_positions(shape, field, limits)
     return _footprint(shape, field, origin)
 
@@ -182,7 +179,7 @@ def _footprint_values(documents: Iterable[object]) -> Iterator[dict[str, Any] | 
 def _is_plain(value: object) -> TypeGuard[dict[str, Any]]:
     return (
         isinstance(value, dict)
-        and value.get("type") in _AREAS
+        and value.get("type") in AREAS
         and value.keys() <= {"type", "coordinates", "bbox"}
         and isinstance(value.get("coordinates"), list)
     )
@@ -196,7 +193,7 @@ def _plain_geometries(shapes: Shapes, limits: Limits) -> list[Geometry | None]:
     """Return the footprints of shapes that need no repair, with the origin `geometry`; None for the others."""
     import numpy as np  # noqa: PLC0415
 
-    shapely = _shapely()
+    shapely = load_shapely()
     is_plain = np.isin(shapely.get_type_id(shapes), (3, 6)) & ~shapely.has_z(shapes) & shapely.is_valid(shapes)
     west, south, east, north = shapely.bounds(shapes).T
     # a comparison with NaN, the bounds of an empty shape, is false
@@ -212,7 +209,7 @@ def _plain_geometries(shapes: Shapes, limits: Limits) -> list[Geometry | None]:
 
 
 def _geometries(shapes: Shapes, origin: Origin) -> list[Geometry]:
-    shapely = _shapely()
+    shapely = load_shapely()
     oriented = shapely.orient_polygons(shapes, exterior_cw=False)
     texts, wkb = shapely.to_geojson(oriented), shapely.to_wkb(oriented)
     bounds = shapely.bounds(oriented).tolist()
@@ -229,7 +226,7 @@ def _with_origin(geometry: Geometry, origin: Origin) -> Geometry:
 def _footprint(shape: BaseGeometry, field: str, origin: Origin) -> Geometry:
     import numpy as np  # noqa: PLC0415
 
-    shapely = _shapely()
+    shapely = load_shapely()
     notes: list[str] = []
     areas: list[BaseGeometry] = []
     for polygon in _polygons(shape):
@@ -237,16 +234,16 @@ def _footprint(shape: BaseGeometry, field: str, origin: Origin) -> Geometry:
         area, repair = _repaired(unrolled, field)
         areas.append(area)
         notes += [note, repair]
-    is_collection = shape.geom_type == _COLLECTION
+    is_collection = shape.geom_type == COLLECTION
     whole = areas[0] if len(areas) == 1 else shapely.MultiPolygon(shapely.get_parts(areas).tolist())
     if is_collection or not whole.is_valid:
         if shapely.get_num_coordinates(whole) > _MAX_MERGED_POSITIONS:
-            _refuse(field, f"has parts that overlap and more than {_MAX_MERGED_POSITIONS} positions; expected one area")
+            refuse(field, f"has parts that overlap and more than {_MAX_MERGED_POSITIONS} positions; expected one area")
         # catalogues have overlapping parts; the union is one area
         whole = shapely.union_all(areas)
         notes.append(COLLECTED if is_collection else MERGED)
     if not whole.area > 0:
-        _refuse(field, "expected an area, found one without extent")
+        refuse(field, "expected an area, found one without extent")
     west, _, east, _ = shape.bounds
     if west < -180 or east > 180:
         notes.append(WRAPPED)
@@ -261,123 +258,30 @@ def _polygons(shape: BaseGeometry) -> list[Polygon]:
     """Return the polygons of an area, or of a collection and the collections in it."""
     if shape.geom_type == "Polygon":
         return [shape]
-    parts = _shapely().get_parts(shape).tolist()
-    return [polygon for part in parts if part.geom_type in (*_AREAS, _COLLECTION) for polygon in _polygons(part)]
+    parts = load_shapely().get_parts(shape).tolist()
+    return [polygon for part in parts if part.geom_type in (*AREAS, COLLECTION) for polygon in _polygons(part)]
 
 
 def _repaired(polygon: Polygon, field: str) -> tuple[Polygon | MultiPolygon, str]:
     """Return a valid area and a note of its repair. Raises InvalidInput if the repair would change the area."""
     if polygon.is_valid:
         return polygon, ""
-    shapely = _shapely()
+    shapely = load_shapely()
     reason = shapely.is_valid_reason(polygon)
     if shapely.get_num_coordinates(polygon) > _MAX_REPAIRED_POSITIONS:
-        _refuse(field, f"expected an area that does not cross itself, found {reason}, too large for a repair")
+        refuse(field, f"expected an area that does not cross itself, found {reason}, too large for a repair")
     area = shapely.make_valid(polygon, method="structure", keep_collapsed=False)
     expected = _ring_area(polygon.exterior) - sum(_ring_area(hole) for hole in polygon.interiors)
-    if area.geom_type not in _AREAS or not area.area > 0 or abs(area.area - expected) > _MAX_AREA_CHANGE * area.area:
-        _refuse(field, f"expected an area that does not cross itself, found {reason}")
+    if area.geom_type not in AREAS or not area.area > 0 or abs(area.area - expected) > _MAX_AREA_CHANGE * area.area:
+        refuse(field, f"expected an area that does not cross itself, found {reason}")
     return area, f"Repaired: {reason}."
 
 
 def _ring_area(ring: BaseGeometry) -> float:
     """Return the area in square degrees that a ring runs around: lobes in opposite directions cancel out."""
-    positions = _shapely().get_coordinates(ring)
+    positions = load_shapely().get_coordinates(ring)
     x, y = positions[:, 0] - positions[0, 0], positions[:, 1] - positions[0, 1]
     return abs(float((x[:-1] * y[1:] - x[1:] * y[:-1]).sum())) / 2
-
-
-# ---- GeoJSON
-
-
-class _PositionLimit:
-    """Remaining positions of a footprint under the limit."""
-
-    def __init__(self, limits: Limits) -> None:
-        self._limits = limits
-        self._left = limits.max_positions
-
-    def spend(self, positions: int, place: str) -> None:
-        """Use up positions. Raises InvalidInput for `place` beyond the limit."""
-        self._left -= positions
-        if self._left < 0:
-            _refuse(place, f"has too many positions: {_most(self._limits)}")
-
-
-def _collection(value: Mapping[str, Any], field: str, budget: _PositionLimit) -> BaseGeometry:
-    geometries = value.get("geometries")
-    if not isinstance(geometries, list) or not geometries:
-        _refuse(f"{field}.geometries", f"expected a list of geometries, found {_short(geometries)}")
-    members = [(member, f"{field}.geometries[{index}]") for index, member in enumerate(geometries)]
-    areas = [
-        (member, place) for member, place in members if isinstance(member, Mapping) and member.get("type") in _AREAS
-    ]
-    if not areas:
-        _refuse(f"{field}.geometries", "expected at least one Polygon or MultiPolygon, found none")
-    return _shapely().GeometryCollection([_area(member, place, budget) for member, place in areas])
-
-
-def _area(value: object, field: str, budget: _PositionLimit) -> Polygon | MultiPolygon:
-    if not isinstance(value, Mapping):
-        _refuse(field, f"expected {_EXPECTED}, found {_short(value)}")
-    kind, coordinates = value.get("type"), value.get("coordinates")
-    if kind not in _AREAS:
-        _refuse(f"{field}.type", f"expected Polygon or MultiPolygon, found {_short(kind)}")
-    _check_crs(value, field)
-    place = f"{field}.coordinates"
-    if kind == "Polygon":
-        return _polygon(coordinates, place, budget)
-    if not isinstance(coordinates, list) or not coordinates:
-        _refuse(place, f"expected a list of polygons, found {_short(coordinates)}")
-    polygons = [_polygon(polygon, f"{place}[{index}]", budget) for index, polygon in enumerate(coordinates)]
-    return _shapely().MultiPolygon(polygons)
-
-
-def _check_crs(value: Mapping[str, object], field: str) -> None:
-    """Accept the member `crs` of GeoJSON 2008 if it names WGS 84, in longitude and latitude as always in GeoJSON."""
-    if value.get("crs") is None:
-        return
-    crs = value["crs"]
-    properties = crs.get("properties") if isinstance(crs, Mapping) else None
-    name = properties.get("name") if isinstance(properties, Mapping) else crs
-    if not (isinstance(name, str) and name.lower().endswith(_WGS84)):
-        _refuse(
-            f"{field}.crs",
-            f"expected OGC:CRS84 or EPSG:4326, found {_short(name)}; transform the coordinates to WGS 84",
-        )
-
-
-def _polygon(rings: object, place: str, budget: _PositionLimit) -> Polygon:
-    if not isinstance(rings, list) or not rings:
-        _refuse(place, f"expected a list of rings, found {_short(rings)}")
-    exterior, *interiors = [_ring(ring, f"{place}[{index}]", budget) for index, ring in enumerate(rings)]
-    return _shapely().Polygon(exterior, interiors)
-
-
-def _ring(positions: object, place: str, budget: _PositionLimit) -> list[tuple[float, ...]]:
-    if not isinstance(positions, list) or len(positions) < 4:
-        _refuse(place, f"expected a ring of at least 4 positions, found {_short(positions)}")
-    budget.spend(len(positions), place)
-    ring = [_position(position, f"{place}[{index}]") for index, position in enumerate(positions)]
-    if ring[0] != ring[-1]:
-        _refuse(place, f"expected a closed ring, found one from {ring[0]} to {ring[-1]}")
-    if len({len(position) for position in ring}) > 1:
-        _refuse(place, "some positions have a height, others have none")
-    return ring
-
-
-def _position(value: object, place: str) -> tuple[float, ...]:
-    if not isinstance(value, list) or len(value) not in (2, 3) or any(type(x) not in (int, float) for x in value):
-        shown = shorten_for_message(value) if _is_small(value) else _short(value)
-        _refuse(place, f"expected [longitude, latitude], found {shown}")
-    if not _is_on_the_globe(*value):
-        _refuse(place, f"expected {_RANGES}, found {shorten_for_message(value)}")
-    return tuple(float(number) for number in value)
-
-
-def _is_on_the_globe(longitude: float, latitude: float, height: float = 0) -> bool:
-    # NaN is within no limits.
-    return abs(longitude) <= _MAX_LONGITUDE and abs(latitude) <= 90 and abs(height) < math.inf
 
 
 # ---- WKT
@@ -393,46 +297,15 @@ def _without_srid(text: str, field: str) -> str:
         return text
     srid, _, wkt = text[5:].partition(";")
     if srid.strip() != _SRID:
-        _refuse(
+        refuse(
             field, f"expected SRID={_SRID}, found SRID={shorten_for_message(srid)}; transform the coordinates to WGS 84"
         )
     return wkt
 
 
 def _check_positions(shape: BaseGeometry, field: str, limits: Limits) -> None:
-    positions = _shapely().get_coordinates(shape, include_z=shape.has_z)
-    _PositionLimit(limits).spend(len(positions), field)
+    positions = load_shapely().get_coordinates(shape, include_z=shape.has_z)
+    PositionLimit(limits).spend(len(positions), field)
     for index, position in enumerate(positions.tolist(), 1):
-        if not _is_on_the_globe(*position):
-            _refuse(field, f"expected {_RANGES}, found {shorten_for_message(position)} at position {index}")
-
-
-# ---- shared steps
-
-
-def _shapely() -> ModuleType:
-    # Its import takes as long as the rest of the server's start.
-    import shapely  # noqa: PLC0415
-
-    module: ModuleType = shapely
-    return module
-
-
-def _most(limits: Limits) -> str:
-    return f"a footprint may have {limits.max_positions} (max_positions)"
-
-
-def _refuse(field: str, message: str) -> NoReturn:
-    raise InvalidInput(f"{field}: {message}.", [FieldError(field, message)])
-
-
-def _short(value: object) -> str:
-    if isinstance(value, dict):
-        return f"an object of {len(value)} members"
-    if isinstance(value, list):
-        return f"a list of {len(value)}"
-    return shorten_for_message(value)
-
-
-def _is_small(value: object) -> bool:
-    return isinstance(value, list) and len(value) < 9 and not any(isinstance(inner, list | dict) for inner in value)
+        if not is_on_the_globe(*position):
+            refuse(field, f"expected {RANGES}, found {shorten_for_message(position)} at position {index}")
