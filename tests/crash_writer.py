@@ -134,6 +134,7 @@ class Workload:
                 raise
             return {"refused": error.code}
         if entry["verb"] == "ingest":
+            result = list(result.added.values())
             aoi = self.scenes.get(entry["aoi"])
             if aoi is not None:
                 aoi.update(zip(result, entry["scenes"], strict=True))
