@@ -35,7 +35,7 @@ def test_why_and_blockers(terminal: Terminal) -> None:
     output, _ = terminal.run("why", "scene", "3")
     assert MESSAGE in output
     assert [cause["reason"] for cause in terminal.json("why", "scene", "3")["causes"]] == ["retry"]
-    assert "There is no tile 99" in terminal.run("why", "tile", "99", expect=1)[1]
+    assert "There is no tile with the id 99" in terminal.run("why", "tile", "99", expect=1)[1]
 
 
 @pytest.mark.parametrize("width", [40, 60, 100])
