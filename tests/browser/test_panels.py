@@ -116,7 +116,8 @@ def test_hostile_names_and_messages_are_shown_and_never_run(lab: Lab) -> None:
     with lab.notebook(f"aoi = m[{name!r}]\naoi.panels.summary()", "aoi.panels.failures()") as page:
         expect(panel(page, "Summary").locator("h3")).to_have_text(name)
         failures = panel(page, "Failures")
-        expect(failures.locator("summary", has_text="<img src=x onerror=")).to_have_count(1)
+        # the scene, and the tile that failed with it
+        expect(failures.locator("summary", has_text="<img src=x onerror=")).to_have_count(2)
         assert failures.locator("img, script").count() == 0
         assert page.locator(".wm-panel img, .wm-panel script").count() == 0
 

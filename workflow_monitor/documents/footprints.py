@@ -235,7 +235,7 @@ def _footprint(shape: BaseGeometry, field: str, origin: Origin) -> Geometry:
         areas.append(area)
         notes += [note, repair]
     is_collection = shape.geom_type == COLLECTION
-    whole = areas[0] if len(areas) == 1 else shapely.MultiPolygon(shapely.get_parts(areas).tolist())
+    whole = areas[0] if shape.geom_type == "Polygon" else shapely.MultiPolygon(shapely.get_parts(areas).tolist())
     if is_collection or not whole.is_valid:
         if shapely.get_num_coordinates(whole) > _MAX_MERGED_POSITIONS:
             refuse(field, f"has parts that overlap and more than {_MAX_MERGED_POSITIONS} positions; expected one area")

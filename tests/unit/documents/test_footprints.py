@@ -345,6 +345,7 @@ prepared_values = st.one_of(
     rings.map(polygon),
     rings.map(lambda ring: {"type": "MultiPolygon", "coordinates": [[ring], [SQUARE]]}),
     st.just({**polygon(SQUARE), "crs": None}),
+    st.just({"type": "MultiPolygon", "coordinates": [[SQUARE]]}),
     st.just(polygon([[*position, 12.5] for position in SQUARE])),
 )
 prepared_texts = st.sampled_from(
