@@ -226,6 +226,16 @@ def _with_origin(geometry: Geometry, origin: Origin) -> Geometry:
 def _footprint(shape: BaseGeometry, field: str, origin: Origin) -> Geometry:
     import numpy as np  # noqa: PLC0415
 
+    try:
+        whole, note = _normalized(shape, field)
+    except load_shapely().errors.GEOSException as error:
+        # overlays of nearly parallel edges exceed the precision of GEOS
+        refuse(field, f"has edges that are too close to each other ({str(error)[:100]}); simplify the area")
+    return replace(_geometries(np.array([whole], dtype=object), origin)[0], note=note)
+
+
+def _normalized(shape: BaseGeometry, field: str) -> tuple[Polygon | MultiPolygon, str]:
+    """Return a valid area within the map, and the notes of its repairs and guesses."""
     shapely = load_shapely()
     notes: list[str] = []
     areas: list[BaseGeometry] = []
@@ -250,8 +260,7 @@ def _footprint(shape: BaseGeometry, field: str, origin: Origin) -> Geometry:
     west, _, east, _ = whole.bounds
     if west < -180 or east > 180:
         whole = antimeridian.cut(whole)
-    note = " ".join(dict.fromkeys(filter(None, notes)))
-    return replace(_geometries(np.array([whole], dtype=object), origin)[0], note=note)
+    return whole, " ".join(dict.fromkeys(filter(None, notes)))
 
 
 def _polygons(shape: BaseGeometry) -> list[Polygon]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Callable
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, cast
@@ -140,6 +141,7 @@ class WorkflowMonitor(ExtensionApp):
     backend: Backend
     #: error in the configuration of the upstream server; empty if there is none
     _upstream_error = ""
+    _unprotect_log: Callable[[], None] | None = None
 
     @default("worker_token")
     def _worker_token_default(self) -> str:
@@ -174,6 +176,8 @@ class WorkflowMonitor(ExtensionApp):
         """Finish the accepted commands and release the store."""
         if hasattr(self, "backend"):
             await self.backend.close()
+        if self._unprotect_log is not None:
+            self._unprotect_log()
 
     def _protect_log(self) -> None:
         """Keep tokens out of the log of Jupyter, and bound its share for requests without a token."""
@@ -181,7 +185,9 @@ class WorkflowMonitor(ExtensionApp):
         guard_headers(server.web_app)
         tokens = [self.settings["identity_provider"].token, self.worker_token, self.upstream_token]
         secrets = [Secret(token) for token in tokens if token and validate_token(token) is None]
-        protect([server.log, self.log, logging.getLogger("tornado"), logging.getLogger(__name__)], secrets)
+        self._unprotect_log = protect(
+            [server.log, self.log, logging.getLogger("tornado"), logging.getLogger(__name__)], secrets
+        )
         if log_function := self.settings.get("log_function"):
             self.settings["log_function"] = robust_log_function(log_function)
 

@@ -88,8 +88,8 @@ def _cut(text: str, length: int) -> str:
     return f"{text[: length // 2]} … ({len(text) - length} characters) … {text[-length // 2 :]}"
 
 
-def protect(loggers: Iterable[logging.Logger], secrets: Iterable[Secret]) -> None:
-    """Add one filter to all handlers that receive records of these loggers."""
+def protect(loggers: Iterable[logging.Logger], secrets: Iterable[Secret]) -> Callable[[], None]:
+    """Add one filter to all handlers that receive records of these loggers; return a function that removes it."""
     private = PrivateLogFilter(secrets)
     handlers = {
         handler
@@ -101,6 +101,12 @@ def protect(loggers: Iterable[logging.Logger], secrets: Iterable[Secret]) -> Non
     for handler in handlers:
         if not any(isinstance(other, PrivateLogFilter) for other in handler.filters):
             handler.addFilter(private)
+
+    def unprotect() -> None:
+        for handler in handlers:
+            handler.removeFilter(private)
+
+    return unprotect
 
 
 def _ancestors(logger: logging.Logger | None) -> Iterable[logging.Logger]:

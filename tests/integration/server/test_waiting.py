@@ -68,7 +68,7 @@ class TestBlockers:
         assert blocker["item"] == {"type": "scene", "id": 1, "source_id": "s1"}
         assert (blocker["status"], blocker["blocked"], blocker["startable"]) == ("RETRY", 3, 3)
         (group,) = (await fetch("GET", "/aoi/Fyn/failures")).json()
-        assert blocker["group"] == group["message_template"]
+        assert blocker["group"] == group["shape"]
 
     async def test_repaired_items_are_no_blockers(self, fetch: Fetch, add: Add) -> None:
         await chain(fetch, add)
