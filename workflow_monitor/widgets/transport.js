@@ -83,7 +83,10 @@ export class FetchTransport {
   async request(method, path, binary = false) {
     const xsrf = document.cookie.match(/(?:^|; )_xsrf=([^;]*)/);
     /** @type {Record<string, string>} */
-    const headers = { Accept: binary ? "*/*, application/problem+json" : "application/json", "X-Workflow-Monitor-Actor": this.actor };
+    const headers = {
+      Accept: binary ? "*/*, application/problem+json" : "application/json",
+      "X-Workflow-Monitor-Actor": this.actor,
+    };
     if (xsrf) headers["X-XSRFToken"] = decodeURIComponent(xsrf[1]);
     try {
       const response = await fetch(this.root + path, { method, headers, credentials: "same-origin" });

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { progressText } from "../../../workflow_monitor/widgets/aoi-list.js";
 import { actionTarget, datesAndOrbits, groupTitle } from "../../../workflow_monitor/widgets/failures.js";
 import {
   formatDuration,
@@ -9,7 +10,6 @@ import {
   pluralize,
   remainderText,
 } from "../../../workflow_monitor/widgets/format.js";
-import { progressText } from "../../../workflow_monitor/widgets/aoi-list.js";
 import { ratePeriod, remainingText } from "../../../workflow_monitor/widgets/summary.js";
 
 test("numbers have thousands separators", () => {
