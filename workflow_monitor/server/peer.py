@@ -67,7 +67,7 @@ class PeerEndpoint:
         """Return the text for the lock file; it contains the key in plain text."""
         return json.dumps({"url": self.url, "key": self.key.reveal()})
 
-    def opens(self, authorization: str) -> bool:
+    def accepts_peer_key(self, authorization: str) -> bool:
         """Return True if an Authorization header holds the key."""
         expected = f"{SCHEME} {self.key.reveal()}"
         return hmac.compare_digest(expected.encode(), authorization.encode("utf-8", "surrogateescape"))
