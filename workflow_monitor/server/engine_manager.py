@@ -131,7 +131,9 @@ class EngineManager:
 
     def accepts_peer_key(self, authorization: str) -> bool:
         """Return True if an Authorization header holds the key that this server has published."""
-        return self._endpoint is not None and self._engine is not None and self._endpoint.accepts_peer_key(authorization)
+        return (
+            self._endpoint is not None and self._engine is not None and self._endpoint.accepts_peer_key(authorization)
+        )
 
     async def close_retired_upstreams(self) -> None:
         """Close the connections to former owners of the store."""
