@@ -87,6 +87,8 @@ class FootprintParser:
                 texts[value] = None
             else:
                 objects.append(value)
+        if not objects and not texts:
+            return
         shapely = load_shapely()
         for part in _batched(objects, _BATCH):
             encoded = [msgspec.json.encode(value).decode() for value in part]
