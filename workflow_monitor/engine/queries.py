@@ -6,8 +6,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING
 
+from workflow_monitor.documents.waiting import MAX_STEPS
 from workflow_monitor.domain import state_machine
 from workflow_monitor.domain.causes import Reason, Step, find_causes
 from workflow_monitor.domain.commands import FailItem
@@ -44,7 +46,7 @@ class JobList:
 
 @dataclass(frozen=True, slots=True)
 class WaitingStep:
-    """An unfinished item, and its job if it waits for a worker."""
+    """An unfinished item, and its job if it waits for a worker; of the first `MAX_STEPS` causes only."""
 
     step: Step
     job: JobRow | None
@@ -189,11 +191,11 @@ class Queries:
             if isinstance(item, Tile):
                 prefetch.load_place(graph, rows, item)
             steps = prefetch.run(graph, rows, find_causes, item)
-        return item, [WaitingStep(step, self._job(step)) for step in steps]
+        listed = list(islice((step for step in steps if step.reason is not None), MAX_STEPS))
+        jobs = {step.item.job: self._job(step) for step in listed if step.reason is Reason.JOB}
+        return item, [WaitingStep(step, jobs.get(step.item.job)) for step in steps]
 
     def _job(self, step: Step) -> JobRow | None:
-        if step.reason is not Reason.JOB:
-            return None
         jobs = (job for part in self._reader.jobs(step.item.kind, "", None, step.item.id) for job in part)
         return next((job for job in jobs if job.id == step.item.job), None)
 
