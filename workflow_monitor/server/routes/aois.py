@@ -14,6 +14,7 @@ from workflow_monitor.server.routes.parameters import (
     TEXT,
     TIME,
     format_parameter,
+    limit_parameter,
 )
 
 
@@ -102,11 +103,7 @@ AOIS = [
                 {200: json_content("The count of matches, and the first ones.", "Search")},
                 parameters=(
                     Parameter("text", "Part of a name, case-insensitive, or an id: `12`, `s12`, `t12`.", TEXT),
-                    Parameter(
-                        "limit",
-                        "Maximum number of items in the response.",
-                        NON_NEGATIVE | {"minimum": 1, "maximum": 1000, "default": 20},
-                    ),
+                    limit_parameter("Maximum number of items in the response."),
                 ),
                 errors=(400, 404),
             )
@@ -136,13 +133,7 @@ AOIS = [
             "get": Operation(
                 "List the items of an AOI that hold back most tiles",
                 {200: json_content("The blockers; the repair of the first one lets most tiles start.", "Blockers")},
-                parameters=(
-                    Parameter(
-                        "limit",
-                        "Maximum number of blockers.",
-                        NON_NEGATIVE | {"minimum": 1, "maximum": 1000, "default": 20},
-                    ),
-                ),
+                parameters=(limit_parameter("Maximum number of blockers."),),
                 errors=(400, 404),
                 description="A blocker waits for a person: in RETRY or FAILED, or reset to NEW by force.",
             )

@@ -180,6 +180,18 @@ _INGESTION = [
     ),
 ]
 
+
+def _end_tiles(end: str) -> Route:
+    operation = Operation(
+        f"List the {end} tiles",
+        list_of("tiles", "ShortTiles", "TileFeatures"),
+        parameters=(LISTED,),
+        errors=(404,),
+        description=NO_AOI_YET,
+    )
+    return Route("tiles", f"/aoi/{{aoi}}/{end}tiles", tiles.EndTiles, {"get": operation}, {"ends": f"{end}_tiles"})
+
+
 _TILES = [
     Route(
         "tiles",
@@ -194,36 +206,8 @@ _TILES = [
             )
         },
     ),
-    Route(
-        "tiles",
-        "/aoi/{aoi}/roottiles",
-        tiles.EndTiles,
-        {
-            "get": Operation(
-                "List the root tiles",
-                list_of("tiles", "ShortTiles", "TileFeatures"),
-                parameters=(LISTED,),
-                errors=(404,),
-                description=NO_AOI_YET,
-            )
-        },
-        {"ends": "root_tiles"},
-    ),
-    Route(
-        "tiles",
-        "/aoi/{aoi}/leaftiles",
-        tiles.EndTiles,
-        {
-            "get": Operation(
-                "List the leaf tiles",
-                list_of("tiles", "ShortTiles", "TileFeatures"),
-                parameters=(LISTED,),
-                errors=(404,),
-                description=NO_AOI_YET,
-            )
-        },
-        {"ends": "leaf_tiles"},
-    ),
+    _end_tiles("root"),
+    _end_tiles("leaf"),
 ]
 
 ITEMS = [

@@ -22,6 +22,11 @@ def format_parameter(*names: str) -> Parameter:
     return Parameter("format", "Format of the response; overrides `Accept`.", {"type": "string", "enum": list(names)})
 
 
+def limit_parameter(description: str) -> Parameter:
+    """Return the query parameter that limits a list which has no pages."""
+    return Parameter("limit", description, {"type": "integer", "minimum": 1, "maximum": 1000, "default": 20})
+
+
 LISTED = format_parameter("json", "geojson", "ndjson")
 LISTED_OR_ARROW = format_parameter("json", "geojson", "ndjson", "arrow")
 EXISTING = Parameter(
