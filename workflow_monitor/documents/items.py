@@ -1,7 +1,7 @@
 """Documents of scenes and tiles: whole, short, as GeoJSON features, and as messages of jobs.
 
-The fields of `SceneDocument`, `TileDocument`, `SceneProperties` and `TileProperties` are the only list of what a scene or
-tile shows: `store/document_sql.py` derives the SQL of lists and of single items from it, `documents/schemas.py` the OpenAPI
+The fields of `SceneDocument`, `TileDocument`, `SceneProperties` and `TileProperties` are the only list of the fields of a
+scene or tile: `store/document_sql.py` derives the SQL of lists and of single items from it, `documents/schemas.py` the OpenAPI
 schemas, and the client decodes it.
 """
 
